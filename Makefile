@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+# xvs: vsock for Xen.  This file states the architecture: which folder may know which.
+#
+#     make            the library, the daemon and the command
+#     make demo       a hosted Xen with two guests, real files through it
+#     make test       install what is needed, build and run every test
+#     make check      the quick part, for daily work
+#     make check-xen  the suite on the real hypervisor, in QEMU
+#     make bench      figures: a table, build/bench.json and a plot
+#     make install    DESTDIR= PREFIX=/usr/local
+#
+# VARIANT=release|asan|tsan|cov builds side by side under build/.
+
+VERSION   := 0.1.0
+VARIANT   ?= release
+PREFIX    ?= /usr/local
+PKGCONFIG ?= pkg-config
+B         := build/$(VARIANT)
+
+# ---- who may know whom -------------------------------------------------------------------------
+# A folder is compiled with the include paths of exactly these folders and its own, so an #include
+# that points the wrong way does not build ("make check-layers" proves it).
+modules := common/base common/ring common/vsock common/link xenstore-glue frontend backend tools
+
+sees.common/wire   :=
+sees.common/base   :=
+sees.common/ring   := common/wire common/base
+sees.common/vsock  := common/wire common/base
+sees.common/link   := common/wire common/base common/ring common/vsock
+sees.xenstore-glue := common/wire common/base
+sees.frontend      := common/wire common/base common/ring common/vsock common/link xenstore-glue frontend/include
+sees.backend       := common/wire common/base common/ring common/vsock common/link xenstore-glue
+sees.tools         := frontend/include common/base
+sees.tests         := tests/harness $(modules) common/wire frontend/include
+
+lib_parts    := common/base common/ring common/vsock common/link xenstore-glue frontend
+daemon_parts := common/base common/ring common/vsock common/link xenstore-glue backend
+
+# ---- tools and flags -----------------------------------------------------------------------------
+CC       ?= gcc
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wcast-qual -Wundef -Wvla -Werror
+CFLAGS   ?= -O2 -g
+flags.release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+flags.asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+flags.tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
+flags.cov     := -O0 --coverage
+all_cflags    := -std=gnu11 $(warnings) $(CFLAGS) $(flags.$(VARIANT)) -fPIC -fvisibility=hidden -pthread \
+                 -D_GNU_SOURCE -DXVS_VERSION='"$(VERSION)"' -MMD -MP
+all_ldflags   := $(LDFLAGS) $(filter -fsanitize=% --coverage,$(flags.$(VARIANT))) -pthread -Wl,--as-needed
+
+pc = $(shell $(PKGCONFIG) --$(1) $(2) 2>/dev/null)
+xen_libs     := -lxengnttab -lxenevtchn -lxenstore
+uv_libs      := $(call pc,libs,libuv)
+json_libs    := $(call pc,libs,jansson)
+inih_libs    := $(call pc,libs,inih)
+systemd_libs := $(call pc,libs,libsystemd)
+cunit_libs   := -lcunit
+
+# ---- building a module -----------------------------------------------------------------------------
+objs = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)/*.c))
+incs = $(addprefix -I,$(1) $(sees.$(1)))
+
+define module_rule
+$(B)/obj/$(1)/%.o: $(1)/%.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(all_cflags) $(call incs,$(1)) -c -o $$@ $$<
+endef
+$(foreach m,$(modules),$(eval $(call module_rule,$(m))))
+
+.PHONY: all
+all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs examples
+
+lib_objs := $(foreach m,$(lib_parts),$(call objs,$(m)))
+$(B)/libxvs.so.0: $(lib_objs) frontend/libxvs.map
+	$(CC) $(all_ldflags) -shared -Wl,-soname,libxvs.so.0 -Wl,--version-script=frontend/libxvs.map \
+		-Wl,-z,defs -Wl,-z,now -o $@ $(lib_objs) $(xen_libs)
+	ln -sf libxvs.so.0 $(B)/libxvs.so
+$(B)/libxvs.a: $(lib_objs)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
+	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+
+$(B)/xvs: $(call objs,tools) $(B)/libxvs.so.0
+	$(CC) $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(call objs,tools) -L$(B) -lxvs $(json_libs)
+
+# The examples are built the way an agent's author would: public header, shared library, nothing else.
+examples := $(patsubst frontend/examples/%.c,$(B)/examples/%,$(wildcard frontend/examples/*.c))
+.PHONY: examples
+examples: $(examples)
+$(B)/examples/%: frontend/examples/%.c $(B)/libxvs.so.0
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) -Ifrontend/include $(all_ldflags) -o $@ $< -L$(B) -lxvs
+
+# ---- tests --------------------------------------------------------------------------------------------
+# Everything under test is linked statically into each unit test, internals included.
+test_parts := common/base common/ring common/vsock common/link xenstore-glue
+$(B)/libtest.a: $(foreach m,$(test_parts),$(call objs,$(m))) $(call objs,frontend)
+	rm -f $@ && $(AR) rcs $@ $^
+test_incs  := $(addprefix -I,$(sees.tests))
+$(B)/obj/tests/%.o: tests/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(test_incs) -c -o $@ $<
+unit_tests := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/harness/harness.o $(B)/libtest.a
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(cunit_libs)
+.SECONDARY:
+
+.PHONY: unit-tests clean
+unit-tests: $(unit_tests)
+check-unit: unit-tests
+	tests/run.sh $(unit_tests)
+
+-include $(wildcard tools/xensim/rules.mk tests/*/rules.mk rules.mk)
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

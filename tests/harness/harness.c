@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* harness.c: see harness.h.  CUnit keeps the records; this prints them a line a test. */
+#include "harness.h"
+
+#include <CUnit/TestRun.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *skipped;
+static unsigned passed_count, failed_count, skipped_count;
+static void (*dump_fn)(void *);
+static void *dump_object;
+
+void harness_skip(const char *reason)
+{
+    skipped = reason;
+}
+
+void harness_on_failure(void (*dump)(void *object), void *object)
+{
+    dump_fn = dump;
+    dump_object = object;
+}
+
+void harness_equal(long long actual, long long expected, const char *text, const char *file, int line)
+{
+    static char conditions[64][160];    /* CUnit keeps the pointer until the run ends */
+    static unsigned next;
+    char *condition = conditions[next++ % 64];
+
+    if (actual != expected)
+        snprintf(conditions[(next - 1) % 64], sizeof conditions[0], "%.90s (%lld, not %lld)", text, actual, expected);
+    CU_assertImplementation(actual == expected, line, condition, file, "", CU_FALSE);
+}
+
+static void test_starts(const CU_pTest test, const CU_pSuite suite)
+{
+    (void)test;
+    (void)suite;
+    skipped = NULL;
+    dump_fn = NULL;
+}
+
+static void test_ends(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failure)
+{
+    (void)suite;
+    if (failure) {
+        failed_count++;
+        for (CU_pFailureRecord f = failure; f; f = f->pNext)
+            printf("FAIL %s: %s:%u: %s\n", test->pName, f->strFileName, f->uiLineNumber, f->strCondition);
+        if (dump_fn)
+            dump_fn(dump_object);
+    } else if (skipped) {
+        skipped_count++;
+        printf("skip %s: %s\n", test->pName, skipped);
+    } else {
+        passed_count++;
+        printf("ok %s\n", test->pName);
+    }
+    fflush(stdout);
+}
+
+static bool is_wanted(const char *name, int argc, char **argv)
+{
+    if (argc < 2)
+        return true;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return false;
+}
+
+int harness_run(const char *suite_name, const struct test *tests, size_t count, int argc, char **argv)
+{
+    CU_pSuite suite;
+
+    if (CU_initialize_registry() != CUE_SUCCESS || !(suite = CU_add_suite(suite_name, NULL, NULL))) {
+        fprintf(stderr, "%s: CUnit: %s\n", suite_name, CU_get_error_msg());
+        return 2;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (is_wanted(tests[i].name, argc, argv) && !CU_add_test(suite, tests[i].name, tests[i].run)) {
+            fprintf(stderr, "%s: CUnit: %s\n", tests[i].name, CU_get_error_msg());
+            return 2;
+        }
+    printf("# %s\n", suite_name);
+    CU_set_test_start_handler(test_starts);
+    CU_set_test_complete_handler(test_ends);
+    CU_run_all_tests();
+    CU_cleanup_registry();
+    printf("%u passed, %u failed, %u skipped\n", passed_count, failed_count, skipped_count);
+    return failed_count ? 1 : 0;
+}
