@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* vconn.h: one vsock connection, as arithmetic.
+ *
+ * A struct vconn is a value: no pointers, no descriptors, no clock, no locks.  Both ends run this file.
+ *
+ *     vconn_open(), vconn_offer()   a connection begins, from here or from a REQUEST
+ *     vconn_rx()                    a packet header arrived     -> what happened (VCONN_* bits)
+ *     vconn_room(), vconn_send()    how many bytes may go; they go -> the header of the RW packet
+ *     vconn_consumed()              the application took bytes  -> perhaps a CREDIT_UPDATE is owed
+ *     vconn_shutdown(), _close(), _abort()
+ *     vconn_owed()                  the next packet without data that this end owes, if any
+ *     vconn_deadline(), _expire()   when must we look again; it is time
+ *
+ * 'now' is in milliseconds from any fixed epoch.  Addresses are the table's business (vmux.h): headers
+ * leave here without them.  The rules are sections 7 and 8 of vsockif.h.  One vconn, one thread. */
+#ifndef XVS_VCONN_H
+#define XVS_VCONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vsockif.h"
+
+#define VCONN_STATES(X)                                                        \
+    X(OFFERED,     "REQUEST received, not answered yet")                       \
+    X(CONNECTING,  "REQUEST sent or owed, no answer yet")                      \
+    X(ESTABLISHED, "data may flow in the directions that are not shut")        \
+    X(CLOSING,     "shut both ways by this end, waiting for the peer's RST")   \
+    X(CLOSED,      "over: at most an RST is owed, nothing further is legal")
+
+enum vconn_state {
+#define X(name, text) VCONN_##name,
+    VCONN_STATES(X)
+#undef X
+};
+
+/* What vconn_rx() and vconn_expire() report, as a set. */
+#define VCONN_NOW_OPEN      (1u << 0)   /* our REQUEST was answered */
+#define VCONN_NOW_DATA      (1u << 1)   /* hdr.len bytes are to be delivered */
+#define VCONN_NOW_DROP      (1u << 2)   /* hdr.len bytes came after we shut receiving: already counted as consumed */
+#define VCONN_NOW_ROOM      (1u << 3)   /* vconn_room() has grown */
+#define VCONN_NOW_EOF       (1u << 4)   /* the peer sends no more */
+#define VCONN_NOW_DEAF      (1u << 5)   /* the peer receives no more: sending is EPIPE from now on */
+#define VCONN_NOW_CLOSED    (1u << 6)   /* over; vconn.error says how: 0 after an orderly close */
+#define VCONN_NOW_VIOLATION (1u << 7)   /* the peer broke a rule that closes the device; *why says which */
+#define VCONN_NOW_CREDIT    (1u << 8)   /* the peer's buf_alloc or fwd_cnt changed (for a relay) */
+
+/* What this end owes its peer.  A set, so that replies are bounded. */
+#define VCONN_OWE_REQUEST   (1u << 0)
+#define VCONN_OWE_RESPONSE  (1u << 1)
+#define VCONN_OWE_SHUTDOWN  (1u << 2)
+#define VCONN_OWE_CREDIT    (1u << 3)
+#define VCONN_OWE_ASK       (1u << 4)   /* CREDIT_REQUEST */
+#define VCONN_OWE_RST       (1u << 5)
+
+#define VCONN_NO_DEADLINE   UINT64_MAX
+#define VCONN_CLOSE_MS      8000u       /* Linux: VSOCK_CLOSE_TIMEOUT */
+#define VCONN_CONNECT_MS    2000u       /* Linux: VSOCK_DEFAULT_CONNECT_TIMEOUT */
+
+struct vconn {
+    uint64_t deadline;          /* ms, or VCONN_NO_DEADLINE */
+    uint32_t buf_alloc;         /* bytes we promise to take */
+    uint32_t rx_cnt;            /* bytes received, wraps */
+    uint32_t fwd_cnt;           /* bytes consumed, wraps */
+    uint32_t told_fwd;          /* fwd_cnt in the last header that left */
+    uint32_t told_alloc;        /* buf_alloc in the last header that left */
+    uint32_t granted;           /* bytes beyond rx_cnt that the peer was ever told it may send */
+    uint32_t tx_cnt;            /* bytes sent, wraps */
+    uint32_t peer_alloc;        /* bytes, from the last header that arrived */
+    uint32_t peer_fwd;          /* bytes, wraps, likewise */
+    uint32_t tx_cap;            /* bytes: our own bound on what may be in flight */
+    int32_t  error;             /* in CLOSED: 0, or ECONNREFUSED, ECONNRESET, ETIMEDOUT (positive) */
+    uint8_t  state;             /* enum vconn_state */
+    uint8_t  owed;              /* VCONN_OWE_* */
+    uint8_t  shut_here;         /* VSOCKIF_SHUTDOWN_*: what we said */
+    uint8_t  shut_peer;         /* VSOCKIF_SHUTDOWN_*: what the peer said */
+};
+
+const char *vconn_state_name(enum vconn_state state);
+
+/* Begins an active connection: REQUEST is owed.  buf_alloc and tx_cap in bytes, timeout in milliseconds. */
+void vconn_open(struct vconn *c, uint32_t buf_alloc, uint32_t tx_cap, uint32_t timeout_ms, uint64_t now);
+
+/* Begins a passive one from the header of a REQUEST.  It stays OFFERED until vconn_answer() or
+ * vconn_abort(). */
+void vconn_offer(struct vconn *c, const struct vsockif_hdr *request, uint32_t buf_alloc, uint32_t tx_cap);
+void vconn_answer(struct vconn *c);
+
+/* Takes a header whose op, type, len and flags vsockif_check() (vmux.c) found well formed.  Returns VCONN_NOW_*;
+ * with VCONN_NOW_VIOLATION *why points to a constant sentence. */
+unsigned vconn_rx(struct vconn *c, const struct vsockif_hdr *hdr, uint64_t now, const char **why);
+
+/* Bytes that may be sent now: 0 when there is no credit, the state forbids it, or either end shut the direction. */
+uint32_t vconn_room(const struct vconn *c);
+/* True if sending can never succeed again (EPIPE or over). */
+bool vconn_is_send_shut(const struct vconn *c);
+
+/* Takes len bytes of credit (1 <= len <= vconn_room(c), at most VSOCKIF_MAX_PACKET) and fills op, type, len,
+ * flags and credit of the RW header. */
+void vconn_send(struct vconn *c, uint32_t len, struct vsockif_hdr *hdr);
+/* The sender wants more room than it has: owes the peer one CREDIT_REQUEST if it may be holding back an update. */
+void vconn_want_room(struct vconn *c);
+
+/* The application (or the far side of a relay) took len bytes. */
+void vconn_consumed(struct vconn *c, uint32_t len);
+/* Changes our receive buffer; an update is owed if it grew. */
+void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc);
+/* Bytes received and not consumed. */
+uint32_t vconn_unread(const struct vconn *c);
+
+/* flags: VSOCKIF_SHUTDOWN_*.  Bits already said are not said again.  Legal in ESTABLISHED; elsewhere it does nothing. */
+void vconn_shutdown(struct vconn *c, unsigned flags, uint64_t now);
+/* The owner lets go: shut both ways; RST follows after the peer's answer or VCONN_CLOSE_MS.  Unread data at
+ * this point is lost to the peer's knowledge, so it is an abort when there is any (as TCP does). */
+void vconn_close(struct vconn *c, uint64_t now);
+/* Over at once.  RST is owed unless the peer has already reset.  error as in struct vconn. */
+void vconn_abort(struct vconn *c, int error);
+/* Over at once, and nothing is owed: the transport is gone. */
+void vconn_transport_reset(struct vconn *c);
+
+/* Fills the next packet that is owed (op, type, len, flags, credit) and forgets that debt; false if none is.
+ * A SHUTDOWN is owed after all data that was accepted before it: the caller sends data first. */
+bool vconn_owed(struct vconn *c, struct vsockif_hdr *hdr);
+
+static inline uint64_t vconn_deadline(const struct vconn *c)
+{
+    return c->deadline;
+}
+/* Call when now >= the deadline: returns VCONN_NOW_* (CLOSED with ETIMEDOUT, or the end of a close). */
+unsigned vconn_expire(struct vconn *c, uint64_t now);
+
+/* Checks what must always be true; NULL, or a sentence that says what is not.  For tests and fuzzers. */
+const char *vconn_invariant(const struct vconn *c);
+
+#endif
