@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* xvs.h: vsock streams from inside a Xen guest.
+ *
+ * One struct xvs is one vsock device of this domain; a process opens it, and owns it until it closes it.  Streams and
+ * listeners belong to the device.  Everything is event-driven over one descriptor:
+ *
+ *     xvs_open(NULL, &x);
+ *     xvs_listen(x, 1234, 16, &listener);
+ *     for (;;) {
+ *         poll() on xvs_fd(x) for POLLIN, for as long as you like     (or xvs_wait(x, -1), which does both)
+ *         xvs_process(x);
+ *         while (xvs_next_event(x, &ev)) …accept, read, write until -EAGAIN…
+ *     }
+ *
+ * Events are edges: each tells that something became possible, and is told again only after a call gave
+ * -EAGAIN.  Small programs can use the blocking helpers at the end instead, and never see an event.
+ *
+ * Results   0 or a count on success; a negative errno otherwise.  errno itself is not touched.
+ * Ownership what an out-parameter returns is yours until its close call; closing the device closes all.
+ * Threads   a device with all its streams belongs to one thread at a time; different devices are independent.
+ *           After fork() only the parent may use it.  No call raises SIGPIPE.
+ * Survival  when the daemon in dom0 restarts, or the domain is saved and restored or migrated, all streams end with
+ *           -ECONNRESET, listeners stay, and the device comes back by itself (XVS_EVENT_DOWN, XVS_EVENT_UP).
+ *
+ * Addresses are (CID, port).  CID 2 is the host, 1 this guest itself; other guests' CIDs come from the
+ * host's administrator.  The manual pages are xvs(3), xvs_open(3), xvs_stream(3), xvs_wait(3). */
+#ifndef XVS_H
+#define XVS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct xvs;
+struct xvs_stream;
+struct xvs_listener;
+
+#define XVS_CID_LOCAL UINT64_C(1)
+#define XVS_CID_HOST  UINT64_C(2)
+#define XVS_PORT_ANY  0xffffffffu
+
+struct xvs_address {
+    uint64_t cid;
+    uint32_t port;
+};
+
+/* ---- the device ---- */
+
+/* Set by xvs_options_init(); change what you need. */
+struct xvs_options {
+    size_t   size;              /* of this struct: lets it grow without breaking you */
+    unsigned device;            /* device/vsock/N; default 0 */
+    uint32_t buffer;            /* bytes that a stream may receive unread; default 256 KiB, 4 KiB to 64 MiB */
+    uint32_t tx_pool, rx_pool;  /* bytes of shared memory each way; default 512 KiB, 64 KiB to 2 MiB, whole pages.  All
+                                   devices of a guest share gntalloc's limit, 4 MiB by default */
+    uint32_t max_streams;       /* default 65536 */
+    uint32_t connect_timeout;   /* milliseconds; default 2000 */
+    uint32_t spin;              /* microseconds that xvs_wait() looks at the ring before it sleeps; default 0 */
+    const char *run_dir;        /* for the lock file; default $XVS_RUN_DIR, else /run/xvs */
+    void (*log)(void *log_arg, const char *line);   /* one line, no newline; default: nothing is logged */
+    void *log_arg;
+};
+
+void xvs_options_init(struct xvs_options *options);
+
+/* Opens the device; NULL options are the defaults.  Returns at once: the device comes up in the background
+ * (XVS_EVENT_UP, or xvs_wait_up()), now or when the daemon in dom0 attaches it.
+ * -EBUSY    another process owns the device: xvs_open_error() names it
+ * -ENOENT   there is no Xen here: the modules xen-evtchn and xen-gntalloc are missing, or this is no guest
+ * -EACCES, -EMFILE, -ENOMEM, -EINVAL (an option out of its range) */
+int  xvs_open(const struct xvs_options *options, struct xvs **out);
+/* Ends all streams and gives all shared memory back.  NULL is allowed. */
+void xvs_close(struct xvs *x);
+/* What the last failed xvs_open() of this thread tried, on what, and what to do about it; never NULL. */
+const char *xvs_open_error(void);
+
+/* One descriptor to poll for POLLIN.  It stays the same until xvs_close(); do not read from it. */
+int  xvs_fd(const struct xvs *x);
+/* Does all that is due without blocking: 0, or a negative errno after which only xvs_close() is of use. */
+int  xvs_process(struct xvs *x);
+/* Processes, then sleeps until there is an event or timeout milliseconds have passed (-1: no limit).
+ * 1 if there is an event, 0 if the time is over, -EINTR if a signal came, or as xvs_process(). */
+int  xvs_wait(struct xvs *x, int timeout);
+/* Shows the backend what was written with XVS_MORE. */
+void xvs_flush(struct xvs *x);
+
+bool xvs_is_up(const struct xvs *x);
+/* This guest's context id; 0 until the device was up for the first time. */
+uint64_t xvs_cid(const struct xvs *x);
+/* Why the device is down, or how it went down last; one line, never NULL. */
+const char *xvs_reason(const struct xvs *x);
+
+/* ---- events ---- */
+
+#define XVS_EVENT_UP      (1u << 0)     /* the device is up: connecting is possible */
+#define XVS_EVENT_DOWN    (1u << 1)     /* it is not; all streams have ended */
+#define XVS_EVENT_ACCEPT  (1u << 2)     /* a listener has a stream to accept */
+#define XVS_EVENT_OPEN    (1u << 3)     /* a connect has succeeded */
+#define XVS_EVENT_IN      (1u << 4)     /* data or the end of the stream to read */
+#define XVS_EVENT_OUT     (1u << 5)     /* writing is possible again */
+#define XVS_EVENT_HUP     (1u << 6)     /* the stream is over: xvs_stream_error() says how.  Unread data can still be read */
+
+struct xvs_event {
+    unsigned what;                      /* a set of the above */
+    struct xvs_stream *stream;          /* or NULL */
+    struct xvs_listener *listener;      /* or NULL */
+    void *user;                         /* of the stream or listener */
+};
+
+/* Takes the next event; false if there is none.  Closing a stream takes its events away. */
+bool xvs_next_event(struct xvs *x, struct xvs_event *event);
+
+/* ---- listening and connecting ---- */
+
+/* backlog: streams that wait to be accepted; more are refused.  -EADDRINUSE, -ENOMEM, -EINVAL (backlog 0).
+ * The device need not be up. */
+int  xvs_listen(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listener **out);
+/* -EAGAIN when there is none. */
+int  xvs_accept(struct xvs_listener *l, struct xvs_stream **out);
+void xvs_listener_close(struct xvs_listener *l);
+void xvs_listener_set_user(struct xvs_listener *l, void *user);
+uint32_t xvs_listener_port(const struct xvs_listener *l);
+
+/* Begins a connection: XVS_EVENT_OPEN or XVS_EVENT_HUP follows.  -ENETDOWN (device down), -EADDRNOTAVAIL (no local port
+ * left), -ENOBUFS (max_streams), -ENOMEM, -EINVAL.  Later, as the stream's error: -ECONNREFUSED when nobody listens or the
+ * backlog is full (Linux's AF_VSOCK says ECONNRESET; TCP's word tells a caller more), -ETIMEDOUT. */
+int  xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out);
+
+/* ---- streams ---- */
+
+#define XVS_MORE (1u << 0)      /* send: gather, until a send without it, xvs_flush() or a full packet */
+#define XVS_PEEK (1u << 1)      /* recv: copy without consuming */
+
+/* The number of bytes taken, perhaps fewer than len.  -EAGAIN (no credit or no memory: XVS_EVENT_OUT follows), -EPIPE (shut for
+ * writing by either end), -ECONNRESET, -ETIMEDOUT, -ENOTCONN (not open yet). */
+ssize_t xvs_send(struct xvs_stream *s, const void *data, size_t len, unsigned flags);
+ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags);
+/* The number of bytes, 0 at the end of the stream, -EAGAIN, or the stream's error once all data was read. */
+ssize_t xvs_recv(struct xvs_stream *s, void *buffer, size_t len, unsigned flags);
+
+/* Writing without a copy: a piece of up to want bytes of the ring's own memory, to be filled and then committed.  Returns its
+ * size (at most want and 64 KiB), or as xvs_send().  One piece a stream at a time; xvs_commit() with 0 gives it back. */
+ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece);
+int     xvs_commit(struct xvs_stream *s, size_t len, unsigned flags);
+/* Reading without a copy: fills up to max entries with what has arrived and returns their number, 0 at the end of the
+ * stream, or as xvs_recv().  The memory stays good until xvs_done() has consumed it, and may be changed meanwhile by a
+ * hostile backend: check what you read only after copying what you check. */
+int     xvs_peek(struct xvs_stream *s, struct iovec *iov, int max);
+void    xvs_done(struct xvs_stream *s, size_t len);
+
+/* how: SHUT_RD, SHUT_WR, SHUT_RDWR.  What was sent before is delivered before the peer sees the end.  -ENOTCONN, -EINVAL. */
+int  xvs_shutdown(struct xvs_stream *s, int how);
+/* Lets go of the stream.  With data unread it is a reset, otherwise an orderly close that goes on in the background. */
+void xvs_stream_close(struct xvs_stream *s);
+/* Ends it at once with a reset, then as xvs_stream_close(). */
+void xvs_stream_reset(struct xvs_stream *s);
+
+void  xvs_stream_set_user(struct xvs_stream *s, void *user);
+void *xvs_stream_user(const struct xvs_stream *s);
+struct xvs *xvs_stream_device(const struct xvs_stream *s);
+/* 0 while it lives and after an orderly end, else the negative errno that ended it. */
+int  xvs_stream_error(const struct xvs_stream *s);
+struct xvs_address xvs_stream_local(const struct xvs_stream *s);
+struct xvs_address xvs_stream_peer(const struct xvs_stream *s);
+/* Bytes that can be read, and written, without -EAGAIN. */
+size_t xvs_stream_readable(const struct xvs_stream *s);
+size_t xvs_stream_writable(const struct xvs_stream *s);
+/* Changes how many bytes may arrive unread (4 KiB to 64 MiB). */
+int  xvs_stream_set_buffer(struct xvs_stream *s, uint32_t bytes);
+
+/* ---- looking inside ---- */
+
+struct xvs_stats {
+    size_t   size;                      /* set it to sizeof before the call */
+    uint64_t tx_bytes, tx_packets, rx_bytes, rx_packets;
+    uint64_t notifications_sent, notifications_received;
+    uint64_t streams_opened, resets;    /* since xvs_open() */
+    uint64_t reconnects;                /* times the device came up, less one */
+    uint64_t memory;                    /* bytes held now, shared pages included */
+    uint32_t streams;                   /* now */
+    uint32_t rx_buffers_held;           /* posted buffers that hold unread data */
+};
+
+void xvs_get_stats(const struct xvs *x, struct xvs_stats *stats);
+/* Writes the state of the device, its rings and every stream for a person; works from a debugger, too. */
+void xvs_dump(const struct xvs *x, FILE *to);
+const char *xvs_version(void);
+
+/* ---- blocking helpers: each processes the device while it waits ----
+ * timeout in milliseconds, -1 for none; -ETIMEDOUT when it is over.  Signals do not end them. */
+
+int     xvs_wait_up(struct xvs *x, int timeout);
+int     xvs_connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, struct xvs_stream **out);
+int     xvs_accept_wait(struct xvs_listener *l, int timeout, struct xvs_stream **out);
+/* All len bytes, or an error (how many went is then unknown). */
+int     xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout);
+/* At least 1 byte, or 0 at the end of the stream. */
+ssize_t xvs_recv_wait(struct xvs_stream *s, void *buffer, size_t len, int timeout);
+/* len bytes, fewer only at the end of the stream. */
+ssize_t xvs_recv_all(struct xvs_stream *s, void *buffer, size_t len, int timeout);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
