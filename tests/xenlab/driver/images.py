@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""Builds what QEMU boots: hypervisor, kernels and RAM disks, from unpacked packages.
+
+Nothing of xvs is in the images.  Only the libraries that its builds need are,
+so that its binaries can be dropped in after a snapshot was restored.
+"""
+
+import glob
+import gzip
+import os
+import re
+import shutil
+import subprocess
+
+from . import kernel, places, stamp
+from .cpio import Archive
+from .problem import Problem
+
+# Programs of the lab, in both images.  'labctl' is of use in dom0 only.
+_TOOLS = {
+    "labagent": ["labagent.c", "session.c", "frame.c"],
+    "labctl": ["labctl.c", "frame.c"],
+    "gntfree": ["gntfree.c"],
+    "vchanbench": ["vchanbench.c"],
+}
+_CFLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror"]
+_LIBS = ["-lxenvchan", "-lxenstore", "-lxengnttab", "-lxenevtchn"]
+
+# Libraries that the builds of xvs need, sanitised ones included.  libgcc_s is
+# not in any DT_NEEDED of ours: pthread_cancel opens it by name, and xl cancels.
+_GUEST_LIBS = ["libxengnttab.so.1", "libxenevtchn.so.1", "libxenstore.so.4", "libxentoollog.so.1",
+               "libgcc_s.so.1", "libm.so.6", "libasan.so.8", "libubsan.so.1", "libstdc++.so.6"]
+_DOM0_LIBS = _GUEST_LIBS + ["libuv.so.1", "libjansson.so.4", "libinih.so.1", "libsystemd.so.0"]
+
+_XENSTORE_TOOLS = ["chmod", "exists", "list", "ls", "read", "rm", "watch", "write"]
+
+# From xen-utils' own directory: the names in /usr/sbin are wrapper scripts.
+_XEN_TOOLS = ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "libxl-save-helper", "lsevtchn",
+              "xenstore-control"]
+_XEN_BIN = "usr/lib/xen-4.17/bin"
+
+_XEN_MODULES = ["xen-evtchn", "xen-gntalloc", "xen-gntdev", "xen-privcmd", "xenfs"]
+_DOM0_MODULES = _XEN_MODULES + ["virtio_pci", "9p", "9pnet_virtio"]
+
+# labagent holds this many pages in a guest (tools/frame.h: LAB_WORKERS times a
+# shared page and two rings of four).  They come on top of gntalloc's default,
+# so that a test in the guest meets the limit of a guest without a lab.
+_AGENT_PAGES = 4 * (1 + 4 + 4)
+_GNTALLOC_DEFAULT = 1024
+
+
+def build(say):
+    """Brings everything below build/xenlab up to date."""
+    for tool, package in (("cc", "gcc"), ("zstd", "zstd"), ("lz4", "lz4"), ("qemu-system-x86_64", "qemu-system-x86")):
+        if not shutil.which(tool):
+            raise Problem(f"{tool} is missing: apt-get install {package}")
+    os.makedirs(places.BUILD, exist_ok=True)
+    if subprocess.run([places.lab("fetch.sh"), places.PKGS]).returncode:
+        raise Problem("the lab's packages are not there, see above")
+    unpacked = stamp.digest(os.path.join(places.PKGS, ".unpacked-list"),
+                            "text:" + " ".join(sorted(os.listdir(os.path.join(places.PKGS, "boot")))))
+    code = stamp.digest(places.lab("driver", "images.py"), places.lab("driver", "cpio.py"),
+                        places.lab("driver", "kernel.py"))
+
+    _make(say, places.XEN, stamp.digest("text:" + unpacked), _xen)
+    for flavour, product in (("amd64", places.DOM0_KERNEL), ("cloud-amd64", places.GUEST_KERNEL)):
+        _make(say, product, stamp.digest("text:" + unpacked + code),
+              lambda out, flavour=flavour: _kernel(out, flavour))
+    _make(say, places.TOOLS, stamp.digest(places.lab("tools"), "text:" + code), _tools)
+    tools = stamp.digest(places.TOOLS)
+    _make(say, places.GUEST_IMAGE,
+          stamp.digest("text:" + unpacked + code + tools, places.lab("images", "guest-init")), _guest)
+    _make(say, places.DOM0_IMAGE,
+          stamp.digest("text:" + unpacked + code + tools, places.GUEST_IMAGE, places.GUEST_KERNEL,
+                       places.lab("images", "dom0-init"), *_configs()), _dom0)
+
+
+def _make(say, product, key, builder):
+    if stamp.current(product, key):
+        return
+    say(f"building {os.path.relpath(product, places.TOP)}")
+    stamp.forget(product)
+    builder(product)
+    stamp.write(product, key)
+
+
+def _write(path, data):
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+def _pkg(*parts):
+    return os.path.join(places.PKGS, *parts)
+
+
+def _configs():
+    return sorted(glob.glob(places.lab("*.cfg")))
+
+
+def _xen(out):
+    with gzip.open(_pkg("boot/xen-4.17-amd64.gz")) as f:
+        _write(out, f.read())
+
+
+def _kernel(out, flavour):
+    _write(out, kernel.unpack(_pkg("boot", "vmlinuz-" + kernel.find(places.PKGS, flavour))))
+
+
+def _tools(out):
+    os.makedirs(out, exist_ok=True)
+    for name, sources in _TOOLS.items():
+        command = ["cc", *_CFLAGS, "-o", os.path.join(out, name),
+                   *(places.lab("tools", source) for source in sources), *_LIBS]
+        if subprocess.run(command).returncode:
+            raise Problem(f"{name} does not compile, see above (the headers are in libxen-dev)")
+
+
+class _Image(Archive):
+    """What both images have in common, and the libraries that programs ask for."""
+
+    def __init__(self):
+        super().__init__()
+        self._library_dirs = [_pkg("usr/lib/x86_64-linux-gnu"), _pkg("lib/x86_64-linux-gnu")]
+        for path in ("proc/xen", "sys", "dev", "tmp", "run", "root", "var", "lab", "xvs"):
+            self.directory(path)
+        self.link("var/run", "/run")
+        self.device("dev/console", 5, 1)
+        self.device("dev/null", 1, 3)
+        self._busybox()
+        for name in _XENSTORE_TOOLS:
+            self.program("usr/bin/xenstore-" + name, _pkg("usr/bin/xenstore-" + name))
+        for name in _TOOLS:
+            self.program("usr/sbin/" + name, os.path.join(places.TOOLS, name))
+
+    def _busybox(self):
+        busybox = _pkg("bin/busybox")
+        self.file("bin/busybox", busybox)
+        applets = subprocess.run([busybox, "--list-full"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
+        for path in applets:
+            if os.path.basename(path) != "busybox":
+                self.link(path, "/bin/busybox")
+        # Process 1 is no init: these must act by themselves.  xl shutdown ends in /sbin/poweroff.
+        for name in ("poweroff", "reboot", "halt"):
+            self.data("sbin/" + name, f"#!/bin/sh\nexec /bin/busybox {name} -f\n".encode(), 0o755)
+
+    def program(self, path, source):
+        self.file(path, source, 0o755)
+        self._needs(source)
+
+    def library(self, name):
+        for folder in self._library_dirs + ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"]:
+            source = os.path.join(folder, name)
+            if os.path.exists(source):
+                self._library(name, source)
+                self._needs(source)
+                return
+        raise Problem(f"library {name} is in no package of packages.list and not on the host")
+
+    def _library(self, name, source):
+        path = "usr/lib/x86_64-linux-gnu/" + name
+        if path not in self:
+            self.file(path, os.path.realpath(source), 0o755)
+
+    def _needs(self, source):
+        """What ldd finds: first in the packages, then on the host, whose libc built the programs."""
+        env = dict(os.environ, LD_LIBRARY_PATH=":".join(self._library_dirs))
+        listing = subprocess.run(["ldd", source], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+        for line in listing.decode().splitlines():
+            missing = re.match(r"\s*(\S+) => not found", line)
+            if missing:
+                raise Problem(f"{source} needs {missing.group(1)}: add its package to packages.list")
+            found = re.match(r"\s*(\S+) => (/\S+)", line)
+            if found:
+                self._library(*found.groups())
+            loader = re.match(r"\s*(/\S*ld-linux\S*) \(", line)
+            if loader:
+                self.file(loader.group(1), os.path.realpath(loader.group(1)), 0o755)
+
+    def modules(self, flavour, wanted, options):
+        """Into /lib/modules, with a list of them in order that the init script reads."""
+        lines = []
+        for path in kernel.modules(places.PKGS, kernel.find(places.PKGS, flavour), wanted):
+            name = os.path.basename(path)
+            self.file("lib/modules/" + name, path)
+            lines.append(" ".join([name] + options.get(name, [])))
+        self.data("lib/modules/order", "".join(line + "\n" for line in lines).encode())
+
+    def finish(self, out):
+        # The dynamic loader looks into /usr/lib/x86_64-linux-gnu by itself; no cache is needed.
+        with open(out, "wb") as f:
+            self.write(f)
+
+
+def _guest(out):
+    image = _Image()
+    image.file("init", places.lab("images", "guest-init"), 0o755)
+    image.modules("cloud-amd64", _XEN_MODULES, {"xen-gntalloc.ko": [f"limit={_GNTALLOC_DEFAULT + _AGENT_PAGES}"]})
+    for name in _GUEST_LIBS:
+        image.library(name)
+    image.finish(out)
+
+
+def _dom0(out):
+    image = _Image()
+    image.file("init", places.lab("images", "dom0-init"), 0o755)
+    image.modules("amd64", _DOM0_MODULES, {})
+    for name in _DOM0_LIBS:
+        image.library(name)
+    for name in _XEN_TOOLS:
+        image.program(f"{_XEN_BIN}/{name}", _pkg(_XEN_BIN, name))
+    image.tree("etc/xen/scripts", _pkg("etc/xen/scripts"))
+    # Memory is fixed on the hypervisor's command line.
+    image.data("etc/xen/xl.conf", b'autoballoon="off"\n')
+    image.file("lab/vmlinux", places.GUEST_KERNEL)
+    image.file("lab/guest.cpio", places.GUEST_IMAGE)
+    for path in _configs():
+        image.file("lab/" + os.path.basename(path), path)
+    image.finish(out)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""Where the lab's things are.  Everything that it makes is below build/xenlab."""
+
+import os
+
+LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOP = os.path.dirname(os.path.dirname(LAB))
+BUILD = os.path.abspath(os.environ.get("XENLAB_DIR") or os.path.join(TOP, "build", "xenlab"))
+
+PKGS = os.path.join(BUILD, "pkgs")
+XEN = os.path.join(BUILD, "xen.elf")
+DOM0_KERNEL = os.path.join(BUILD, "vmlinux-dom0")
+GUEST_KERNEL = os.path.join(BUILD, "vmlinux-guest")
+DOM0_IMAGE = os.path.join(BUILD, "dom0.cpio")
+GUEST_IMAGE = os.path.join(BUILD, "guest.cpio")
+TOOLS = os.path.join(BUILD, "tools")
+SNAPSHOT = os.path.join(BUILD, "snapshot.zst")
+RUNS = os.path.join(BUILD, "runs")
+LOCK = os.path.join(BUILD, "lock")
+
+
+def lab(*parts):
+    """A file of the lab's sources."""
+    return os.path.join(LAB, *parts)

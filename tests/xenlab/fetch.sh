@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# fetch.sh OUT: downloads the packages of packages.list and unpacks them into OUT.
+#
+# Nothing is installed and no service is started; root is not needed.  A second
+# call does nothing until packages.list changes: to take newer versions, run
+# `apt-get update` and remove OUT.
+set -eu
+
+die() {
+	echo "fetch.sh: $*" >&2
+	exit 1
+}
+
+[ $# = 1 ] || die "usage: fetch.sh OUT"
+here=$(cd "$(dirname "$0")" && pwd)
+list=$here/packages.list
+out=$1
+
+cmp -s "$list" "$out/.unpacked-list" && exit 0
+
+for tool in apt-get apt-cache dpkg-deb; do
+	command -v $tool >/dev/null ||
+		die "$tool is missing: the lab is built from Debian 12 packages and needs a Debian 12 host"
+done
+
+# What a metapackage stands for today: linux-image-amd64 -> linux-image-6.1.0-NN-amd64.
+image_of() {
+	apt-cache depends "$1" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1
+}
+
+names=
+while read -r name arrow; do
+	case $name in '' | '#'*) continue ;; esac
+	if [ "$arrow" = '=>' ]; then
+		image=$(image_of "$name")
+		[ -n "$image" ] || die "apt knows no $name: run apt-get update, and check that the host is Debian 12"
+		name=$image
+	fi
+	names="$names $name"
+done <"$list"
+
+mkdir -p "$out.debs"
+debs=$(cd "$out.debs" && pwd)
+echo "fetch.sh: downloading$names" >&2
+# apt-get checks what is already in the directory, so an interrupted download goes on where it stopped.
+# shellcheck disable=SC2086 # a list of package names
+(cd "$debs" && apt-get -q -o APT::Sandbox::User=root download $names >apt.log 2>&1) || {
+	tail -n 5 "$debs/apt.log" >&2
+	die "the packages could not be downloaded: run apt-get update, and check the network (log: $debs/apt.log)"
+}
+
+# Unpacked beside and renamed: an interrupted run leaves no half of a tree behind.
+rm -rf "$out" "$out.new"
+mkdir -p "$out.new"
+for deb in "$debs"/*.deb; do
+	dpkg-deb -x "$deb" "$out.new"
+done
+cp "$list" "$out.new/.unpacked-list"
+mv "$out.new" "$out"
+rm -rf "$debs"
+echo "fetch.sh: unpacked into $out" >&2

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * session.c: see session.h.  A worker of labagent calls it once and exits, so
+ * nothing is freed here. */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xenstore.h>
+
+#define MAX_ARGS 256
+
+struct session {
+	struct libxenvchan *vchan;
+	struct frame_reader reader;
+	pid_t pid;
+	int pidfd;                      /* readable when the command has ended */
+	int in, out, err;               /* our ends of its pipes, -1 once closed */
+	char pending[FRAME_MAX];        /* input that its pipe has not taken yet */
+	size_t pending_at, pending_end;
+	bool input_ended;
+};
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Publishes the vchan, then 'turn': whoever sees the turn finds the vchan. */
+static struct libxenvchan *offer(int slot, unsigned int turn)
+{
+	struct libxenvchan *vchan;
+	struct xs_handle *xs;
+	char path[64], value[16];
+
+	snprintf(path, sizeof(path), LAB_WORKER_PATH, slot);
+	vchan = libxenvchan_server_init(NULL, 0, path, FRAME_RING, FRAME_RING);
+	if (!vchan)
+		return NULL;
+	vchan->blocking = 1;
+
+	xs = xs_open(0);
+	if (!xs)
+		return NULL;
+	snprintf(path, sizeof(path), LAB_WORKER_PATH "/turn", slot);
+	snprintf(value, sizeof(value), "%u", turn);
+	if (!xs_write(xs, XBT_NULL, path, value, strlen(value)))
+		return NULL;
+	xs_close(xs);
+	return vchan;
+}
+
+/* 0 or -errno: blocks until a whole frame is there. */
+static int recv_wait(struct session *s)
+{
+	int got;
+
+	while ((got = frame_recv(s->vchan, &s->reader)) == 0)
+		if (libxenvchan_wait(s->vchan) < 0)
+			return -EPIPE;
+	return got < 0 ? got : 0;
+}
+
+static _Noreturn void become_command(char *data, size_t len, int in, int out, int err)
+{
+	char *argv[MAX_ARGS + 1], *at, *end = data + len;
+	int n = 0;
+
+	for (at = data; at < end && n < MAX_ARGS; at += strlen(at) + 1)
+		argv[n++] = at;
+	argv[n] = NULL;
+
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	dup2(in, 0);
+	dup2(out, 1);
+	dup2(err, 2);
+	close_range(3, ~0U, 0);
+	if (n)
+		execvp(argv[0], argv);
+	fprintf(stderr, "labagent: cannot run %s: %m\n", n ? argv[0] : "nothing");
+	_exit(127);
+}
+
+static int start_command(struct session *s)
+{
+	struct frame *frame = &s->reader.frame;
+	int in[2], out[2], err[2];
+
+	if (frame->type != FRAME_ARGV || !frame->len || frame->data[frame->len - 1])
+		return -EPROTO;
+	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
+		return -errno;
+	s->pid = fork();
+	if (s->pid < 0)
+		return -errno;
+	if (s->pid == 0)
+		become_command(frame->data, frame->len, in[0], out[1], err[1]);
+	close(in[0]);
+	close(out[1]);
+	close(err[1]);
+	s->in = in[1];
+	s->out = out[0];
+	s->err = err[0];
+	fcntl(s->in, F_SETFL, O_NONBLOCK);
+	fcntl(s->out, F_SETFL, O_NONBLOCK);
+	fcntl(s->err, F_SETFL, O_NONBLOCK);
+	s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+	return s->pidfd < 0 ? -errno : 0;
+}
+
+/* Takes frames until the command's pipe is full or there are none. */
+static int take_input(struct session *s)
+{
+	struct frame *frame = &s->reader.frame;
+	ssize_t done;
+	int got;
+
+	for (;;) {
+		while (s->pending_at < s->pending_end && s->in >= 0) {
+			done = write(s->in, s->pending + s->pending_at, s->pending_end - s->pending_at);
+			if (done < 0 && errno == EAGAIN)
+				return 0;
+			if (done < 0)
+				close_fd(&s->in);       /* it reads no more: the rest is thrown away */
+			else
+				s->pending_at += (size_t)done;
+		}
+		if (s->input_ended)
+			close_fd(&s->in);
+		got = frame_recv(s->vchan, &s->reader);
+		if (got <= 0)
+			return got;
+		if (frame->type == FRAME_STDIN_END) {
+			s->input_ended = true;
+		} else if (frame->type == FRAME_STDIN && !s->input_ended) {
+			memcpy(s->pending, frame->data, frame->len);
+			s->pending_at = 0;
+			s->pending_end = frame->len;
+		} else {
+			return -EPROTO;
+		}
+	}
+}
+
+/* Sends what the command printed while the vchan has room.  1 if it sent. */
+static int give_output(struct session *s, int *fd, enum frame_type type)
+{
+	char data[FRAME_MAX];
+	size_t room = frame_room(s->vchan);
+	ssize_t got;
+
+	if (*fd < 0 || !room)
+		return 0;
+	got = read(*fd, data, room);
+	if (got < 0 && errno == EAGAIN)
+		return 0;
+	if (got <= 0) {
+		close_fd(fd);
+		return 0;
+	}
+	return frame_send(s->vchan, type, data, (size_t)got) ? -EPIPE : 1;
+}
+
+static int serve(struct session *s)
+{
+	struct pollfd fds[5];
+	bool ended = false, room;
+	int res, moved;
+
+	for (;;) {
+		res = take_input(s);
+		if (res < 0)
+			return res;
+		do {
+			moved = give_output(s, &s->out, FRAME_STDOUT);
+			if (moved >= 0) {
+				res = give_output(s, &s->err, FRAME_STDERR);
+				moved = res < 0 ? res : moved + res;
+			}
+			if (moved < 0)
+				return moved;
+		} while (moved);
+		room = frame_room(s->vchan) > 0;
+		/* Everything that it wrote before it ended has been sent. */
+		if (ended && room)
+			return 0;
+
+		fds[0] = (struct pollfd){ .fd = libxenvchan_fd_for_select(s->vchan), .events = POLLIN };
+		fds[1] = (struct pollfd){ .fd = s->pending_at < s->pending_end ? s->in : -1, .events = POLLOUT };
+		fds[2] = (struct pollfd){ .fd = room ? s->out : -1, .events = POLLIN };
+		fds[3] = (struct pollfd){ .fd = room ? s->err : -1, .events = POLLIN };
+		fds[4] = (struct pollfd){ .fd = ended ? -1 : s->pidfd, .events = POLLIN };
+		if (poll(fds, 5, -1) < 0 && errno != EINTR)
+			return -errno;
+		/* Consumes the event; it does not block, an event is there. */
+		if (fds[0].revents && libxenvchan_wait(s->vchan) < 0)
+			return -EPIPE;
+		if (fds[4].revents)
+			ended = true;
+	}
+}
+
+int session_run(int slot, unsigned int turn)
+{
+	struct session s = { .in = -1, .out = -1, .err = -1, .pidfd = -1 };
+	int status = 0;
+	int32_t code;
+
+	s.vchan = offer(slot, turn);
+	if (!s.vchan) {
+		fprintf(stderr, "labagent: cannot offer vchan %d: %m\n", slot);
+		return -EIO;
+	}
+	if (recv_wait(&s) == 0 && start_command(&s) == 0) {
+		if (serve(&s) < 0) {
+			kill(s.pid, SIGKILL);
+			kill(-s.pid, SIGKILL);
+		}
+		waitpid(s.pid, &status, 0);
+		code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		frame_send(s.vchan, FRAME_EXIT, &code, sizeof(code));
+	}
+	libxenvchan_close(s.vchan);
+	return 0;
+}
