@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* domains.h: which domains exist, and what they are called.
+ *
+ * A name is what xl calls the domain, /local/domain/F/name.  The toolstack writes it; we check it all the same
+ * (parse_domain_name()), since it ends up in logs and in file names.  One thread, that of the store. */
+#ifndef XVS_DOMAINS_H
+#define XVS_DOMAINS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store.h"
+
+#define DOMAINS_NAME 129        /* bytes of a name, with its end */
+
+/* Domids of all domains that have a directory, ascending, dom0 among them: at most max.  Returns how many. */
+int domains_list(struct store *s, uint32_t *out, size_t max, bool *more);
+
+/* The domain has a directory of its own.  xl removes it when it destroys the domain. */
+bool domains_exists(struct store *s, uint32_t domid);
+
+/* -ENOENT without a name, -EINVAL for one that we do not repeat. */
+int domains_name(struct store *s, uint32_t domid, char name[DOMAINS_NAME]);
+
+/* A name, or a domid in decimal ("5"), as the user of a command types it.  A domid wins over a name of digits, as with
+ * xl.  -ENOENT, -EINVAL. */
+int domains_resolve(struct store *s, const char *text, uint32_t *domid);
+
+/* This domain's own domid, from the relative node "domid".  -ENOENT where the toolstack writes none. */
+int domains_self(struct store *s, uint32_t *domid);
+
+#endif
