@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# rules.mk: checks of the sources themselves, beside the unit tests.
+
+# ---- the model of the ring's memory edges: it compiles ring.c with its atomics replaced -----------------
+model_incs := -Itests/model $(call incs,common/ring)
+$(B)/model/%.o: tests/model/%.c Makefile rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) $(model_incs) -c -o $@ $<
+$(B)/model/model_wake: $(B)/model/model_wake.o $(B)/model/code_edges.o
+	$(CC) $(all_ldflags) -o $@ $^
+-include $(wildcard $(B)/model/*.d)
+
+.PHONY: check-model check-layers print-incs print-modules
+check-model: $(B)/model/model_wake
+	tests/run.sh $(B)/model/model_wake
+
+# ---- who may know whom: a wrong-way #include must not build ----------------------------------------------
+check-layers:
+	tests/run.sh tests/layers.sh
+
+# For tests/layers.sh: the folders, and the include paths of one of them (M=common/ring).
+print-modules:
+	@echo $(patsubst sees.%,%,$(filter-out sees.tests,$(filter sees.%,$(.VARIABLES))))
+print-incs:
+	@echo $(call incs,$(M))
