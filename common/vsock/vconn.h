@@ -53,6 +53,10 @@ enum vconn_state {
 #define VCONN_OWE_ASK       (1u << 4)   /* CREDIT_REQUEST */
 #define VCONN_OWE_RST       (1u << 5)
 
+/* What keeps CREDIT_REQUEST from becoming a storm. */
+#define VCONN_NOTE_ASKED    (1u << 0)   /* we asked, and the peer's credit has not changed since */
+#define VCONN_NOTE_HUNGRY   (1u << 1)   /* the peer asked, and we had no news: tell it when half is consumed */
+
 #define VCONN_NO_DEADLINE   UINT64_MAX
 #define VCONN_CLOSE_MS      8000u       /* Linux: VSOCK_CLOSE_TIMEOUT */
 #define VCONN_CONNECT_MS    2000u       /* Linux: VSOCK_DEFAULT_CONNECT_TIMEOUT */
@@ -69,10 +73,12 @@ struct vconn {
     uint32_t peer_alloc;        /* bytes, from the last header that arrived */
     uint32_t peer_fwd;          /* bytes, wraps, likewise */
     uint32_t tx_cap;            /* bytes: our own bound on what may be in flight */
-    int32_t  error;             /* in CLOSED: 0, or ECONNREFUSED, ECONNRESET, ETIMEDOUT (positive) */
+    int16_t  error;             /* in CLOSED: 0, or ECONNREFUSED, ECONNRESET, ETIMEDOUT (positive) */
+    uint8_t  notes;             /* VCONN_NOTE_* */
     uint8_t  state;             /* enum vconn_state */
     uint8_t  owed;              /* VCONN_OWE_* */
-    uint8_t  shut_here;         /* VSOCKIF_SHUTDOWN_*: what we said */
+    uint8_t  shut_here;         /* VSOCKIF_SHUTDOWN_*: what we decided */
+    uint8_t  shut_told;         /* VSOCKIF_SHUTDOWN_*: what has left; the rest is owed */
     uint8_t  shut_peer;         /* VSOCKIF_SHUTDOWN_*: what the peer said */
 };
 
@@ -86,11 +92,16 @@ void vconn_open(struct vconn *c, uint32_t buf_alloc, uint32_t tx_cap, uint32_t t
 void vconn_offer(struct vconn *c, const struct vsockif_hdr *request, uint32_t buf_alloc, uint32_t tx_cap);
 void vconn_answer(struct vconn *c);
 
-/* Takes a header whose op, type, len and flags vsockif_check() (vmux.c) found well formed.  Returns VCONN_NOW_*;
- * with VCONN_NOW_VIOLATION *why points to a constant sentence. */
+/* Takes a header whose op, type, len and flags vsockif_check() (vmux_rx.c) found well formed.  Returns VCONN_NOW_*;
+ * with VCONN_NOW_VIOLATION *why points to a constant sentence.
+ * While CONNECTING, all but RESPONSE, RST and REQUEST is dropped: it belongs to an earlier connection of the same pair of
+ * addresses, whose RST the peer had not seen yet, and an answer would hit the new one.  As long as our REQUEST has not
+ * left, RESPONSE and RST are dropped for the same reason.
+ * What arrived before VCONN_NOW_CLOSED is still the owner's to deliver, whatever the error. */
 unsigned vconn_rx(struct vconn *c, const struct vsockif_hdr *hdr, uint64_t now, const char **why);
 
-/* Bytes that may be sent now: 0 when there is no credit, the state forbids it, or either end shut the direction. */
+/* Bytes that may be sent now: 0 when there is no credit, the state forbids it, either end shut the direction, or our
+ * RESPONSE has not left yet (vmux_owed_by() says when it does). */
 uint32_t vconn_room(const struct vconn *c);
 /* True if sending can never succeed again (EPIPE or over). */
 bool vconn_is_send_shut(const struct vconn *c);
@@ -101,7 +112,9 @@ void vconn_send(struct vconn *c, uint32_t len, struct vsockif_hdr *hdr);
 /* The sender wants more room than it has: owes the peer one CREDIT_REQUEST if it may be holding back an update. */
 void vconn_want_room(struct vconn *c);
 
-/* The application (or the far side of a relay) took len bytes. */
+/* The application (or the far side of a relay) took len bytes; more than vconn_unread() counts as that.
+ * If they were the last of a connection that is shut both ways, this ends it: the state is CLOSED afterwards, with error 0.
+ * An owner that drops what it holds, after VSOCKIF_SHUTDOWN_RCV for instance, calls this for it, too. */
 void vconn_consumed(struct vconn *c, uint32_t len);
 /* Changes our receive buffer; an update is owed if it grew. */
 void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc);
@@ -111,7 +124,8 @@ uint32_t vconn_unread(const struct vconn *c);
 /* flags: VSOCKIF_SHUTDOWN_*.  Bits already said are not said again.  Legal in ESTABLISHED; elsewhere it does nothing. */
 void vconn_shutdown(struct vconn *c, unsigned flags, uint64_t now);
 /* The owner lets go: shut both ways; RST follows after the peer's answer or VCONN_CLOSE_MS.  Unread data at
- * this point is lost to the peer's knowledge, so it is an abort when there is any (as TCP does). */
+ * this point is lost to the peer's knowledge, so it is an abort when there is any (as TCP does), and so it is
+ * before the connection is established.  An end of what is over already stays as it was. */
 void vconn_close(struct vconn *c, uint64_t now);
 /* Over at once.  RST is owed unless the peer has already reset.  error as in struct vconn. */
 void vconn_abort(struct vconn *c, int error);

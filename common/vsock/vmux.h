@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hash.h"
 #include "list.h"
 #include "vconn.h"
 
@@ -35,13 +36,14 @@ struct vmux_listener;
 struct vmux_conn {
     struct vconn c;
     struct vaddr local, peer;
-    struct vmux_conn *hash_next;
+    struct hash_link pair_link;         /* in the table, until CLOSED; in the pool, next of the free records */
     struct list owed_link;              /* in vmux.owed when c.owed != 0 */
     struct list accept_link;            /* in a listener's backlog */
     struct vmux_listener *listener;     /* whose backlog it is in, or NULL */
     uint32_t heap_index;                /* 1-based place among the deadlines, 0 when it has none */
     bool released;                      /* its owner has let go */
     bool unlinked;                      /* out of the table: its pair of addresses is free again */
+    bool in_use;                        /* false while in the pool */
 };
 
 struct vmux_config {
@@ -52,6 +54,9 @@ struct vmux_config {
     uint32_t first_port;        /* ephemeral ports are handed out from here up, round robin */
     uint32_t max_resets;        /* RSTs without a connection held at most (vsockif.h, section 9) */
     bool     offer;             /* no listeners: each REQUEST is offered to the caller */
+    /* Told of each record before it returns to the pool, may be NULL: the place to free what the record holds. */
+    void   (*dispose)(struct vmux_conn *conn, void *arg);
+    void    *dispose_arg;
 };
 
 enum vmux_kind {
@@ -72,20 +77,26 @@ struct vmux_event {
 
 struct vmux;        /* its members are in vmux_impl.h, for the files of this folder */
 
-/* 0, -ENOMEM, -EINVAL. */
+/* 0, -ENOMEM, -EINVAL (conn_size, max_conns, tx_cap or first_port make no sense).  max_resets 0 is VSOCKIF_MAX_RESETS. */
 int  vmux_new(const struct vmux_config *config, struct vmux **out);
+/* Frees all records, owned or not, and all listeners.  NULL is legal. */
 void vmux_free(struct vmux *m);
+
+/* Which addresses packets must carry, 0 for any: a frontend knows its own CID, dom0 that of its guest.  Until it
+ * is called, any.  A packet with another one, or with VSOCKIF_CID_LOCAL, is a violation. */
+void vmux_set_cids(struct vmux *m, uint64_t local_cid, uint64_t peer_cid);
 
 /* Port VSOCKIF_PORT_ANY takes a free one.  backlog: connections established and not yet accepted, at least 1.
  * 0, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM. */
 int  vmux_listen(struct vmux *m, uint32_t port, uint32_t backlog, void *user, struct vmux_listener **out);
-/* Frees the listener and resets what waits in its backlog. */
+/* Frees the listener and resets what waits in its backlog (dispose() is told of those). */
 void vmux_unlisten(struct vmux *m, struct vmux_listener *l);
 uint32_t vmux_listener_port(const struct vmux_listener *l);
 uint32_t vmux_listener_waiting(const struct vmux_listener *l);
 void *vmux_listener_user(const struct vmux_listener *l);
 /* The oldest connection of the backlog, now the caller's; NULL if there is none.  It may already hold data, an
- * end of stream, or be CLOSED. */
+ * end of stream, or be CLOSED: one that was reset while it waited keeps its place, as in Linux, because the client may have
+ * sent all it had to say; and so that the backlog bounds what a peer can make us hold. */
 struct vmux_conn *vmux_accept(struct vmux *m, struct vmux_listener *l);
 
 /* local.port VSOCKIF_PORT_ANY takes an ephemeral one.  0, -EADDRINUSE (the pair is in use), -EADDRNOTAVAIL,
@@ -94,7 +105,9 @@ int  vmux_connect(struct vmux *m, struct vaddr local, struct vaddr peer, uint32_
                   uint64_t now, struct vmux_conn **out);
 void vmux_answer(struct vmux *m, struct vmux_conn *conn);
 
-/* Judges and takes one packet that came from the peer device.  local_cid 0 accepts any destination (dom0). */
+/* Judges and takes one packet that came from the peer device.  Events of a connection in a backlog (conn->listener
+ * is set) are reported too: its data is to be queued in the record.  Those of a released one are not: its data is to be
+ * dropped. */
 void vmux_rx(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev);
 /* NULL if op, type, len and flags of a header keep to the table in section 7; else which rule it breaks. */
 const char *vsockif_check(const struct vsockif_hdr *hdr);
@@ -110,8 +123,12 @@ void vmux_abort(struct vmux *m, struct vmux_conn *conn, int error);
 /* The owner will not use the pointer again.  A connection that is not closed is closed first. */
 void vmux_release(struct vmux *m, struct vmux_conn *conn, uint64_t now);
 
-/* Takes the next packet without data that anyone owes, addresses filled in; false if there is none. */
+/* Takes the next packet without data that anyone owes, addresses filled in; false if there is none.  Connections
+ * take turns, one packet each. */
 bool vmux_owed(struct vmux *m, struct vsockif_hdr *hdr);
+/* The same, and says whose it was; NULL for none that its owner still holds.  With VSOCKIF_OP_RESPONSE that
+ * connection has room from now on, and no other event says so: a sender that found none must look again. */
+bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_conn **conn);
 bool vmux_has_owed(const struct vmux *m);
 /* True while vmux_rx() must not be called, because max_resets are held. */
 bool vmux_is_choked(const struct vmux *m);
@@ -122,10 +139,13 @@ uint64_t vmux_next_deadline(const struct vmux *m);
 bool vmux_expire(struct vmux *m, uint64_t now, struct vmux_event *ev);
 
 /* The transport is gone (TRANSPORT_RESET): every connection is CLOSED with ECONNRESET, nothing is owed, listeners
- * stay, backlogs are emptied.  each() is told of every connection that has an owner. */
+ * stay, backlogs are emptied.  each() (may be NULL) is then told of every connection that has an owner and was not
+ * CLOSED before; it may release, connect and listen. */
 void vmux_transport_reset(struct vmux *m, void (*each)(struct vmux_conn *conn, void *arg), void *arg);
 
+/* Records in use, CLOSED ones that have not been released included; max_conns bounds it. */
 uint32_t vmux_count(const struct vmux *m);
+/* each() may release what it is told of. */
 void vmux_each(struct vmux *m, void (*each)(struct vmux_conn *conn, void *arg), void *arg);
 /* Bytes of memory held by the table, pools included. */
 size_t vmux_memory(const struct vmux *m);

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/* vconn.c: see vconn.h.  The table around it is vmux.c; neither knows a ring.
+ *
+ * Every way out of a connection is over(); every header that leaves passes tell(), and every header of an open connection
+ * that arrives passes hear(): so credit has one place for each direction. */
+#include "vconn.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#define SEND VSOCKIF_SHUTDOWN_SEND
+#define RCV  VSOCKIF_SHUTDOWN_RCV
+
+const char *vconn_state_name(enum vconn_state state)
+{
+    static const char *const names[] = {
+#define X(name, text) #name,
+        VCONN_STATES(X)
+#undef X
+    };
+
+    return (unsigned)state < sizeof names / sizeof *names ? names[state] : "?";
+}
+
+/* ---- what is shut, what is in flight ------------------------------------------------------------- */
+
+static bool is_in_shut(const struct vconn *c)
+{
+    return (c->shut_peer & SEND) || (c->shut_here & RCV);
+}
+
+static bool is_out_shut(const struct vconn *c)
+{
+    return (c->shut_here & SEND) || (c->shut_peer & RCV);
+}
+
+/* Shut both ways by what has been on the wire, so that the peer knows it, too. */
+static bool is_shut(const struct vconn *c)
+{
+    return ((c->shut_peer & SEND) || (c->shut_told & RCV)) && ((c->shut_told & SEND) || (c->shut_peer & RCV));
+}
+
+/* This end may send the RST that ends an orderly close.  The peer must have said something: our own
+ * SHUTDOWN alone does not tell that what we sent has arrived. */
+static bool is_finished(const struct vconn *c)
+{
+    return is_shut(c) && c->shut_peer && vconn_unread(c) == 0;
+}
+
+static uint32_t in_flight(const struct vconn *c)
+{
+    return c->tx_cnt - c->peer_fwd;
+}
+
+uint32_t vconn_unread(const struct vconn *c)
+{
+    return c->rx_cnt - c->fwd_cnt;
+}
+
+uint32_t vconn_room(const struct vconn *c)
+{
+    int64_t window = c->peer_alloc < c->tx_cap ? c->peer_alloc : c->tx_cap;
+    int64_t room = window - (int64_t)in_flight(c);
+
+    if (c->state != VCONN_ESTABLISHED || (c->owed & VCONN_OWE_RESPONSE) || is_out_shut(c) || room < 0)
+        return 0;
+    return (uint32_t)room;
+}
+
+bool vconn_is_send_shut(const struct vconn *c)
+{
+    return c->state == VCONN_CLOSING || c->state == VCONN_CLOSED || is_out_shut(c);
+}
+
+/* ---- beginning and end -------------------------------------------------------------------------- */
+
+static void begin(struct vconn *c, enum vconn_state state, uint32_t buf_alloc, uint32_t tx_cap)
+{
+    *c = (struct vconn){
+        .deadline = VCONN_NO_DEADLINE,
+        .buf_alloc = buf_alloc,
+        .tx_cap = tx_cap,
+        .state = (uint8_t)state,
+    };
+}
+
+void vconn_open(struct vconn *c, uint32_t buf_alloc, uint32_t tx_cap, uint32_t timeout_ms, uint64_t now)
+{
+    begin(c, VCONN_CONNECTING, buf_alloc, tx_cap);
+    c->owed = VCONN_OWE_REQUEST;
+    c->deadline = now + timeout_ms;
+}
+
+void vconn_offer(struct vconn *c, const struct vsockif_hdr *request, uint32_t buf_alloc, uint32_t tx_cap)
+{
+    begin(c, VCONN_OFFERED, buf_alloc, tx_cap);
+    c->peer_alloc = request->buf_alloc;
+}
+
+void vconn_answer(struct vconn *c)
+{
+    if (c->state != VCONN_OFFERED)
+        return;
+    c->state = VCONN_ESTABLISHED;
+    c->owed = VCONN_OWE_RESPONSE;
+}
+
+static unsigned over(struct vconn *c, int error, unsigned owed)
+{
+    c->state = VCONN_CLOSED;
+    c->error = (int16_t)error;
+    c->owed = (uint8_t)owed;
+    c->notes = 0;
+    c->deadline = VCONN_NO_DEADLINE;
+    return VCONN_NOW_CLOSED;
+}
+
+void vconn_abort(struct vconn *c, int error)
+{
+    /* A REQUEST that has not left needs no RST after it. */
+    if (c->state != VCONN_CLOSED)
+        over(c, error, c->owed & VCONN_OWE_REQUEST ? 0 : VCONN_OWE_RST);
+}
+
+void vconn_transport_reset(struct vconn *c)
+{
+    if (c->state != VCONN_CLOSED)
+        over(c, ECONNRESET, 0);
+    c->owed = 0;
+}
+
+void vconn_shutdown(struct vconn *c, unsigned flags, uint64_t now)
+{
+    unsigned news = flags & (SEND | RCV) & ~(unsigned)c->shut_here;
+
+    (void)now;
+    if (c->state != VCONN_ESTABLISHED || !news)
+        return;
+    c->shut_here |= (uint8_t)news;
+    c->owed |= VCONN_OWE_SHUTDOWN;
+    if (is_out_shut(c))
+        c->owed &= (uint8_t)~VCONN_OWE_ASK;
+}
+
+void vconn_close(struct vconn *c, uint64_t now)
+{
+    if (c->state == VCONN_CLOSING)
+        return;
+    if (c->state != VCONN_ESTABLISHED || vconn_unread(c) > 0) {
+        vconn_abort(c, ECONNRESET);
+        return;
+    }
+    /* Where both ends have said enough, the peer's RST is on its way, and a packet that crossed it would be answered with
+     * one more RST, which could hit a new connection of this pair. */
+    if (!(is_shut(c) && c->shut_peer))
+        vconn_shutdown(c, SEND | RCV, now);
+    c->state = VCONN_CLOSING;
+    c->owed &= VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN;
+    c->notes = 0;
+    c->deadline = now + VCONN_CLOSE_MS;
+}
+
+unsigned vconn_expire(struct vconn *c, uint64_t now)
+{
+    if (now < c->deadline)
+        return 0;
+    if (c->state == VCONN_CONNECTING)
+        return over(c, ETIMEDOUT, c->owed & VCONN_OWE_REQUEST ? 0 : VCONN_OWE_RST);
+    return over(c, 0, VCONN_OWE_RST);
+}
+
+/* ---- credit ------------------------------------------------------------------------------------- */
+
+/* Owes the peer an update if section 8 says that one is due.  Whoever is blocked gets one at the latest when all it sent has
+ * been consumed: at the end of buf_alloc by the first rule, at the end of its own cap (which we do not know, so it asks) by
+ * the second. */
+static void judge_update(struct vconn *c)
+{
+    uint32_t taken = c->rx_cnt - c->told_fwd, freed = c->fwd_cnt - c->told_fwd;
+    int64_t believed = (int64_t)c->told_alloc - taken;
+
+    if (c->state != VCONN_ESTABLISHED || is_in_shut(c) || freed == 0)
+        return;
+    if ((2 * believed < c->buf_alloc && 2 * (uint64_t)freed >= c->buf_alloc) ||
+        ((c->notes & VCONN_NOTE_HUNGRY) && 2 * (uint64_t)freed >= taken))
+        c->owed |= VCONN_OWE_CREDIT;
+}
+
+/* Puts our credit into a header that leaves now, and remembers what was promised. */
+static void tell(struct vconn *c, struct vsockif_hdr *hdr, unsigned op, uint32_t len, uint32_t flags)
+{
+    int64_t free_bytes = (int64_t)c->buf_alloc - vconn_unread(c);
+
+    hdr->len = len;
+    hdr->type = VSOCKIF_TYPE_STREAM;
+    hdr->op = (uint16_t)op;
+    hdr->flags = flags;
+    hdr->buf_alloc = c->buf_alloc;
+    hdr->fwd_cnt = c->fwd_cnt;
+    if (c->fwd_cnt != c->told_fwd)
+        c->notes &= (uint8_t)~VCONN_NOTE_HUNGRY;
+    c->told_fwd = c->fwd_cnt;
+    c->told_alloc = c->buf_alloc;
+    if (free_bytes > c->granted)
+        c->granted = (uint32_t)free_bytes;
+    c->owed &= (uint8_t)~VCONN_OWE_CREDIT;
+}
+
+/* Takes the peer's credit from a header that arrived. */
+static unsigned hear(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
+{
+    uint32_t room = vconn_room(c);
+
+    if (c->tx_cnt - hdr->fwd_cnt > in_flight(c)) {
+        *why = "fwd_cnt went back, or passed what was sent";
+        return VCONN_NOW_VIOLATION;
+    }
+    if (hdr->fwd_cnt == c->peer_fwd && hdr->buf_alloc == c->peer_alloc)
+        return 0;
+    c->peer_fwd = hdr->fwd_cnt;
+    c->peer_alloc = hdr->buf_alloc;
+    c->notes &= (uint8_t)~VCONN_NOTE_ASKED;
+    return VCONN_NOW_CREDIT | (vconn_room(c) > room ? VCONN_NOW_ROOM : 0);
+}
+
+void vconn_want_room(struct vconn *c)
+{
+    /* Nothing in flight: the peer holds nothing back.  All of its buffer in flight: it knows, and will tell. */
+    if (c->state != VCONN_ESTABLISHED || (c->owed & VCONN_OWE_RESPONSE) || is_out_shut(c) ||
+        (c->notes & VCONN_NOTE_ASKED) || in_flight(c) == 0 || in_flight(c) >= c->peer_alloc)
+        return;
+    c->notes |= VCONN_NOTE_ASKED;
+    c->owed |= VCONN_OWE_ASK;
+}
+
+void vconn_consumed(struct vconn *c, uint32_t len)
+{
+    uint32_t unread = vconn_unread(c);
+
+    c->fwd_cnt += len < unread ? len : unread;
+    if (c->state != VCONN_ESTABLISHED)
+        return;
+    if (is_finished(c))
+        over(c, 0, VCONN_OWE_RST);
+    else
+        judge_update(c);
+}
+
+void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc)
+{
+    c->buf_alloc = buf_alloc;
+    if (c->state == VCONN_ESTABLISHED && buf_alloc > c->told_alloc && !is_in_shut(c))
+        c->owed |= VCONN_OWE_CREDIT;
+    judge_update(c);
+}
+
+/* ---- a packet leaves ---------------------------------------------------------------------------- */
+
+void vconn_send(struct vconn *c, uint32_t len, struct vsockif_hdr *hdr)
+{
+    tell(c, hdr, VSOCKIF_OP_RW, len, 0);
+    c->tx_cnt += len;
+}
+
+bool vconn_owed(struct vconn *c, struct vsockif_hdr *hdr)
+{
+    /* In the order in which they may leave.  CREDIT is last, for each of the others carries it. */
+    static const struct {
+        uint8_t bit, op;
+    } order[] = {
+        { VCONN_OWE_RST,      VSOCKIF_OP_RST },
+        { VCONN_OWE_REQUEST,  VSOCKIF_OP_REQUEST },
+        { VCONN_OWE_RESPONSE, VSOCKIF_OP_RESPONSE },
+        { VCONN_OWE_SHUTDOWN, VSOCKIF_OP_SHUTDOWN },
+        { VCONN_OWE_ASK,      VSOCKIF_OP_CREDIT_REQUEST },
+        { VCONN_OWE_CREDIT,   VSOCKIF_OP_CREDIT_UPDATE },
+    };
+
+    if (!c->owed)
+        return false;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (c->owed & order[i].bit) {
+            c->owed &= (uint8_t)~order[i].bit;
+            if (order[i].bit == VCONN_OWE_SHUTDOWN)
+                c->shut_told = c->shut_here;
+            tell(c, hdr, order[i].op, 0, order[i].bit == VCONN_OWE_SHUTDOWN ? c->shut_here : 0);
+            return true;
+        }
+    return false;
+}
+
+/* ---- a packet arrives --------------------------------------------------------------------------- */
+
+static unsigned rx_connecting(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
+{
+    unsigned now;
+
+    if (hdr->op == VSOCKIF_OP_REQUEST)
+        return over(c, ECONNRESET, VCONN_OWE_RST);
+    if (c->owed & VCONN_OWE_REQUEST)
+        return 0;
+    if (hdr->op == VSOCKIF_OP_RST)
+        return over(c, ECONNREFUSED, 0);
+    if (hdr->op != VSOCKIF_OP_RESPONSE)
+        return 0;
+    c->state = VCONN_ESTABLISHED;
+    c->deadline = VCONN_NO_DEADLINE;
+    if ((now = hear(c, hdr, why)) & VCONN_NOW_VIOLATION)
+        return now;
+    if (c->buf_alloc > c->told_alloc)
+        c->owed |= VCONN_OWE_CREDIT;
+    return now | VCONN_NOW_OPEN;
+}
+
+static unsigned rx_data(struct vconn *c, uint32_t len, const char **why)
+{
+    unsigned now = VCONN_NOW_DATA;
+
+    if (len > c->granted) {
+        *why = "data beyond the credit";
+        return VCONN_NOW_VIOLATION;
+    }
+    if (c->shut_peer & SEND)
+        return over(c, ECONNRESET, VCONN_OWE_RST);
+    c->granted -= len;
+    c->rx_cnt += len;
+    if (c->state == VCONN_CLOSING || (c->shut_here & RCV)) {
+        c->fwd_cnt += len;
+        now = VCONN_NOW_DROP;
+    }
+    judge_update(c);
+    return now;
+}
+
+static unsigned rx_shutdown(struct vconn *c, unsigned flags)
+{
+    unsigned news = flags & ~(unsigned)c->shut_peer, now = 0;
+
+    c->shut_peer |= (uint8_t)flags;
+    if (news & SEND) {
+        c->owed &= (uint8_t)~VCONN_OWE_CREDIT;
+        now |= VCONN_NOW_EOF;
+    }
+    if (news & RCV) {
+        c->owed &= (uint8_t)~VCONN_OWE_ASK;
+        now |= VCONN_NOW_DEAF;
+    }
+    if (is_finished(c))
+        now |= over(c, 0, VCONN_OWE_RST);
+    return now;
+}
+
+static unsigned rx_open(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
+{
+    unsigned now, more = 0;
+
+    /* A RST carries no credit: it may come from an end that has no connection. */
+    if (hdr->op == VSOCKIF_OP_RST)
+        return over(c, is_shut(c) ? 0 : ECONNRESET, 0);
+    if (hdr->op == VSOCKIF_OP_REQUEST || hdr->op == VSOCKIF_OP_RESPONSE)
+        return over(c, ECONNRESET, VCONN_OWE_RST);
+    if ((now = hear(c, hdr, why)) & VCONN_NOW_VIOLATION)
+        return now;
+    switch (hdr->op) {
+    case VSOCKIF_OP_RW:
+        more = rx_data(c, hdr->len, why);
+        break;
+    case VSOCKIF_OP_SHUTDOWN:
+        more = rx_shutdown(c, hdr->flags);
+        break;
+    case VSOCKIF_OP_CREDIT_REQUEST:
+        if (c->state != VCONN_ESTABLISHED || is_in_shut(c))
+            break;
+        c->owed |= VCONN_OWE_CREDIT;
+        if (c->fwd_cnt == c->told_fwd && vconn_unread(c) > 0)
+            c->notes |= VCONN_NOTE_HUNGRY;
+        break;
+    }
+    /* The room that this header brought is gone if the connection is, or its direction. */
+    return (vconn_is_send_shut(c) ? now & ~VCONN_NOW_ROOM : now) | more;
+}
+
+unsigned vconn_rx(struct vconn *c, const struct vsockif_hdr *hdr, uint64_t now, const char **why)
+{
+    (void)now;
+    switch ((enum vconn_state)c->state) {
+    case VCONN_OFFERED:
+        return over(c, ECONNRESET, hdr->op == VSOCKIF_OP_RST ? 0 : VCONN_OWE_RST);
+    case VCONN_CONNECTING:
+        return rx_connecting(c, hdr, why);
+    case VCONN_ESTABLISHED:
+    case VCONN_CLOSING:
+        return rx_open(c, hdr, why);
+    case VCONN_CLOSED:
+        break;
+    }
+    return 0;
+}
+
+/* ---- what must always be true ------------------------------------------------------------------- */
+
+const char *vconn_invariant(const struct vconn *c)
+{
+    static const uint8_t may_owe[] = {
+        [VCONN_OFFERED]     = 0,
+        [VCONN_CONNECTING]  = VCONN_OWE_REQUEST,
+        [VCONN_ESTABLISHED] = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN | VCONN_OWE_CREDIT | VCONN_OWE_ASK,
+        [VCONN_CLOSING]     = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN,
+        [VCONN_CLOSED]      = VCONN_OWE_RST,
+    };
+    bool is_timed = c->state == VCONN_CONNECTING || c->state == VCONN_CLOSING;
+    uint32_t window = c->peer_alloc < c->tx_cap ? c->peer_alloc : c->tx_cap;
+
+    if (c->state > VCONN_CLOSED)
+        return "the state is none of the list";
+    if (c->owed & ~may_owe[c->state])
+        return "something is owed that this state cannot send";
+    if (is_timed != (c->deadline != VCONN_NO_DEADLINE))
+        return "a deadline belongs to CONNECTING and CLOSING, and to no other state";
+    if ((c->shut_here | c->shut_peer) & ~3u)
+        return "a shutdown flag that does not exist";
+    if (c->state != VCONN_CLOSED && (c->shut_here != c->shut_told) != !!(c->owed & VCONN_OWE_SHUTDOWN))
+        return "what was decided and what was told differ, and SHUTDOWN is not owed, or the other way round";
+    if (c->error && c->state != VCONN_CLOSED)
+        return "an error and not CLOSED";
+    if (c->fwd_cnt - c->told_fwd > c->rx_cnt - c->told_fwd)
+        return "more was consumed than was received";
+    if (c->state == VCONN_CLOSING && vconn_unread(c) > 0)
+        return "CLOSING with unread data";
+    if ((int64_t)c->granted < (int64_t)c->told_alloc - (int64_t)(uint32_t)(c->rx_cnt - c->told_fwd))
+        return "the peer was told of more room than is granted";
+    if (in_flight(c) > c->tx_cap)
+        return "more is in flight than our cap";
+    if (vconn_room(c) > window)
+        return "more room than the window";
+    if ((c->owed & VCONN_OWE_ASK) && !(c->notes & VCONN_NOTE_ASKED))
+        return "CREDIT_REQUEST is owed and not noted";
+    return NULL;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* vmux_impl.h: the members of the table, for the files of this folder.
+ *
+ *     vmux.c       the connection's calls with the table in step, and vmux_settle(), where all of them end
+ *     vmux_rx.c    a packet arrives: who is meant, may it
+ *     owed.c       packets without data leave: resets without a connection first, then connections in turn
+ *     ports.c      listeners, backlogs, ephemeral ports
+ *     deadlines.c  a binary heap
+ *     pool.c       records from slabs
+ *     vmux_check.c what must always be true */
+#ifndef XVS_VMUX_IMPL_H
+#define XVS_VMUX_IMPL_H
+
+#include "vmux.h"
+
+struct vmux_listener {
+    struct hash_link port_link;
+    struct list link;                   /* in vmux.listeners */
+    struct list backlog;                /* of vmux_conn.accept_link, oldest first */
+    uint32_t port;
+    uint32_t limit;
+    uint32_t waiting;                   /* the length of backlog; changed by backlog_push() and _remove() alone */
+    void *user;
+};
+
+/* An RST that no connection owes. */
+struct reset {
+    struct vaddr local, peer;
+};
+
+struct due {
+    uint64_t at;                        /* ms, the connection's deadline */
+    struct vmux_conn *conn;
+};
+
+struct vmux {
+    struct vmux_config config;          /* conn_size rounded up */
+    uint64_t local_cid, peer_cid;       /* 0: any */
+    struct hash_seed seed;
+    struct hash pairs;                  /* connections that are not CLOSED, by both addresses */
+    struct list owed;                   /* connections that owe a packet, in turn */
+
+    /* ports.c */
+    struct hash ports;                  /* listeners */
+    struct list listeners;
+    uint32_t next_port;
+
+    /* owed.c: a ring of config.max_resets */
+    struct reset *resets;
+    uint32_t first_reset, reset_count;
+
+    /* deadlines.c: heap[1] is the earliest.  There is room for every record. */
+    struct due *heap;
+    uint32_t heap_count, heap_room;
+
+    /* pool.c */
+    struct slab **slabs;
+    uint32_t slab_count, slab_room;
+    uint32_t record_count;              /* in all slabs */
+    uint32_t count;                     /* in use */
+    struct vmux_conn *free_records;
+};
+
+/* ---- vmux.c ---- */
+struct vmux_conn *vmux_find(const struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
+/* A record with its addresses, in the table; its vconn is zero.  NULL: no memory, or max_conns. */
+struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
+/* Brings the table in step with what happened to conn.c: its pair, its deadline, its place among those that owe,
+ * its life.  True if the record is gone. */
+bool vmux_settle(struct vmux *m, struct vmux_conn *conn);
+
+/* ---- ports.c ---- */
+struct vmux_listener *ports_find(const struct vmux *m, uint32_t port);
+/* The next ephemeral port that is free towards peer, or VSOCKIF_PORT_ANY if there is none. */
+uint32_t ports_pick(struct vmux *m, uint64_t local_cid, const struct vaddr *peer);
+void backlog_push(struct vmux_listener *l, struct vmux_conn *conn);
+void backlog_remove(struct vmux_conn *conn);
+void ports_free(struct vmux *m);
+
+/* ---- owed.c ---- */
+/* Owes an RST to a packet for which there is no connection; dropped when max_resets are held. */
+void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
+
+/* ---- deadlines.c ---- */
+/* 0 or -ENOMEM.  After this, deadlines_set() cannot fail. */
+int  deadlines_reserve(struct vmux *m, uint32_t records);
+/* Takes conn's deadline as it is now. */
+void deadlines_set(struct vmux *m, struct vmux_conn *conn);
+
+/* ---- pool.c ---- */
+struct vmux_conn *pool_take(struct vmux *m);
+void pool_give(struct vmux *m, struct vmux_conn *conn);
+/* Walks the records in use: the first after conn, or after NULL the first of all.  Slabs never move, so what is
+ * walked may be given back on the way. */
+struct pool_walk {
+    uint32_t slab, record;
+};
+struct vmux_conn *pool_next(const struct vmux *m, struct pool_walk *walk);
+size_t pool_memory(const struct vmux *m);
+void pool_free(struct vmux *m);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* vmux_rx.c: a packet arrives.  First the header is judged on its own (section 7 of vsockif.h), then against who the two
+ * ends are, then by its connection; what has none is refused. */
+#include "vmux_impl.h"
+
+const char *vsockif_check(const struct vsockif_hdr *hdr)
+{
+    if (hdr->type != VSOCKIF_TYPE_STREAM)
+        return "the type of a packet is not STREAM";
+    switch (hdr->op) {
+    case VSOCKIF_OP_RW:
+        if (hdr->len == 0)
+            return "RW without data";
+        if (hdr->len > VSOCKIF_MAX_PACKET)
+            return "a packet longer than 65536 bytes";
+        if (hdr->flags)
+            return "RW with flags";
+        return NULL;
+    case VSOCKIF_OP_SHUTDOWN:
+        if (hdr->flags == 0 || hdr->flags & ~(VSOCKIF_SHUTDOWN_RCV | VSOCKIF_SHUTDOWN_SEND))
+            return "SHUTDOWN with flags other than 1, 2 or 3";
+        break;
+    case VSOCKIF_OP_REQUEST:
+    case VSOCKIF_OP_RESPONSE:
+    case VSOCKIF_OP_RST:
+    case VSOCKIF_OP_CREDIT_UPDATE:
+    case VSOCKIF_OP_CREDIT_REQUEST:
+        if (hdr->flags)
+            return "flags on an op that has none";
+        break;
+    default:
+        return "an op that does not exist";
+    }
+    return hdr->len ? "data on an op that has none" : NULL;
+}
+
+static const char *check_cids(const struct vmux *m, const struct vsockif_hdr *hdr)
+{
+    if (hdr->src_cid == VSOCKIF_CID_LOCAL || hdr->dst_cid == VSOCKIF_CID_LOCAL)
+        return "CID 1 on the wire";
+    if (m->peer_cid && hdr->src_cid != m->peer_cid)
+        return "the source CID is not the sender's";
+    if (m->local_cid && hdr->dst_cid != m->local_cid)
+        return "the destination CID is not ours";
+    return NULL;
+}
+
+static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const struct vaddr *local,
+                       const struct vaddr *peer, struct vmux_event *ev)
+{
+    struct vmux_listener *l = NULL;
+    struct vmux_conn *conn;
+
+    if (hdr->fwd_cnt != 0) {
+        ev->kind = VMUX_VIOLATION;
+        ev->why = "REQUEST with a fwd_cnt";
+        return;
+    }
+    if ((!m->config.offer && (!(l = ports_find(m, local->port)) || l->waiting >= l->limit)) ||
+        !(conn = vmux_add(m, local, peer))) {
+        owed_reset(m, local, peer);
+        return;
+    }
+    vconn_offer(&conn->c, hdr, m->config.buf_alloc, m->config.tx_cap);
+    ev->conn = conn;
+    if (m->config.offer) {
+        ev->kind = VMUX_OFFER;
+        return;
+    }
+    ev->kind = VMUX_INCOMING;
+    ev->listener = l;
+    vconn_answer(&conn->c);
+    backlog_push(l, conn);
+    vmux_settle(m, conn);
+}
+
+void vmux_rx(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev)
+{
+    struct vaddr local = { hdr->dst_cid, hdr->dst_port }, peer = { hdr->src_cid, hdr->src_port };
+    struct vmux_conn *conn;
+
+    *ev = (struct vmux_event){ .kind = VMUX_NOTHING };
+    if ((ev->why = vsockif_check(hdr)) || (ev->why = check_cids(m, hdr))) {
+        ev->kind = VMUX_VIOLATION;
+        return;
+    }
+    if (!(conn = vmux_find(m, &local, &peer))) {
+        if (hdr->op == VSOCKIF_OP_REQUEST)
+            rx_request(m, hdr, &local, &peer, ev);
+        else if (hdr->op != VSOCKIF_OP_RST)
+            owed_reset(m, &local, &peer);
+        return;
+    }
+    ev->now = vconn_rx(&conn->c, hdr, now, &ev->why);
+    if (ev->now & VCONN_NOW_VIOLATION) {
+        ev->kind = VMUX_VIOLATION;
+        ev->conn = conn->released ? NULL : conn;
+    } else if (ev->now && !conn->released) {
+        ev->kind = VMUX_CONN;
+        ev->conn = conn;
+    }
+    vmux_settle(m, conn);
+}
