@@ -36,6 +36,16 @@ static inline void shm_copy_slot(struct vsockif_slot *private_copy, const struct
     __asm__ volatile("" : : : "memory");
 }
 
+/* In a loop that waits for the peer to write. */
+static inline void shm_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* A byte that the kernel clears when the other side goes away. */
 static inline uint8_t shm_load_byte(const uint8_t *p)
 {

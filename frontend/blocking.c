@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* blocking.c: small programs' helpers, over the public calls alone.
+ *
+ * They look at the state of things and not at events, so that they can be mixed with an event loop: the events they
+ * wait through stay queued. */
+#include "internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+struct until {
+    struct xvs *x;
+    uint64_t end;               /* ms, or LIFE_NEVER */
+};
+
+static uint64_t clock_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static struct until until(struct xvs *x, int timeout)
+{
+    return (struct until){ .x = x, .end = timeout < 0 ? LIFE_NEVER : clock_ms() + (uint64_t)timeout };
+}
+
+/* Processes, then sleeps till something moves: 0, or -ETIMEDOUT.  The caller looks again first. */
+static int sleep_once(const struct until *u)
+{
+    struct pollfd pfd = { .fd = xvs_fd(u->x), .events = POLLIN };
+    uint64_t now = clock_ms();
+
+    if (now >= u->end)
+        return -ETIMEDOUT;
+    poll(&pfd, 1, u->end == LIFE_NEVER ? -1 : (int)(u->end - now));
+    return xvs_process(u->x);
+}
+
+int xvs_wait_up(struct xvs *x, int timeout)
+{
+    struct until u = until(x, timeout);
+    int err = xvs_process(x);
+
+    while (!err && !xvs_is_up(x))
+        err = sleep_once(&u);
+    return err;
+}
+
+int xvs_connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, struct xvs_stream **out)
+{
+    struct until u = until(x, timeout);
+    struct xvs_stream *s;
+    int err = xvs_wait_up(x, timeout);
+
+    *out = NULL;
+    if (err || (err = xvs_connect(x, cid, port, &s)))
+        return err;
+    while (!err && s->v.c.state == VCONN_CONNECTING)
+        err = sleep_once(&u);
+    if (!err)
+        err = xvs_stream_error(s);
+    if (err) {
+        xvs_stream_close(s);
+        return err;
+    }
+    source_drop(&s->source);
+    if (s->unread || s->eof)
+        source_raise(x, &s->source, XVS_EVENT_IN);
+    *out = s;
+    return 0;
+}
+
+int xvs_accept_wait(struct xvs_listener *l, int timeout, struct xvs_stream **out)
+{
+    struct until u = until(l->x, timeout);
+    int err = xvs_process(l->x);
+
+    while (!err && (err = xvs_accept(l, out)) == -EAGAIN)
+        err = sleep_once(&u);
+    return err;
+}
+
+int xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout)
+{
+    struct until u = until(s->x, timeout);
+    const char *from = data;
+
+    while (len) {
+        ssize_t n = xvs_send(s, from, len, 0);
+        int err;
+
+        if (n > 0) {
+            from += n;
+            len -= (size_t)n;
+        } else if (n != -EAGAIN && n != -ENOTCONN) {
+            return (int)n;
+        } else if ((err = xvs_process(s->x)) || (!xvs_stream_writable(s) && (err = sleep_once(&u)))) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+ssize_t xvs_recv_wait(struct xvs_stream *s, void *buffer, size_t len, int timeout)
+{
+    struct until u = until(s->x, timeout);
+    ssize_t n;
+    int err;
+
+    while ((n = xvs_recv(s, buffer, len, 0)) == -EAGAIN || n == -ENOTCONN)
+        if ((err = xvs_process(s->x)) || (!xvs_stream_readable(s) && !s->eof && s->v.c.state != VCONN_CLOSED &&
+                                          (err = sleep_once(&u))))
+            return err;
+    return n;
+}
+
+ssize_t xvs_recv_all(struct xvs_stream *s, void *buffer, size_t len, int timeout)
+{
+    struct until u = until(s->x, timeout);
+    size_t done = 0;
+
+    while (done < len) {
+        uint64_t now = clock_ms();
+        int left = u.end == LIFE_NEVER ? -1 : now < u.end ? (int)(u.end - now) : 0;
+        ssize_t n = xvs_recv_wait(s, (char *)buffer + done, len - done, left);
+
+        if (n < 0)
+            return n;
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* bus.c: the device's life in xenstore: looks when a watch has fired, and performs what life.h asks for.
+ *
+ * Two watches, whatever happens: our own "backend" node (the device appears, disappears, or the domain was
+ * restored under another domid) and the backend's state. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define CHECK_MS 30000u         /* how often an idle device asks whether xenstored still answers */
+#define REOPEN_MS 1000u
+
+static const struct watch_key *own_key(const struct xvs *x, struct watch_key *key)
+{
+    *key = (struct watch_key){ .kind = WATCH_OWN, .number = x->opt.device };
+    return key;
+}
+
+static const struct watch_key *back_key(const struct xvs *x, struct watch_key *key)
+{
+    *key = (struct watch_key){ .kind = WATCH_BACK, .number = x->opt.device };
+    return key;
+}
+
+static void follow_store_fd(struct xvs *x)
+{
+    int fd = store_fd(x->store);
+
+    device_poll(x, &x->store_fd, fd < 0 ? -1 : fd, POLL_STORE);
+}
+
+int bus_open(struct xvs *x)
+{
+    struct watch_key key;
+    char path[PATHS_MAX], leaf[PATHS_MAX];
+    int err;
+
+    if ((err = store_open(&x->store)))
+        return err;
+    paths_front_own(path, x->opt.device);
+    if ((err = store_watch(x->store, paths_join(leaf, path, "backend"), own_key(x, &key))))
+        return err;
+    follow_store_fd(x);
+    x->store_check = now_ms() + CHECK_MS;
+    return 0;
+}
+
+void bus_close(struct xvs *x)
+{
+    device_poll(x, &x->store_fd, -1, POLL_STORE);
+    store_close(x->store);
+    x->store = NULL;
+}
+
+/* ---- looking ---- */
+
+/* Where the device is now: paths and the watch on the backend follow it. */
+static int find_device(struct xvs *x)
+{
+    struct watch_key key;
+    struct device_id id;
+    struct paths paths;
+    char why[PARSE_WHY] = "", leaf[PATHS_MAX];
+    int err = nodes_find(x->store, x->opt.device, &paths, &id, why);
+
+    if (err) {
+        if (err != -ENOENT && err != -ECONNRESET)
+            device_reason(x, "device/vsock/%u is not a device: %s", x->opt.device, why);
+        x->found = false;
+        return err;
+    }
+    if (x->found && strcmp(paths.back, x->paths.back) == 0)
+        return 0;
+    if (x->back_watched)
+        store_unwatch(x->store, back_key(x, &key));
+    x->back_watched = false;
+    x->paths = paths;
+    x->back_domid = id.back;
+    err = store_watch(x->store, paths_join(leaf, paths.back, "state"), back_key(x, &key));
+    if (err)
+        return err;
+    x->back_watched = x->found = true;
+    return 0;
+}
+
+static int look(struct xvs *x, uint64_t now)
+{
+    struct life_look seen = { .live = share_is_live(&x->share) };
+    char why[PARSE_WHY] = "";
+    int err = find_device(x);
+
+    if (err == 0)
+        err = nodes_look(x->store, x->paths.front, x->paths.back, &seen.own, &seen.peer, why);
+    else if (err == -ENOENT)
+        err = 0;
+    if (err)
+        return err;
+    if (!x->looked)
+        life_front_init(&x->life, seen.own, now);
+    x->looked = true;
+    if (!x->found && !x->up)
+        device_reason(x, "there is no device/vsock/%u: nothing in dom0 has attached one (is xvsd running?)",
+                      x->opt.device);
+    life_front_look(&x->life, &seen, now);
+    return 0;
+}
+
+/* ---- acting ---- */
+
+static int act_share(struct xvs *x)
+{
+    struct back_nodes offer;
+    struct front_nodes nodes = { .version = VSOCKIF_VERSION, .queues = 1 };
+    const char *what = "";
+    char why[PARSE_WHY] = "";
+    int err = nodes_read_back(x->store, &x->paths, &offer, why);
+
+    if (err) {
+        if (err != -EAGAIN)
+            device_reason(x, "cannot read what the backend offers: %s", why);
+        return err;
+    }
+    if (!(offer.versions & 1u << VSOCKIF_VERSION)) {
+        device_reason(x, "the backend does not speak version %u of the protocol", VSOCKIF_VERSION);
+        return -EPROTO;
+    }
+    if ((err = share_open(&x->share, &x->opt, &offer, x->back_domid, &what))) {
+        device_reason(x, "cannot %s domain %u: %s", what, x->back_domid, strerror(-err));
+        return err;
+    }
+    link_front_init(&x->link, &x->share.mem);
+    link_front_publish(&x->link);
+    nodes.control_ref = x->share.control_ref;
+    nodes.event_channel = x->share.port;
+    if ((err = nodes_share(x->store, &x->paths, &nodes))) {
+        share_close(&x->share);
+        return err;
+    }
+    x->cid = offer.cid;
+    fcntl(xenevtchn_fd(x->share.evtchn), F_SETFL, O_NONBLOCK);
+    device_poll(x, &x->evtchn_fd, xenevtchn_fd(x->share.evtchn), POLL_EVTCHN);
+    return 0;
+}
+
+static int act_connect(struct xvs *x)
+{
+    int err = nodes_set_state(x->store, x->paths.front, VSOCKIF_CONNECTED);
+
+    if (err)
+        return err;
+    x->up = true;
+    x->ups++;
+    device_reason(x, "connected, CID %llu", (unsigned long long)x->cid);
+    source_raise(x, &x->source, XVS_EVENT_UP);
+    return 0;
+}
+
+static int act_reset(struct xvs *x)
+{
+    bool told = x->life.fault;
+
+    pump_reset(x);
+    if (!told)
+        device_reason(x, "the backend went away; waiting for it to come back");
+    source_raise(x, &x->source, XVS_EVENT_DOWN);
+    return 0;
+}
+
+static int act_unshare(struct xvs *x)
+{
+    device_poll(x, &x->evtchn_fd, -1, POLL_EVTCHN);
+    share_close(&x->share);
+    return 0;
+}
+
+static int perform(struct xvs *x, enum life_act act)
+{
+    switch (act) {
+    case LIFE_SHARE:   return act_share(x);
+    case LIFE_CONNECT: return act_connect(x);
+    case LIFE_RESET:   return act_reset(x);
+    case LIFE_UNSHARE: return act_unshare(x);
+    case LIFE_CLOSING: return nodes_set_state(x->store, x->paths.front, VSOCKIF_CLOSING);
+    case LIFE_CLOSED:  return nodes_set_state(x->store, x->paths.front, VSOCKIF_CLOSED);
+    case LIFE_RESTART: return nodes_set_state(x->store, x->paths.front, VSOCKIF_INITIALISING);
+    default:           return -EINVAL;
+    }
+}
+
+/* The connection to xenstored is dead: try a new one now and then. */
+static void reopen(struct xvs *x, uint64_t now)
+{
+    if (store_reopen(x->store) == 0)
+        device_log(x, "xenstore: connected again");
+    else
+        x->store_check = now + REOPEN_MS;
+    follow_store_fd(x);
+}
+
+void bus_run(struct xvs *x, bool fired, uint64_t now)
+{
+    struct watch_key keys[4];
+    enum life_act act;
+    int err = 0;
+
+    if (fired) {
+        while (store_drain(x->store, keys, 4) == 4)
+            ;
+        follow_store_fd(x);
+    }
+    if (now >= x->store_check) {
+        x->store_check = now + CHECK_MS;
+        err = store_check(x->store);
+    }
+    if (!err && (fired || !x->looked || !share_is_live(&x->share) || now >= life_front_deadline(&x->life)))
+        err = look(x, now);
+    while (!err && x->looked && (act = life_front_next(&x->life, now)) != LIFE_WAIT) {
+        err = perform(x, act);
+        life_front_done(&x->life, act, err, now);
+        if (err != -ECONNRESET)
+            err = 0;
+    }
+    if (err == -ECONNRESET)
+        reopen(x, now);
+}
+
+uint64_t bus_deadline(const struct xvs *x)
+{
+    uint64_t life = life_front_deadline(&x->life);
+
+    return life < x->store_check ? life : x->store_check;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* device.c: a device from open to close, and the one descriptor that stands for its three sources of wake-ups:
+ * xenstore, the event channel, and a timer. */
+#include "internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIN_POOL (64u << 10)
+#define MAX_POOL (2u << 20)
+#define ROUNDS   16             /* of taking in and sending before others get the thread */
+
+static __thread char open_error[384];
+
+uint64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void device_log(struct xvs *x, const char *format, ...)
+{
+    char line[384];
+    va_list args;
+    int n;
+
+    if (!x->opt.log)
+        return;
+    n = snprintf(line, sizeof line, "vsock/%u: ", x->opt.device);
+    va_start(args, format);
+    vsnprintf(line + n, sizeof line - (size_t)n, format, args);
+    va_end(args);
+    x->opt.log(x->opt.log_arg, line);
+}
+
+void device_reason(struct xvs *x, const char *format, ...)
+{
+    char reason[sizeof x->reason];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    if (strcmp(reason, x->reason) == 0)
+        return;
+    memcpy(x->reason, reason, sizeof reason);
+    device_log(x, "%s", reason);
+}
+
+/* ---- the descriptor ---- */
+
+void device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag)
+{
+    struct epoll_event ev = { .events = EPOLLIN, .data.u32 = tag };
+
+    if (fd == *slot)
+        return;
+    if (*slot >= 0)
+        epoll_ctl(x->epoll, EPOLL_CTL_DEL, *slot, NULL);
+    if (fd >= 0)
+        epoll_ctl(x->epoll, EPOLL_CTL_ADD, fd, &ev);
+    *slot = fd;
+}
+
+/* Sets the timer to an instant in ms, LIFE_NEVER for off, 0 for at once. */
+static void timer_at(struct xvs *x, uint64_t at)
+{
+    struct itimerspec spec = { .it_value = { .tv_nsec = at == LIFE_NEVER ? 0 : 1 } };
+
+    if (at == x->timer_at)
+        return;
+    x->timer_at = at;
+    if (at && at != LIFE_NEVER) {
+        spec.it_value.tv_sec = (time_t)(at / 1000);
+        spec.it_value.tv_nsec = (long)(at % 1000) * 1000000 + 1;
+    }
+    timerfd_settime(x->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+void device_set_timer(struct xvs *x, uint64_t now)
+{
+    uint64_t bus = bus_deadline(x), mux = vmux_next_deadline(x->mux), at = bus < mux ? bus : mux;
+
+    /* A deadline that is only pushed back (each close replaces a connect) need not touch the timer: it fires once too
+     * early, and is set again then. */
+    if (at == LIFE_NEVER ? x->timer_at == LIFE_NEVER : at >= x->timer_at && x->timer_at > now)
+        return;
+    timer_at(x, at);
+}
+
+int xvs_fd(const struct xvs *x)
+{
+    return x->epoll;
+}
+
+/* ---- open and close ---- */
+
+void xvs_options_init(struct xvs_options *options)
+{
+    *options = (struct xvs_options){
+        .size = sizeof *options,
+        .buffer = 256u << 10,
+        .tx_pool = 512u << 10,
+        .rx_pool = 512u << 10,
+        .max_streams = 65536,
+        .connect_timeout = VCONN_CONNECT_MS,
+    };
+}
+
+__attribute__((format(printf, 2, 3)))
+static int fail_open(int err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(open_error, sizeof open_error, format, args);
+    va_end(args);
+    return err;
+}
+
+const char *xvs_open_error(void)
+{
+    return open_error;
+}
+
+static int check_options(const struct xvs_options *o)
+{
+    if (o->device >= PATHS_DEVICES)
+        return fail_open(-EINVAL, "xvs_options.device: %u is not below %u", o->device, PATHS_DEVICES);
+    if (o->buffer < 4096 || o->buffer > 64u << 20)
+        return fail_open(-EINVAL, "xvs_options.buffer: %u is not within 4096 and 67108864 bytes", o->buffer);
+    if (o->tx_pool < MIN_POOL || o->tx_pool > MAX_POOL || o->tx_pool % VSOCKIF_PAGE_SIZE)
+        return fail_open(-EINVAL, "xvs_options.tx_pool: %u is not whole pages within 65536 and 2097152 bytes", o->tx_pool);
+    if (o->rx_pool < MIN_POOL || o->rx_pool > MAX_POOL || o->rx_pool % VSOCKIF_PAGE_SIZE)
+        return fail_open(-EINVAL, "xvs_options.rx_pool: %u is not whole pages within 65536 and 2097152 bytes", o->rx_pool);
+    if ((o->tx_pool + o->rx_pool) / VSOCKIF_PAGE_SIZE + 32 > VSOCKIF_CONTROL_REFS)
+        return fail_open(-EINVAL, "xvs_options.tx_pool and rx_pool: together more than %u bytes",
+                         (VSOCKIF_CONTROL_REFS - 32) * VSOCKIF_PAGE_SIZE);
+    if (!o->max_streams)
+        return fail_open(-EINVAL, "xvs_options.max_streams: 0 streams are of no use");
+    return 0;
+}
+
+static int lock_device(struct xvs *x)
+{
+    const char *dir = x->opt.run_dir ? x->opt.run_dir : getenv("XVS_RUN_DIR");
+    char path[256] = "";
+    long pid;
+
+    x->lock = owner_lock(dir && *dir ? dir : "/run/xvs", x->opt.device, &pid, path, sizeof path);
+    if (x->lock >= 0)
+        return 0;
+    if (x->lock == -EBUSY && pid)
+        return fail_open(-EBUSY, "device/vsock/%u belongs to process %ld (%s)", x->opt.device, pid, path);
+    if (x->lock == -EBUSY)
+        return fail_open(-EBUSY, "device/vsock/%u belongs to another process (%s)", x->opt.device, path);
+    return fail_open(x->lock, "cannot lock %s: %s", path, strerror(-x->lock));
+}
+
+static int open_parts(struct xvs *x)
+{
+    struct vmux_config config = {
+        .conn_size = sizeof(struct xvs_stream),
+        .max_conns = x->opt.max_streams,
+        .buf_alloc = x->opt.buffer,
+        .tx_cap = 1u << 20,
+        .first_port = 1024,
+        .max_resets = VSOCKIF_MAX_RESETS,
+        .dispose = stream_dispose,
+        .dispose_arg = x,
+    };
+    int err;
+
+    if ((x->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+        (x->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
+        return fail_open(-errno, "cannot create a descriptor: %s", strerror(errno));
+    x->timer_at = LIFE_NEVER;
+    device_poll(x, &(int){ -1 }, x->timer, POLL_TIMER);
+    if ((err = lock_device(x)))
+        return err;
+    if ((err = vmux_new(&config, &x->mux)))
+        return fail_open(err, "cannot make the table of connections: %s", strerror(-err));
+    if ((err = bus_open(x)))
+        return fail_open(err, "cannot reach xenstore: %s; is this a Xen domain with xenfs and xenbus?", strerror(-err));
+    return 0;
+}
+
+int xvs_open(const struct xvs_options *options, struct xvs **out)
+{
+    struct xvs *x = calloc(1, sizeof *x);
+    int err;
+
+    *out = NULL;
+    if (!x)
+        return fail_open(-ENOMEM, "out of memory");
+    xvs_options_init(&x->opt);
+    if (options)
+        memcpy(&x->opt, options, options->size < sizeof x->opt ? options->size : sizeof x->opt);
+    x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock = -1;
+    list_init(&x->events);
+    list_init(&x->gathering);
+    list_init(&x->blocked);
+    list_init(&x->listeners);
+    source_init(&x->source, SOURCE_DEVICE);
+    snprintf(x->reason, sizeof x->reason, "not connected yet");
+    if ((err = check_options(&x->opt)) || (err = open_parts(x))) {
+        xvs_close(x);
+        return err;
+    }
+    bus_run(x, true, now_ms());
+    device_set_timer(x, now_ms());
+    *out = x;
+    return 0;
+}
+
+void xvs_close(struct xvs *x)
+{
+    if (!x)
+        return;
+    /* An orderly close needs the backend's answer, which we cannot wait for: going away is one, too.
+     * The backend hears of it by front_live and the channel, and the kernel keeps what it still maps. */
+    while (x->listeners.next && !list_is_empty(&x->listeners))
+        xvs_listener_close(container_of(x->listeners.next, struct xvs_listener, link));
+    if (x->up)
+        pump_reset(x);
+    if (x->mux)
+        vmux_free(x->mux);
+    share_close(&x->share);
+    if (x->store)
+        bus_close(x);
+    if (x->timer >= 0)
+        close(x->timer);
+    if (x->epoll >= 0)
+        close(x->epoll);
+    if (x->lock >= 0)
+        close(x->lock);
+    free(x);
+}
+
+/* ---- process and wait ---- */
+
+/* Reads the sources of wake-ups; true if xenstore has something to say. */
+static bool take_wakeups(struct xvs *x)
+{
+    struct epoll_event evs[4];
+    int n = epoll_wait(x->epoll, evs, 4, 0);
+    bool store = false;
+
+    for (int i = 0; i < n; i++) {
+        uint64_t ticks;
+        xenevtchn_port_or_error_t port;
+
+        switch ((enum poll_tag)evs[i].data.u32) {
+        case POLL_STORE:
+            store = true;
+            break;
+        case POLL_TIMER:
+            (void)!read(x->timer, &ticks, sizeof ticks);
+            x->timer_at = LIFE_NEVER;
+            break;
+        case POLL_EVTCHN:
+            if ((port = xenevtchn_pending(x->share.evtchn)) >= 0) {
+                x->received_kicks++;
+                xenevtchn_unmask(x->share.evtchn, (evtchn_port_t)port);
+            }
+            break;
+        }
+    }
+    return store;
+}
+
+static void expire(struct xvs *x, uint64_t now)
+{
+    struct vmux_event ev;
+
+    if (now >= vmux_next_deadline(x->mux))
+        while (vmux_expire(x->mux, now, &ev))
+            pump_apply(x, &ev);
+}
+
+/* One round; true if there may be more to do at once. */
+static bool round_trip(struct xvs *x, bool store, bool arm, uint64_t now)
+{
+    if (x->up)
+        pump_receive(x, now);
+    expire(x, now);
+    bus_run(x, store, now);
+    for (struct list *link = x->gathering.next, *next; x->up && link != &x->gathering; link = next) {
+        next = link->next;
+        send_gathered(x, container_of(link, struct xvs_stream, gather_link));
+    }
+    pump_flush(x);
+    return x->up && arm && !link_front_arm(&x->link, x->wants_room);
+}
+
+static void process(struct xvs *x, bool arm)
+{
+    bool store = take_wakeups(x), more = true;
+    uint64_t now = now_ms();
+
+    for (int i = 0; more && i < ROUNDS; i++, store = false)
+        more = round_trip(x, store, arm, now);
+    if (more)
+        timer_at(x, 0);
+    else
+        device_set_timer(x, now);
+}
+
+int xvs_process(struct xvs *x)
+{
+    process(x, true);
+    return 0;
+}
+
+void xvs_flush(struct xvs *x)
+{
+    for (struct list *link = x->gathering.next, *next; x->up && link != &x->gathering; link = next) {
+        next = link->next;
+        send_gathered(x, container_of(link, struct xvs_stream, gather_link));
+    }
+    pump_flush(x);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* Looks at the rings for a while before sleeping; true if something came. */
+static bool spin(struct xvs *x)
+{
+    uint64_t end = now_us() + x->opt.spin;
+
+    do {
+        for (int i = 0; i < 64; i++) {
+            if (ring_pending(&x->link.rx) || (x->wants_room && ring_pending(&x->link.tx)))
+                return true;
+            shm_relax();
+        }
+    } while (now_us() < end);
+    return false;
+}
+
+int xvs_wait(struct xvs *x, int timeout)
+{
+    uint64_t end = timeout < 0 ? LIFE_NEVER : now_us() / 1000 + (uint64_t)timeout;
+
+    for (;;) {
+        struct pollfd pfd = { .fd = x->epoll, .events = POLLIN };
+        bool spins = x->opt.spin && x->up;
+        uint64_t now;
+        int left;
+
+        process(x, !spins);
+        if (!list_is_empty(&x->events))
+            return 1;
+        if (spins) {
+            if (spin(x))
+                continue;
+            process(x, true);
+            if (!list_is_empty(&x->events))
+                return 1;
+        }
+        now = now_us() / 1000;
+        if (now >= end)
+            return 0;
+        left = timeout < 0 ? -1 : (int)(end - now);
+        if (poll(&pfd, 1, left) < 0 && errno == EINTR)
+            return -EINTR;
+    }
+}
+
+bool xvs_is_up(const struct xvs *x)
+{
+    return x->up;
+}
+
+uint64_t xvs_cid(const struct xvs *x)
+{
+    return x->cid;
+}
+
+const char *xvs_reason(const struct xvs *x)
+{
+    return x->reason;
+}

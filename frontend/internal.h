@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* internal.h: the library's own view of a device, and which file does what with it.
+ *
+ *     device.c    open, close, the descriptor, process and wait
+ *     bus.c       xenstore: performs what the life cycle (life.h) asks for
+ *     share.c     the pages and the event channel given to the backend
+ *     owner.c     one process owns a device: the lock file
+ *     pump.c      packets in, packets out, sleeping and waking
+ *     receive.c   what has arrived and is not read yet
+ *     send.c      the packet that is being gathered
+ *     stream.c    connect, accept, shutdown, close; listener.c; events.c
+ *     blocking.c  helpers over the public calls alone
+ *     inspect.c   statistics and the dump */
+#ifndef XVS_INTERNAL_H
+#define XVS_INTERNAL_H
+
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+#include "life.h"
+#include "link_front.h"
+#include "list.h"
+#include "nodes.h"
+#include "parse.h"
+#include "vmux.h"
+#include "xvs.h"
+
+/* A run of bytes that arrived and was not read yet: in a posted buffer, or copied to the heap when too
+ * many posted buffers are held by readers that take their time. */
+struct segment {
+    struct segment *next;
+    const uint8_t *data;        /* the first unread byte */
+    uint32_t len;               /* unread bytes */
+    uint32_t room;              /* heap: bytes that can still be appended; posted buffer: 0 */
+    uint32_t id;                /* posted buffer: its id; heap: SEGMENT_HEAP */
+};
+#define SEGMENT_HEAP UINT32_MAX
+
+/* Something that has events for the application. */
+struct source {
+    struct list link;           /* in xvs.events while pending != 0 */
+    unsigned pending;           /* XVS_EVENT_* */
+    enum source_kind { SOURCE_DEVICE, SOURCE_LISTENER, SOURCE_STREAM } kind;
+};
+
+struct xvs_stream {
+    struct vmux_conn v;         /* first: the table allocates us */
+    struct xvs *x;              /* NULL until the first packet or accept has shown us the stream */
+    struct source source;
+    struct segment *first, *last;
+    uint32_t unread;            /* bytes in the segments */
+    uint32_t piece_off, piece_size, piece_len;  /* the packet being gathered: its place, room, and bytes so far */
+    struct list gather_link;    /* in xvs.gathering while piece_size != 0 */
+    struct list blocked_link;   /* in xvs.blocked while it waits for memory or slots */
+    void *user;
+    bool wants_out;             /* was told -EAGAIN: owes it an XVS_EVENT_OUT */
+    bool eof;                   /* the peer sends no more */
+};
+
+struct xvs_listener {
+    struct xvs *x;
+    struct source source;
+    struct vmux_listener *l;
+    struct list link;           /* in xvs.listeners */
+    void *user;
+};
+
+/* What the backend has of ours while connected. */
+struct share {
+    xengntshr_handle *gntshr;
+    xenevtchn_handle *evtchn;
+    evtchn_port_t port;
+    bool has_port;
+    struct vsockif_control *control;
+    uint32_t control_ref;
+    struct link_memory mem;
+    uint32_t ring_pages, tx_pages, rx_pages;
+};
+
+struct xvs {
+    struct xvs_options opt;
+    int epoll;                  /* what xvs_fd() gives: holds the four below */
+    int timer;                  /* deadlines, and "call me again at once" */
+    int store_fd, evtchn_fd;    /* as last put into epoll, or -1 */
+    int lock;
+    struct store *store;
+    uint64_t store_check;       /* ms: when to ask whether xenstored still answers */
+    struct life_front life;
+    struct paths paths;
+    bool looked;                /* life has been told how things are */
+    bool found;                 /* paths are those of a device that exists */
+    bool back_watched;
+    uint32_t back_domid;
+    uint64_t cid;
+    struct share share;
+    struct link_front link;     /* valid while up */
+    bool up;
+    bool wants_room;            /* some stream waits for a completion */
+    uint32_t gather_count;      /* streams in gathering: each has a slot kept for it */
+    struct vmux *mux;
+    struct list events, gathering, blocked, listeners;
+    struct source source;
+    struct segment segments[LINK_MAX_SLOTS];    /* one for each posted buffer */
+    uint64_t timer_at;          /* ms: what the timer is set to, LIFE_NEVER if it is off */
+    uint64_t heap_bytes;        /* in heap segments */
+    uint64_t sent_kicks, received_kicks, opened, resets, ups;
+    struct link_counters totals;    /* of the connections before this one */
+    char reason[256];
+};
+
+static inline struct xvs_stream *stream_of(struct vmux_conn *conn)
+{
+    return (struct xvs_stream *)(void *)conn;
+}
+
+enum poll_tag { POLL_STORE, POLL_EVTCHN, POLL_TIMER };
+
+uint64_t now_ms(void);
+/* Puts fd (or -1) into the device's epoll set in place of the one in *slot. */
+void device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag);
+/* Sets the timer for the next deadline. */
+void device_set_timer(struct xvs *x, uint64_t now);
+__attribute__((format(printf, 2, 3)))
+void device_log(struct xvs *x, const char *format, ...);
+/* Notes why the device is not up, for xvs_reason(), and logs it. */
+__attribute__((format(printf, 2, 3)))
+void device_reason(struct xvs *x, const char *format, ...);
+
+/* events.c */
+void source_init(struct source *source, enum source_kind kind);
+void source_raise(struct xvs *x, struct source *source, unsigned what);
+void source_drop(struct source *source);
+
+/* owner.c: an open descriptor that holds the lock, or -errno with *pid of the owner after -EBUSY. */
+int owner_lock(const char *run_dir, unsigned device, long *pid, char *path, size_t path_size);
+
+/* share.c: 0 or -errno; what says what was tried. */
+int  share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
+                const char **what);
+void share_close(struct share *s);
+bool share_is_live(const struct share *s);
+
+/* bus.c */
+int  bus_open(struct xvs *x);
+void bus_close(struct xvs *x);
+/* Looks at xenstore if it has something to say, and does what the life cycle asks for. */
+void bus_run(struct xvs *x, bool look, uint64_t now);
+uint64_t bus_deadline(const struct xvs *x);
+
+/* pump.c */
+/* Takes what has come over the rings: the number of packets, or -EPROTO after which the device has been faulted. */
+int  pump_receive(struct xvs *x, uint64_t now);
+/* Sends what is gathered and owed, and notifies. */
+void pump_flush(struct xvs *x);
+/* The backend broke a rule. */
+void pump_fault(struct xvs *x, const char *why);
+/* The transport is gone: every stream ends, its unread data moves to the heap. */
+void pump_reset(struct xvs *x);
+/* Applies what the connection machine reported to the stream. */
+void pump_apply(struct xvs *x, struct vmux_event *ev);
+
+/* receive.c: takes the data of a packet (counted as received already). */
+void receive_packet(struct xvs *x, struct xvs_stream *s, const struct link_packet *packet);
+void receive_copy(struct xvs *x, struct xvs_stream *s, const uint8_t *data, uint32_t len);
+/* Copies what lies in posted buffers to the heap. */
+void receive_evacuate(struct xvs *x, struct xvs_stream *s);
+void receive_drop(struct xvs *x, struct xvs_stream *s);
+
+/* send.c */
+/* Sends the gathered packet, if there is one. */
+void send_gathered(struct xvs *x, struct xvs_stream *s);
+void send_drop(struct xvs *x, struct xvs_stream *s);
+/* Completions have come: wakes the streams that wait for them. */
+void send_unblock(struct xvs *x);
+
+/* stream.c: a stream that the table has just made gets its device. */
+void stream_adopt(struct xvs *x, struct xvs_stream *s);
+/* The table is about to reuse the record. */
+void stream_dispose(struct vmux_conn *conn, void *arg);
+/* Raises XVS_EVENT_HUP if the connection has ended since it was in state 'before'. */
+void stream_tell_end(struct xvs_stream *s, enum vconn_state before);
+
+#endif

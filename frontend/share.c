@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* share.c: the pages and the port that the backend gets (vsockif.h, section 4).
+ *
+ * All are new for each connection: a backend that still maps old pages keeps those, and can do nothing
+ * with the new ones (XSA-396).  gntalloc hands out zeroed pages (XSA-403).  Order: the port first, because
+ * the control page's unmap notification names it. */
+#include "internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PAGE VSOCKIF_PAGE_SIZE
+
+/* Grants 'pages' pages and appends their references to the control page. */
+static void *grant(struct share *s, uint32_t domid, uint32_t pages, bool writable, uint32_t *used)
+{
+    uint32_t refs[VSOCKIF_MAX_POOL_PAGES];
+    void *memory = xengntshr_share_pages(s->gntshr, domid, (int)pages, refs, writable);
+
+    if (memory) {
+        memcpy(&s->control->ref[*used], refs, pages * sizeof refs[0]);
+        *used += pages;
+    }
+    return memory;
+}
+
+static uint32_t ring_order(uint32_t slots_wanted, uint32_t max_order)
+{
+    uint32_t order = 0;
+
+    while (order < max_order && vsockif_ring_slots(order) < slots_wanted)
+        order++;
+    return order;
+}
+
+static uint32_t pages_within(uint32_t bytes, uint32_t max_pages)
+{
+    return bytes / PAGE < max_pages ? bytes / PAGE : max_pages;
+}
+
+static int share_pages(struct share *s, uint32_t domid, const char **what)
+{
+    uint32_t used = 0;
+
+    *what = "share the control page with";
+    s->control = xengntshr_share_page_notify(s->gntshr, domid, &s->control_ref, true,
+                                             offsetof(struct vsockif_control, front_live), s->port);
+    if (!s->control)
+        return -errno;
+    *what = "share the rings and pools (raise the parameter 'limit' of the module xen-gntalloc?) with";
+    if (!(s->mem.tx_ring = grant(s, domid, s->ring_pages, true, &used)) ||
+        !(s->mem.rx_ring = grant(s, domid, s->ring_pages, true, &used)) ||
+        !(s->mem.tx_pool = grant(s, domid, s->tx_pages, false, &used)) ||
+        !(s->mem.rx_pool = grant(s, domid, s->rx_pages, true, &used)))
+        return errno ? -errno : -ENOSPC;
+    s->control->magic = VSOCKIF_CONTROL_MAGIC;
+    s->control->version = VSOCKIF_VERSION;
+    s->control->tx_ring_pages = s->control->rx_ring_pages = s->ring_pages;
+    s->control->tx_pool_pages = s->tx_pages;
+    s->control->rx_pool_pages = s->rx_pages;
+    shm_store_byte(&s->control->front_live, 1);
+    return 0;
+}
+
+int share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
+               const char **what)
+{
+    xenevtchn_port_or_error_t port;
+    int err;
+
+    memset(s, 0, sizeof *s);
+    s->tx_pages = pages_within(opt->tx_pool, limits->max_pool_pages);
+    s->rx_pages = pages_within(opt->rx_pool, limits->max_pool_pages);
+    s->mem.tx_bytes = s->tx_pages * PAGE;
+    s->mem.rx_bytes = s->rx_pages * PAGE;
+    s->mem.rx_buffer = LINK_MIN_RX_BUFFER;
+    s->mem.tx_order = s->mem.rx_order = ring_order(2 * s->rx_pages, limits->max_ring_page_order);
+    s->ring_pages = 1u << s->mem.tx_order;
+
+    *what = "open the event channel device (module xen-evtchn) for";
+    errno = ENOENT;
+    if (!(s->evtchn = xenevtchn_open(NULL, 0)))
+        goto fail;
+    *what = "allocate an event channel for";
+    if ((port = xenevtchn_bind_unbound_port(s->evtchn, back_domid)) < 0)
+        goto fail;
+    s->port = (evtchn_port_t)port;
+    s->has_port = true;
+    *what = "open the grant device (module xen-gntalloc) for";
+    if (!(s->gntshr = xengntshr_open(NULL, 0)))
+        goto fail;
+    if ((err = share_pages(s, back_domid, what)))
+        goto fail_err;
+    return 0;
+fail:
+    err = errno ? -errno : -EIO;
+fail_err:
+    share_close(s);
+    return err;
+}
+
+bool share_is_live(const struct share *s)
+{
+    return !s->control || shm_load_byte(&s->control->back_live) != 0;
+}
+
+void share_close(struct share *s)
+{
+    if (s->mem.rx_pool)
+        xengntshr_unshare(s->gntshr, s->mem.rx_pool, s->rx_pages);
+    if (s->mem.tx_pool)
+        xengntshr_unshare(s->gntshr, s->mem.tx_pool, s->tx_pages);
+    if (s->mem.rx_ring)
+        xengntshr_unshare(s->gntshr, s->mem.rx_ring, s->ring_pages);
+    if (s->mem.tx_ring)
+        xengntshr_unshare(s->gntshr, s->mem.tx_ring, s->ring_pages);
+    if (s->control) {
+        shm_store_byte(&s->control->front_live, 0);
+        xengntshr_unshare(s->gntshr, s->control, 1);
+    }
+    if (s->gntshr)
+        xengntshr_close(s->gntshr);
+    if (s->has_port)
+        xenevtchn_unbind(s->evtchn, s->port);
+    if (s->evtchn)
+        xenevtchn_close(s->evtchn);
+    memset(s, 0, sizeof *s);
+}
