@@ -4,7 +4,7 @@
  * A struct life_front or life_back is a value: no pointers to follow, no xenstore, no clock, no locks.
  * Section 3 of vsockif.h is the law; these files are its only reading.  Each machine is driven the same way:
  *
- *     struct life_look look = { own, peer, live };       what the caller just read
+ *     struct life_look look = { own, peer, live };       what the caller has just read: always first
  *     life_back_look(&b, &look, now);
  *     while ((act = life_back_next(&b, now)) != LIFE_WAIT)
  *         life_back_done(&b, act, perform(act), now);
@@ -12,7 +12,8 @@
  *
  * A look is a statement of how things are, not of what has changed: the caller looks again on any watch
  * event, any event of the channel, and after reopening xenstore, and a look that shows nothing new does
- * nothing.  So events may be merged, repeated or late, and a guest that writes its state in a tight loop
+ * nothing.  (After an event of the channel that came without work, look again 100 ms later: older kernels send
+ * it before they clear the byte.)  So events may be merged, repeated or late, and a guest that writes its state in a tight loop
  * costs one read per wake-up.  next() names one act at a time, in the only order that is safe; it returns
  * the same act until done() is told how it went.
  *
@@ -29,13 +30,14 @@
 
 #include "vsockif.h"
 
-/* What the caller must do.  An act that writes fails as a whole or not at all (one transaction), and never
- * creates a directory anew that someone has removed (nodes.h sees to both). */
+/* What the caller must do.  An act that writes is one transaction: it succeeds or fails as a whole, checks the "if" of
+ * the list within itself (-EAGAIN), and never creates a directory anew that someone has removed (-ENOENT).  nodes.h
+ * does all that. */
 #define LIFE_ACTS(X)                                                                                    \
     X(WAIT,    "nothing until the next look or the deadline")                                           \
-    X(OFFER,   "backend: write versions, limits and state 2")                                           \
-    X(SHARE,   "frontend: grant pages, allocate a port, write the nodes and state 3")                   \
-    X(MAP,     "backend: read the nodes, map, check, bind, set back_live; -EAGAIN if the state was not 3") \
+    X(OFFER,   "backend: write versions, limits and state 2, if the frontend is in 1")                  \
+    X(SHARE,   "frontend: grant, allocate a port, write the nodes and state 3, if the backend is in 2") \
+    X(MAP,     "backend: read the nodes if the frontend is in 3; map, check, bind, set back_live")      \
     X(CONNECT, "write state 4; the device may be used from now on")                                     \
     X(RESET,   "frontend: connections end with a reset, listeners stay; touch the shared pages no more") \
     X(UNSHARE, "frontend: take the pages back and close the port")                                      \
@@ -52,7 +54,7 @@ enum life_act {
 };
 
 #define LIFE_NEVER       UINT64_MAX
-#define LIFE_GAP_MS      50u        /* least time between two offers, or two shares, of one device */
+#define LIFE_GAP_MS      50u        /* least time between two offers of one device, and after a conflict */
 #define LIFE_BACKOFF_MS  100u       /* after the second failure in a row; doubles with each further one */
 #define LIFE_BACKOFF_MAX 5000u
 #define LIFE_PROVEN_MS   10000u     /* a connection that lasted this long forgives earlier failures */
@@ -62,7 +64,8 @@ enum life_act {
 struct life_look {
     uint8_t own;                /* this end's state node, 0 if its directory does not exist */
     uint8_t peer;               /* the other's, 0 if it does not exist or holds no state (parse_state()) */
-    bool    live;               /* front_live or back_live of the peer; true when no page is shared or mapped */
+    bool    live;               /* front_live or back_live of the peer; true when no page is shared or mapped.
+                                 * Read it after the states: back_live is set before state 4 is written */
 };
 
 /* The name of an act ("OFFER") and of a state ("InitWait"), for logs and tools; constant strings. */
@@ -75,8 +78,9 @@ uint32_t life_backoff(unsigned strikes);
 /* ---- the frontend's end -------------------------------------------------------------------------- */
 
 struct life_front {
-    uint64_t    not_before;     /* ms: no act that tries again before this */
-    uint64_t    connected_at;   /* ms */
+    uint64_t    not_before;     /* ms: no RESTART or SHARE before this */
+    uint64_t    retry_at;       /* ms: no act that writes before this */
+    uint64_t    connected_at;   /* ms, or LIFE_NEVER */
     const char *why;            /* why this end closed of itself: a constant sentence, or NULL */
     uint8_t     own;            /* the state that we wrote last */
     uint8_t     peer;           /* as last seen */
@@ -122,8 +126,8 @@ static inline bool life_front_is_over(const struct life_front *f)
 
 struct life_back {
     uint64_t    not_before;     /* ms: no OFFER before this */
-    uint64_t    retry_at;       /* ms: no act before this */
-    uint64_t    connected_at;   /* ms */
+    uint64_t    retry_at;       /* ms: no act but UNMAP before this */
+    uint64_t    connected_at;   /* ms, or LIFE_NEVER */
     const char *why;            /* why the frontend was last refused: a constant sentence, or NULL */
     uint8_t     own;            /* the state that we wrote last */
     uint8_t     peer;           /* as last seen */
@@ -149,8 +153,8 @@ void life_back_domain_died(struct life_back *b);
 void life_back_close(struct life_back *b);
 
 enum life_act life_back_next(const struct life_back *b, uint64_t now);
-/* err: 0, or the negative errno of the act.  UNMAP cannot fail.  MAP: -EAGAIN means that the frontend was no
- * longer in 3 (no refusal; a look follows); any other error refuses it.  life_back_refuse() may be called just
+/* err: 0, or the negative errno of the act.  UNMAP cannot fail.  -EAGAIN and -ECONNRESET (xenstore is
+ * away) are tried again; any other error of MAP refuses the frontend.  life_back_refuse() may be called just
  * before, for a better "why". */
 void life_back_done(struct life_back *b, enum life_act act, int err, uint64_t now);
 uint64_t life_back_deadline(const struct life_back *b);

@@ -47,12 +47,13 @@ int nodes_look(struct store *s, const char *own, const char *peer, uint8_t *own_
 /* Writes dir/state. */
 int nodes_set_state(struct store *s, const char *dir, unsigned state);
 
-/* The backend's versions and limits, and state 2.  cid is not written: it is the toolstack's. */
+/* The backend's versions and limits, and state 2; -EAGAIN if the frontend is not in 1.  cid is not written: it is
+ * the toolstack's. */
 int nodes_offer(struct store *s, const struct paths *p, const struct back_nodes *n);
 /* What the backend offers; -EAGAIN if its state is not 2. */
 int nodes_read_back(struct store *s, const struct paths *p, struct back_nodes *out, char *why);
 
-/* The frontend's nodes, and state 3. */
+/* The frontend's nodes, and state 3; -EAGAIN if the backend is not in 2. */
 int nodes_share(struct store *s, const struct paths *p, const struct front_nodes *n);
 /* What the frontend shares; -EAGAIN if its state is not 3. */
 int nodes_read_front(struct store *s, const struct paths *p, struct front_nodes *out, char *why);
