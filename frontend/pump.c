@@ -116,7 +116,7 @@ static void send_owed(struct xvs *x)
         if (hdr.dst_cid == VSOCKIF_CID_LOCAL) {
             struct vmux_event ev;
 
-            vmux_rx(x->mux, &hdr, now_ms(), &ev);
+            vmux_loop(x->mux, &hdr, now_ms(), &ev);
             pump_apply(x, &ev);
         } else {
             link_front_control(&x->link, &hdr);

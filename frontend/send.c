@@ -102,7 +102,7 @@ static void send_local(struct xvs *x, struct xvs_stream *s, const struct vsockif
 {
     struct vmux_event ev;
 
-    vmux_rx(x->mux, hdr, now_ms(), &ev);
+    vmux_loop(x->mux, hdr, now_ms(), &ev);
     if (ev.kind == VMUX_CONN && (ev.now & VCONN_NOW_DATA) && !ev.conn->released) {
         struct xvs_stream *peer = stream_of(ev.conn);
 

@@ -109,6 +109,9 @@ void vmux_answer(struct vmux *m, struct vmux_conn *conn);
  * is set) are reported too: its data is to be queued in the record.  Those of a released one are not: its data is to be
  * dropped. */
 void vmux_rx(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev);
+/* The same for a packet that this table has itself addressed to VSOCKIF_CID_LOCAL: both ends are in it, and there is
+ * nothing to judge. */
+void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev);
 /* NULL if op, type, len and flags of a header keep to the table in section 7; else which rule it breaks. */
 const char *vsockif_check(const struct vsockif_hdr *hdr);
 

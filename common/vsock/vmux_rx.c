@@ -76,14 +76,17 @@ static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const stru
 
 void vmux_rx(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev)
 {
+    *ev = (struct vmux_event){ .kind = VMUX_VIOLATION };
+    if (!(ev->why = vsockif_check(hdr)) && !(ev->why = check_cids(m, hdr)))
+        vmux_loop(m, hdr, now, ev);
+}
+
+void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev)
+{
     struct vaddr local = { hdr->dst_cid, hdr->dst_port }, peer = { hdr->src_cid, hdr->src_port };
     struct vmux_conn *conn;
 
     *ev = (struct vmux_event){ .kind = VMUX_NOTHING };
-    if ((ev->why = vsockif_check(hdr)) || (ev->why = check_cids(m, hdr))) {
-        ev->kind = VMUX_VIOLATION;
-        return;
-    }
     if (!(conn = vmux_find(m, &local, &peer))) {
         if (hdr->op == VSOCKIF_OP_REQUEST)
             rx_request(m, hdr, &local, &peer, ev);
