@@ -1,0 +1,133 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# layers.sh: a wrong-way #include does not build.  Who may know whom is said here a second time (may_know), so that a
+# slip in the Makefile is one.  For each folder, every header of every other folder is compiled with
+# exactly the include paths that the Makefile gives to that folder: the ones that it may know must be
+# found and be complete in themselves, the others must not be found.  What include paths cannot forbid, an #include
+# that climbs out of its folder and two headers of one name, is looked for in the sources.
+# Also: the wire header stands alone, in C and in C++.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+make=${MAKE:-make}
+cc=${CC:-cc}
+passed=0 failed=0 skipped=0
+err=$(mktemp) || exit 2
+trap 'rm -f "$err"' EXIT
+
+may_know() {
+    case $1 in
+    common/wire | common/base) ;;
+    common/ring | common/vsock | xenstore-glue) echo common/wire common/base ;;
+    common/link) echo common/wire common/base common/ring common/vsock ;;
+    frontend) echo common/wire common/base common/ring common/vsock common/link xenstore-glue frontend/include ;;
+    backend) echo common/wire common/base common/ring common/vsock common/link xenstore-glue ;;
+    tools) echo common/base frontend/include ;;
+    *) return 1 ;;
+    esac
+}
+
+ok() {
+    echo "ok $1"
+    passed=$((passed + 1))
+}
+fail() {
+    echo "FAIL $1: $2"
+    failed=$((failed + 1))
+}
+skip() {
+    echo "skip $1: $2"
+    skipped=$((skipped + 1))
+}
+
+ask_make() {
+    MAKEFLAGS='' $make -s --no-print-directory "$@"
+}
+
+# Does '#include "name of $1"' find $1 itself and compile, with the include paths $2?  From standard input, so that
+# no folder is nearer than the paths.  A system header of that name is not it.
+includes() {
+    # Word splitting is wanted: $2 is a list of options.
+    # shellcheck disable=SC2086
+    echo "#include \"${1##*/}\"" | $cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -H -fsyntax-only $2 -x c - 2>"$err" &&
+        grep -q "^\. $1\$" "$err"
+}
+
+folders=$(ask_make print-modules | tr ' ' '\n' | sort)
+[ -n "$folders" ] || { echo "layers.sh: 'make print-modules' names no folder" >&2; exit 2; }
+known="$folders frontend/include"
+
+for folder in $folders; do
+    incs=$(ask_make print-incs M="$folder")
+    if ! may=$(may_know "$folder"); then
+        fail "$folder is a folder of the design" "say in tests/layers.sh whom it may know"
+        continue
+    fi
+    problem=
+    for path in $incs; do
+        case " $folder $may " in
+        *" ${path#-I} "*) ;;
+        *) problem="$problem $path" ;;
+        esac
+    done
+    if [ -z "$problem" ]; then ok "$folder is compiled with no other paths"; else
+        fail "$folder is compiled with no other paths" "the Makefile gives it$problem"; fi
+    for other in $known; do
+        [ "$other" != "$folder" ] || continue
+        headers=$(find "$other" -maxdepth 1 -name '*.h' 2>/dev/null)
+        [ -n "$headers" ] || continue
+        problem=
+        case " $may " in
+        *" $other "*)
+            name="$folder may include $other"
+            for h in $headers; do
+                includes "$h" "$incs" || problem="$h: $(grep error "$err" | head -n 1)"
+            done
+            ;;
+        *)
+            name="$folder may not include $other"
+            for h in $headers; do
+                if includes "$h" "$incs" || grep -q "^\.* *$h\$" "$err"; then
+                    problem="$h was found with $incs"
+                fi
+            done
+            ;;
+        esac
+        if [ -n "$problem" ]; then fail "$name" "$problem"; else ok "$name"; fi
+    done
+done
+
+# shellcheck disable=SC2086
+climbing=$(grep -n -E '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<](\.|/|.*\.\./)' -r --include='*.[ch]' $folders 2>/dev/null | head -n 1)
+if [ -z "$climbing" ]; then ok "no #include climbs out of its folder"; else
+    fail "no #include climbs out of its folder" "$climbing"; fi
+
+# shellcheck disable=SC2086
+twice=$(find $known -maxdepth 1 -name '*.h' | sed 's|.*/||' | sort | uniq -d | tr '\n' ' ')
+if [ -z "$twice" ]; then ok "no two folders have a header of one name"; else
+    fail "no two folders have a header of one name" "$twice(the first include path would win)"; fi
+
+wire=common/wire/vsockif.h
+stands_alone() {
+    name="vsockif.h compiles alone: $*"
+    if ! command -v "$1" >/dev/null 2>&1; then
+        skip "$name" "there is no $1"
+    elif echo '#include "vsockif.h"' | "$@" -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Icommon/wire - 2>"$err"; then
+        ok "$name"
+    else
+        fail "$name" "$(grep error "$err" | head -n 1)"
+    fi
+}
+for c in gcc clang; do
+    stands_alone $c -x c -std=c11
+done
+for c in g++ clang++; do
+    stands_alone $c -x c++ -std=c++11
+done
+if [ "$(grep -c '#include' $wire)" = 1 ] && grep -q '^#include <stdint.h>$' $wire; then
+    ok "vsockif.h depends on <stdint.h> alone"
+else
+    fail "vsockif.h depends on <stdint.h> alone" "$(grep '#include' $wire | tr '\n' ' ')"
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
