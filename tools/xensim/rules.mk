@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # rules.mk: hosted Xen, included by the top Makefile.  Built once for all variants and
-# without sanitizers: the drop-ins must load into any client.
+# without sanitizers: the drop-ins must load into any client.  Files are replaced, never
+# written over: a host may be running.
 #     make xensim        everything, with Debian's xenstored unpacked
-#     make check-xensim  its tests
 XENSIM        := build/xensim
 XENSIM_SRC    := tools/xensim
 XEN_UTILS     := build/xen-utils
@@ -21,7 +21,7 @@ xensim.xenbus := xenbus tree ring mux evtchn gnttab gntshr client
 xensim.front  := xensim client
 xensim_objs    = $(patsubst %,$(XENSIM)/obj/%.o,$(xensim.$(1)))
 
-.PHONY: xensim check-xensim
+.PHONY: xensim
 xensim: $(XENSIM_BINS) $(XENSIM_LIBS) $(XEN_UTILS)/.complete
 
 $(XENSIM)/obj/%.o: $(XENSIM_SRC)/%.c $(XENSIM_SRC)/rules.mk
@@ -32,7 +32,8 @@ define xensim_lib
 $(XENSIM)/$(1): $(call xensim_objs,$(2)) $(XENSIM_SRC)/$(2).map
 	@mkdir -p $$(@D)
 	$$(CC) -shared -pthread -Wl,-soname,$(notdir $(1)) \
-	    -Wl,--version-script=$(XENSIM_SRC)/$(2).map -Wl,-z,defs -o $$@ $$(filter %.o,$$^)
+	    -Wl,--version-script=$(XENSIM_SRC)/$(2).map -Wl,-z,defs -o $$@.new $$(filter %.o,$$^)
+	mv $$@.new $$@
 endef
 $(eval $(call xensim_lib,lib/libxengnttab.so.1,gnttab))
 $(eval $(call xensim_lib,lib/libxenevtchn.so.1,evtchn))
@@ -44,14 +45,13 @@ $(XENSIM)/bin/xensim: $(call xensim_objs,front)
 $(XENSIM)/bin/xensim-xenbus $(XENSIM)/bin/xensim: XENSIM_LDLIBS := -lxenstore
 $(XENSIM)/bin/xensimd $(XENSIM)/bin/xensim-xenbus $(XENSIM)/bin/xensim:
 	@mkdir -p $(@D)
-	$(CC) -pthread -o $@ $^ $(XENSIM_LDLIBS)
+	$(CC) -pthread -o $@.new $^ $(XENSIM_LDLIBS)
+	mv $@.new $@
 $(XENSIM)/bin/xensim-run: $(XENSIM)/bin/xensim
 	ln -sf xensim $@
 
 $(XEN_UTILS)/.complete:
 	$(XENSIM_SRC)/fetch-xen.sh $(XEN_UTILS)
 
-check-xensim: xensim
-	tests/xensim/run.sh
 
 -include $(wildcard $(XENSIM)/obj/*.d)
