@@ -37,7 +37,7 @@ void vmux_free(struct vmux *m)
 {
     if (!m)
         return;
-    pool_free(m);
+    record_free_all(m);
     ports_free(m);
     hash_free(&m->pairs);
     free(m->resets);
@@ -76,7 +76,7 @@ struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const stru
 {
     struct vmux_conn *conn;
 
-    if (m->count >= m->config.max_conns || !(conn = pool_take(m)))
+    if (m->count >= m->config.max_conns || !(conn = record_take(m)))
         return NULL;
     conn->local = *local;
     conn->peer = *peer;
@@ -101,7 +101,7 @@ bool vmux_settle(struct vmux *m, struct vmux_conn *conn)
     if (!is_over || conn->c.owed || !conn->released)
         return false;
     list_remove(&conn->accept_link);
-    pool_give(m, conn);
+    record_give(m, conn);
     return true;
 }
 
@@ -184,13 +184,13 @@ void vmux_release(struct vmux *m, struct vmux_conn *conn, uint64_t now)
 
 void vmux_transport_reset(struct vmux *m, void (*each)(struct vmux_conn *conn, void *arg), void *arg)
 {
-    struct pool_walk walk = { 0 };
+    struct record_walk walk = { 0 };
     struct vmux_conn *conn;
     struct list told, *link;
 
     list_init(&told);
     m->reset_count = 0;
-    while ((conn = pool_next(m, &walk))) {
+    while ((conn = record_next(m, &walk))) {
         bool was_open = conn->c.state != VCONN_CLOSED;
 
         vconn_transport_reset(&conn->c);
@@ -209,10 +209,10 @@ void vmux_transport_reset(struct vmux *m, void (*each)(struct vmux_conn *conn, v
 
 void vmux_each(struct vmux *m, void (*each)(struct vmux_conn *conn, void *arg), void *arg)
 {
-    struct pool_walk walk = { 0 };
+    struct record_walk walk = { 0 };
     struct vmux_conn *conn;
 
-    while ((conn = pool_next(m, &walk)))
+    while ((conn = record_next(m, &walk)))
         each(conn, arg);
 }
 

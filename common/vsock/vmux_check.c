@@ -4,7 +4,7 @@
 
 size_t vmux_memory(const struct vmux *m)
 {
-    return sizeof *m + pool_memory(m) + hash_memory(&m->pairs) + hash_memory(&m->ports) +
+    return sizeof *m + record_memory(m) + hash_memory(&m->pairs) + hash_memory(&m->ports) +
            m->config.max_resets * sizeof *m->resets + (m->heap ? (m->heap_room + 1) * sizeof *m->heap : 0) +
            m->ports.count * sizeof(struct vmux_listener);
 }
@@ -77,12 +77,12 @@ static const char *check_conn(const struct vmux *m, const struct vmux_conn *conn
 
 const char *vmux_invariant(struct vmux *m)
 {
-    struct pool_walk walk = { 0 };
+    struct record_walk walk = { 0 };
     struct vmux_conn *conn;
     uint32_t in_use = 0, linked = 0, owing = 0, timed = 0, waiting = 0, free_records = 0;
     const char *why;
 
-    while ((conn = pool_next(m, &walk))) {
+    while ((conn = record_next(m, &walk))) {
         if ((why = check_conn(m, conn)))
             return why;
         in_use++;

@@ -6,7 +6,7 @@
  *     owed.c       packets without data leave: resets without a connection first, then connections in turn
  *     ports.c      listeners, backlogs, ephemeral ports
  *     deadlines.c  a binary heap
- *     pool.c       records from slabs
+ *     records.c    records from slabs
  *     vmux_check.c what must always be true */
 #ifndef XVS_VMUX_IMPL_H
 #define XVS_VMUX_IMPL_H
@@ -53,7 +53,7 @@ struct vmux {
     struct due *heap;
     uint32_t heap_count, heap_room;
 
-    /* pool.c */
+    /* records.c */
     struct slab **slabs;
     uint32_t slab_count, slab_room;
     uint32_t record_count;              /* in all slabs */
@@ -87,16 +87,16 @@ int  deadlines_reserve(struct vmux *m, uint32_t records);
 /* Takes conn's deadline as it is now. */
 void deadlines_set(struct vmux *m, struct vmux_conn *conn);
 
-/* ---- pool.c ---- */
-struct vmux_conn *pool_take(struct vmux *m);
-void pool_give(struct vmux *m, struct vmux_conn *conn);
-/* Walks the records in use: the first after conn, or after NULL the first of all.  Slabs never move, so what is
- * walked may be given back on the way. */
-struct pool_walk {
+/* ---- records.c ---- */
+struct vmux_conn *record_take(struct vmux *m);
+void record_give(struct vmux *m, struct vmux_conn *conn);
+/* Walks the records in use, from a zeroed walk; NULL at the end.  Slabs never move, so what is walked may be given back
+ * on the way. */
+struct record_walk {
     uint32_t slab, record;
 };
-struct vmux_conn *pool_next(const struct vmux *m, struct pool_walk *walk);
-size_t pool_memory(const struct vmux *m);
-void pool_free(struct vmux *m);
+struct vmux_conn *record_next(const struct vmux *m, struct record_walk *walk);
+size_t record_memory(const struct vmux *m);
+void record_free_all(struct vmux *m);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool.c: records of one size from slabs.  No malloc in the steady state, and the record that was used last is
+/* records.c: records of one size from slabs.  No malloc in the steady state, and the record that was used last is
  * handed out first, for it is in the cache. */
 #include "vmux_impl.h"
 
@@ -55,7 +55,7 @@ static int add_slab(struct vmux *m)
     return 0;
 }
 
-struct vmux_conn *pool_take(struct vmux *m)
+struct vmux_conn *record_take(struct vmux *m)
 {
     struct vmux_conn *conn;
     struct hash_link *next;
@@ -73,7 +73,7 @@ struct vmux_conn *pool_take(struct vmux *m)
     return conn;
 }
 
-void pool_give(struct vmux *m, struct vmux_conn *conn)
+void record_give(struct vmux *m, struct vmux_conn *conn)
 {
     if (m->config.dispose)
         m->config.dispose(conn, m->config.dispose_arg);
@@ -83,7 +83,7 @@ void pool_give(struct vmux *m, struct vmux_conn *conn)
     m->count--;
 }
 
-struct vmux_conn *pool_next(const struct vmux *m, struct pool_walk *walk)
+struct vmux_conn *record_next(const struct vmux *m, struct record_walk *walk)
 {
     for (; walk->slab < m->slab_count; walk->slab++, walk->record = 0)
         while (walk->record < m->slabs[walk->slab]->records) {
@@ -95,18 +95,18 @@ struct vmux_conn *pool_next(const struct vmux *m, struct pool_walk *walk)
     return NULL;
 }
 
-size_t pool_memory(const struct vmux *m)
+size_t record_memory(const struct vmux *m)
 {
     return m->slab_count * sizeof(struct slab) + m->record_count * m->config.conn_size + m->slab_room * sizeof *m->slabs;
 }
 
-void pool_free(struct vmux *m)
+void record_free_all(struct vmux *m)
 {
-    struct pool_walk walk = { 0 };
+    struct record_walk walk = { 0 };
     struct vmux_conn *conn;
 
-    while ((conn = pool_next(m, &walk)))
-        pool_give(m, conn);
+    while ((conn = record_next(m, &walk)))
+        record_give(m, conn);
     for (uint32_t i = 0; i < m->slab_count; i++)
         free(m->slabs[i]);
     free(m->slabs);
