@@ -8,6 +8,7 @@
 #ifndef XVS_ATTACH_H
 #define XVS_ATTACH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@
 struct attach_device {
     struct device_id id;
     uint64_t cid;
+    bool orphan;                /* the guest's directory is gone or names another backend: an earlier domain's */
 };
 
 /* Creates the device, both ends in state 1.  -ENOENT if the domain does not exist, -EEXIST if the device does.  Directories
@@ -27,8 +29,8 @@ int attach_create(struct store *s, const struct attach_device *d);
  * caller has unmapped. */
 int attach_remove(struct store *s, const struct device_id *id);
 
-/* The devices of backend domain 'back': at most max.  Directories that are not whole or not consistent are left out (an
- * attach_create() would replace them).  Returns how many; *more as in store_list(). */
+/* The devices of backend domain 'back': at most max, orphans among them (attach_create() would replace those, and whoever
+ * finds one whose domain is dead removes it).  Returns how many; *more as in store_list(). */
 int attach_list(struct store *s, uint32_t back, struct attach_device *out, size_t max, bool *more);
 
 /* The least device number that the guest has free, or -ENOSPC. */

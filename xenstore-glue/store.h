@@ -12,7 +12,8 @@
  * -ECONNRESET always means: the connection to xenstored is dead (xenstored restarted, or the kernel closed a
  * guest's connection, which it does when a watch goes over quota).  store_reopen() makes a new one with the same watches
  * and lets every watch fire.  Note that libxenstore does not make store_fd() readable when its connection dies: a caller that only
- * waits must call store_check() now and then (every 5 s is cheap: one round trip).
+ * waits must call store_drain() now and then; that costs no round trip, and every 5 s will do.
+ * Calls block until xenstored answers.
  *
  * Threads: a struct store belongs to one thread.  Inside, libxenstore starts a reader thread with the first
  * watch, with every signal blocked; it never runs our code.  After fork() the child must not use or close it.

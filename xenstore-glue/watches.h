@@ -40,7 +40,7 @@ void watch_format(char *token, const struct watch_key *key);
 int watch_parse(const char *token, struct watch_key *out);
 
 struct watches {
-    struct watch_entry *entries;    /* sorted by key */
+    struct watch_entry *entries;    /* owned, sorted by key */
     size_t count, room;
     size_t fired;                   /* entries with the bit set */
     size_t next;                    /* where watches_take() goes on, so that nobody starves */
@@ -58,6 +58,8 @@ void watches_free(struct watches *w);
 int watches_add(struct watches *w, const struct watch_key *key, const char *path);
 /* The path of a key, or NULL; valid until the next call that changes the set. */
 const char *watches_path(const struct watches *w, const struct watch_key *key);
+/* The key of entry i < count, in ascending order. */
+void watches_key(const struct watches *w, size_t i, struct watch_key *out);
 /* 0 or -ENOENT.  An event that has not been taken is forgotten. */
 int watches_remove(struct watches *w, const struct watch_key *key);
 /* An event came.  False if the token is none of ours. */
