@@ -113,7 +113,17 @@ unit-tests: $(unit_tests)
 check-unit: unit-tests
 	tests/run.sh $(unit_tests)
 
--include $(wildcard tools/xensim/rules.mk tests/*/rules.mk rules.mk)
+-include $(wildcard tools/xensim/rules.mk tests/*/rules.mk dist/rules.mk rules.mk)
+
+# ---- all of it: tests/all.sh names the parts, runs each and adds up ----------------------------------
+.PHONY: check-unit test check demo
+test:
+	tools/deps.sh build test lab
+	tests/all.sh full
+check:
+	tests/all.sh quick
+demo:
+	tools/demo.sh
 
 clean:
 	rm -rf build

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# rules.mk: what goes where on a machine.  Included by the top Makefile.
+#     make install DESTDIR= PREFIX=/usr/local
+#     make uninstall
+#     make deb
+BINDIR     ?= $(PREFIX)/bin
+SBINDIR    ?= $(PREFIX)/sbin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+# systemd and modules-load.d look below /usr/local/lib as well as below /usr/lib.
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+MODULESDIR ?= $(PREFIX)/lib/modules-load.d
+# The daemon reads one place, whatever the prefix is.
+SYSCONFDIR ?= /etc
+DOCDIR     ?= $(PREFIX)/share/doc/xvs
+
+INSTALL ?= install
+install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
+install_units := $(wildcard backend/*.service backend/*.socket backend/systemd/*.service) dist/xvs-agent@.service
+install_conf  := $(wildcard backend/xvsd.conf backend/*/xvsd.conf)
+
+# name of the section, from the name of the page
+man_section = $(subst .,,$(suffix $(1)))
+# $(1) file, $(2) folder, $(3) name: the places that a file names are put in.
+define install_filled
+sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' $(1) >$(B)/$(3).filled && \
+	$(INSTALL) -D -m 644 $(B)/$(3).filled "$(DESTDIR)$(2)/$(3)"
+
+endef
+
+.PHONY: install uninstall deb check-install
+install: all
+	$(INSTALL) -D -m 755 $(B)/libxvs.so.0 "$(DESTDIR)$(LIBDIR)/libxvs.so.0"
+	ln -sf libxvs.so.0 "$(DESTDIR)$(LIBDIR)/libxvs.so"
+	$(INSTALL) -D -m 644 $(B)/libxvs.a "$(DESTDIR)$(LIBDIR)/libxvs.a"
+	$(INSTALL) -D -m 644 frontend/include/xvs.h "$(DESTDIR)$(INCLUDEDIR)/xvs.h"
+	$(INSTALL) -D -m 644 common/wire/vsockif.h "$(DESTDIR)$(INCLUDEDIR)/vsockif.h"
+	$(INSTALL) -D -m 755 $(B)/xvs "$(DESTDIR)$(BINDIR)/xvs"
+	$(INSTALL) -D -m 755 $(B)/xvsd "$(DESTDIR)$(SBINDIR)/xvsd"
+	$(call install_filled,dist/xvs.pc.in,$(LIBDIR)/pkgconfig,xvs.pc)
+	$(foreach page,$(install_man),$(INSTALL) -D -m 644 $(page) \
+		"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))" &&) true
+	$(foreach unit,$(install_units),$(call install_filled,$(unit),$(UNITDIR),$(notdir $(unit))))
+	$(INSTALL) -D -m 644 dist/modules-load-dom0.conf "$(DESTDIR)$(MODULESDIR)/xvsd.conf"
+	$(INSTALL) -D -m 644 dist/modules-load-guest.conf "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf"
+	$(foreach conf,$(install_conf),test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
+		$(INSTALL) -D -m 644 $(conf) "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf")
+	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
+	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
+
+# The configuration stays: it is the administrator's.
+uninstall:
+	rm -f $(addprefix "$(DESTDIR)$(LIBDIR)"/,libxvs.so.0 libxvs.so libxvs.a pkgconfig/xvs.pc) \
+		"$(DESTDIR)$(INCLUDEDIR)/xvs.h" "$(DESTDIR)$(INCLUDEDIR)/vsockif.h" \
+		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" \
+		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
+		$(foreach unit,$(install_units),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))") \
+		"$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE"
+	-rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null
+
+check-install: all
+	tests/install.sh

@@ -1,0 +1,116 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# all.sh [quick|full]: runs the parts of the tests one after the other and adds up their sums.
+#
+# A part is a make target whose output ends with "N passed, N failed, N skipped" (one without that line counts
+# as one test).  A part that fails, hangs or does not build keeps none of the others from running.  A part is left
+# out only while the tree has no file of it.  Output goes to build/test/PART.log, and here as far as it is short or a
+# failure; the last line here is the sum over everything, which is also in build/test/sum.
+#
+#     XVS_PARTS="unit e2e"   only these parts
+set -u
+cd "$(dirname "$0")/.." || exit 2
+unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT
+logs=build/test
+mkdir -p "$logs"
+rm -f "$logs/sum"
+passed=0 failed=0 skipped=0 table=
+started=$(date +%s)
+running=
+
+# An interrupt ends the part, too.
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null; exit 130' INT TERM HUP
+
+# part NAME SECONDS FILES command...: FILES is a pattern.
+part() {
+    name=$1 limit=$2 files=$3
+    shift 3
+    if [ -n "${XVS_PARTS-}" ]; then
+        case " $XVS_PARTS " in *" $name "*) ;; *) return ;; esac
+    fi
+    # shellcheck disable=SC2086 # a pattern
+    set -- $files -- "$@"
+    [ -e "$1" ] || return 0
+    while [ "$1" != -- ]; do shift; done
+    shift
+    echo "== $name: $*"
+    start=$(date +%s)
+    timeout -k 20 "$limit" "$@" >"$logs/$name.log" 2>&1 </dev/null &
+    running=$!
+    wait "$running"
+    status=$?
+    running=
+    took=$(($(date +%s) - start))
+    sum=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$logs/$name.log" | tail -n 1)
+    p=0 f=0 s=0
+    if [ -n "$sum" ]; then
+        # shellcheck disable=SC2046 # three numbers
+        set -- $(echo "$sum" | tr -cd '0-9 ')
+        p=$1 f=$2 s=${3:-0}
+    elif [ $status -eq 0 ]; then
+        p=1
+    fi
+    if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
+        f=1
+        case $status in
+        124 | 137) echo "FAIL $name: no end after $limit s" ;;
+        *) echo "FAIL $name: ended with status $status" ;;
+        esac
+    fi
+    if [ "$f" -gt 0 ]; then
+        # What failed, with what was printed around it; the end too, where a build breaks.
+        grep -E -A 25 '^FAIL' "$logs/$name.log" | head -n 300
+        echo "-- the end of $logs/$name.log:"
+        tail -n 30 "$logs/$name.log"
+    fi
+    grep '^skip ' "$logs/$name.log"
+    echo "== $name: $p passed, $f failed, $s skipped in $took s"
+    table="$table$(printf '%-18s %6d passed %4d failed %4d skipped %5d s' "$name" "$p" "$f" "$s" "$took")
+"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# Parts that need the whole product wait until the daemon and the command have been written.
+whole=/nowhere
+if grep -q '^int main' backend/*.c 2>/dev/null && grep -q '^int main' tools/*.c 2>/dev/null; then whole=Makefile; fi
+
+make=${MAKE:-make}
+case ${1:-full} in
+quick)
+    part build       300 $whole "$make" -j2 --no-print-directory all
+    part unit        120 'tests/unit/test_*.c' "$make" -j2 --no-print-directory check-unit
+    part model       120 'tests/model/*.c' "$make" -j2 --no-print-directory check-model
+    part layers       60 rules.mk "$make" --no-print-directory check-layers
+    part e2e-short   180 $whole "$make" -j2 --no-print-directory check-e2e-short
+    ;;
+full)
+    part build       600 $whole "$make" -j2 --no-print-directory all
+    part unit        300 'tests/unit/test_*.c' "$make" -j2 --no-print-directory check-unit
+    part model       300 'tests/model/*.c' "$make" -j2 --no-print-directory check-model
+    part layers      120 rules.mk "$make" --no-print-directory check-layers
+    part unit-asan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=asan check-unit
+    part unit-tsan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=tsan check-unit
+    part fuzz        600 'tests/fuzz/*.c' "$make" -j2 --no-print-directory check-fuzz
+    part hostile     600 'tests/hostile/*.c' "$make" -j2 --no-print-directory check-hostile
+    part xensim      600 'tests/xensim/run.sh' "$make" -j2 --no-print-directory check-xensim
+    part tools       600 'tests/tools/*' "$make" -j2 --no-print-directory check-tools
+    part install     300 $whole "$make" -j2 --no-print-directory check-install
+    part e2e         900 $whole "$make" -j2 --no-print-directory check-e2e
+    part e2e-asan    900 $whole "$make" -j2 --no-print-directory VARIANT=asan check-e2e-some
+    part e2e-tsan    900 $whole "$make" -j2 --no-print-directory VARIANT=tsan check-e2e-some
+    part demo        300 $whole "$make" --no-print-directory demo
+    part guard       300 'tests/bench/rules.mk' "$make" -j2 --no-print-directory check-bench
+    part xen        1500 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen
+    ;;
+*)
+    echo "usage: all.sh [quick|full]" >&2
+    exit 2
+    ;;
+esac
+
+echo
+printf '%s' "$table"
+echo "total: $(($(date +%s) - started)) s"
+echo "$passed passed, $failed failed, $skipped skipped" | tee "$logs/sum"
+[ $failed -eq 0 ]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+# Programs, the daemon and domains that die: the peer is told, everything is given back, and it goes on.
+
+# The guest's program writes into a stream whose host program is gone.
+test_a_killed_host_program_ends_the_guest_s_stream() { # short
+    both guest1
+    joined a h 8001
+    ask g "send a 100000" "send a ok"
+    signal h KILL
+    tell g "send a 50000000 10000"
+    answer g
+    case $_answer in "send a "*" EPIPE" | "send a "*" ECONNRESET") ;; *) fail "the guest writes on: $_answer" ;; esac
+}
+test_a_killed_host_program_ends_the_guest_s_reading() {
+    both guest1
+    joined a h 8001
+    signal h KILL
+    tell g "eof a 10000"
+    answer g
+    case $_answer in "eof a ok" | "eof a ECONNRESET") ;; *) fail "the guest saw '$_answer'" ;; esac
+}
+# SIGKILL gives the program no time to close anything: the backend sees its pages go, and unmaps.
+test_a_killed_guest_program_ends_the_host_s_stream() { # short
+    both guest1
+    joined a h 8002
+    ask h "send a 100000" "send a ok"
+    signal g KILL
+    tell h "send a 50000000 10000"
+    answer h
+    case $_answer in "send a "*" EPIPE" | "send a "*" ECONNRESET") ;; *) fail "the host writes on: $_answer" ;; esac
+}
+test_after_a_killed_guest_program_the_next_one_connects() { # short
+    before=$(idle_counts)
+    both guest1
+    joined a h 8003
+    ask g "send a 300000 500" "send a ok"
+    signal g KILL
+    equal "$(status_of g)" 137 "the killed program's status"
+    wait_for '[ "$(idle_counts)" = "$before" ]' 10 "the backend unmaps what the killed program had shared"
+    talk n guest1
+    ask n "up" "up ok"
+    ask n "listen l 8003" "listen l ok"
+    ask h "connect b $GUEST1:8003" "connect b ok"
+    ask n "accept b l" "accept b ok"
+    ask h "send b 70000" "send b ok"
+    ask n "recv b 70000" "recv b ok"
+}
+
+# The daemon goes: streams are reset, the listener stays, the device comes back, new streams work.
+daemon_comes_back() { # stop_daemon|kill_daemon
+    disturb
+    both guest1
+    ask g "listen l 8004" "listen l ok"
+    ask h "connect a $GUEST1:8004" "connect a ok"
+    ask g "accept a l" "accept a ok"
+    ask h "send a 5000" "send a ok"
+    ask g "recv a 5000" "recv a ok"
+    "$1"
+    ask g "down" "down ok"
+    ask g "eof a" "eof a ECONNRESET"
+    ask g "send a 10" "send a 0 ECONNRESET"
+    ask g "close a" "close a ok"
+    tell h "eof a 5000"
+    answer h
+    case $_answer in "eof a ok" | "eof a ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
+    ask g "connect b 2:8004" "connect b ENETDOWN"
+    start_daemon
+    ask g "up" "up ok"
+    wait_for 'attached guest1' 5
+    ask h "connect c $GUEST1:8004" "connect c ok"
+    ask g "accept c l" "accept c ok"
+    tell h "send c 400000"
+    ask g "recv c 400000" "recv c ok"
+    heard h "send c ok"
+    tell g "stats"
+    answer g
+    case $_answer in *" reconnects 1 "*) ;; *) fail "not one reconnect: $_answer" ;; esac
+}
+test_the_daemon_ends_on_sigterm_and_comes_back() { # short
+    daemon_comes_back stop_daemon
+}
+test_the_daemon_is_killed_and_comes_back() {
+    daemon_comes_back kill_daemon
+}
+test_the_daemon_is_killed_ten_times() { # limit 120
+    disturb
+    talk g guest1
+    talk h dom0
+    ask g "listen l 8005" "listen l ok"
+    for round in 1 2 3 4 5 6 7 8 9 10; do
+        ask g "up" "up ok"
+        ask h "connect s$round $GUEST1:8005" "connect s$round ok"
+        ask g "accept s$round l" "accept s$round ok"
+        ask h "send s$round 100000" "send s$round ok"
+        kill_daemon
+        ask g "down" "down ok"
+        ask g "close s$round" "close s$round ok"
+        start_daemon
+    done
+    ask g "up" "up ok"
+}
+# No daemon: an agent may start first, and is up when the daemon comes.
+test_an_agent_that_starts_before_the_daemon() {
+    disturb
+    stop_daemon
+    talk g guest1
+    ask g "listen l 8006" "listen l ok"
+    ask g "up 300" "up ETIMEDOUT"
+    start_daemon
+    ask g "up" "up ok"
+    talk h dom0
+    ask h "connect a $GUEST1:8006" "connect a ok"
+    ask g "accept a l" "accept a ok"
+}
+
+# A domain crashes with everything mapped and connected.
+test_a_crashed_guest_is_cleaned_up_and_may_come_again() { # limit 120
+    disturb
+    both guest1
+    joined a h 8007
+    ask h "send a 100000" "send a ok"
+    id=$(domid guest1)
+    crash guest1 || fail "the platform cannot crash guest1"
+    tell h "send a 50000000 10000"
+    answer h
+    case $_answer in "send a "*" EPIPE" | "send a "*" ECONNRESET") ;; *) fail "the host writes on: $_answer" ;; esac
+    wait_for '! attached guest1' 10 "xvsd takes the dead guest's socket away"
+    wait_for '! on dom0 xenstore-read "/local/domain/0/backend/vsock/$id/0/state" >/dev/null 2>&1 </dev/null' 10 \
+        "xvsd removes the dead guest's directories"
+    create guest1 || fail "the platform cannot create guest1"
+    on guest1 mkdir -p "$T/guest1" </dev/null
+    wait_for 'attached guest1' 10 "xvsd attaches the new guest1"
+    talk n guest1
+    ask n "up" "up ok"
+    tell n "stats"
+    answer n
+    case $_answer in *" cid 101") ;; *) fail "the new guest1 has another CID: $_answer" ;; esac
+    ask n "listen l 8007" "listen l ok"
+    ask h "connect b $GUEST1:8007" "connect b ok"
+    ask n "accept b l" "accept b ok"
+}
+# What the daemon holds is the same after many crashes as after one.
+test_crashes_leave_nothing_in_the_daemon() { # limit 180
+    disturb
+    fds='' mapped=''
+    for round in 1 2 3 4; do
+        talk g guest2
+        ask g "up" "up ok"
+        ask g "listen l 8008" "listen l ok"
+        tell g "echo l"
+        heard g "echo l ready"
+        spawn m dom0 e2e_host "many $GUEST2:8008 20 100000 20000"
+        crash guest2 || fail "the platform cannot crash guest2"
+        status_of m 20 >/dev/null
+        wait_for '! attached guest2' 10 "xvsd takes the dead guest's socket away"
+        wait_until '[ -n "$fds" ] && [ "$(daemon_fds)" = "$fds" ]' 2
+        if [ -n "$fds" ]; then
+            equal "$(daemon_fds)" "$fds" "descriptors of xvsd after crash $round"
+            equal "$(leakcount dom0 | grep -v nodes)" "$mapped" "what dom0 holds after crash $round"
+        fi
+        fds=$(daemon_fds) mapped=$(leakcount dom0 | grep -v nodes)
+        end_spawned
+        create guest2 || fail "the platform cannot create guest2"
+        on guest2 mkdir -p "$T/guest2" </dev/null
+        wait_for 'attached guest2' 10 "xvsd attaches the new guest2"
+        _fd=4
+    done
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# One daemon, one owner of a device; and what the administrator does while all runs.
+
+test_a_second_daemon_is_refused_and_told_the_pid() { # short
+    got=$(on dom0 timeout 10 xvsd --config "$CONF" 2>&1 </dev/null)
+    status=$?
+    [ $status -ne 0 ] && [ $status -ne 124 ] || fail "the second daemon ended with $status"
+    case $got in *"$(daemon_pid)"*) ;; *) fail "it does not name pid $(daemon_pid): $got" ;; esac
+    daemon_answers || fail "the first daemon no longer answers"
+}
+test_a_second_opener_is_told_the_pid_of_the_first() { # short
+    talk g guest1
+    ask g "up" "up ok"
+    got=$(on guest1 e2e_guest "up" 2>&1 </dev/null)
+    case $got in *EBUSY*) ;; *) fail "no EBUSY: $got" ;; esac
+    case $got in *"$(pid_of g)"*) ;; *) fail "it does not name pid $(pid_of g): $got" ;; esac
+    # The first goes on, and its end frees the device.
+    ask g "connect a 2:9001" "connect a ECONNREFUSED"
+    signal g KILL
+    equal "$(status_of g)" 137 "the first owner's status"
+    equal "$(on guest1 e2e_guest "up" quit 2>&1 </dev/null)" "up ok" "the next owner"
+}
+test_a_configuration_with_an_error_is_refused_with_its_line() {
+    printf '[daemon]\nattach = sometimes\n' | on dom0 sh -c 'cat >"$1"' conf "$T/dom0/bad.conf"
+    got=$(on dom0 timeout 10 xvsd --config "$T/dom0/bad.conf" 2>&1 </dev/null)
+    status=$?
+    [ $status -ne 0 ] && [ $status -ne 124 ] || fail "xvsd ended with $status"
+    case $got in *bad.conf:2:*attach*) ;; *) fail "no file, line and key: $got" ;; esac
+}

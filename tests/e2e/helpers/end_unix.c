@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* end_unix.c: the script's end on the host, over the daemon's UNIX sockets and nothing of this project. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "end.h"
+
+struct end {
+    int fd, error;
+    bool opening;               /* CONNECT was sent, OK has not come */
+    size_t got;
+    char answer[32];
+};
+struct end_listener {
+    int fd;
+    char path[108];
+};
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int end_open(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+    return 0;
+}
+
+void end_finish(void)
+{
+}
+
+int end_wait_device(int up, int ms)
+{
+    (void)up;
+    (void)ms;
+    return -EOPNOTSUPP;
+}
+
+static int address_of(const char *path, size_t len, struct sockaddr_un *a)
+{
+    memset(a, 0, sizeof *a);
+    a->sun_family = AF_UNIX;
+    if (len >= sizeof a->sun_path)
+        return -ENAMETOOLONG;
+    memcpy(a->sun_path, path, len);
+    return 0;
+}
+
+int end_listen(const char *where, unsigned backlog, struct end_listener **out)
+{
+    struct end_listener *l = calloc(1, sizeof *l);
+    struct sockaddr_un a;
+    int err = l ? address_of(where, strlen(where), &a) : -ENOMEM;
+
+    if (err)
+        goto fail;
+    snprintf(l->path, sizeof l->path, "%s", where);
+    unlink(where);
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(l->fd, (int)backlog) != 0) {
+        err = -errno;
+        if (l->fd >= 0)
+            close(l->fd);
+        goto fail;
+    }
+    *out = l;
+    return 0;
+fail:
+    free(l);
+    return err;
+}
+
+void end_listener_close(struct end_listener *l)
+{
+    unlink(l->path);
+    close(l->fd);
+    free(l);
+}
+
+/* 0 when the descriptor is ready, or -ETIMEDOUT. */
+static int ready(int fd, short events, uint64_t deadline)
+{
+    struct pollfd p = { .fd = fd, .events = events };
+    uint64_t now = now_ms();
+    int ms = !deadline ? -1 : now >= deadline ? 0 : (int)(deadline - now);
+
+    for (;;) {
+        int n = poll(&p, 1, ms);
+
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+static uint64_t deadline_of(int ms)
+{
+    return ms < 0 ? 0 : now_ms() + (uint64_t)ms;
+}
+
+int end_accept(struct end_listener *l, int ms, struct end **out)
+{
+    uint64_t deadline = deadline_of(ms);
+    struct end *e;
+    int fd, err;
+
+    while ((fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+        if (ms == 0)
+            return -ETIMEDOUT;
+        if ((err = ready(l->fd, POLLIN, deadline)) != 0)
+            return err;
+    }
+    if (!(e = calloc(1, sizeof *e))) {
+        close(fd);
+        return -ENOMEM;
+    }
+    e->fd = fd;
+    *out = e;
+    return 0;
+}
+
+int end_begin(const char *where, struct end **out)
+{
+    const char *colon = strrchr(where, ':');
+    struct end *e = calloc(1, sizeof *e);
+    struct sockaddr_un a;
+    char line[32];
+    int len, err = e && colon ? address_of(where, (size_t)(colon - where), &a) : -EINVAL;
+
+    if (err)
+        goto fail;
+    e->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Connecting blocks while the daemon's backlog is full: a moment, with a daemon that lives. */
+    if (e->fd < 0 || connect(e->fd, (struct sockaddr *)&a, sizeof a) != 0) {
+        err = -errno;
+        if (e->fd >= 0)
+            close(e->fd);
+        goto fail;
+    }
+    fcntl(e->fd, F_SETFL, O_NONBLOCK);
+    len = snprintf(line, sizeof line, "CONNECT %s\n", colon + 1);
+    if (send(e->fd, line, (size_t)len, MSG_NOSIGNAL) != len) {
+        err = -errno;
+        close(e->fd);
+        goto fail;
+    }
+    e->opening = true;
+    *out = e;
+    return 0;
+fail:
+    free(e);
+    return err;
+}
+
+int end_opened(struct end *e)
+{
+    while (e->opening) {
+        ssize_t n = recv(e->fd, e->answer + e->got, 1, 0);
+
+        if (n < 0 && errno == EAGAIN)
+            return -EAGAIN;
+        if (n <= 0)
+            return n == 0 ? -ECONNREFUSED : -errno;     /* closed without a word: the convention's "no" */
+        if (e->answer[e->got] == '\n')
+            e->opening = false;
+        else if (++e->got == sizeof e->answer)
+            return -EPROTO;
+    }
+    return strncmp(e->answer, "OK ", 3) == 0 ? 0 : -EPROTO;
+}
+
+int end_connect(const char *where, int ms, struct end **out)
+{
+    uint64_t deadline = deadline_of(ms);
+    int err = end_begin(where, out);
+
+    if (err)
+        return err;
+    while ((err = end_opened(*out)) == -EAGAIN)
+        if ((err = ready((*out)->fd, POLLIN, deadline)) != 0)
+            break;
+    if (err)
+        end_close(*out);
+    return err;
+}
+
+ssize_t end_send(struct end *e, const void *data, size_t len, int ms)
+{
+    uint64_t deadline = deadline_of(ms);
+
+    for (;;) {
+        ssize_t n = send(e->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int err = n < 0 ? -errno : 0;
+
+        if (n >= 0)
+            return n;
+        if (err == -EAGAIN && ms == 0)
+            return -ETIMEDOUT;
+        if (err == -EAGAIN && (err = ready(e->fd, POLLOUT, deadline)) == 0)
+            continue;
+        return err == -ETIMEDOUT ? err : (e->error = err);
+    }
+}
+
+ssize_t end_recv(struct end *e, void *data, size_t len, int ms)
+{
+    uint64_t deadline = deadline_of(ms);
+
+    for (;;) {
+        ssize_t n = recv(e->fd, data, len, MSG_DONTWAIT);
+        int err = n < 0 ? -errno : 0;
+
+        if (n >= 0)
+            return n;
+        if (err == -EAGAIN && ms == 0)
+            return -ETIMEDOUT;
+        if (err == -EAGAIN && (err = ready(e->fd, POLLIN, deadline)) == 0)
+            continue;
+        return err == -ETIMEDOUT ? err : (e->error = err);
+    }
+}
+
+int end_shutdown(struct end *e, int how)
+{
+    return shutdown(e->fd, how) == 0 ? 0 : -errno;
+}
+
+void end_close(struct end *e)
+{
+    close(e->fd);
+    free(e);
+}
+
+/* A UNIX socket has no reset of its own: the kernel makes one of a close with data unread. */
+void end_reset(struct end *e)
+{
+    end_close(e);
+}
+
+int end_error(struct end *e)
+{
+    return e->error;
+}
+
+int end_pump(int ms)
+{
+    struct pollfd p = { .fd = end_input, .events = POLLIN };
+
+    /* Everything is tried again after a moment; these streams are on a kernel's sockets and need no hand. */
+    poll(&p, 1, ms > 5 ? 5 : ms);
+    return p.revents ? 1 : 0;
+}
+
+void end_stats(void)
+{
+    printf("stats\n");
+    fflush(stdout);
+}

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: MIT
+#
+# lib.sh: what the tests say things with.  Sourced; POSIX shell, busybox's too.
+#
+# T is the working folder, with a folder per host in it ($T/guest1 exists on guest1), since hosts may share a file system or
+# not.  A test fails by `fail`, or by a helper that calls it; a command's status alone fails nothing.
+
+T=$E2E_T
+SLOW=$E2E_SLOW
+PEER=$T/peer            # what the test's own programs print, and their fifos: on this side
+
+fail() {
+    echo "fail: $*"
+    exit 1
+}
+
+skip() {
+    echo "skip: $*"
+    exit 77
+}
+
+# ---- waiting -----------------------------------------------------------------------------------------
+
+now() {
+    date +%s
+}
+
+# wait_until 'CONDITION' SECONDS: false when the time is over.
+wait_until() {
+    _end=$(($(now) + $2 * SLOW + 1))
+    until eval "$1"; do
+        [ "$(now)" -lt "$_end" ] || return 1
+        sleep 0.02
+    done
+}
+
+# wait_for 'CONDITION' SECONDS [WHAT]
+wait_for() {
+    wait_until "$1" "$2" || fail "not within $(($2 * SLOW)) s: ${3:-$1}"
+}
+
+equal() {       # GOT EXPECTED WHAT
+    [ "$1" = "$2" ] || fail "$3: '$1', not '$2'"
+}
+
+# ---- programs on hosts -----------------------------------------------------------------------------------
+
+# spawn NAME HOST cmd...: in the background; its pid over there is `pid_of NAME`, its output $PEER/NAME.out and .err.
+# SPAWN_IN names a file for its input.
+spawn() {
+    _name=$1 _host=$2
+    shift 2
+    mkdir -p "$PEER"
+    rm -f "$PEER/$_name.out" "$PEER/$_name.err" "$PEER/$_name.status" "$PEER/$_name.pid"
+    : >"$PEER/$_name.out"
+    echo "$_host" >"$PEER/$_name.host"
+    (
+        # shellcheck disable=SC2016 # expanded over there
+        on "$_host" sh -c 'echo $$ >"$1"; shift; exec "$@"' spawn "$T/$_host/$_name.pid" "$@" \
+            <"${SPAWN_IN:-/dev/null}" >>"$PEER/$_name.out" 2>"$PEER/$_name.err"
+        echo $? >"$PEER/$_name.status"
+    ) &
+    wait_for "pid_of $_name >/dev/null" 10 "$_name starts on $_host"
+}
+
+pid_of() {
+    [ -s "$PEER/$1.pid" ] || {
+        on "$(cat "$PEER/$1.host")" cat "$T/$(cat "$PEER/$1.host")/$1.pid" >"$PEER/$1.pid" 2>/dev/null </dev/null
+        [ -s "$PEER/$1.pid" ] || return 1
+    }
+    cat "$PEER/$1.pid"
+}
+
+# signal NAME SIG
+signal() {
+    on "$(cat "$PEER/$1.host")" kill "-$2" "$(pid_of "$1")" </dev/null
+}
+
+has_ended() {
+    [ -s "$PEER/$1.status" ]
+}
+
+# status_of NAME [SECONDS]: waits for its end, prints its exit status.
+status_of() {
+    wait_until "has_ended $1" "${2:-10}" || {
+        echo "still running"
+        return
+    }
+    cat "$PEER/$1.status"
+}
+
+end_spawned() {
+    for _f in "$PEER"/*.host; do
+        [ -e "$_f" ] || continue
+        _name=${_f##*/}
+        _name=${_name%.host}
+        has_ended "$_name" || signal "$_name" KILL 2>/dev/null
+    done
+    for _f in "$PEER"/*.host; do
+        [ -e "$_f" ] || continue
+        _name=${_f##*/}
+        wait_until "has_ended ${_name%.host}" 5 || echo "${_name%.host} does not end"
+    done
+    rm -rf "$PEER"
+}
+
+# ---- scripted peers: see helpers/script.c ------------------------------------------------------------
+
+# talk NAME HOST: a peer that is told what to do line by line; at most five a test.
+_fd=4
+talk() {
+    _program=e2e_guest
+    [ "$2" = dom0 ] && _program=e2e_host
+    mkdir -p "$PEER"
+    rm -f "$PEER/$1.in"
+    mkfifo "$PEER/$1.in" || fail "no fifo"
+    # Opened for both, so that neither end waits for the other to open.
+    eval "exec $_fd<>\"$PEER/$1.in\""
+    eval "_fd_$1=$_fd _line_$1=0"
+    _fd=$((_fd + 1))
+    SPAWN_IN=$PEER/$1.in
+    spawn "$1" "$2" "$_program" -
+    SPAWN_IN=
+}
+
+# tell NAME STEP: without waiting for the answer.
+tell() {
+    eval "echo \"\$2\" >&\$_fd_$1"
+}
+
+# answer NAME [SECONDS]: the next line that it prints.
+answer() {
+    eval "_line_$1=\$((_line_$1 + 1)); _n=\$_line_$1"
+    wait_for "[ \$(wc -l <$PEER/$1.out) -ge $_n ] || has_ended $1" "${2:-30}" "$1 answers"
+    _answer=$(sed -n "${_n}p" "$PEER/$1.out")
+}
+
+# ask NAME STEP ANSWER [SECONDS]
+ask() {
+    tell "$1" "$2"
+    heard "$1" "$3" "${4:-30}"
+}
+
+# heard NAME ANSWER [SECONDS]: as ask, for a step told before.
+heard() {
+    answer "$1" "${3:-30}"
+    [ "$_answer" = "$2" ] || fail "$1: '$_answer', not '$2'"
+}
+
+# ---- the daemon --------------------------------------------------------------------------------------------
+
+# Where the daemon of dom0 has its sockets.
+RUN=$(on dom0 sh -c 'echo "${XVS_RUN_DIR:-/run/xvs}"' </dev/null)
+# What a program on the host connects to; what it listens on is ${GUEST1}_PORT.
+GUEST1=$RUN/guest/guest1/vsock
+GUEST2=$RUN/guest/guest2/vsock
+CONF=$T/dom0/xvsd.conf
+
+# config [DAEMON LINE...]: writes the usual configuration; the lines go into [daemon].
+config() {
+    {
+        echo "[daemon]"
+        for _line in "$@"; do echo "$_line"; done
+        echo "[guest guest1]"
+        echo "cid = 101"
+        echo "[guest guest2]"
+        echo "cid = 102"
+    } | on dom0 sh -c 'cat >"$1"' config "$CONF"
+}
+
+daemon_pid() {
+    on dom0 cat "$T/dom0/xvsd.pid" 2>/dev/null </dev/null
+}
+
+daemon_lives() {
+    _pid=$(daemon_pid) && on dom0 kill -0 "$_pid" 2>/dev/null </dev/null
+}
+
+# start_daemon: with what `config` wrote; returns when it answers.
+start_daemon() {
+    rm -f "$T/xvsd.status"
+    (
+        # shellcheck disable=SC2016 # expanded over there
+        on dom0 sh -c 'ulimit -n "$(ulimit -H -n)" 2>/dev/null; echo $$ >"$1/xvsd.pid"
+            exec xvsd --config "$1/xvsd.conf" >>"$1/xvsd.log" 2>&1' start_daemon "$T/dom0" </dev/null >/dev/null 2>&1 &
+        _on=$!
+        wait "$_on"
+        echo $? >"$T/xvsd.status"
+    ) &
+    wait_for 'daemon_answers || [ -s "$T/xvsd.status" ]' 10 "xvsd answers"
+    [ ! -s "$T/xvsd.status" ] || fail "xvsd does not start: $(tail -n 3 "$T/dom0/xvsd.log" | tr '\n' ' ')"
+}
+
+daemon_answers() {
+    on dom0 xvs ls >/dev/null 2>&1 </dev/null
+}
+
+daemon_is_gone() {
+    [ -s "$T/xvsd.status" ] || ! daemon_lives
+}
+
+# stop_daemon: SIGTERM; it must end by itself, with 0.
+stop_daemon() {
+    disturb
+    on dom0 kill -TERM "$(daemon_pid)" </dev/null
+    wait_for daemon_is_gone 10 "xvsd ends on SIGTERM"
+    [ ! -s "$T/xvsd.status" ] || equal "$(cat "$T/xvsd.status")" 0 "xvsd's exit status after SIGTERM"
+}
+
+kill_daemon() {
+    disturb
+    on dom0 kill -KILL "$(daemon_pid)" </dev/null
+    wait_for daemon_is_gone 5 "xvsd is killed"
+}
+
+stop_daemon_if_any() {
+    daemon_lives || return 0
+    on dom0 kill -TERM "$(daemon_pid)" </dev/null
+    wait_until daemon_is_gone 10 || on dom0 kill -KILL "$(daemon_pid)" </dev/null
+}
+
+# disturb: says that the next test must set things up anew.
+disturb() {
+    rm -f "$T/is_standard"
+}
+
+# What every test finds: both guests, a daemon with guest_to_guest = yes, nothing open.
+standard() {
+    for _guest in guest1 guest2; do
+        domid "$_guest" >/dev/null 2>&1 || create "$_guest" || fail "cannot create $_guest"
+        on "$_guest" mkdir -p "$T/$_guest" </dev/null
+    done
+    if [ ! -e "$T/is_standard" ] || ! daemon_lives; then
+        stop_daemon_if_any
+        config "guest_to_guest = yes"
+        start_daemon
+        : >"$T/is_standard"
+    fi
+    wait_for 'attached guest1 && attached guest2' 10 "xvsd attaches both guests"
+}
+
+attached() {
+    on dom0 test -S "$RUN/guest/$1/vsock" </dev/null
+}
+
+# ---- leaks -----------------------------------------------------------------------------------------------
+
+# What the guests hold of Xen while no program of ours runs in them, and what dom0 maps.
+idle_counts() {
+    leakcount guest1 guest2 | grep -v nodes
+    leakcount dom0 | grep mapped
+}
+
+daemon_fds() {
+    # shellcheck disable=SC2012 # numbers
+    on dom0 ls "/proc/$(daemon_pid)/fd" </dev/null | wc -l
+}
+
+# ---- streams between a scripted host program h and a scripted guest g ------------------------------------
+
+# both GUEST: talk to h on dom0 and to g on the guest, which is up.
+both() {
+    talk h dom0
+    talk g "$1"
+    ask g "up" "up ok"
+}
+
+# joined NAME OPENER PORT: a stream of that name at h and g, opened by h or g.
+joined() {
+    if [ "$2" = h ]; then
+        ask g "listen L$3 $3" "listen L$3 ok"
+        ask h "connect $1 $GUEST1:$3" "connect $1 ok"
+        ask g "accept $1 L$3" "accept $1 ok"
+        ask g "unlisten L$3" "unlisten L$3 ok"
+    else
+        ask h "listen L$3 ${GUEST1}_$3" "listen L$3 ok"
+        ask g "connect $1 2:$3" "connect $1 ok"
+        ask h "accept $1 L$3" "accept $1 ok"
+        ask h "unlisten L$3" "unlisten L$3 ok"
+    fi
+}
