@@ -8,10 +8,12 @@
 #include <glob.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +91,19 @@ static int set_dir(const char *name)
                     " choose a shorter DIR, say under /tmp", full, DIR_MAX);
     memcpy(dir, full, strlen(full) + 1);
     return 0;
+}
+
+/* A whole number up to 'most'; else a message and false. */
+static bool number(const char *text, unsigned long most, unsigned long *out)
+{
+    char *end;
+
+    errno = 0;
+    *out = strtoul(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && !*end && !errno && *out <= most)
+        return true;
+    fail(2, "%s is no number from 0 to %lu", text, most);
+    return false;
 }
 
 /* ---- asking the daemon ---- */
@@ -171,20 +186,23 @@ static int start(int argc, char **argv)
     static const struct option options[] = {
         { "guests", 1, NULL, 'n' }, { "grant-limit", 1, NULL, 'g' }, { "late-byte", 1, NULL, 'l' },
         { NULL, 0, NULL, 0 } };
-    const char *limit = getenv("XENSIM_GRANT_LIMIT"), *late = "0";
+    const char *limit = getenv("XENSIM_GRANT_LIMIT"), *late = "0", *guests = "0";
+    unsigned long count, n_pages, n_ms;
     char daemon_path[4200], xenstored[4200], line[512] = "";
-    unsigned long guests = 0;
     int opt, pipefd[2], status;
     ssize_t n;
     pid_t pid;
 
     while ((opt = getopt_long(argc, argv, "n:g:l:", options, NULL)) != -1)
         switch (opt) {
-        case 'n': guests = strtoul(optarg, NULL, 10); break;
+        case 'n': guests = optarg; break;
         case 'g': limit = optarg; break;
         case 'l': late = optarg; break;
         default:  return 2;
         }
+    if (!number(guests, 1000, &count) || !number(limit ? limit : "0", SIM_REFS_MAX, &n_pages)
+        || !number(late, 999, &n_ms))
+        return 2;
     if (optind >= argc)
         return fail(2, "start: give a DIR");
     if (set_dir(argv[optind++]))
@@ -226,7 +244,7 @@ static int start(int argc, char **argv)
     line[strcspn(line, "\n")] = '\0';
     if (strcmp(line, "ok"))
         return fail(1, "%s", line);
-    for (unsigned long i = 0; i < guests; i++)
+    for (unsigned long i = 0; i < count; i++)
         if (create(SIM_NONE, "", 0, true))
             return 1;
     for (; optind < argc; optind++)
@@ -239,6 +257,7 @@ static int stop(int argc, char **argv)
 {
     static const struct option options[] = { { "keep-logs", 0, NULL, 'k' }, { NULL, 0, NULL, 0 } };
     struct sim_msg msg = { .op = SIM_STOP };
+    struct pollfd gone = { .events = POLLIN };
     int opt, err;
 
     while ((opt = getopt_long(argc, argv, "k", options, NULL)) != -1)
@@ -248,10 +267,14 @@ static int stop(int argc, char **argv)
             return 2;
     if (optind + 1 != argc)
         return fail(2, "stop: give one DIR");
-    if (set_dir(argv[optind]))
+    if (set_dir(argv[optind]) || list(domains, 1) != 1)
         return 1;
+    /* The daemon answers as its last act; wait until it is no more. */
+    gone.fd = pidfd_open(domains[0].pid, 0);
     if ((err = ask(&msg)) < 0)
         return fail(1, "%s: cannot stop: %s", dir, strerror(-err));
+    if (!err && gone.fd >= 0)
+        poll(&gone, 1, 10000);
     return err;
 }
 
@@ -260,26 +283,25 @@ static int do_create(int argc, char **argv)
     static const struct option options[] = {
         { "name", 1, NULL, 'n' }, { "grant-limit", 1, NULL, 'g' }, { NULL, 0, NULL, 0 } };
     const char *name = "";
-    uint32_t domid = SIM_NONE, limit = 0;
-    char *end = NULL;
+    unsigned long domid = SIM_NONE, limit = 0;
     int opt;
 
     while ((opt = getopt_long(argc, argv, "n:g:", options, NULL)) != -1)
         switch (opt) {
         case 'n': name = optarg; break;
-        case 'g': limit = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'g':
+            if (!number(optarg, SIM_REFS_MAX, &limit))
+                return 2;
+            break;
         default:  return 2;
         }
     if (optind >= argc || argc > optind + 2)
         return fail(2, "create: give a DIR, and perhaps a DOMID");
     if (set_dir(argv[optind]))
         return 1;
-    if (optind + 1 < argc) {
-        domid = (uint32_t)strtoul(argv[optind + 1], &end, 10);
-        if (*end || !*argv[optind + 1])
-            return fail(2, "create: %s is no domain number; a name goes with --name", argv[optind + 1]);
-    }
-    return create(domid, name, limit, false);
+    if (optind + 1 < argc && !number(argv[optind + 1], SIM_DOMID_MAX, &domid))
+        return fail(2, "create: a name goes with --name");
+    return create((uint32_t)domid, name, (uint32_t)limit, false);
 }
 
 static int destroy(int argc, char **argv)
