@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# Tests that are domains of a hosted Xen themselves: tests/hostile/run.sh starts one for them.
+hostile_common := $(patsubst %,$(B)/obj/tests/hostile/%.o,hosted rawback)
+hostile_tests  := $(patsubst tests/hostile/%.c,$(B)/hostile/%,$(wildcard tests/hostile/test_*.c))
+$(B)/obj/tests/hostile/%.o: test_incs += -Itests/hostile
+$(B)/hostile/test_hostile_backend: $(B)/obj/tests/hostile/test_hostile_backend.o $(hostile_common) \
+                                   $(B)/obj/tests/harness/harness.o $(B)/libtest.a
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(cunit_libs)
