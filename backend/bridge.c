@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* bridge.c: see bridge.h.  The socket is registered once, edge-triggered: 'readable' and 'writable' stay true until a call
+ * says EAGAIN or moves less than it was asked to. */
+#include "bridge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "serve.h"
+
+#define PIECES 64
+
+#define EVENTS_READ  (EPOLLIN | EPOLLRDHUP | EPOLLET)
+#define EVENTS_WRITE (EVENTS_READ | EPOLLOUT)
+
+static void on_socket(struct source *source, uint32_t events)
+{
+    struct stream *s = container_of(source, struct stream, socket);
+
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        s->readable = true;
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        s->writable = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        s->ending = true;
+    if (events & (EPOLLHUP | EPOLLERR))
+        s->hung_up = true;
+    stream_wake(s);
+}
+
+int bridge_connect(struct stream *s)
+{
+    struct device *d = s->device;
+    int fd = guest_dir_connect(&d->dir, s->v.local.port), err;
+
+    if (fd == -EMFILE || fd == -ENFILE)
+        xvsd_out_of_files(d->x);
+    if (fd < 0) {
+        if (journal_shows(JOURNAL_DEBUG))
+            journal_guest(&d->journal, JOURNAL_DEBUG, "no host program takes port %u: %s", s->v.local.port,
+                          strerror(-fd));
+        return fd;
+    }
+    if ((err = source_add(&d->x->poller, &s->socket, fd, EVENTS_READ, on_socket))) {
+        close(fd);
+        return err;
+    }
+    s->open = s->writable = true;
+    vmux_answer(d->mux, &s->v);
+    return 0;
+}
+
+int bridge_request(struct device *d, int fd, uint32_t port)
+{
+    struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { d->cid, port };
+    struct vmux_conn *conn;
+    struct stream *s;
+    int err;
+
+    if (!device_is_connected(d))
+        return -ENOTCONN;
+    if ((err = vmux_connect(d->mux, local, peer, device_buf_alloc(d), VCONN_CONNECT_MS, xvsd_now(d->x), &conn)))
+        return err;
+    s = stream_of(conn);
+    stream_init(s, d);
+    if ((err = source_add(&d->x->poller, &s->socket, fd, EVENTS_READ, on_socket))) {
+        vmux_abort(d->mux, conn, ECONNRESET);
+        stream_end(s);
+        return err;
+    }
+    s->writable = true;
+    device_wake(d);
+    return 0;
+}
+
+/* The guest has accepted: the client may begin. */
+static void say_ok(struct stream *s)
+{
+    char line[32];
+    int len = snprintf(line, sizeof line, "OK %u\n", s->v.local.port);
+
+    s->open = true;
+    if (send(s->socket.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
+        s->hung_up = true;      /* nothing was ever written to it: only a closed socket does not take this */
+}
+
+void bridge_event(struct stream *s, unsigned now)
+{
+    if (now & VCONN_NOW_OPEN)
+        say_ok(s);
+    if (now & VCONN_NOW_DEAF && s->socket.fd >= 0)
+        shutdown(s->socket.fd, SHUT_RD);
+    stream_wake(s);
+}
+
+/* ---- guest to host ---- */
+
+/* The host program reads no more: neither do we. */
+static void become_deaf(struct stream *s)
+{
+    if (s->host_deaf)
+        return;
+    s->host_deaf = true;
+    vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_RCV, xvsd_now(s->device->x));
+    stream_discard(s);
+}
+
+static bool write_some(struct stream *s)
+{
+    struct iovec iov[PIECES];
+    struct msghdr msg = { .msg_iov = iov };
+    struct device *d = s->device;
+    uint32_t want;
+    ssize_t n;
+    int used;
+
+    want = inbox_peek(&d->inboxes, &s->inbox, STREAM_QUANTUM, iov, PIECES, &used);
+    msg.msg_iovlen = (size_t)used;
+    n = sendmsg(s->socket.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        become_deaf(s);
+        return false;
+    }
+    if (n > 0) {
+        stream_delivered(s, (uint32_t)n);
+        vmux_consumed(d->mux, &s->v, (uint32_t)n);
+    }
+    s->stuck = n < (ssize_t)want;
+    if (s->stuck) {
+        s->writable = false;
+        source_change(&d->x->poller, &s->socket, EVENTS_WRITE);
+    }
+    return !s->stuck && !inbox_is_empty(&s->inbox);
+}
+
+static bool turn_to_host(struct stream *s)
+{
+    bool more = false;
+
+    if (!s->open)
+        return false;
+    if (s->hung_up)
+        become_deaf(s);
+    if (s->writable && !inbox_is_empty(&s->inbox))
+        more = write_some(s);
+    if (s->guest_eof && !s->told_eof && inbox_is_empty(&s->inbox)) {
+        s->told_eof = true;
+        shutdown(s->socket.fd, SHUT_WR);
+    }
+    return more;
+}
+
+/* ---- host to guest ---- */
+
+static void end_of_file(struct stream *s)
+{
+    struct device *d = s->device;
+
+    s->host_eof = true;
+    s->readable = false;
+    if (s->host_reset)
+        vmux_abort(d->mux, &s->v, ECONNRESET);
+    else
+        vmux_shutdown(d->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, xvsd_now(d->x));
+}
+
+static enum stream_again read_error(struct stream *s)
+{
+    if (errno == EINTR)
+        return STREAM_MORE;
+    s->readable = false;
+    if (errno == EAGAIN)
+        return STREAM_WAITS;
+    /* ECONNRESET: it closed without having read everything.  The error is told once; what it sent is still there. */
+    s->host_reset = true;
+    become_deaf(s);
+    s->readable = true;
+    return STREAM_MORE;
+}
+
+static enum stream_again turn_to_guest(struct stream *s)
+{
+    struct device *d = s->device;
+    struct iovec iov[PIECES];
+    struct vsockif_hdr hdr;
+    uint32_t room, want;
+    ssize_t n;
+    int used;
+
+    if (!s->open || !s->readable || s->host_eof)
+        return STREAM_WAITS;
+    if (vconn_is_send_shut(&s->v.c)) {
+        s->host_eof = true;     /* the guest takes no more; what the host program says is of no interest */
+        return STREAM_WAITS;
+    }
+    room = vconn_room(&s->v.c);
+    if (!room) {
+        vmux_want_room(d->mux, &s->v);
+        return STREAM_WAITS;
+    }
+    if (!link_back_can_send(&d->back))
+        return STREAM_THIRSTS;
+    want = link_back_room(&d->back, room < VSOCKIF_MAX_PACKET ? room : VSOCKIF_MAX_PACKET, iov, PIECES, &used);
+    n = readv(s->socket.fd, iov, used);
+    if (n < 0)
+        return read_error(s);
+    if (n == 0) {
+        end_of_file(s);
+        return STREAM_WAITS;
+    }
+    vmux_send(d->mux, &s->v, (uint32_t)n, &hdr);
+    link_back_send(&d->back, &hdr);
+    d->moved = true;
+    if (n < (ssize_t)want && !s->ending)
+        s->readable = false;    /* drained; whatever comes later is a new edge */
+    return s->readable ? STREAM_MORE : STREAM_WAITS;
+}
+
+/* ---- a turn ---- */
+
+/* Nothing is left to do: the guest's end is over and all it sent is delivered, or the host program has gone. */
+static bool is_over(const struct stream *s)
+{
+    if (stream_is_closed(s))
+        return !s->open || s->host_deaf || inbox_is_empty(&s->inbox);
+    return s->host_eof && s->host_deaf;
+}
+
+enum stream_again bridge_turn(struct stream *s)
+{
+    enum stream_again again = STREAM_WAITS;
+    bool more;
+
+    if (!s->open && s->hung_up && !stream_is_closed(s))
+        vmux_abort(s->device->mux, &s->v, ECONNRESET);      /* the client gave up while it waited for OK */
+    more = turn_to_host(s);
+    if (!stream_is_closed(s))
+        again = turn_to_guest(s);
+    if (is_over(s)) {
+        stream_end(s);
+        return STREAM_ENDED;
+    }
+    return more ? STREAM_MORE : again;
+}
+
+void bridge_close(struct stream *s)
+{
+    int fd = s->socket.fd;
+
+    if (fd < 0)
+        return;
+    source_remove(&s->device->x->poller, &s->socket);
+    close(fd);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* control.c: lines in and out; what they mean is in verbs.c. */
+#include "control.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "list.h"
+#include "verbs.h"
+
+struct control {
+    struct xvsd *x;
+    struct source listener;
+    struct list clients;
+    uint32_t count;
+};
+
+struct control_client {
+    struct list link;
+    struct control *control;
+    struct source source;
+    char *answer;               /* with its newline; NULL when there is none to be sent */
+    size_t answer_len, answer_at;
+    size_t len;
+    char line[CONTROL_LINE];
+};
+
+static void drop(struct control_client *c)
+{
+    int fd = c->source.fd;
+
+    source_remove(&c->control->x->poller, &c->source);
+    close(fd);
+    list_remove(&c->link);
+    source_change(&c->control->x->poller, &c->control->listener, EPOLLIN);
+    c->control->count--;
+    free(c->answer);
+    free(c);
+}
+
+/* False if the client is gone. */
+static bool send_answer(struct control_client *c)
+{
+    while (c->answer && c->answer_at < c->answer_len) {
+        ssize_t n = send(c->source.fd, c->answer + c->answer_at, c->answer_len - c->answer_at,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno == EAGAIN) {
+            source_change(&c->control->x->poller, &c->source, EPOLLOUT);
+            return true;
+        }
+        if (n < 0 && errno != EINTR) {
+            drop(c);
+            return false;
+        }
+        c->answer_at += n > 0 ? (size_t)n : 0;
+    }
+    free(c->answer);
+    c->answer = NULL;
+    source_change(&c->control->x->poller, &c->source, EPOLLIN);
+    return true;
+}
+
+static void answer(struct control_client *c, const char *line, size_t len)
+{
+    json_error_t error;
+    json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+    json_t *reply = request ? verbs_run(c->control->x, request)
+                            : json_pack("{s:b, s:s++}", "ok", 0, "error", "not a JSON object: ", error.text, "");
+    char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+
+    json_decref(request);
+    json_decref(reply);
+    if (!text)
+        text = strdup("{\"ok\":false,\"error\":\"out of memory\"}");
+    if (!text)
+        return;
+    c->answer_len = strlen(text);
+    text[c->answer_len++] = '\n';       /* in place of the NUL: the length is what counts from here on */
+    c->answer = text;
+    c->answer_at = 0;
+}
+
+/* Answers the lines that are there, for as long as the client takes the answers. */
+static void work(struct control_client *c)
+{
+    char *newline;
+
+    while (!c->answer && (newline = memchr(c->line, '\n', c->len))) {
+        size_t used = (size_t)(newline - c->line) + 1;
+
+        answer(c, c->line, used - 1);
+        memmove(c->line, c->line + used, c->len - used);
+        c->len -= used;
+        if (!send_answer(c))
+            return;
+    }
+    if (!c->answer && c->len == sizeof c->line)
+        drop(c);                /* longer than any line may be */
+}
+
+static void on_client(struct source *source, uint32_t events)
+{
+    struct control_client *c = container_of(source, struct control_client, source);
+    ssize_t n;
+
+    if (c->answer) {
+        if (events & EPOLLERR)
+            drop(c);
+        else if (send_answer(c) && !c->answer)
+            work(c);
+        return;
+    }
+    n = recv(source->fd, c->line + c->len, sizeof c->line - c->len, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        drop(c);
+        return;
+    }
+    c->len += (size_t)n;
+    work(c);
+}
+
+static void on_listener(struct source *source, uint32_t events)
+{
+    struct control *control = container_of(source, struct control, listener);
+    struct xvsd *x = control->x;
+    int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct control_client *c;
+
+    (void)events;
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            xvsd_out_of_files(x);
+            source_change(&x->poller, source, 0);       /* until a client leaves, or for ever: there is ls(1) */
+        }
+        return;
+    }
+    c = malloc(sizeof *c);
+    if (!c || source_add(&x->poller, &c->source, fd, EPOLLIN, on_client)) {
+        free(c);
+        close(fd);
+        return;
+    }
+    c->control = control;
+    c->answer = NULL;
+    c->len = 0;
+    list_init(&c->link);
+    list_append(&control->clients, &c->link);
+    if (++control->count == CONTROL_CLIENTS)
+        source_change(&x->poller, source, 0);
+}
+
+int control_start(struct xvsd *x, char *why)
+{
+    struct control *control = calloc(1, sizeof *control);
+    int fd, err;
+
+    if (!control)
+        return -ENOMEM;
+    control->x = x;
+    list_init(&control->clients);
+    if ((fd = rundir_listen(&x->rundir, "control.sock", why)) < 0) {
+        free(control);
+        return fd;
+    }
+    if ((err = source_add(&x->poller, &control->listener, fd, EPOLLIN, on_listener))) {
+        close(fd);
+        free(control);
+        return err;
+    }
+    x->control = control;
+    return 0;
+}
+
+void control_stop(struct xvsd *x)
+{
+    struct control *control = x->control;
+    int fd;
+
+    if (!control)
+        return;
+    while (!list_is_empty(&control->clients))
+        drop(container_of(control->clients.next, struct control_client, link));
+    fd = control->listener.fd;
+    source_remove(&x->poller, &control->listener);
+    close(fd);
+    unlinkat(x->rundir.fd, "control.sock", 0);
+    free(control);
+    x->control = NULL;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* device.c: the hands of life_back (life.h): what each of its acts means here.  See device.h. */
+#include "device.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "greet.h"
+#include "nodes.h"
+#include "registry.h"
+#include "serve.h"
+
+#define VERSIONS (1u << VSOCKIF_VERSION)
+
+/* ---- names ---- */
+
+static bool is_name_taken(const struct xvsd *x, const char *name)
+{
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
+        if (!strcmp(container_of(l, struct device, link)->dir.name, name))
+            return true;
+    return false;
+}
+
+/* The guest's name where it can be a file name and nobody else has it (two domains may share one for a moment, during a
+ * migration within the host); its domid otherwise. */
+static void directory_name(const struct device *d, char *out, size_t size)
+{
+    char suffix[16] = "";
+
+    if (d->id.number)
+        snprintf(suffix, sizeof suffix, ":%u", d->id.number);
+    snprintf(out, size, "%.64s%s", d->name, suffix);
+    if (!guest_dir_is_name(d->name) || is_name_taken(d->x, out))
+        snprintf(out, size, "dom%u%s", d->id.front, suffix);
+}
+
+int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out, char *why)
+{
+    struct device *d = calloc(1, sizeof *d);
+    struct settings_sockets sockets;
+    char name[RUNDIR_NAME];
+    int err;
+
+    if (!d) {
+        snprintf(why, RUNDIR_WHY, "out of memory");
+        return -ENOMEM;
+    }
+    d->x = x;
+    d->id = *id;
+    d->cid = cid;
+    d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
+    d->map.port = d->channel.fd = d->listener.fd = d->dir.fd = d->dir.listen_fd = -1;
+    list_init(&d->link);
+    list_init(&d->turn);
+    list_init(&d->clients);
+    paths_of(&d->paths, id);
+    if (domains_name(x->store, id->front, d->name))
+        snprintf(d->name, sizeof d->name, "dom%u", id->front);
+    journal_guest_init(&d->journal, d->name, id->front, id->number);
+    life_back_init(&d->life, VSOCKIF_UNKNOWN, xvsd_now(x));
+    directory_name(d, name, sizeof name);
+    sockets = settings_sockets_of(x->settings, d->name);
+    if ((err = guest_dir_open(&d->dir, &x->rundir, name, &sockets, why)) || (err = greet_start(d))) {
+        device_free(d);
+        return err;
+    }
+    list_append(&x->devices, &d->link);
+    registry_link_cid(d);
+    *out = d;
+    return 0;
+}
+
+void device_free(struct device *d)
+{
+    serve_stop(d);
+    map_close(&d->map);
+    greet_stop(d);
+    guest_dir_close(&d->dir, &d->x->rundir);
+    list_remove(&d->link);
+    free(d);
+}
+
+/* ---- acts ---- */
+
+/* A CID that was changed in the settings takes effect here, while the guest is not connected. */
+static int offer(struct device *d)
+{
+    const struct settings_guest *g = settings_guest(d->x->settings, d->name);
+    const struct back_nodes nodes = {
+        .cid = d->cid,
+        .versions = VERSIONS,
+        .max_ring_page_order = d->x->settings->max_ring_page_order,
+        .max_pool_pages = d->x->settings->max_pool_pages,
+        .max_queues = 1
+    };
+    char path[PATHS_MAX];
+    int err;
+
+    if (g && g->cid && g->cid != d->cid && !d->id.number) {
+        err = store_writef(d->x->store, paths_join(path, d->paths.back, "cid"), "%llu", (unsigned long long)g->cid);
+        if (err)
+            return err;
+        journal_guest(&d->journal, JOURNAL_NOTICE, "its CID is now %llu, it was %llu", (unsigned long long)g->cid,
+                      (unsigned long long)d->cid);
+        d->cid = g->cid;
+        registry_link_cid(d);
+    }
+    return nodes_offer(d->x->store, &d->paths, &nodes);
+}
+
+static int judge_nodes(const struct front_nodes *n, char *why)
+{
+    if (n->version != VSOCKIF_VERSION)
+        snprintf(why, PARSE_WHY, "version: %u was not offered", n->version);
+    else if (n->queues != 1)
+        snprintf(why, PARSE_WHY, "multi-queue-num-queues: %u were not offered", n->queues);
+    else
+        return 0;
+    return -EPROTO;
+}
+
+static int map(struct device *d)
+{
+    const struct map_limits limits = { d->x->settings->max_ring_page_order, d->x->settings->max_pool_pages };
+    const struct device *owner = registry_by_cid(d->x, d->cid);
+    char why[PARSE_WHY + MAP_WHY] = "";
+    struct front_nodes nodes;
+    int err;
+
+    if (owner && owner != d) {
+        device_refuse(d, "CID %llu belongs to %s; give one of them another in the settings or in the node \"cid\"",
+                      (unsigned long long)d->cid, owner->journal.who);
+        return -EADDRINUSE;
+    }
+    if (!(err = nodes_read_front(d->x->store, &d->paths, &nodes, why)) && !(err = judge_nodes(&nodes, why)) &&
+        !(err = map_open(&d->map, d->id.front, nodes.control_ref, nodes.event_channel, &limits, why)) &&
+        (err = serve_start(d))) {
+        map_close(&d->map);
+        snprintf(why, sizeof why, "cannot begin to serve: %s", strerror(-err));
+    }
+    if (err && err != -EAGAIN && err != -ECONNRESET)
+        device_refuse(d, "%s", *why ? why : strerror(-err));
+    return err;
+}
+
+static int connected(struct device *d)
+{
+    int err = nodes_set_state(d->x->store, d->paths.back, VSOCKIF_CONNECTED);
+
+    if (err)
+        return err;
+    nodes_clear_error(d->x->store, &d->paths);
+    *d->error = '\0';
+    journal_guest(&d->journal, JOURNAL_INFO, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
+                  (unsigned long long)d->cid, ring_slots(&d->back.tx), ring_slots(&d->back.rx),
+                  d->map.mem.tx_bytes / 1024, d->map.mem.rx_bytes / 1024);
+    return 0;
+}
+
+static void unmap(struct device *d)
+{
+    if (d->mux)
+        journal_guest(&d->journal, JOURNAL_INFO, "disconnected; %u connections end",
+                      vmux_count(d->mux));
+    serve_stop(d);
+    map_close(&d->map);
+}
+
+static int perform(struct device *d, enum life_act act)
+{
+    struct store *s = d->x->store;
+
+    switch (act) {
+    case LIFE_OFFER:   return offer(d);
+    case LIFE_MAP:     return map(d);
+    case LIFE_CONNECT: return connected(d);
+    case LIFE_UNMAP:   unmap(d); return 0;
+    case LIFE_REFUSE:  return nodes_refuse(s, &d->paths, d->error);
+    case LIFE_CLOSING: return nodes_set_state(s, d->paths.back, VSOCKIF_CLOSING);
+    case LIFE_CLOSED:  return nodes_set_state(s, d->paths.back, VSOCKIF_CLOSED);
+    default:           return -EINVAL;
+    }
+}
+
+static void do_acts(struct device *d)
+{
+    enum life_act act;
+    uint64_t now = xvsd_now(d->x);
+    bool was_connected = device_is_connected(d);
+
+    while ((act = life_back_next(&d->life, now)) != LIFE_WAIT) {
+        int err = perform(d, act);
+
+        if (journal_shows(JOURNAL_DEBUG))
+            journal_guest(&d->journal, JOURNAL_DEBUG, "%s: %s", life_act_name(act), err ? strerror(-err) : "done");
+        life_back_done(&d->life, act, err, now);
+    }
+    if (device_is_connected(d) && !was_connected)
+        device_wake(d);
+    xvsd_wake_at(d->x, device_deadline(d));
+}
+
+/* Remembers why, and says it once. */
+static void note_refusal(struct device *d, const char *why)
+{
+    snprintf(d->error, sizeof d->error, "%s", why);
+    d->count.refusals++;
+    journal_guest(&d->journal, JOURNAL_ERROR, "the device is closed: %s", d->error);
+}
+
+void device_look(struct device *d)
+{
+    struct life_look look = { 0 };
+    char why[PARSE_WHY] = "";
+    bool refused = d->life.refuse;
+    int err;
+
+    d->look_at = UINT64_MAX;
+    err = nodes_look(d->x->store, d->paths.back, d->paths.front, &look.own, &look.peer, why);
+    if (err < 0) {
+        d->look_at = xvsd_now(d->x) + LIFE_RETRY_MS;
+        xvsd_wake_at(d->x, d->look_at);
+        return;
+    }
+    d->seen = true;
+    look.live = map_is_live(&d->map);
+    if (*why && d->life.own == look.own)
+        life_back_refuse(&d->life, "a state that is none", xvsd_now(d->x));
+    life_back_look(&d->life, &look, xvsd_now(d->x));
+    if (d->life.refuse && !refused)
+        note_refusal(d, *why ? why : d->life.why);
+    do_acts(d);
+}
+
+void device_refuse(struct device *d, const char *format, ...)
+{
+    char why[sizeof d->error];
+    bool refused = d->life.refuse;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    life_back_refuse(&d->life, "see the log", xvsd_now(d->x));
+    if (!d->life.refuse || refused)
+        return;
+    note_refusal(d, why);
+    if (d->life.mapped)         /* from its work; within MAP the acts go on by themselves */
+        do_acts(d);
+}
+
+/* ---- deadlines ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t device_deadline(const struct device *d)
+{
+    uint64_t at = earlier(life_back_deadline(&d->life), d->look_at);
+
+    at = earlier(at, greet_deadline(d));
+    if (d->mux)
+        at = earlier(at, earlier(vmux_next_deadline(d->mux), d->unmask_at));
+    return at;
+}
+
+void device_due(struct device *d, uint64_t now)
+{
+    if (d->unmask_at <= now)
+        device_unmask(d);
+    if (d->mux && vmux_next_deadline(d->mux) <= now)
+        device_wake(d);
+    greet_due(d, now);
+    if (d->look_at <= now || life_back_deadline(&d->life) <= now)
+        device_look(d);
+}

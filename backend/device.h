@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* device.h: one device of one guest: what it is called, where it stands, what it holds.
+ *
+ * The daemon makes a struct device for each backend directory in xenstore, and keeps it until the directory or the
+ * domain is gone.  While it is connected it has mapped pages (map), a link, a table of connections (mux) and its
+ * streams; all of that goes at once when it disconnects.  Its listening socket stays for the whole of its life.
+ *
+ *     device_new(), device_free()
+ *     device_look()        read both states and do what the life machine asks (life.h)
+ *     device_refuse()      the guest broke a rule: one line in the log, the error node, state 5
+ *     device_due()         a deadline has come
+ *
+ * The work with rings and streams is in serve.h.  One thread. */
+#ifndef XVSD_DEVICE_H
+#define XVSD_DEVICE_H
+
+#include "domains.h"
+#include "inbox.h"
+#include "journal.h"
+#include "life.h"
+#include "map.h"
+#include "parse.h"
+#include "paths.h"
+#include "xvsd.h"
+
+/* Bytes promised to each connection by buf_alloc, unless its pool is small: Linux's default.  vsockif.h, section 8, makes
+ * buf_alloc a promise to take so much without making other connections wait; what stands behind it is half of the pool and the
+ * spill budget.  With the defaults, 16 readers may stand still with full buffers before a guest's other
+ * streams feel it; more than that is overcommitted, as it is in TCP, and the one who waits is the guest whose streams they are. */
+#define DEVICE_BUF_ALLOC (256u << 10)
+#define DEVICE_TX_CAP    (16u << 20)    /* bytes on their way to one connection in the guest: it holds them, not we */
+#define DEVICE_FIRST_PORT (1u << 30)    /* of the host's end (Firecracker) */
+
+struct device {
+    struct xvsd *x;
+    struct list link;           /* in xvsd.devices */
+    struct list turn;           /* in xvsd.turns while it has something to do */
+    struct device_id id;
+    struct paths paths;
+    char name[DOMAINS_NAME];    /* of the domain, or dom<ID> */
+    uint64_t cid;
+    bool seen;                  /* its nodes have been read at least once */
+    bool detach;                /* its nodes are to be removed when its life is over */
+    struct journal_guest journal;
+
+    struct life_back life;
+    uint64_t look_at;           /* ms: look again, UINT64_MAX for not */
+    char error[PARSE_WHY + 128];/* why it was refused, "" for never; stays until it connects again */
+
+    struct guest_dir dir;
+    struct source listener;
+    uint64_t listen_again_at;   /* ms: after EMFILE, UINT64_MAX for not */
+    struct list clients;        /* struct client.link: host programs that have not said CONNECT yet */
+    uint32_t client_count;
+
+    struct guest_map map;       /* from here on: only while mapped */
+    struct source channel;
+    struct link_back back;
+    struct vmux *mux;           /* NULL while not mapped */
+    struct inbox_table inboxes;
+    struct list streams_turn;   /* struct stream.turn: those that can do something */
+    struct list thirst;         /* struct stream.turn: those that wait for empty buffers of the guest's */
+    struct list holding;        /* struct stream.holding: those with data in their inbox, oldest first */
+    bool masked;                /* its event was taken and not unmasked */
+    bool moved;                 /* something was done since the last event */
+    uint32_t idle_events;       /* events in a row that came without work */
+    uint64_t unmask_at;         /* ms: when its storm is over, UINT64_MAX for no storm */
+
+    struct {
+        uint64_t notify_sent, notify_received, connects, storms, spills, refusals;
+        uint64_t from_packets, from_bytes, to_packets, to_bytes;    /* of earlier connections of the device */
+    } count;
+};
+
+/* Makes the device's directory and listening socket.  0 or a negative errno; why has RUNDIR_WHY bytes. */
+int  device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out, char *why);
+/* Closes everything; xenstore is left as it is. */
+void device_free(struct device *d);
+
+void device_look(struct device *d);
+__attribute__((format(printf, 2, 3)))
+void device_refuse(struct device *d, const char *format, ...);
+void device_due(struct device *d, uint64_t now);
+/* When device_due() is to be called, ms. */
+uint64_t device_deadline(const struct device *d);
+
+static inline bool device_is_connected(const struct device *d)
+{
+    return d->mux && life_back_is_connected(&d->life);
+}
+
+#endif

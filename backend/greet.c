@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* greet.c: see greet.h. */
+#include "greet.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bridge.h"
+#include "connect_line.h"
+
+#define ACCEPT_BATCH    64
+#define ACCEPT_AGAIN_MS 1000u
+
+struct client {
+    struct list link;
+    struct source source;
+    struct device *device;
+    uint64_t deadline;          /* ms; the list is in the order of it */
+};
+
+static void listen_or_not(struct device *d)
+{
+    bool may = d->client_count < GREET_CLIENTS && d->listen_again_at == UINT64_MAX;
+
+    source_change(&d->x->poller, &d->listener, may ? EPOLLIN : 0);
+}
+
+/* Forgets the client and returns its descriptor. */
+static int let_go(struct client *c)
+{
+    struct device *d = c->device;
+    int fd = c->source.fd;
+
+    source_remove(&d->x->poller, &c->source);
+    list_remove(&c->link);
+    free(c);
+    d->client_count--;
+    listen_or_not(d);
+    return fd;
+}
+
+static void refuse(struct client *c, const char *why)
+{
+    struct device *d = c->device;
+
+    if (journal_shows(JOURNAL_DEBUG))
+        journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused: %s", why);
+    close(let_go(c));
+}
+
+static void connect_to_guest(struct client *c, uint32_t port, int line)
+{
+    struct device *d = c->device;
+    char sink[CONNECT_LINE_MAX];
+    int fd, err;
+
+    if (recv(c->source.fd, sink, (size_t)line, MSG_DONTWAIT) != line) {
+        refuse(c, "its line went away");
+        return;
+    }
+    fd = let_go(c);
+    if (!(err = bridge_request(d, fd, port)))
+        return;
+    if (journal_shows(JOURNAL_DEBUG))
+        journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
+    close(fd);
+}
+
+/* The line is looked at where it is, in the socket, and taken out only as a whole. */
+static void on_client(struct source *source, uint32_t events)
+{
+    struct client *c = container_of(source, struct client, source);
+    char bytes[CONNECT_LINE_MAX];
+    uint32_t port;
+    ssize_t n = recv(source->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    int line;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR) && !(events & (EPOLLHUP | EPOLLERR)))
+        return;
+    if (n <= 0)
+        refuse(c, "it closed without a word");
+    else if ((line = connect_line_parse(bytes, (size_t)n, &port)) < 0)
+        refuse(c, "its line is not CONNECT <port>");
+    else if (line > 0)
+        connect_to_guest(c, port, line);
+    else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        refuse(c, "it closed within its line");
+}
+
+static int greet(struct device *d, int fd)
+{
+    struct client *c = calloc(1, sizeof *c);
+    int err;
+
+    if (!c)
+        return -ENOMEM;
+    c->device = d;
+    c->deadline = xvsd_now(d->x) + GREET_MS;
+    if ((err = source_add(&d->x->poller, &c->source, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_client))) {
+        free(c);
+        return err;
+    }
+    list_init(&c->link);
+    list_append(&d->clients, &c->link);
+    d->client_count++;
+    xvsd_wake_at(d->x, c->deadline);
+    return 0;
+}
+
+static void on_listener(struct source *source, uint32_t events)
+{
+    struct device *d = container_of(source, struct device, listener);
+
+    (void)events;
+    for (int i = 0; i < ACCEPT_BATCH && d->client_count < GREET_CLIENTS; i++) {
+        int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE) {
+                xvsd_out_of_files(d->x);
+                d->listen_again_at = xvsd_now(d->x) + ACCEPT_AGAIN_MS;
+                xvsd_wake_at(d->x, d->listen_again_at);
+            }
+            break;
+        }
+        if (greet(d, fd))
+            close(fd);
+    }
+    listen_or_not(d);
+}
+
+int greet_start(struct device *d)
+{
+    return source_add(&d->x->poller, &d->listener, d->dir.listen_fd, EPOLLIN, on_listener);
+}
+
+void greet_stop(struct device *d)
+{
+    while (!list_is_empty(&d->clients))
+        close(let_go(container_of(d->clients.next, struct client, link)));
+    source_remove(&d->x->poller, &d->listener);
+}
+
+uint64_t greet_deadline(const struct device *d)
+{
+    uint64_t at = d->listen_again_at;
+
+    if (!list_is_empty(&d->clients)) {
+        uint64_t first = container_of(d->clients.next, struct client, link)->deadline;
+
+        at = first < at ? first : at;
+    }
+    return at;
+}
+
+void greet_due(struct device *d, uint64_t now)
+{
+    if (d->listen_again_at <= now) {
+        d->listen_again_at = UINT64_MAX;
+        listen_or_not(d);
+    }
+    while (!list_is_empty(&d->clients)) {
+        struct client *c = container_of(d->clients.next, struct client, link);
+
+        if (c->deadline > now)
+            return;
+        refuse(c, "it said nothing in time");
+    }
+}

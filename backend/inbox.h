@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* inbox.h: data that a guest has sent and that its reader has not taken yet.
+ *
+ * The data stays where it is, in the guest's tx pool, under the id of its packet: holding it costs no memory and no
+ * copy.  But it costs the guest that id and that piece of its pool, so one reader that stands still could in the
+ * end stop all the guest's other streams.  So when much is held, the oldest stands still are moved into memory
+ * of the daemon ("spilled"), within a budget that is fixed for each device.  Beyond the budget data stays in the pool,
+ * and only that guest waits.
+ *
+ *     inbox_add()                      a packet goes to the end
+ *     inbox_peek(), inbox_take()       the oldest bytes, as an iovec; so many of them are delivered
+ *     inbox_drop()                     nobody will read the rest
+ *     inbox_is_tight(), inbox_spill()  too much is held; move what one inbox holds into memory
+ *
+ * An id goes back to the guest (link_back_done()) the moment that its last byte is delivered, spilled or dropped.  A struct inbox
+ * is a value, all zero when empty; the table is one a device.  No I/O; one thread. */
+#ifndef XVSD_INBOX_H
+#define XVSD_INBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "link_back.h"
+
+struct inbox_chunk;
+
+struct inbox {
+    struct inbox_chunk *chunk, *last_chunk;     /* spilled data, older than what is held */
+    uint32_t chunk_at;                          /* bytes of the first chunk that are delivered */
+    uint16_t first, last;                       /* 1 + the id of a held packet, 0 for none */
+    uint32_t first_at;                          /* bytes of the first packet that are delivered */
+    uint32_t bytes;                             /* in all: what is not delivered yet */
+    uint32_t held_bytes;                        /* of those, in the guest's pool */
+};
+
+struct inbox_packet {
+    const uint8_t *data;        /* in the guest's pool: move, never interpret */
+    uint32_t len;
+    uint16_t next;              /* 1 + id, 0 at the end */
+};
+
+struct inbox_table {
+    struct link_back *link;
+    struct inbox_packet packet[LINK_MAX_SLOTS];
+    uint32_t held_packets;
+    uint64_t held_bytes;        /* whole packets: what the guest cannot reuse */
+    uint64_t spill_bytes;       /* memory in chunks, their headers included */
+    uint64_t spill_limit;
+};
+
+void inbox_table_init(struct inbox_table *t, struct link_back *link, uint64_t spill_limit);
+
+static inline bool inbox_is_empty(const struct inbox *b)
+{
+    return b->bytes == 0;
+}
+
+/* len is at least 1; the id is in flight. */
+void inbox_add(struct inbox_table *t, struct inbox *b, uint32_t id, const uint8_t *data, uint32_t len);
+
+/* Up to want bytes from the front, in at most max pieces: returns the bytes, and *used. */
+uint32_t inbox_peek(const struct inbox_table *t, const struct inbox *b, uint32_t want, struct iovec *iov, int max,
+                    int *used);
+/* The first len bytes are delivered; len is at most b->bytes. */
+void inbox_take(struct inbox_table *t, struct inbox *b, uint32_t len);
+/* Gives everything back and returns how many bytes were not delivered. */
+uint32_t inbox_drop(struct inbox_table *t, struct inbox *b);
+
+/* More than half of the ring, or of the pool, is held. */
+bool inbox_is_tight(const struct inbox_table *t);
+/* Moves what b holds into memory, oldest first: 0, -ENOSPC when the budget is spent (perhaps after a part of it),
+ * -ENOMEM. */
+int inbox_spill(struct inbox_table *t, struct inbox *b);
+
+#endif

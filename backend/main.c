@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c: options, start, the loop, stop.  See xvsd.h for the map of the daemon. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include "control.h"
+#include "registry.h"
+#include "serve.h"
+
+#define STOP_MS        3000u    /* for all devices to be closed in order */
+#define STORE_CHECK_MS 5000u    /* store.h: a dead connection to xenstored does not show by itself */
+
+static const char usage[] =
+    "Usage: xvsd [OPTION]...\n"
+    "Gives the guests of this Xen host vsock: each appears to host programs as a UNIX socket.\n"
+    "\n"
+    "  -c, --config=FILE    read FILE (default " SETTINGS_FILE ", if it exists)\n"
+    "  -r, --run-dir=DIR    put sockets into DIR (default $XVS_RUN_DIR, the file's run_dir, or " SETTINGS_RUN ")\n"
+    "  -t, --check-config   only check the file\n"
+    "  -v, --verbose        log everything\n"
+    "  -f, --foreground     accepted; xvsd always stays in the foreground\n"
+    "  -V, --version        print the version\n"
+    "  -h, --help           print this\n"
+    "\n"
+    "Example: talk to port 1234 of the guest web1 (the socket answers \"OK <port>\" first):\n"
+    "    (echo CONNECT 1234; cat) | socat - UNIX-CONNECT:" SETTINGS_RUN "/guest/web1/vsock\n"
+    "Signals: SIGHUP reads the configuration again, SIGTERM stops.  See xvsd(8), xvsd.conf(5).\n";
+
+/* ---- the loop ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+void xvsd_wake_at(struct xvsd *x, uint64_t at)
+{
+    uint64_t now = xvsd_now(x);
+
+    if (at >= x->timer_at)
+        return;
+    x->timer_at = at;
+    uv_timer_start(&x->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+static void on_store(struct source *source, uint32_t events)
+{
+    (void)events;
+    registry_on_store(container_of(source, struct xvsd, store_source));
+}
+
+/* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire. */
+static void check_store(struct xvsd *x, uint64_t now)
+{
+    x->store_check_at = now + STORE_CHECK_MS;
+    if (!store_check(x->store))
+        return;
+    if (x->store_source.fd >= 0)
+        journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
+    source_remove(&x->poller, &x->store_source);
+    if (store_reopen(x->store) || source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store))
+        return;
+    journal(JOURNAL_NOTICE, "connected to xenstored again");
+    registry_on_store(x);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct xvsd *x = timer->data;
+    uint64_t now = xvsd_now(x), next = UINT64_MAX;
+
+    x->timer_at = UINT64_MAX;
+    if (x->store_check_at <= now)
+        check_store(x, now);
+    if (x->rescan_at <= now)
+        registry_rescan(x);
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
+        struct device *d = container_of(l, struct device, link);
+        uint64_t at = device_deadline(d);
+
+        if (at <= now) {
+            device_due(d, now);
+            at = device_deadline(d);
+            if (at <= now)
+                at = now + 1;   /* it stands in line, or xenstore is away: not in a tight loop */
+        }
+        next = at < next ? at : next;
+    }
+    next = x->store_check_at < next ? x->store_check_at : next;
+    next = x->rescan_at < next ? x->rescan_at : next;
+    if (x->stop_at)
+        next = x->stop_at < next ? x->stop_at : next;
+    xvsd_wake_at(x, next);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;                 /* it is enough that it runs: then the loop polls without sleeping */
+}
+
+void xvsd_stay_awake(struct xvsd *x)
+{
+    uv_idle_start(&x->idle, on_idle);
+}
+
+/* Once a round: each device that has something to do gets one piece of work. */
+static void on_check(uv_check_t *check)
+{
+    struct xvsd *x = check->data;
+    struct list round, *link;
+
+    list_init(&round);
+    while ((link = list_take(&x->turns)))
+        list_append(&round, link);
+    while ((link = list_take(&round)))
+        device_serve(container_of(link, struct device, turn));
+    registry_sweep(x);
+    if (list_is_empty(&x->turns))
+        uv_idle_stop(&x->idle);
+    if (x->stop_at && (list_is_empty(&x->devices) || xvsd_now(x) >= x->stop_at))
+        uv_stop(&x->loop);
+}
+
+/* ---- signals ---- */
+
+int xvsd_reload(struct xvsd *x, char *why)
+{
+    struct settings *fresh = NULL;
+    int err = settings_load(x->settings_path, &fresh, why);
+
+    if (err) {
+        journal(JOURNAL_ERROR, "the settings stay as they were: %s", why);
+        return err;
+    }
+    settings_free(x->settings);
+    x->settings = fresh;
+    journal_set_level(x->verbose ? JOURNAL_DEBUG : (enum journal_level)fresh->log_level);
+    registry_reloaded(x);
+    journal(JOURNAL_NOTICE, "settings read again from %s; limits apply to guests that connect from now on",
+            x->settings_path);
+    return 0;
+}
+
+static void on_hup(uv_signal_t *signal, int number)
+{
+    struct xvsd *x = signal->data;
+    char why[SETTINGS_WHY];
+
+    (void)number;
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
+    xvsd_reload(x, why);
+    sd_notify(0, "READY=1");
+}
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+    struct xvsd *x = signal->data;
+
+    if (x->stop_at) {
+        uv_stop(&x->loop);      /* asked twice: at once */
+        return;
+    }
+    journal(JOURNAL_NOTICE, "%s: closing all devices", strsignal(number));
+    sd_notify(0, "STOPPING=1");
+    x->stop_at = xvsd_now(x) + STOP_MS;
+    xvsd_wake_at(x, x->stop_at);
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
+        struct device *d = container_of(l, struct device, link);
+
+        life_back_close(&d->life);
+        device_look(d);
+    }
+}
+
+void xvsd_out_of_files(struct xvsd *x)
+{
+    if (!x->out_of_files)
+        journal(JOURNAL_ERROR, "out of file descriptors: new connections wait; raise LimitNOFILE= in xvsd.service");
+    x->out_of_files = true;
+}
+
+/* ---- start ---- */
+
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int start_loop(struct xvsd *x)
+{
+    int err;
+
+    if ((err = uv_loop_init(&x->loop)) || (err = poller_init(&x->poller, &x->loop)) ||
+        (err = uv_check_init(&x->loop, &x->check)) || (err = uv_idle_init(&x->loop, &x->idle)) ||
+        (err = uv_timer_init(&x->loop, &x->timer)) || (err = uv_signal_init(&x->loop, &x->hup)) ||
+        (err = uv_signal_init(&x->loop, &x->term)) || (err = uv_signal_init(&x->loop, &x->interrupt)))
+        return err;
+    x->check.data = x->timer.data = x->hup.data = x->term.data = x->interrupt.data = x;
+    if ((err = uv_check_start(&x->check, on_check)) || (err = uv_signal_start(&x->hup, on_hup, SIGHUP)) ||
+        (err = uv_signal_start(&x->term, on_stop, SIGTERM)) ||
+        (err = uv_signal_start(&x->interrupt, on_stop, SIGINT)))
+        return err;
+    x->started = xvsd_now(x);
+    return 0;
+}
+
+static int start_store(struct xvsd *x)
+{
+    int err = store_open(&x->store);
+
+    if (err) {
+        journal(JOURNAL_ERROR, "cannot connect to xenstored: %s; is this dom0, and is xenstored running?",
+                strerror(-err));
+        return err;
+    }
+    if (domains_self(x->store, &x->self))
+        x->self = 0;            /* dom0 without the node: xen-init-dom0(8) writes it */
+    x->store_check_at = xvsd_now(x) + STORE_CHECK_MS;
+    return 0;
+}
+
+static const char *run_dir(const struct xvsd *x)
+{
+    const char *env = getenv("XVS_RUN_DIR");
+
+    if (x->run_dir_option)
+        return x->run_dir_option;
+    if (env && *env)
+        return env;
+    return x->settings->run_dir ? x->settings->run_dir : SETTINGS_RUN;
+}
+
+/* Somebody other than the daemon's user may use some guest's sockets. */
+static bool is_shared(const struct settings *s)
+{
+    bool shared = s->sockets.has_mode || s->sockets.has_user || s->sockets.has_group;
+
+    for (size_t i = 0; i < s->guest_count; i++)
+        shared |= s->guests[i].sockets.has_mode || s->guests[i].sockets.has_user || s->guests[i].sockets.has_group;
+    return shared;
+}
+
+static int start(struct xvsd *x)
+{
+    char why[REGISTRY_WHY] = "out of memory";
+    int err;
+
+    signal(SIGPIPE, SIG_IGN);
+    raise_limit();
+    if ((err = rundir_open(&x->rundir, run_dir(x), is_shared(x->settings), why))) {
+        journal(JOURNAL_ERROR, "%s", why);
+        return err;
+    }
+    if ((err = start_loop(x))) {
+        journal(JOURNAL_ERROR, "cannot begin the event loop: %s", uv_strerror(err));
+        return err;
+    }
+    if ((err = start_store(x)))
+        return err;
+    if ((err = control_start(x, why)) || (err = registry_start(x, why)) ||
+        (err = source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store))) {
+        journal(JOURNAL_ERROR, "%s", why);
+        return err;
+    }
+    xvsd_wake_at(x, x->store_check_at);
+    journal(JOURNAL_NOTICE, "version " XVS_VERSION " is ready in %s, domid %u", x->rundir.path, x->self);
+    sd_notify(0, "READY=1");
+    return 0;
+}
+
+static void finish(struct xvsd *x)
+{
+    registry_stop(x);
+    control_stop(x);
+    source_remove(&x->poller, &x->store_source);
+    store_close(x->store);
+    poller_close(&x->poller);
+    rundir_close(&x->rundir);
+    settings_free(x->settings);
+    journal(JOURNAL_NOTICE, "stopped");
+}
+
+/* ---- options ---- */
+
+/* -1: go on; else the exit status. */
+static int read_options(struct xvsd *x, int argc, char **argv, bool *check)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' }, { "run-dir", required_argument, NULL, 'r' },
+        { "check-config", no_argument, NULL, 't' }, { "verbose", no_argument, NULL, 'v' },
+        { "foreground", no_argument, NULL, 'f' },   { "version", no_argument, NULL, 'V' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 }
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:r:tvfVh", options, NULL)) != -1)
+        switch (option) {
+        case 'c': x->settings_path = optarg; break;
+        case 'r': x->run_dir_option = optarg; break;
+        case 't': *check = true; break;
+        case 'v': x->verbose = true; break;
+        case 'f': break;
+        case 'V': puts("xvsd " XVS_VERSION); return 0;
+        case 'h': fputs(usage, stdout); return 0;
+        default:  fputs("Try 'xvsd --help'.\n", stderr); return 2;
+        }
+    if (optind < argc) {
+        fprintf(stderr, "xvsd: there is no argument \"%s\"; try 'xvsd --help'\n", argv[optind]);
+        return 2;
+    }
+    return -1;
+}
+
+static int read_settings(struct xvsd *x)
+{
+    bool given = x->settings_path != NULL;
+    char why[SETTINGS_WHY];
+    int err;
+
+    if (!given)
+        x->settings_path = SETTINGS_FILE;
+    err = settings_load(x->settings_path, &x->settings, why);
+    if (err == -ENOENT && !given)
+        err = (x->settings = settings_default()) ? 0 : -ENOMEM;
+    if (err)
+        journal(JOURNAL_ERROR, "%s", why);
+    else
+        journal_set_level(x->verbose ? JOURNAL_DEBUG : (enum journal_level)x->settings->log_level);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    static struct xvsd x;
+    bool check = false;
+    int status = read_options(&x, argc, argv, &check), err;
+
+    if (status >= 0)
+        return status;
+    x.timer_at = x.rescan_at = UINT64_MAX;
+    x.poller.fd = x.store_source.fd = x.rundir.fd = x.rundir.lock_fd = -1;
+    list_init(&x.devices);
+    list_init(&x.turns);
+    if (read_settings(&x))
+        return 1;
+    if (check) {
+        printf("%s is good\n", x.settings_path);
+        settings_free(x.settings);
+        return 0;
+    }
+    err = start(&x);
+    if (!err)
+        uv_run(&x.loop, UV_RUN_DEFAULT);
+    finish(&x);
+    return err ? 1 : 0;
+}

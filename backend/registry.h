@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* registry.h: which devices there are, and how they come and go.
+ *
+ * The truth is in xenstore: a device is a backend directory that attach_list() finds whole, whoever made it.  With
+ * "attach = auto" the daemon makes one for each domain that appears.  A domain's CID comes from its name (the section
+ * [guest NAME]) or is 1000 + domid, so a guest that is created again with a new domid keeps the CID that was given to
+ * its name.  One thread. */
+#ifndef XVSD_REGISTRY_H
+#define XVSD_REGISTRY_H
+
+#include "device.h"
+
+#define REGISTRY_CID_BASE   1000u       /* without a CID in the settings: this + domid + number * REGISTRY_CID_STEP */
+#define REGISTRY_CID_STEP   32768u      /* above every domid */
+#define REGISTRY_MAX        4096u       /* devices */
+#define REGISTRY_WHY        (RUNDIR_WHY + 128)
+
+/* Watches xenstore and takes in what is there: 0 or a negative errno, why (REGISTRY_WHY bytes) says what failed. */
+int  registry_start(struct xvsd *x, char *why);
+/* Something happened in xenstore. */
+void registry_on_store(struct xvsd *x);
+/* Takes in new devices and domains: looking into every domain, or only into those that are not known. */
+void registry_scan(struct xvsd *x);
+void registry_rescan(struct xvsd *x);
+/* Frees devices whose life is over.  Not to be called from within a device's work. */
+void registry_sweep(struct xvsd *x);
+/* Closes and forgets all, at the end of the daemon. */
+void registry_stop(struct xvsd *x);
+/* The settings have changed. */
+void registry_reloaded(struct xvsd *x);
+
+/* The device that owns this CID: the first that had it; NULL. */
+struct device *registry_by_cid(const struct xvsd *x, uint64_t cid);
+struct device *registry_find(const struct xvsd *x, uint32_t domid, uint32_t number);
+/* Makes the link cid/CID, if the CID is this device's to have. */
+void registry_link_cid(struct device *d);
+
+/* The commands.  domain: a name or a domid.  number: -1 for the least that is free (attach), for all (detach).  cid: 0 for the
+ * usual one.  0 or a negative errno, and why. */
+int  registry_attach(struct xvsd *x, const char *domain, int number, uint64_t cid, struct device **out, char *why);
+int  registry_detach(struct xvsd *x, const char *domain, int number, char *why);
+
+#endif

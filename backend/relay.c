@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* relay.c: see relay.h. */
+#include "relay.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "registry.h"
+#include "serve.h"
+
+#define PIECES 32
+
+/* What may be promised on behalf of a guest: all it promised, within what we keep on its way. */
+static uint32_t promise_of(const struct stream *s)
+{
+    return s->v.c.peer_alloc < DEVICE_TX_CAP ? s->v.c.peer_alloc : DEVICE_TX_CAP;
+}
+
+int relay_connect(struct stream *s)
+{
+    struct device *here = s->device, *there = registry_by_cid(here->x, s->v.local.cid);
+    struct vmux_conn *conn;
+    struct stream *t;
+    int err;
+
+    if (!there || there == here || !device_is_connected(there))
+        return -EHOSTUNREACH;
+    if (!settings_may_speak(here->x->settings, here->name, there->name)) {
+        journal_guest(&here->journal, JOURNAL_NOTICE, "may not speak with guest %s (guest_to_guest)", there->name);
+        return -EACCES;
+    }
+    err = vmux_connect(there->mux, s->v.peer, s->v.local, promise_of(s), VCONN_CONNECT_MS, xvsd_now(here->x), &conn);
+    if (err)
+        return err;
+    t = stream_of(conn);
+    stream_init(t, there);
+    t->twin = s;
+    s->twin = t;
+    device_wake(there);
+    return 0;
+}
+
+/* The credit that this guest gave goes on to the other. */
+static void pass_credit(struct stream *s)
+{
+    struct stream *t = s->twin;
+    int32_t news = (int32_t)(s->v.c.peer_fwd - t->v.c.fwd_cnt);
+
+    if (t->host_deaf || stream_is_closed(t))
+        return;
+    if (promise_of(s) != t->v.c.buf_alloc)
+        vmux_set_buf_alloc(t->device->mux, &t->v, promise_of(s));
+    if (news > 0)
+        vmux_consumed(t->device->mux, &t->v, (uint32_t)news);
+}
+
+void relay_event(struct stream *s, unsigned now)
+{
+    struct stream *t = s->twin;
+
+    if (now & VCONN_NOW_OPEN) {
+        s->open = t->open = true;
+        pass_credit(s);
+        vmux_answer(t->device->mux, &t->v);
+    } else if (now & VCONN_NOW_CREDIT && s->open) {
+        pass_credit(s);
+    }
+    if (now & VCONN_NOW_DEAF) {
+        t->host_deaf = true;
+        vmux_shutdown(t->device->mux, &t->v, VSOCKIF_SHUTDOWN_RCV, xvsd_now(t->device->x));
+        stream_discard(t);
+    }
+    stream_wake(s);
+    stream_wake(t);
+}
+
+/* ---- a turn ---- */
+
+static void copy(const struct iovec *to, const struct iovec *from, uint32_t len)
+{
+    size_t to_at = 0, from_at = 0;
+
+    while (len) {
+        size_t n = len;
+
+        if (n > to->iov_len - to_at)
+            n = to->iov_len - to_at;
+        if (n > from->iov_len - from_at)
+            n = from->iov_len - from_at;
+        memcpy((char *)to->iov_base + to_at, (const char *)from->iov_base + from_at, n);
+        len -= (uint32_t)n;
+        if ((to_at += n) == to->iov_len) {
+            to++;
+            to_at = 0;
+        }
+        if ((from_at += n) == from->iov_len) {
+            from++;
+            from_at = 0;
+        }
+    }
+}
+
+/* Moves one packet from the twin's inbox to our guest. */
+static enum stream_again move(struct stream *s)
+{
+    struct stream *t = s->twin;
+    struct device *d = s->device;
+    struct iovec to[PIECES], from[PIECES];
+    struct vsockif_hdr hdr;
+    uint32_t room, len;
+    int to_used, from_used;
+
+    if (!s->open || inbox_is_empty(&t->inbox))
+        return STREAM_WAITS;
+    if (vconn_is_send_shut(&s->v.c)) {
+        stream_discard(t);
+        return STREAM_WAITS;
+    }
+    t->stuck = true;
+    room = vconn_room(&s->v.c);
+    if (!room)
+        return STREAM_WAITS;
+    if (!link_back_can_send(&d->back))
+        return STREAM_THIRSTS;
+    if (room > VSOCKIF_MAX_PACKET)
+        room = VSOCKIF_MAX_PACKET;
+    len = inbox_peek(&t->device->inboxes, &t->inbox, room, from, PIECES, &from_used);
+    len = link_back_room(&d->back, len, to, PIECES, &to_used);
+    copy(to, from, len);
+    vmux_send(d->mux, &s->v, len, &hdr);
+    link_back_send(&d->back, &hdr);
+    d->moved = true;
+    t->stuck = false;
+    stream_delivered(t, len);
+    device_wake(t->device);
+    return inbox_is_empty(&t->inbox) ? STREAM_WAITS : STREAM_MORE;
+}
+
+/* The end of one is the end of the other, once all that was sent before it is delivered. */
+static bool is_over(const struct stream *s)
+{
+    if (!stream_is_closed(s))
+        return false;
+    return !s->open || stream_is_closed(s->twin) || inbox_is_empty(&s->inbox);
+}
+
+static void end_both(struct stream *ended, struct stream *other)
+{
+    int error = ended->v.c.error;
+
+    ended->twin = other->twin = NULL;
+    if (error && !stream_is_closed(other))
+        vmux_abort(other->device->mux, &other->v, error);
+    stream_end(ended);
+    stream_end(other);
+}
+
+enum stream_again relay_turn(struct stream *s)
+{
+    struct stream *t = s->twin;
+    enum stream_again again = move(s);
+
+    if (t->guest_eof && !t->told_eof && s->open && inbox_is_empty(&t->inbox)) {
+        t->told_eof = true;
+        vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, xvsd_now(s->device->x));
+    }
+    if (is_over(s))
+        end_both(s, t);
+    else if (is_over(t))
+        end_both(t, s);
+    else
+        return again;
+    return STREAM_ENDED;
+}
+
+void relay_lost(struct stream *s)
+{
+    struct stream *t = s->twin;
+
+    s->twin = t->twin = NULL;
+    if (!stream_is_closed(t))
+        vmux_abort(t->device->mux, &t->v, ECONNRESET);
+    stream_end(t);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* serve.c: see serve.h. */
+#include "serve.h"
+
+#include <errno.h>
+
+#include "relay.h"
+#include "stream.h"
+
+#define STORM_EVENTS 64u        /* events without work, in a row, that are forgiven */
+#define STORM_MAX_MS 16u        /* between two looks at a guest that goes on */
+#define LOOK_AGAIN_MS 100u      /* life.h: after an event without work */
+
+uint32_t device_buf_alloc(const struct device *d)
+{
+    uint32_t quarter = d->back.mem.tx_bytes / 4;
+
+    return quarter < DEVICE_BUF_ALLOC ? quarter : DEVICE_BUF_ALLOC;
+}
+
+/* ---- beginning and end ---- */
+
+static void on_channel(struct source *source, uint32_t events)
+{
+    struct device *d = container_of(source, struct device, channel);
+
+    (void)events;
+    if (!map_take_event(&d->map))
+        return;
+    d->count.notify_received++;
+    d->masked = true;
+    if (!d->moved)
+        d->idle_events++;
+    else
+        d->idle_events = 0;
+    d->moved = false;
+    if (!map_is_live(&d->map))
+        device_look(d);
+    device_wake(d);
+}
+
+int serve_start(struct device *d)
+{
+    struct vmux_config config = {
+        .conn_size = sizeof(struct stream),
+        .max_conns = d->x->settings->max_connections,
+        .tx_cap = DEVICE_TX_CAP,
+        .first_port = DEVICE_FIRST_PORT,
+        .offer = true
+    };
+    int err;
+
+    link_back_init(&d->back, &d->map.mem);
+    inbox_table_init(&d->inboxes, &d->back, d->x->settings->held_spill_bytes);
+    list_init(&d->streams_turn);
+    list_init(&d->thirst);
+    list_init(&d->holding);
+    d->masked = d->moved = false;
+    d->idle_events = 0;
+    d->unmask_at = UINT64_MAX;
+    config.buf_alloc = device_buf_alloc(d);
+    if ((err = vmux_new(&config, &d->mux)))
+        return err;
+    vmux_set_cids(d->mux, 0, d->cid);
+    if ((err = source_add(&d->x->poller, &d->channel, map_fd(&d->map), EPOLLIN, on_channel))) {
+        vmux_free(d->mux);
+        d->mux = NULL;
+        return err;
+    }
+    device_wake(d);
+    return 0;
+}
+
+static void lose(struct vmux_conn *conn, void *arg)
+{
+    (void)arg;
+    if (!conn->released)
+        stream_lost(stream_of(conn));
+}
+
+void serve_stop(struct device *d)
+{
+    if (!d->mux)
+        return;
+    source_remove(&d->x->poller, &d->channel);
+    list_remove(&d->turn);
+    vmux_transport_reset(d->mux, NULL, NULL);
+    vmux_each(d->mux, lose, NULL);
+    vmux_free(d->mux);
+    d->mux = NULL;
+    list_remove(&d->turn);      /* a stream that ended may have asked for a turn */
+    d->count.from_packets += d->back.counters.rx_packets;
+    d->count.from_bytes += d->back.counters.rx_bytes;
+    d->count.to_packets += d->back.counters.tx_packets;
+    d->count.to_bytes += d->back.counters.tx_bytes;
+    d->count.connects++;
+}
+
+/* ---- from the guest ---- */
+
+/* Acts on what the table says.  True if the packet's data was kept, and its id with it. */
+static bool act(struct device *d, const struct vmux_event *ev, const struct link_request *packet)
+{
+    switch (ev->kind) {
+    case VMUX_OFFER:
+        stream_init(stream_of(ev->conn), d);
+        stream_offered(stream_of(ev->conn));
+        return false;
+    case VMUX_CONN:
+        return stream_event(stream_of(ev->conn), ev->now, packet);
+    default:
+        return false;
+    }
+}
+
+static void violation(struct device *d, const char *why, const struct vsockif_hdr *h)
+{
+    device_refuse(d, "%s (op %u, type %u, flags %u, len %u, from %llu:%u to %llu:%u, buf_alloc %u, fwd_cnt %u)", why,
+                  h->op, h->type, h->flags, h->len, (unsigned long long)h->src_cid, h->src_port,
+                  (unsigned long long)h->dst_cid, h->dst_port, h->buf_alloc, h->fwd_cnt);
+}
+
+/* 1: there is more; 0: nothing is left, or the table is choked; -EPROTO: refused. */
+static int receive(struct device *d)
+{
+    uint32_t bytes = 0;
+
+    for (uint32_t n = 0; n < SERVE_PACKETS && bytes < SERVE_BYTES; n++) {
+        struct link_request packet;
+        struct vmux_event ev;
+        int got;
+
+        if (vmux_is_choked(d->mux))
+            return 0;
+        if ((got = link_back_recv(&d->back, &packet)) <= 0) {
+            if (got)
+                device_refuse(d, "%s", d->back.why);
+            return got;
+        }
+        d->moved = true;
+        vmux_rx(d->mux, &packet.hdr, xvsd_now(d->x), &ev);
+        if (ev.kind == VMUX_VIOLATION) {
+            violation(d, ev.why, &packet.hdr);
+            return -EPROTO;
+        }
+        if (!act(d, &ev, &packet))
+            link_back_done(&d->back, packet.id);
+        bytes += packet.hdr.len;
+    }
+    return 1;
+}
+
+static void expire(struct device *d)
+{
+    uint64_t now = xvsd_now(d->x);
+    struct vmux_event ev;
+
+    while (vmux_next_deadline(d->mux) <= now && vmux_expire(d->mux, now, &ev))
+        act(d, &ev, NULL);
+}
+
+/* ---- to the guest ---- */
+
+static void send_owed(struct device *d)
+{
+    struct vsockif_hdr hdr;
+    struct vmux_conn *who;
+
+    while (link_back_can_send(&d->back) && vmux_owed_by(d->mux, &hdr, &who)) {
+        link_back_send(&d->back, &hdr);
+        d->moved = true;
+        if (who && hdr.op == VSOCKIF_OP_RESPONSE)
+            stream_wake(stream_of(who));        /* it has room from now on */
+    }
+}
+
+/* 1 if streams still wait for a turn. */
+static bool give_turns(struct device *d)
+{
+    for (uint32_t n = 0; n < SERVE_TURNS; n++) {
+        struct list *link = list_take(&d->streams_turn);
+        struct stream *s;
+
+        if (!link)
+            return false;
+        s = container_of(link, struct stream, turn);
+        switch (stream_turn(s)) {
+        case STREAM_MORE:
+            list_append(&d->streams_turn, &s->turn);
+            break;
+        case STREAM_THIRSTS:
+            list_append(&d->thirst, &s->turn);
+            break;
+        default:
+            break;
+        }
+    }
+    return !list_is_empty(&d->streams_turn);
+}
+
+static void quench_thirst(struct device *d)
+{
+    struct list *link;
+
+    while ((link = list_take(&d->thirst)))
+        list_append(&d->streams_turn, link);
+}
+
+/* Data that stands still takes the guest's own ring from its other streams: move it out of the way. */
+static void make_way(struct device *d)
+{
+    struct list *link = d->holding.next, *next;
+
+    for (; link != &d->holding && inbox_is_tight(&d->inboxes); link = next) {
+        struct stream *s = container_of(link, struct stream, holding);
+
+        next = link->next;
+        if (!s->stuck || !s->inbox.held_bytes)
+            continue;
+        d->count.spills++;
+        if (inbox_spill(&d->inboxes, &s->inbox))
+            break;              /* the budget is spent: from here on only this guest waits */
+    }
+}
+
+/* ---- a piece of work ---- */
+
+void device_wake(struct device *d)
+{
+    if (!d->mux || !list_is_empty(&d->turn))
+        return;
+    list_append(&d->x->turns, &d->turn);
+    xvsd_stay_awake(d->x);
+}
+
+void device_unmask(struct device *d)
+{
+    d->unmask_at = UINT64_MAX;
+    if (!d->mux || !d->masked)
+        return;
+    d->masked = false;
+    map_unmask(&d->map);
+}
+
+static void sleep_now(struct device *d)
+{
+    uint32_t storm = d->idle_events > STORM_EVENTS ? d->idle_events - STORM_EVENTS : 0;
+
+    if (!d->masked || d->unmask_at != UINT64_MAX)
+        return;
+    if (d->idle_events)
+        d->look_at = xvsd_now(d->x) + LOOK_AGAIN_MS;
+    if (!storm) {
+        device_unmask(d);
+        return;
+    }
+    if (storm == 1)
+        d->count.storms++;
+    d->unmask_at = xvsd_now(d->x) + (storm < STORM_MAX_MS ? storm : STORM_MAX_MS);
+}
+
+void device_serve(struct device *d)
+{
+    uint32_t buffers = d->back.count;
+    bool more;
+    int got;
+
+    if (!device_is_connected(d))
+        return;
+    if (link_back_refill(&d->back)) {
+        device_refuse(d, "%s", d->back.why);
+        return;
+    }
+    if (d->back.count > buffers)
+        d->moved = true;
+    if (d->back.count)
+        quench_thirst(d);
+    if ((got = receive(d)) < 0)
+        return;
+    expire(d);
+    send_owed(d);
+    more = give_turns(d);
+    make_way(d);
+    send_owed(d);
+    if (link_back_publish(&d->back)) {
+        d->count.notify_sent++;
+        map_notify(&d->map);
+    }
+    if (got || more || !list_is_empty(&d->streams_turn) ||
+        !link_back_arm(&d->back, !vmux_is_choked(d->mux), !list_is_empty(&d->thirst) || vmux_has_owed(d->mux)))
+        device_wake(d);
+    else
+        sleep_now(d);
+    xvsd_wake_at(d->x, device_deadline(d));
+}

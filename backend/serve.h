@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* serve.h: the work of a connected device, a bounded piece at a time.
+ *
+ * One piece (device_serve): take in empty buffers, take packets up to a budget, send what is owed, give streams their
+ * turns up to a budget, publish, and notify the guest at most once.  If work is left, the device goes to the end of the line; if
+ * not, it arms its rings and only then unmasks its channel (XSA-332).  A guest that sends events without work is heard
+ * less and less often. */
+#ifndef XVSD_SERVE_H
+#define XVSD_SERVE_H
+
+#include "device.h"
+
+#define SERVE_PACKETS 256u          /* received in one piece of work */
+#define SERVE_BYTES   (1u << 20)    /* likewise */
+#define SERVE_TURNS   64u           /* of streams, likewise */
+
+/* After map_open(): link, table, inboxes, channel.  0 or a negative errno. */
+int  serve_start(struct device *d);
+/* All streams end with a reset; the pages may be unmapped. */
+void serve_stop(struct device *d);
+
+/* It has something to do: it stands in line.  Harmless when it is not connected. */
+void device_wake(struct device *d);
+void device_serve(struct device *d);
+/* A storm has lasted long enough. */
+void device_unmask(struct device *d);
+
+/* Bytes promised to a new connection of this device. */
+uint32_t device_buf_alloc(const struct device *d);
+
+#endif

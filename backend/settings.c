@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.c: see settings.h.  One table says which keys there are, where they may stand and who reads them. */
+#include "settings.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <ini.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "journal.h"
+#include "vsockif.h"
+
+struct reader {
+    struct settings *settings;
+    struct settings_guest *guest;       /* of the section being read; NULL in [daemon] */
+    char section[160];
+    uint64_t seen;                      /* keys of this section, by their place in the table */
+    char why[SETTINGS_WHY];
+};
+
+__attribute__((format(printf, 2, 3)))
+static bool wrong(struct reader *r, const char *format, ...)
+{
+    va_list args;
+
+    if (!*r->why) {
+        va_start(args, format);
+        vsnprintf(r->why, sizeof r->why, format, args);
+        va_end(args);
+    }
+    return false;
+}
+
+/* ---- values ---- */
+
+static bool read_number(struct reader *r, const char *key, const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    char *end;
+    uint64_t value;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || value < min || value > max)
+        return wrong(r, "%s = %.40s: it must be a number from %llu to %llu", key, text, (unsigned long long)min,
+                     (unsigned long long)max);
+    *out = value;
+    return true;
+}
+
+static bool read_u32(struct reader *r, const char *key, const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+    uint64_t value;
+
+    if (!read_number(r, key, text, min, max, &value))
+        return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool read_bool(struct reader *r, const char *key, const char *text, bool *out)
+{
+    if (strcmp(text, "yes") && strcmp(text, "no"))
+        return wrong(r, "%s = %.40s: it must be yes or no", key, text);
+    *out = *text == 'y';
+    return true;
+}
+
+static bool read_run_dir(struct reader *r, const char *key, const char *text)
+{
+    if (*text != '/')
+        return wrong(r, "%s = %.80s: it must be an absolute path, such as " SETTINGS_RUN, key, text);
+    r->settings->run_dir = strdup(text);
+    return r->settings->run_dir || wrong(r, "out of memory");
+}
+
+static bool read_attach(struct reader *r, const char *key, const char *text)
+{
+    if (strcmp(text, "auto") && strcmp(text, "manual"))
+        return wrong(r, "%s = %.40s: it must be auto or manual", key, text);
+    r->settings->attach_auto = *text == 'a';
+    return true;
+}
+
+static bool read_log_level(struct reader *r, const char *key, const char *text)
+{
+    static const struct { const char *name; int level; } levels[] = {
+        { "error", JOURNAL_ERROR }, { "warning", JOURNAL_WARNING }, { "notice", JOURNAL_NOTICE },
+        { "info", JOURNAL_INFO }, { "debug", JOURNAL_DEBUG }
+    };
+
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (!strcmp(text, levels[i].name)) {
+            r->settings->log_level = levels[i].level;
+            return true;
+        }
+    return wrong(r, "%s = %.40s: it must be error, warning, notice, info or debug", key, text);
+}
+
+static struct settings_sockets *sockets(struct reader *r)
+{
+    return r->guest ? &r->guest->sockets : &r->settings->sockets;
+}
+
+static bool read_mode(struct reader *r, const char *key, const char *text)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+
+    if (*text < '0' || *text > '7' || *end || mode & ~0666ul)
+        return wrong(r, "%s = %.40s: it must be an octal mode such as 0660, without execute bits", key, text);
+    sockets(r)->mode = (mode_t)mode;
+    return sockets(r)->has_mode = true;
+}
+
+static bool read_user(struct reader *r, const char *key, const char *text)
+{
+    const struct passwd *pw = getpwnam(text);
+
+    if (!pw)
+        return wrong(r, "%s = %.40s: there is no such user", key, text);
+    sockets(r)->user = pw->pw_uid;
+    return sockets(r)->has_user = true;
+}
+
+static bool read_group(struct reader *r, const char *key, const char *text)
+{
+    const struct group *gr = getgrnam(text);
+
+    if (!gr)
+        return wrong(r, "%s = %.40s: there is no such group", key, text);
+    sockets(r)->group = gr->gr_gid;
+    return sockets(r)->has_group = true;
+}
+
+static bool read_cid(struct reader *r, const char *key, const char *text)
+{
+    if (!read_number(r, key, text, VSOCKIF_CID_FIRST, 999, &r->guest->cid))
+        return false;
+    for (size_t i = 0; i < r->settings->guest_count; i++) {
+        const struct settings_guest *g = &r->settings->guests[i];
+
+        if (g != r->guest && g->cid == r->guest->cid)
+            return wrong(r, "%s = %s: guest %s has this CID already", key, text, g->name);
+    }
+    return true;
+}
+
+/* A list of names, by commas or spaces, kept as a chain of strings with an empty one at the end. */
+static bool read_peers(struct reader *r, const char *key, const char *text)
+{
+    struct settings_guest *g = r->guest;
+    char *copy, *out, *save = NULL;
+
+    if (!g)
+        return read_bool(r, key, text, &r->settings->guest_to_guest);
+    if (!strcmp(text, "yes") || !strcmp(text, "no")) {
+        g->peers = *text == 'y' ? PEERS_ALL : PEERS_NONE;
+        return true;
+    }
+    copy = strdup(text);
+    g->peer_names = out = calloc(1, strlen(text) + 2);
+    if (!copy || !out) {
+        free(copy);
+        return wrong(r, "out of memory");
+    }
+    for (char *name = strtok_r(copy, ", \t", &save); name; name = strtok_r(NULL, ", \t", &save))
+        out = stpcpy(out, name) + 1;
+    free(copy);
+    g->peers = PEERS_LISTED;
+    return *g->peer_names || wrong(r, "%s is empty: it must be yes, no, or names of guests", key);
+}
+
+static bool read_max_connections(struct reader *r, const char *key, const char *text)
+{
+    return read_u32(r, key, text, 1, 65536, &r->settings->max_connections);
+}
+
+static bool read_ring_order(struct reader *r, const char *key, const char *text)
+{
+    return read_u32(r, key, text, 0, VSOCKIF_MAX_RING_PAGE_ORDER, &r->settings->max_ring_page_order);
+}
+
+static bool read_pool_pages(struct reader *r, const char *key, const char *text)
+{
+    return read_u32(r, key, text, 1, VSOCKIF_MAX_POOL_PAGES, &r->settings->max_pool_pages);
+}
+
+static bool read_spill(struct reader *r, const char *key, const char *text)
+{
+    return read_number(r, key, text, 0, UINT64_C(1) << 32, &r->settings->held_spill_bytes);
+}
+
+/* ---- keys and sections ---- */
+
+static const struct key {
+    const char *name;
+    bool in_daemon, in_guest;
+    bool (*read)(struct reader *r, const char *key, const char *text);
+} keys[] = {
+    { "run_dir",             true,  false, read_run_dir },
+    { "attach",              true,  false, read_attach },
+    { "log_level",           true,  false, read_log_level },
+    { "max_connections",     true,  false, read_max_connections },
+    { "max_ring_page_order", true,  false, read_ring_order },
+    { "max_pool_pages",      true,  false, read_pool_pages },
+    { "held_spill_bytes",    true,  false, read_spill },
+    { "guest_to_guest",      true,  true,  read_peers },
+    { "socket_mode",         true,  true,  read_mode },
+    { "socket_user",         true,  true,  read_user },
+    { "socket_group",        true,  true,  read_group },
+    { "cid",                 false, true,  read_cid },
+};
+
+static bool enter_section(struct reader *r, const char *section)
+{
+    struct settings *s = r->settings;
+    struct settings_guest *more;
+    const char *name;
+
+    snprintf(r->section, sizeof r->section, "%s", section);
+    r->seen = 0;
+    r->guest = NULL;
+    if (!strcmp(section, "daemon"))
+        return true;
+    if (strncmp(section, "guest ", 6) || !section[6 + strspn(section + 6, " ")])
+        return wrong(r, "section [%.60s]: there are only [daemon] and [guest NAME]", section);
+    name = section + 6 + strspn(section + 6, " ");
+    if (settings_guest(s, name))
+        return wrong(r, "section [guest %.60s] is there twice", name);
+    more = reallocarray(s->guests, s->guest_count + 1, sizeof *more);
+    if (!more)
+        return wrong(r, "out of memory");
+    s->guests = more;
+    r->guest = &more[s->guest_count];
+    memset(r->guest, 0, sizeof *r->guest);
+    r->guest->name = strdup(name);
+    if (!r->guest->name)
+        return wrong(r, "out of memory");
+    s->guest_count++;
+    return true;
+}
+
+static bool read_key(struct reader *r, const char *name, const char *value)
+{
+    char list[256] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!(r->guest ? keys[i].in_guest : keys[i].in_daemon))
+            continue;
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", keys[i].name);
+        if (strcmp(name, keys[i].name))
+            continue;
+        if (r->seen >> i & 1)
+            return wrong(r, "%s is given twice in [%s]", name, r->section);
+        r->seen |= UINT64_C(1) << i;
+        return keys[i].read(r, name, value);
+    }
+    return wrong(r, "%.40s: there is no such key in [%s]; there are %s", name, r->section, list);
+}
+
+static int on_pair(void *user, const char *section, const char *name, const char *value)
+{
+    struct reader *r = user;
+
+    if (*r->why)
+        return 0;               /* the first error is the one that is told */
+    if (strcmp(section, r->section) && !enter_section(r, section))
+        return 0;
+    return read_key(r, name, value);
+}
+
+struct settings *settings_default(void)
+{
+    struct settings *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->attach_auto = true;
+    s->log_level = JOURNAL_INFO;
+    s->max_connections = 8192;
+    s->max_ring_page_order = VSOCKIF_MAX_RING_PAGE_ORDER;
+    s->max_pool_pages = 512;
+    s->held_spill_bytes = 4u << 20;
+    s->sockets.mode = 0600;
+    s->sockets.user = (uid_t)-1;
+    s->sockets.group = (gid_t)-1;
+    return s;
+}
+
+int settings_load(const char *path, struct settings **out, char *why)
+{
+    struct reader r = { .settings = settings_default() };
+    int line;
+
+    if (!r.settings) {
+        snprintf(why, SETTINGS_WHY, "out of memory");
+        return -ENOMEM;
+    }
+    errno = 0;
+    line = ini_parse(path, on_pair, &r);
+    if (!line) {
+        *out = r.settings;
+        return 0;
+    }
+    settings_free(r.settings);
+    if (line < 0) {
+        int err = errno ? -errno : -EIO;
+
+        snprintf(why, SETTINGS_WHY, "cannot read %.300s: %s", path, strerror(-err));
+        return err;
+    }
+    if (!*r.why)
+        snprintf(r.why, sizeof r.why, "neither a section, nor key = value, nor a comment (# or ;)");
+    snprintf(why, SETTINGS_WHY, "%.150s:%d: %.340s", path, line, r.why);
+    return -EINVAL;
+}
+
+void settings_free(struct settings *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->guest_count; i++) {
+        free(s->guests[i].name);
+        free(s->guests[i].peer_names);
+    }
+    free(s->guests);
+    free(s->run_dir);
+    free(s);
+}
+
+/* ---- questions ---- */
+
+const struct settings_guest *settings_guest(const struct settings *s, const char *name)
+{
+    for (size_t i = 0; i < s->guest_count; i++)
+        if (!strcmp(s->guests[i].name, name))
+            return &s->guests[i];
+    return NULL;
+}
+
+static bool accepts(const struct settings *s, const char *self, const char *peer)
+{
+    const struct settings_guest *g = settings_guest(s, self);
+
+    if (!g || g->peers == PEERS_INHERIT)
+        return s->guest_to_guest;
+    if (g->peers != PEERS_LISTED)
+        return g->peers == PEERS_ALL;
+    for (const char *name = g->peer_names; *name; name += strlen(name) + 1)
+        if (!strcmp(name, peer))
+            return true;
+    return false;
+}
+
+bool settings_may_speak(const struct settings *s, const char *a, const char *b)
+{
+    return accepts(s, a, b) && accepts(s, b, a);
+}
+
+struct settings_sockets settings_sockets_of(const struct settings *s, const char *name)
+{
+    struct settings_sockets own = s->sockets;
+    const struct settings_guest *g = settings_guest(s, name);
+
+    if (g && g->sockets.has_mode)
+        own.mode = g->sockets.mode;
+    if (g && g->sockets.has_user)
+        own.user = g->sockets.user;
+    if (g && g->sockets.has_group)
+        own.group = g->sockets.group;
+    return own;
+}

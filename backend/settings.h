@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.h: what the administrator has decided, read from xvsd.conf(5).
+ *
+ * A file is read whole, checked strictly and replaces the old settings only if it is good: an unknown section or key,
+ * a value out of bounds, a key given twice, two guests with one CID, are errors that name the file, the
+ * line, the key and what would be right.  Without a file the defaults hold.  One struct is one
+ * heap object, owned by the caller; nothing here is global. */
+#ifndef XVSD_SETTINGS_H
+#define XVSD_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SETTINGS_WHY  512       /* bytes of an error, with its end */
+#define SETTINGS_FILE "/etc/xvs/xvsd.conf"
+#define SETTINGS_RUN  "/run/xvs"
+
+/* Who may use a guest's sockets. */
+struct settings_sockets {
+    mode_t mode;                /* of the listening socket; the directory's follows from it */
+    uid_t user;                 /* (uid_t)-1: the daemon's */
+    gid_t group;                /* (gid_t)-1: the daemon's */
+    bool has_mode, has_user, has_group;
+};
+
+/* Which guests a guest may speak with. */
+enum settings_peers { PEERS_INHERIT, PEERS_NONE, PEERS_ALL, PEERS_LISTED };
+
+struct settings_guest {
+    char *name;
+    uint64_t cid;               /* 0: not given */
+    enum settings_peers peers;
+    char *peer_names;           /* LISTED: names, each ended by a NUL, the last by two */
+    struct settings_sockets sockets;
+};
+
+struct settings {
+    char *run_dir;              /* NULL: not given */
+    bool attach_auto;
+    bool guest_to_guest;
+    int  log_level;             /* enum journal_level */
+    uint32_t max_connections;   /* of one device */
+    uint32_t max_ring_page_order;
+    uint32_t max_pool_pages;
+    uint64_t held_spill_bytes;  /* of one device */
+    struct settings_sockets sockets;
+    struct settings_guest *guests;
+    size_t guest_count;
+};
+
+/* The defaults; NULL without memory. */
+struct settings *settings_default(void);
+/* 0 and new settings; or a negative errno (-ENOENT: no such file), why (SETTINGS_WHY bytes) filled and *out untouched. */
+int  settings_load(const char *path, struct settings **out, char *why);
+void settings_free(struct settings *s);
+
+/* The section [guest NAME], or NULL. */
+const struct settings_guest *settings_guest(const struct settings *s, const char *name);
+/* True if each of the two guests lists the other, or is allowed everyone. */
+bool settings_may_speak(const struct settings *s, const char *a, const char *b);
+/* Sockets of this guest: its own values where it has some, else those of [daemon]. */
+struct settings_sockets settings_sockets_of(const struct settings *s, const char *name);
+
+#endif

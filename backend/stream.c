@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* stream.c: what bridged and relayed streams have in common; see stream.h. */
+#include "stream.h"
+
+#include <errno.h>
+
+#include "bridge.h"
+#include "relay.h"
+#include "serve.h"
+
+void stream_init(struct stream *s, struct device *d)
+{
+    s->device = d;
+    s->socket.fd = -1;
+    list_init(&s->turn);
+    list_init(&s->holding);
+}
+
+void stream_wake(struct stream *s)
+{
+    list_remove(&s->turn);
+    list_append(&s->device->streams_turn, &s->turn);
+    device_wake(s->device);
+}
+
+enum stream_again stream_turn(struct stream *s)
+{
+    return s->twin ? relay_turn(s) : bridge_turn(s);
+}
+
+void stream_offered(struct stream *s)
+{
+    int err = s->v.local.cid == VSOCKIF_CID_HOST ? bridge_connect(s) : relay_connect(s);
+
+    if (err) {
+        vmux_abort(s->device->mux, &s->v, ECONNREFUSED);
+        stream_end(s);
+    }
+}
+
+bool stream_event(struct stream *s, unsigned now, const struct link_request *packet)
+{
+    struct device *d = s->device;
+    bool kept = false;
+
+    if (now & VCONN_NOW_DATA && !s->host_deaf) {
+        if (inbox_is_empty(&s->inbox))
+            list_append(&d->holding, &s->holding);
+        inbox_add(&d->inboxes, &s->inbox, packet->id, packet->data, packet->hdr.len);
+        kept = true;
+    } else if (now & VCONN_NOW_DATA) {
+        vmux_consumed(d->mux, &s->v, packet->hdr.len);
+    }
+    s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
+    if (s->twin)
+        relay_event(s, now);
+    else
+        bridge_event(s, now);
+    return kept;
+}
+
+void stream_delivered(struct stream *s, uint32_t len)
+{
+    inbox_take(&s->device->inboxes, &s->inbox, len);
+    s->device->moved = true;
+    if (inbox_is_empty(&s->inbox))
+        list_remove(&s->holding);
+}
+
+void stream_discard(struct stream *s)
+{
+    uint32_t len = inbox_drop(&s->device->inboxes, &s->inbox);
+
+    list_remove(&s->holding);
+    if (len && s->device->mux)
+        vmux_consumed(s->device->mux, &s->v, len);
+}
+
+void stream_end(struct stream *s)
+{
+    struct device *d = s->device;
+
+    stream_discard(s);
+    list_remove(&s->turn);
+    bridge_close(s);
+    vmux_release(d->mux, &s->v, xvsd_now(d->x));
+    device_wake(d);
+}
+
+void stream_lost(struct stream *s)
+{
+    stream_discard(s);
+    list_remove(&s->turn);
+    bridge_close(s);
+    if (s->twin)
+        relay_lost(s);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* xvsd.h: the daemon as a whole: one process, one thread, one loop.
+ *
+ *     main.c       options, start, stop
+ *     settings.c   what the administrator decided        rundir.c    what host programs see
+ *     registry.c   which devices there are               device.c    one device's life, by xenstore
+ *     map.c        its pages and its event channel       serve.c     its work, a bounded piece at a time
+ *     stream.c     one connection                        bridge.c    …to a UNIX socket
+ *     greet.c      …from a host program                  relay.c     …to another guest
+ *     inbox.c      data that waits for its reader        control.c, verbs.c    questions and commands
+ *     poller.c     descriptors                           journal.c   words
+ *
+ * Fairness: a device that has something to do stands in one queue, 'turns'; each round of the loop serves each device
+ * in it once, with a bounded piece of work (serve.h).  So a guest that floods costs the others one such piece a round.
+ * Nothing here locks, and nothing blocks but xenstored's answers. */
+#ifndef XVSD_H
+#define XVSD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "list.h"
+#include "paths.h"
+#include "poller.h"
+#include "rundir.h"
+#include "settings.h"
+#include "store.h"
+
+struct xvsd {
+    uv_loop_t loop;
+    uv_check_t check;
+    uv_idle_t idle;             /* runs while devices stand in turns, so that the loop does not sleep */
+    uv_timer_t timer;           /* one for all deadlines */
+    uint64_t timer_at;          /* ms, UINT64_MAX when it is stopped */
+    uv_signal_t hup, term, interrupt;
+    struct poller poller;
+    struct settings *settings;
+    const char *settings_path;
+    const char *run_dir_option; /* NULL: not given */
+    bool verbose;
+    struct rundir rundir;
+    struct store *store;
+    struct source store_source;
+    uint64_t store_check_at;    /* ms */
+    uint64_t rescan_at;         /* ms: when to look for devices again, UINT64_MAX for not at all */
+    uint32_t self;              /* our own domid */
+    uint64_t declined[(PATHS_DOMID + 63) / 64];     /* domids that are to have no device of their own accord */
+    struct list devices;        /* struct device.link */
+    struct list turns;          /* struct device.turn */
+    uint64_t started;           /* ms */
+    uint64_t stop_at;           /* ms: when a stop becomes impatient; 0 while not stopping */
+    bool out_of_files;          /* said once */
+    struct control *control;
+};
+
+/* Milliseconds, as of the begin of this round of the loop. */
+static inline uint64_t xvsd_now(const struct xvsd *x)
+{
+    return uv_now(&x->loop);
+}
+
+/* Calls device_due() of whoever is due at 'at' (ms) or earlier. */
+void xvsd_wake_at(struct xvsd *x, uint64_t at);
+/* There is work: the loop goes round without sleeping until 'turns' is empty. */
+void xvsd_stay_awake(struct xvsd *x);
+/* SIGHUP and the control socket: reads the settings again; the old ones stay on an error, which goes to why. */
+int  xvsd_reload(struct xvsd *x, char *why);
+/* accept() or socket() gave EMFILE: says so once. */
+void xvsd_out_of_files(struct xvsd *x);
+
+#endif
