@@ -20,7 +20,7 @@ int domains_list(struct store *s, uint32_t *out, size_t max, bool *more);
 /* The domain has a directory of its own.  xl removes it when it destroys the domain. */
 bool domains_exists(struct store *s, uint32_t domid);
 
-/* -ENOENT without a name, -EINVAL for one that we do not repeat. */
+/* 0; -ENOENT without a name, -EINVAL for one that we do not repeat. */
 int domains_name(struct store *s, uint32_t domid, char name[DOMAINS_NAME]);
 
 /* A name, or a domid in decimal ("5"), as the user of a command types it.  A domid wins over a name of digits, as with
