@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* cat.c: xvs cat, standard input and output as a stream. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pump.h"
+#include "say.h"
+#include "verb.h"
+
+#define STEP_TERMINAL (SECOND / 2)
+#define STEP_FILE     (10 * SECOND)
+
+struct cat {
+    struct loop loop;
+    struct side side;
+    struct dial dial;
+    struct listening listening;
+    struct end *stdio, *peer;   /* peer: NULL while nobody is there */
+    struct pump pump;
+    struct timer idle_timer, progress_timer;
+    int64_t idle, patience, retry;      /* ns; idle 0: for ever */
+    int64_t began;
+    bool listens, keeps, probes, holds, progress;
+};
+
+static struct cat *cat_of_pump(struct pump *p)
+{
+    return container_of(p, struct cat, pump);
+}
+
+/* ---- progress ---- */
+
+static void show_progress(struct cat *c, bool last)
+{
+    char sent[SIZE_TEXT], received[SIZE_TEXT], rate[SIZE_TEXT];
+    uint64_t out = c->pump.flow[0].bytes, in = c->pump.flow[1].bytes;
+    double seconds = (double)(clock_ns() - c->began) / SECOND;
+    bool terminal = isatty(STDERR_FILENO);
+
+    fprintf(stderr, "%s%.0f s: %s sent, %s received, %s/s%s", terminal ? "\r\033[K" : "", seconds,
+            size_text(sent, out), size_text(received, in),
+            size_text(rate, seconds > 0 ? (uint64_t)((double)(out + in) / seconds) : 0), last || !terminal ? "\n" : "");
+}
+
+static void progress_due(struct timer *t)
+{
+    struct cat *c = container_of(t, struct cat, progress_timer);
+
+    show_progress(c, false);
+    timer_set(&c->loop, t, clock_ns() + (isatty(STDERR_FILENO) ? STEP_TERMINAL : STEP_FILE), progress_due);
+}
+
+/* ---- a conversation ---- */
+
+static void take_caller(struct cat *c);
+
+/* The conversation is over: its exit status, with a message if it is not 0. */
+static int judge(struct cat *c, int err)
+{
+    const struct flow *out = &c->pump.flow[0];
+
+    if (err && c->pump.culprit == c->stdio) {
+        /* Whoever read our output went away, as head(1) does: that is no news to anybody. */
+        if (err == -EPIPE)
+            return EXIT_LOCAL;
+        return fail(EXIT_LOCAL, "standard %s: %s", c->pump.reading ? "input" : "output", strerror(-err));
+    }
+    if (err == -ECONNRESET)
+        return fail(EXIT_RESET, "the connection was reset by the peer, or the device went down");
+    if (err)
+        return fail(exit_status(err), "the connection broke: %s", strerror(-err));
+    if (out->lost)
+        return fail(EXIT_RESET, "the peer stopped reading before the end of standard input");
+    return EXIT_OK;
+}
+
+static void hang_up(struct cat *c, bool reset)
+{
+    timer_drop(&c->idle_timer);
+    timer_drop(&c->progress_timer);
+    if (c->progress)
+        show_progress(c, true);
+    c->peer->ops->close(c->peer, reset);
+    c->peer = NULL;
+}
+
+static void over(struct pump *p, int err)
+{
+    struct cat *c = cat_of_pump(p);
+    int status = judge(c, err);
+
+    hang_up(c, err != 0);
+    if (!c->keeps || (err && p->culprit == c->stdio))
+        loop_stop(&c->loop, status);
+    else
+        take_caller(c);
+}
+
+static void idle_due(struct timer *t)
+{
+    struct cat *c = container_of(t, struct cat, idle_timer);
+    int64_t end = c->pump.moved + c->idle;
+    int status;
+
+    if (clock_ns() < end) {
+        timer_set(&c->loop, t, end, idle_due);
+        return;
+    }
+    pump_drop(&c->pump);
+    status = fail(EXIT_TIME, "not a byte for %.3g s", (double)c->idle / SECOND);
+    hang_up(c, true);
+    if (!c->keeps)
+        loop_stop(&c->loop, status);
+    else
+        take_caller(c);
+}
+
+static void converse(struct cat *c, struct end *peer)
+{
+    c->peer = peer;
+    c->began = clock_ns();
+    memset(&c->pump, 0, sizeof c->pump);
+    c->pump.flow[0].hold = c->holds;
+    c->pump.flow[1].vital = true;
+    pump_start(&c->pump, &c->loop, c->stdio, peer, over);
+    if (c->idle)
+        timer_set(&c->loop, &c->idle_timer, c->began + c->idle, idle_due);
+    if (c->progress)
+        timer_set(&c->loop, &c->progress_timer, c->began + STEP_TERMINAL, progress_due);
+}
+
+/* ---- beginning one ---- */
+
+static void dialled(struct dial *d, int err, struct end *end)
+{
+    struct cat *c = d->arg;
+
+    if (err) {
+        loop_stop(&c->loop, fail(exit_status(err), "%s", d->why[0] ? d->why : strerror(-err)));
+        return;
+    }
+    if (common.verbose)
+        say("connected to %s port %u", d->peer, d->port);
+    if (c->probes) {
+        end->ops->close(end, false);
+        loop_stop(&c->loop, EXIT_OK);
+        return;
+    }
+    converse(c, end);
+}
+
+static void take_caller(struct cat *c)
+{
+    struct caller caller;
+    struct end *end;
+    int err;
+
+    if (c->peer)
+        return;                 /* one at a time: the next waits in the backlog */
+    err = listening_accept(&c->listening, &end, &caller);
+    if (err == -EAGAIN)
+        return;
+    if (err) {
+        loop_stop(&c->loop, fail(EXIT_LOCAL, "cannot accept: %s", strerror(-err)));
+        return;
+    }
+    if (common.verbose && caller.has_port)
+        say("connection from CID %llu port %u", (unsigned long long)caller.cid, caller.port);
+    else if (common.verbose)
+        say("connection from %s", c->listening.peer);
+    if (!c->keeps)
+        listening_close(&c->listening);
+    converse(c, end);
+}
+
+static void ready(struct listening *l)
+{
+    take_caller(l->arg);
+}
+
+static int begin(struct cat *c, const char *peer, uint32_t port)
+{
+    int status;
+
+    if (c->listens) {
+        if (c->side.is_host && !peer)
+            return fail_usage("in dom0 a guest is needed: xvs cat -l %u GUEST", port);
+        c->listening = (struct listening){ .side = &c->side, .peer = peer, .port = port, .ready = ready, .arg = c };
+        if (!(status = listening_open(&c->listening)) && common.verbose)
+            say("listening at port %u", port);
+        return status;
+    }
+    c->dial = (struct dial){ .side = &c->side, .peer = peer, .port = port, .patience = c->patience,
+                             .retry = c->retry, .done = dialled, .arg = c };
+    dial_start(&c->dial);
+    return EXIT_OK;
+}
+
+/* ---- the command line ---- */
+
+static const char help[] =
+    "usage: xvs cat [OPTION...] PEER PORT\n"
+    "       xvs cat -l [OPTION...] PORT [GUEST]\n"
+    "Connects standard input and output with a stream.  The end of standard input is passed on as a\n"
+    "half-close, and what the peer still has to say is waited for.\n"
+    "\n"
+    "PEER is in dom0 a guest (its name, domid, or cid:N); in a guest it is host, local, or a CID.\n"
+    "\n"
+    "  -l, --listen            wait for one connection; in dom0 for one from GUEST\n"
+    "  -k, --keep              with -l: after a connection wait for the next\n"
+    "  -w, --wait SECONDS      time limit for connecting (default 5)\n"
+    "  -r, --retry SECONDS     repeat failed attempts for so long, until somebody listens\n"
+    "  -i, --idle-timeout SECONDS  give up when not a byte has moved for so long\n"
+    "  -n, --no-shutdown       do not pass on the end of standard input\n"
+    "  -z, --zero              only see whether somebody listens\n"
+    "  -p, --progress          show how much has moved\n"
+    "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
+    "\n"
+    "Example: copy a file out of guest web1, which runs 'xvs cat -l 5000 < dump'\n"
+    "  xvs cat --retry 30 web1 5000 < /dev/null > dump\n"
+    "\n"
+    "Exit status: 0 both directions ended in order, 3 no guest or device, 4 refused, 5 timed out,\n"
+    "6 connection broken, 7 error on standard input or output.\n";
+
+static bool seconds_argument(const char *text, int64_t *ns)
+{
+    if (parse_seconds(text, ns))
+        return true;
+    fail_usage("'%s' is no number of seconds", text);
+    return false;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "listen", no_argument, NULL, 'l' },
+        { "keep", no_argument, NULL, 'k' },
+        { "wait", required_argument, NULL, 'w' },
+        { "retry", required_argument, NULL, 'r' },
+        { "idle-timeout", required_argument, NULL, 'i' },
+        { "no-shutdown", no_argument, NULL, 'n' },
+        { "zero", no_argument, NULL, 'z' },
+        { "progress", no_argument, NULL, 'p' },
+        COMMON_LONG
+    };
+    struct cat c = { .patience = 5 * SECOND };
+    int status = EXIT_OK, option, args;
+    uint32_t port;
+
+    while ((option = options_next(argc, argv, ":lkw:r:i:nzp" COMMON_SHORT, options, verb->help, &status)) != -1) {
+        switch (option) {
+        case 'l':
+            c.listens = true;
+            break;
+        case 'k':
+            c.keeps = true;
+            break;
+        case 'w':
+        case 'r':
+        case 'i':
+            if (!seconds_argument(optarg, option == 'w' ? &c.patience : option == 'r' ? &c.retry : &c.idle))
+                return EXIT_USAGE;
+            break;
+        case 'n':
+            c.holds = true;
+            break;
+        case 'z':
+            c.probes = true;
+            break;
+        case 'p':
+            c.progress = true;
+            break;
+        default:
+            return status;
+        }
+    }
+    args = argc - optind;
+    argv += optind;
+    if (c.listens ? args < 1 || args > 2 : args != 2)
+        return fail_usage(c.listens ? "-l wants PORT, and in dom0 GUEST" : "PEER and PORT are needed");
+    if (c.keeps && !c.listens)
+        return fail_usage("-k needs -l");
+    if (c.probes && c.listens)
+        return fail_usage("-z and -l exclude each other");
+    if (!port_argument(argv[c.listens ? 0 : 1], &port))
+        return EXIT_USAGE;
+
+    if (loop_begin(&c.loop) < 0 || !(c.stdio = fdend_stdio(&c.loop, c.keeps)))
+        return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
+    if (!(status = side_open(&c.side, &c.loop, &common)) &&
+        !(status = begin(&c, c.listens ? args == 2 ? argv[1] : NULL : argv[0], port)))
+        status = loop_run(&c.loop);
+    if (c.peer) {
+        pump_drop(&c.pump);
+        c.peer->ops->close(c.peer, true);
+    }
+    if (c.dial.side)
+        dial_drop(&c.dial);
+    listening_close(&c.listening);
+    side_close(&c.side);
+    c.stdio->ops->close(c.stdio, false);
+    return loop_end(&c.loop, status);
+}
+
+const struct verb verb_cat = { "cat", "standard input and output as a stream", help, run };

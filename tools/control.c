@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* control.c: see control.h.  Every answer is checked, as if anybody could listen there. */
+#include "control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "say.h"
+
+#define ANSWER_MAX (64u << 20)
+#define PATIENCE   (10 * SECOND)
+
+const char *run_dir(void)
+{
+    const char *dir = getenv("XVS_RUN_DIR");
+
+    return dir && *dir ? dir : "/run/xvs";
+}
+
+bool is_dom0(void)
+{
+    char path[4096], caps[64] = "";
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/control.sock", run_dir());
+    if (access(path, F_OK) == 0)
+        return true;
+    if ((f = fopen("/proc/xen/capabilities", "re"))) {
+        if (!fgets(caps, sizeof caps, f))
+            caps[0] = '\0';
+        fclose(f);
+    }
+    return strstr(caps, "control_d") != NULL;
+}
+
+/* ---- UNIX sockets ---- */
+
+int unix_address(int dirfd, const char *name, struct sockaddr_un *address)
+{
+    int n;
+
+    *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    n = snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", dirfd, name);
+    return n < (int)sizeof address->sun_path ? 0 : -ENAMETOOLONG;
+}
+
+int unix_connect(int dirfd, const char *name, int flags)
+{
+    struct sockaddr_un address;
+    int fd, err = unix_address(dirfd, name, &address);
+
+    if (err)
+        return err;
+    if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)) < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+/* ---- one question ---- */
+
+/* 0 when fd is ready, or a negative errno. */
+static int wait_for(int fd, short what, int64_t end)
+{
+    struct pollfd p = { .fd = fd, .events = what };
+
+    for (;;) {
+        int64_t left = end - clock_ns();
+        int n = left > 0 ? poll(&p, 1, (int)(left / 1000000) + 1) : 0;
+
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+static int send_line(int fd, const char *line, int64_t end)
+{
+    size_t len = strlen(line);
+
+    while (len) {
+        ssize_t n = send(fd, line, len, MSG_NOSIGNAL);
+        int err;
+
+        if (n >= 0) {
+            line += n;
+            len -= (size_t)n;
+        } else if (errno != EAGAIN && errno != EINTR) {
+            return -errno;
+        } else if (errno == EAGAIN && (err = wait_for(fd, POLLOUT, end))) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* Until the newline or the end: the length, which the caller frees with *text. */
+static ssize_t read_line(int fd, char **text, int64_t end)
+{
+    size_t len = 0, room = 0;
+
+    *text = NULL;
+    for (;;) {
+        ssize_t n;
+        int err;
+
+        if (len == room) {
+            char *bigger;
+
+            room = room ? 2 * room : 4096;
+            if (room > ANSWER_MAX)
+                return -EPROTO;
+            if (!(bigger = realloc(*text, room)))
+                return -ENOMEM;
+            *text = bigger;
+        }
+        n = recv(fd, *text + len, room - len, 0);
+        if (n == 0)
+            return (ssize_t)len;
+        if (n > 0) {
+            char *newline = memchr(*text + len, '\n', (size_t)n);
+
+            if (newline)
+                return newline - *text;
+            len += (size_t)n;
+        } else if (errno != EAGAIN && errno != EINTR) {
+            return -errno;
+        } else if (errno == EAGAIN && (err = wait_for(fd, POLLIN, end))) {
+            return err;
+        }
+    }
+}
+
+static int converse(int fd, json_t *request, json_t **answer, char *why)
+{
+    int64_t end = clock_ns() + PATIENCE;
+    char *out = json_dumps(request, JSON_COMPACT), *line = NULL, *in = NULL;
+    json_error_t error;
+    ssize_t n;
+    int err = -ENOMEM;
+
+    if (!out || asprintf(&line, "%s\n", out) < 0)
+        goto out;
+    if ((err = send_line(fd, line, end)))
+        goto out;
+    if ((n = read_line(fd, &in, end)) < 0) {
+        err = (int)n;
+        goto out;
+    }
+    *answer = json_loadb(in ? in : "", (size_t)n, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(*answer)) {
+        err = -EPROTO;
+        snprintf(why, WHY, n ? "the daemon's answer makes no sense: %s" : "the daemon hung up without an answer%.0s",
+                 *answer ? "no object" : error.text);
+    }
+out:
+    free(out);
+    free(line);
+    free(in);
+    return err;
+}
+
+static int verdict(const json_t *answer, char *why)
+{
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    const char *code = json_string_value(json_object_get(answer, "code"));
+
+    if (json_is_true(json_object_get(answer, "ok")))
+        return 0;
+    snprintf(why, WHY, "%s", error ? error : "the daemon refused without a reason");
+    return code && strcmp(code, "ENOENT") == 0 ? -ENXIO : -EREMOTEIO;
+}
+
+int control_ask(json_t *request, json_t **answer, char why[WHY])
+{
+    const char *dir = run_dir();
+    int dirfd = -1, fd = -1, err;
+
+    *answer = NULL;
+    why[0] = '\0';
+    if ((dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        err = -errno;
+    else if ((fd = unix_connect(dirfd, "control.sock", 0)) < 0)
+        err = fd;
+    else if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        err = -errno;
+    else if (!(err = converse(fd, request, answer, why)))
+        err = verdict(*answer, why);
+
+    if (fd < 0 && (err == -ENOENT || err == -ENOTDIR || err == -ECONNREFUSED)) {
+        snprintf(why, WHY, "xvsd is not running: %s/control.sock %s; start it with 'systemctl start xvsd', or name its "
+                 "directory with --run-dir", dir, err == -ECONNREFUSED ? "is a left-over" : "is not there");
+        err = -ENOENT;
+    } else if (fd < 0 && err == -EACCES) {
+        snprintf(why, WHY, "no permission for %s/control.sock; become root, or join the group that xvsd.conf names", dir);
+    } else if (err == -ETIMEDOUT) {
+        snprintf(why, WHY, "xvsd has not answered within %d s; see its journal", (int)(PATIENCE / SECOND));
+    } else if (err && !why[0]) {
+        snprintf(why, WHY, "cannot ask xvsd at %s/control.sock: %s", dir, strerror(-err));
+    }
+    if (err) {
+        json_decref(*answer);
+        *answer = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (dirfd >= 0)
+        close(dirfd);
+    json_decref(request);
+    return err;
+}
+
+int control_status(int err)
+{
+    switch (-err) {
+    case ENOENT:
+    case ENXIO:
+        return EXIT_ABSENT;
+    case EACCES:
+        return EXIT_REFUSED;
+    case ETIMEDOUT:
+        return EXIT_TIME;
+    case ECONNRESET:
+    case EPIPE:
+    case EPROTO:
+        return EXIT_RESET;
+    default:
+        return EXIT_OTHER;
+    }
+}

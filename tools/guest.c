@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* guest.c: connections in a guest, over libxvs: a device as one watch of the loop, streams as ends.
+ *
+ * Everything written in a turn is gathered (XVS_MORE) and shown to the backend before the loop sleeps, so a turn costs
+ * one notification however many streams it served. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <xvs.h>
+
+#include "say.h"
+#include "side.h"
+
+#define BACKLOG 128
+#define LINGER  (10 * SECOND)   /* a close takes 8 s at most */
+#define BULK    32768           /* a piece so full is sent at once: the backend may begin */
+
+struct guest {
+    struct side *side;
+    struct xvs *x;
+    struct watch watch;
+    struct list waiting;        /* dials that wait for the device */
+};
+
+/* Whose events these are: the user pointer of streams and listeners. */
+struct user {
+    enum { CALLING, TALKING, LISTENING } kind;
+};
+
+struct talk {
+    struct user user;           /* CALLING until it is open */
+    struct end end;
+    struct xvs_stream *stream;
+    struct dial *dial;
+};
+
+struct ear {
+    struct user user;
+    struct listening *listening;
+    struct xvs_listener *listener;
+};
+
+/* ---- a stream as an end ---- */
+
+static struct talk *talk_of(struct end *e)
+{
+    return container_of(e, struct talk, end);
+}
+
+static int talk_peek(struct end *e, struct iovec *iov, int max)
+{
+    return xvs_peek(talk_of(e)->stream, iov, max);
+}
+
+static void talk_done(struct end *e, size_t len)
+{
+    xvs_done(talk_of(e)->stream, len);
+}
+
+static ssize_t talk_write(struct end *e, const struct iovec *iov, int count)
+{
+    ssize_t n = xvs_sendv(talk_of(e)->stream, iov, count, XVS_MORE);
+
+    return n ? n : -EAGAIN;
+}
+
+static ssize_t talk_reserve(struct end *e, size_t want, void **piece)
+{
+    return xvs_reserve(talk_of(e)->stream, want, piece);
+}
+
+static int talk_commit(struct end *e, size_t len)
+{
+    return xvs_commit(talk_of(e)->stream, len, len && len < BULK ? XVS_MORE : 0);
+}
+
+static int talk_finish(struct end *e)
+{
+    int err = xvs_shutdown(talk_of(e)->stream, SHUT_WR);
+
+    /* How a stream ended that is over already, its reader hears. */
+    return err == -ENOMEM || err == -EINVAL ? err : 0;
+}
+
+static void talk_stop(struct end *e)
+{
+    xvs_shutdown(talk_of(e)->stream, SHUT_RD);
+}
+
+static bool talk_is_cut(struct end *e)
+{
+    struct xvs_stream *s = talk_of(e)->stream;
+    void *piece;
+    ssize_t n = xvs_reserve(s, 1, &piece);
+
+    if (n > 0)
+        xvs_commit(s, 0, 0);
+    return n < 0 && n != -EAGAIN;
+}
+
+static void talk_close(struct end *e, bool reset)
+{
+    struct talk *t = talk_of(e);
+
+    if (reset)
+        xvs_stream_reset(t->stream);
+    else
+        xvs_stream_close(t->stream);
+    free(t);
+}
+
+static struct talk *talk_new(struct xvs_stream *s, struct dial *d)
+{
+    static const struct end_ops ops = {
+        .peek = talk_peek,     .done = talk_done,       .write = talk_write,   .reserve = talk_reserve,
+        .commit = talk_commit, .finish = talk_finish,   .stop = talk_stop,     .is_cut = talk_is_cut,
+        .close = talk_close,
+    };
+    struct talk *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return NULL;
+    *t = (struct talk){ .user = { d ? CALLING : TALKING }, .end = { .ops = &ops }, .stream = s, .dial = d };
+    xvs_stream_set_user(s, &t->user);
+    return t;
+}
+
+/* ---- calling ---- */
+
+static bool parse_peer(const char *word, uint64_t *cid)
+{
+    if (strcmp(word, "host") == 0)
+        *cid = XVS_CID_HOST;
+    else if (strcmp(word, "local") == 0)
+        *cid = XVS_CID_LOCAL;
+    else
+        return parse_number(strncmp(word, "cid:", 4) == 0 ? word + 4 : word, UINT32_MAX, cid);
+    return true;
+}
+
+static int call(struct guest *g, struct dial *d)
+{
+    struct xvs_stream *s;
+    struct talk *t;
+    uint64_t cid;
+    int err;
+
+    if (!parse_peer(d->peer, &cid)) {
+        snprintf(d->why, sizeof d->why, "'%s' is no peer: write host, local, or another guest's CID", d->peer);
+        return -EINVAL;
+    }
+    if (!xvs_is_up(g->x)) {
+        list_init(&d->link);
+        list_append(&g->waiting, &d->link);
+        return 0;
+    }
+    if ((err = xvs_connect(g->x, cid, d->port, &s))) {
+        snprintf(d->why, sizeof d->why, "cannot connect to %s port %u: %s", d->peer, d->port, strerror(-err));
+        return err;
+    }
+    if (!(t = talk_new(s, d))) {
+        xvs_stream_close(s);
+        return -ENOMEM;
+    }
+    d->attempt = t;
+    return 0;
+}
+
+static int guest_dial(struct dial *d)
+{
+    return call(d->side->own, d);
+}
+
+static void leave_queue(struct dial *d)
+{
+    if (d->link.next)
+        list_remove(&d->link);
+    d->link.next = NULL;
+}
+
+static int guest_dial_abort(struct dial *d, int err)
+{
+    struct guest *g = d->side->own;
+    struct talk *t = d->attempt;
+
+    leave_queue(d);
+    d->attempt = NULL;
+    if (t) {
+        xvs_stream_close(t->stream);
+        free(t);
+    }
+    if (xvs_is_up(g->x)) {
+        snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+        return err;
+    }
+    snprintf(d->why, sizeof d->why, "the vsock device is not up: %s; is xvsd running in dom0, and this guest attached?",
+             xvs_reason(g->x));
+    return -ENETDOWN;
+}
+
+static void device_up(struct guest *g)
+{
+    struct list now, *link;
+
+    if (g->side->options.verbose)
+        say("the device is up, CID %llu", (unsigned long long)xvs_cid(g->x));
+    list_init(&now);
+    while ((link = list_take(&g->waiting)))
+        list_append(&now, link);
+    while ((link = list_take(&now))) {
+        struct dial *d = container_of(link, struct dial, link);
+        int err;
+
+        link->next = NULL;
+        if ((err = call(g, d)))
+            dial_end(d, err, NULL);
+    }
+}
+
+static void call_answered(struct talk *t, unsigned what)
+{
+    struct dial *d = t->dial;
+    int err = xvs_stream_error(t->stream);
+
+    /* Both at once: it opened, and ended before we looked.  What it said is still to be read. */
+    if (what & XVS_EVENT_OPEN) {
+        t->user.kind = TALKING;
+        t->dial = NULL;
+        d->attempt = NULL;
+        dial_end(d, 0, &t->end);
+    } else if (what & XVS_EVENT_HUP) {
+        d->attempt = NULL;
+        xvs_stream_close(t->stream);
+        free(t);
+        if (err == -ECONNREFUSED)
+            snprintf(d->why, sizeof d->why, "nobody listens at port %u of %s, or its backlog is full", d->port, d->peer);
+        else if (err == -ETIMEDOUT)
+            snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+        else
+            snprintf(d->why, sizeof d->why, "%s port %u: %s", d->peer, d->port, strerror(-err));
+        dial_end(d, err ? err : -ECONNRESET, NULL);
+    }
+}
+
+/* ---- events ---- */
+
+static void dispatch(struct guest *g, const struct xvs_event *ev)
+{
+    struct user *user = ev->user;
+
+    if (!user) {
+        if ((ev->what & XVS_EVENT_DOWN) && g->side->options.verbose)
+            say("the device is down: %s", xvs_reason(g->x));
+        if (ev->what & XVS_EVENT_UP)
+            device_up(g);
+    } else if (user->kind == LISTENING) {
+        struct ear *ear = container_of(user, struct ear, user);
+
+        ear->listening->ready(ear->listening);
+    } else {
+        struct talk *t = container_of(user, struct talk, user);
+
+        if (user->kind == CALLING)
+            call_answered(t, ev->what);
+        else if (t->end.wake)
+            t->end.wake(t->end.arg);
+    }
+}
+
+/* Sends what was gathered, takes what has come; the events start tasks, and the loop comes back before it sleeps. */
+static void turn(void *arg)
+{
+    struct guest *g = arg;
+    struct xvs_event ev;
+    int err = xvs_process(g->x);
+
+    if (err)
+        loop_stop(g->side->loop, fail(EXIT_ABSENT, "the vsock device has failed: %s", strerror(-err)));
+    while (!err && xvs_next_event(g->x, &ev))
+        dispatch(g, &ev);
+    g->watch.want = POLLIN;
+}
+
+static void device_ready(struct watch *w)
+{
+    w->want = POLLIN;           /* turn() runs before the next sleep */
+}
+
+/* ---- being called ---- */
+
+static int guest_listen(struct listening *l)
+{
+    struct guest *g = l->side->own;
+    struct ear *ear = calloc(1, sizeof *ear);
+    int err = ear ? xvs_listen(g->x, l->port, BACKLOG, &ear->listener) : -ENOMEM;
+
+    if (err) {
+        free(ear);
+        return fail(EXIT_LOCAL, "cannot listen at port %u: %s", l->port, strerror(-err));
+    }
+    ear->user.kind = LISTENING;
+    ear->listening = l;
+    xvs_listener_set_user(ear->listener, &ear->user);
+    l->own = ear;
+    return EXIT_OK;
+}
+
+static int guest_accept(struct listening *l, struct end **end, struct caller *caller)
+{
+    struct ear *ear = l->own;
+    struct xvs_stream *s;
+    struct talk *t;
+    int err = xvs_accept(ear->listener, &s);
+
+    if (err)
+        return err;
+    if (!(t = talk_new(s, NULL))) {
+        xvs_stream_reset(s);
+        return -ENOMEM;
+    }
+    *end = &t->end;
+    *caller = (struct caller){
+        .cid = xvs_stream_peer(s).cid,
+        .port = xvs_stream_peer(s).port,
+        .has_port = true,
+        .local_cid = xvs_stream_local(s).cid,
+    };
+    return 0;
+}
+
+static void guest_unlisten(struct listening *l)
+{
+    struct ear *ear = l->own;
+
+    xvs_listener_close(ear->listener);
+    free(ear);
+}
+
+/* ---- the device ---- */
+
+static void log_line(void *arg, const char *line)
+{
+    (void)arg;
+    say("%s", line);
+}
+
+/* Closing streams have things to say to the backend, and the device must live until they are said, or a signal comes. */
+static void linger(struct xvs *x, int signals)
+{
+    struct pollfd p[] = { { .fd = xvs_fd(x), .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+    struct xvs_stats stats = { .size = sizeof stats };
+    int64_t end = clock_ns() + LINGER;
+    struct xvs_event ev;
+
+    for (;;) {
+        int err = xvs_process(x);
+
+        while (xvs_next_event(x, &ev))
+            ;
+        xvs_get_stats(x, &stats);
+        if (err || !stats.streams || !xvs_is_up(x) || clock_ns() >= end)
+            return;
+        if ((poll(p, 2, 100) < 0 && errno != EINTR) || p[1].revents)
+            return;
+    }
+}
+
+static void guest_close(struct side *s)
+{
+    struct guest *g = s->own;
+
+    watch_drop(s->loop, &g->watch);
+    s->loop->prepare = NULL;
+    if (!s->loop->caught)
+        linger(g->x, s->loop->signals.fd);
+    xvs_close(g->x);
+    free(g);
+}
+
+int guest_open(struct side *s)
+{
+    static const struct side_ops ops = {
+        .close = guest_close,
+        .dial = guest_dial,
+        .dial_abort = guest_dial_abort,
+        .listen = guest_listen,
+        .accept = guest_accept,
+        .unlisten = guest_unlisten,
+    };
+    struct guest *g = calloc(1, sizeof *g);
+    struct xvs_options o;
+    int err;
+
+    if (!g)
+        return fail(EXIT_OTHER, "out of memory");
+    xvs_options_init(&o);
+    o.device = s->options.device;
+    o.connect_timeout = 1000000000 / 1000;      /* the dial's own limit comes first */
+    o.log = s->options.verbose ? log_line : NULL;
+    g->side = s;
+    list_init(&g->waiting);
+    if ((err = xvs_open(&o, &g->x))) {
+        free(g);
+        return fail(exit_status(err), "cannot open the vsock device of this guest: %s%s", xvs_open_error(),
+                    err == -ENOENT && s->options.which == SIDE_GUESS
+                        ? "; in dom0, xvsd is not running: start it, or name its directory with --run-dir" : "");
+    }
+    watch_add(s->loop, &g->watch, xvs_fd(g->x), device_ready);
+    g->watch.want = POLLIN;
+    s->loop->prepare = turn;
+    s->loop->prepare_arg = g;
+    s->own = g;
+    s->ops = &ops;
+    return EXIT_OK;
+}

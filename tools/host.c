@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/* host.c: connections in dom0, over the UNIX sockets of the daemon (Firecracker's convention).
+ *
+ *     calling       connect to RUN/guest/NAME/vsock, say "CONNECT <port>\n", read "OK <number>\n" and not a byte more
+ *     being called  listen at RUN/guest/NAME/vsock_<port>
+ *
+ * A listening socket gets its name when it already listens (bound under another name, then linked), so one that refuses
+ * is a left-over for certain; a lock on the directory keeps two of us from removing each other's. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "say.h"
+#include "side.h"
+
+#define LINE_MAX_OK 32          /* "OK <u32>\n" is shorter */
+#define BACKLOG     128
+
+/* ---- finding a guest ---- */
+
+static bool is_plain_name(const char *name)
+{
+    if (!*name || *name == '.')
+        return false;
+    for (; *name; name++)
+        if (!isalnum((unsigned char)*name) && !strchr("_.+-", *name))
+            return false;
+    return true;
+}
+
+static int open_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* The daemon's record of a guest, borrowed from the answer; NULL if it has none. */
+static json_t *record_of(const json_t *answer, const char *peer, unsigned device)
+{
+    json_t *guest;
+    uint64_t domid = 0, cid = 0;
+    bool by_domid = parse_number(peer, 0x7fff, &domid);
+    bool by_cid = strncmp(peer, "cid:", 4) == 0 && parse_number(peer + 4, UINT32_MAX, &cid);
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "guests"), i, guest) {
+        const char *name = json_string_value(json_object_get(guest, "name"));
+
+        if (by_cid) {
+            if ((uint64_t)json_integer_value(json_object_get(guest, "cid")) == cid)
+                return guest;
+        } else if (json_integer_value(json_object_get(guest, "device")) == (json_int_t)device &&
+                   (by_domid ? (uint64_t)json_integer_value(json_object_get(guest, "domid")) == domid
+                             : name && strcmp(name, peer) == 0)) {
+            return guest;
+        }
+    }
+    return NULL;
+}
+
+/* The guest's directory, open: a descriptor, or a negative errno with why.  Names and CIDs are found without the
+ * daemon, so that who may use a guest's sockets needs no right to the control socket. */
+static int find_guest(const char *peer, unsigned device, char *why)
+{
+    char path[4096], asked[WHY];
+    const char *dir;
+    uint64_t number;
+    json_t *answer, *record;
+    int fd = -ENOENT, err;
+
+    if (strncmp(peer, "cid:", 4) == 0) {
+        if (!parse_number(peer + 4, UINT32_MAX, &number)) {
+            snprintf(why, WHY, "'%s' is no CID: write cid:NUMBER", peer);
+            return -EINVAL;
+        }
+        snprintf(path, sizeof path, "%s/cid/%s", run_dir(), peer + 4);
+        fd = open_dir(path);
+    } else if (!parse_number(peer, UINT64_MAX, &number) && is_plain_name(peer)) {
+        if (device)
+            snprintf(path, sizeof path, "%s/guest/%s:%u", run_dir(), peer, device);
+        else
+            snprintf(path, sizeof path, "%s/guest/%s", run_dir(), peer);
+        fd = open_dir(path);
+    }
+    if (fd == -EACCES)
+        snprintf(why, WHY, "no permission for %.300s; become root, or have xvsd.conf give its sockets to your group",
+                 path);
+    if (fd != -ENOENT)
+        return fd;
+
+    if ((err = control_ask(json_pack("{s:s}", "verb", "ls"), &answer, asked))) {
+        snprintf(why, WHY, "%.500s", asked);
+        return err;
+    }
+    record = record_of(answer, peer, device);
+    dir = json_string_value(json_object_get(record, "dir"));
+    if (!record) {
+        snprintf(why, WHY, "no guest %s with device %u is attached; see 'xvs ls', or attach it with 'xvs attach %s'", peer,
+                 device, peer);
+        fd = -ENXIO;
+    } else if (!dir || (fd = open_dir(dir)) < 0) {
+        snprintf(why, WHY, "guest %s has no directory: %s", peer, dir ? strerror(-fd) : "the daemon names none");
+        fd = dir ? fd : -ENOENT;
+    }
+    json_decref(answer);
+    return fd;
+}
+
+/* ---- calling ---- */
+
+struct attempt {
+    struct dial *dial;
+    struct watch watch;
+    int fd;
+    char line[LINE_MAX_OK + 1]; /* of the answer, so far */
+    size_t len;
+};
+
+static void attempt_free(struct attempt *a, bool with_fd)
+{
+    watch_drop(a->dial->side->loop, &a->watch);
+    if (with_fd)
+        close(a->fd);
+    a->dial->attempt = NULL;
+    free(a);
+}
+
+/* The daemon closes without a word; its record of the guest may tell why. */
+static int explain(struct dial *d)
+{
+    char asked[WHY];
+    json_t *answer = NULL, *record;
+    const char *state, *error;
+    int err = -ECONNREFUSED;
+
+    snprintf(d->why, sizeof d->why, "nobody listens at port %u in %s, or does not answer", d->port, d->peer);
+    if (control_ask(json_pack("{s:s}", "verb", "ls"), &answer, asked) == 0 &&
+        (record = record_of(answer, d->peer, d->side->options.device)) &&
+        (state = json_string_value(json_object_get(record, "state"))) && strcasecmp(state, "connected") != 0) {
+        error = json_string_value(json_object_get(record, "error"));
+        snprintf(d->why, sizeof d->why, "%s is not connected (%s)%s%s; is a program with libxvs running there?", d->peer,
+                 state, error && *error ? ": " : "", error ? error : "");
+        err = -ENETDOWN;
+    }
+    json_decref(answer);
+    return err;
+}
+
+static void fail_attempt(struct attempt *a, int err)
+{
+    struct dial *d = a->dial;
+
+    attempt_free(a, true);
+    if (err == -ECONNREFUSED)
+        err = explain(d);
+    else if (!d->why[0])
+        snprintf(d->why, sizeof d->why, "the daemon's socket: %s", strerror(-err));
+    dial_end(d, err, NULL);
+}
+
+static bool is_ok_line(const char *line)
+{
+    uint64_t number;
+
+    return strncmp(line, "OK ", 3) == 0 && parse_number(line + 3, UINT32_MAX, &number);
+}
+
+/* The line is looked at first and then taken up to its newline: what follows belongs to the conversation. */
+static void answered(struct watch *w)
+{
+    struct attempt *a = container_of(w, struct attempt, watch);
+    struct dial *d = a->dial;
+    char *at = a->line + a->len, *newline;
+    struct end *end;
+    ssize_t n = recv(a->fd, at, LINE_MAX_OK - a->len, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        w->want = POLLIN;
+        return;
+    }
+    if (n <= 0) {
+        fail_attempt(a, n == 0 || errno == ECONNRESET ? -ECONNREFUSED : -errno);
+        return;
+    }
+    newline = memchr(at, '\n', (size_t)n);
+    n = recv(a->fd, at, newline ? (size_t)(newline - at) + 1 : (size_t)n, MSG_DONTWAIT);
+    a->len += n > 0 ? (size_t)n : 0;
+    if (!newline && a->len < LINE_MAX_OK) {
+        w->want = POLLIN;
+        return;
+    }
+    if (newline)
+        *newline = '\0';
+    if (!newline || !is_ok_line(a->line)) {
+        snprintf(d->why, sizeof d->why, "the daemon's socket answered '%.32s' in place of 'OK <number>'", a->line);
+        fail_attempt(a, -EPROTO);
+        return;
+    }
+    if (!(end = fdend_socket(d->side->loop, a->fd))) {
+        fail_attempt(a, -ENOMEM);
+        return;
+    }
+    attempt_free(a, false);
+    dial_end(d, 0, end);
+}
+
+static int host_dial(struct dial *d)
+{
+    struct attempt *a;
+    int dirfd = find_guest(d->peer, d->side->options.device, d->why), fd, n;
+    char line[32];
+
+    if (dirfd < 0)
+        return dirfd;
+    fd = unix_connect(dirfd, "vsock", SOCK_NONBLOCK);
+    close(dirfd);
+    if (fd == -ENOENT || fd == -ECONNREFUSED) {
+        snprintf(d->why, sizeof d->why, "%s is not attached, or xvsd is not running; see 'xvs ls'", d->peer);
+        return -ENOENT;
+    }
+    if (fd == -EAGAIN)
+        return -ETIMEDOUT;      /* its backlog is full: may_change() */
+    if (fd < 0) {
+        snprintf(d->why, sizeof d->why, "cannot connect to the daemon's socket of %s: %s", d->peer, strerror(-fd));
+        return fd;
+    }
+    n = snprintf(line, sizeof line, "CONNECT %u\n", d->port);
+    if (!(a = calloc(1, sizeof *a)) || send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
+        int err = a ? -ECONNREFUSED : -ENOMEM;
+
+        free(a);
+        close(fd);
+        snprintf(d->why, sizeof d->why, "the daemon's socket of %s: %s", d->peer, strerror(-err));
+        return err;
+    }
+    *a = (struct attempt){ .dial = d, .fd = fd };
+    d->attempt = a;
+    watch_add(d->side->loop, &a->watch, fd, answered);
+    a->watch.want = POLLIN;
+    return 0;
+}
+
+static int host_dial_abort(struct dial *d, int err)
+{
+    if (d->attempt)
+        attempt_free(d->attempt, true);
+    snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+    return err;
+}
+
+/* ---- being called ---- */
+
+struct door {
+    struct listening *listening;
+    struct watch watch;
+    int fd, dirfd;
+    char name[24];              /* vsock_<port> */
+    ino_t inode;                /* of our socket: we remove no other */
+    uint64_t cid;
+};
+
+/* Whether 'name' is free; a left-over is removed.  The caller holds the directory's lock. */
+static int make_room(int dirfd, const char *name)
+{
+    struct stat st;
+    int fd;
+
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -EEXIST;
+    fd = unix_connect(dirfd, name, SOCK_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    if (fd != -ECONNREFUSED)
+        return fd >= 0 || fd == -EAGAIN ? -EADDRINUSE : fd;
+    return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+}
+
+static int publish(struct door *door)
+{
+    struct sockaddr_un address;
+    struct stat st;
+    char working[64];
+    int err;
+
+    snprintf(working, sizeof working, ".%s.%ld", door->name, (long)getpid());
+    if ((err = unix_address(door->dirfd, working, &address)))
+        return err;
+    unlinkat(door->dirfd, working, 0);
+    if (bind(door->fd, (struct sockaddr *)&address, sizeof address) < 0)
+        return -errno;
+    if (listen(door->fd, BACKLOG) < 0 || fstatat(door->dirfd, working, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        err = -errno;
+    else if (!(err = make_room(door->dirfd, door->name)) &&
+             linkat(door->dirfd, working, door->dirfd, door->name, 0) < 0)
+        err = -errno;
+    if (!err)
+        door->inode = st.st_ino;
+    unlinkat(door->dirfd, working, 0);
+    return err;
+}
+
+static void door_free(struct door *door)
+{
+    struct stat st;
+
+    watch_drop(door->listening->side->loop, &door->watch);
+    if (door->inode && fstatat(door->dirfd, door->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == door->inode)
+        unlinkat(door->dirfd, door->name, 0);
+    if (door->fd >= 0)
+        close(door->fd);
+    close(door->dirfd);
+    free(door);
+}
+
+static void knocked(struct watch *w)
+{
+    struct door *door = container_of(w, struct door, watch);
+
+    door->listening->ready(door->listening);
+}
+
+/* What the guest's programs see as the caller's address; best effort. */
+static uint64_t cid_of(const char *peer, unsigned device)
+{
+    char why[WHY];
+    json_t *answer = NULL;
+    uint64_t cid = 0;
+
+    if (control_ask(json_pack("{s:s}", "verb", "ls"), &answer, why) == 0)
+        cid = (uint64_t)json_integer_value(json_object_get(record_of(answer, peer, device), "cid"));
+    json_decref(answer);
+    return cid;
+}
+
+static int host_listen(struct listening *l)
+{
+    struct door *door = calloc(1, sizeof *door);
+    unsigned device = l->side->options.device;
+    char why[WHY] = "";
+    int err;
+
+    if (!door)
+        return fail(EXIT_OTHER, "out of memory");
+    door->listening = l;
+    door->fd = -1;
+    if ((door->dirfd = find_guest(l->peer, device, why)) < 0) {
+        err = door->dirfd;
+        free(door);
+        return fail(control_status(err), "%s", why[0] ? why : strerror(-err));
+    }
+    snprintf(door->name, sizeof door->name, "vsock_%u", l->port);
+    if ((door->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+        err = -errno;
+    else if (flock(door->dirfd, LOCK_EX) < 0)
+        err = -errno;
+    else
+        err = publish(door);
+    flock(door->dirfd, LOCK_UN);
+    if (err) {
+        door_free(door);
+        if (err == -EADDRINUSE)
+            return fail(EXIT_LOCAL, "port %u of %s is in use: another program listens at its %s", l->port, l->peer,
+                        "vsock_<port> socket");
+        if (err == -EEXIST)
+            return fail(EXIT_LOCAL, "vsock_%u in the directory of %s is no socket; remove it", l->port, l->peer);
+        return fail(err == -EACCES ? EXIT_REFUSED : EXIT_LOCAL, "cannot listen at vsock_%u in the directory of %s: %s",
+                    l->port, l->peer, strerror(-err));
+    }
+    door->cid = cid_of(l->peer, device);
+    watch_add(l->side->loop, &door->watch, door->fd, knocked);
+    door->watch.want = POLLIN;
+    l->own = door;
+    return EXIT_OK;
+}
+
+static int host_accept(struct listening *l, struct end **end, struct caller *caller)
+{
+    struct door *door = l->own;
+    int fd;
+
+    do
+        fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (fd < 0) {
+        if (errno != EAGAIN)
+            return -errno;
+        door->watch.want = POLLIN;
+        return -EAGAIN;
+    }
+    caller->cid = door->cid;
+    caller->local_cid = 2;
+    if (!(*end = fdend_socket(l->side->loop, fd))) {
+        close(fd);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static void host_unlisten(struct listening *l)
+{
+    door_free(l->own);
+}
+
+static void host_close(struct side *s)
+{
+    (void)s;
+}
+
+int host_open(struct side *s)
+{
+    static const struct side_ops ops = {
+        .close = host_close,
+        .dial = host_dial,
+        .dial_abort = host_dial_abort,
+        .listen = host_listen,
+        .accept = host_accept,
+        .unlisten = host_unlisten,
+    };
+
+    s->ops = &ops;
+    return EXIT_OK;
+}

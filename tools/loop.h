@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.h: one thread's event loop over ppoll(): descriptors, timers, tasks and signals.
+ *
+ *     watch   a descriptor; 'ready' is called once when one of 'want' is there, and 'want' is then 0 again
+ *     timer   one moment on the clock of clock_ns()
+ *     task    something to do in the next turn, without sleeping first
+ *
+ * The structs are the caller's and live until they are dropped.  poll() and not epoll, because standard input may be a
+ * regular file.  SIGINT, SIGTERM and SIGHUP stop the loop, and loop_end() then dies of them once all is tidy;
+ * SIGCHLD calls 'child'. */
+#ifndef XVS_LOOP_H
+#define XVS_LOOP_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "list.h"
+
+struct watch {
+    struct list link;
+    int fd;
+    short want;                 /* POLLIN, POLLOUT, POLLHUP; 0 sleeps */
+    size_t slot;
+    void (*ready)(struct watch *w);
+};
+
+struct timer {
+    struct list link;
+    int64_t at;
+    void (*due)(struct timer *t);
+};
+
+struct task {
+    struct list link;
+    void (*run)(struct task *t);
+};
+
+struct loop {
+    struct list watches, timers, tasks;
+    struct pollfd *polls;
+    struct watch **polled;      /* polled[i] is whose polls[i] is; NULL once dropped */
+    size_t room, used;
+    struct watch signals;
+    sigset_t old_mask;          /* for children */
+    int caught;                 /* the signal that stopped the loop */
+    bool stopping;
+    int status;
+    void (*child)(void *arg);   /* SIGCHLD */
+    void (*prepare)(void *arg); /* before each sleep: may start tasks */
+    void *child_arg, *prepare_arg;
+};
+
+/* 0 or a negative errno. */
+int  loop_begin(struct loop *l);
+/* Until loop_stop() or a signal; the status of loop_stop(). */
+int  loop_run(struct loop *l);
+void loop_stop(struct loop *l, int status);
+/* Gives back the signals.  Dies of the signal that stopped the loop, if one did; else returns status. */
+int  loop_end(struct loop *l, int status);
+
+/* want may be changed at any time after this. */
+void watch_add(struct loop *l, struct watch *w, int fd, void (*ready)(struct watch *w));
+/* Accepts a zeroed or dropped one, as do the others. */
+void watch_drop(struct loop *l, struct watch *w);
+/* Sets or moves the timer. */
+void timer_set(struct loop *l, struct timer *t, int64_t at, void (*due)(struct timer *t));
+void timer_drop(struct timer *t);
+void task_start(struct loop *l, struct task *t, void (*run)(struct task *t));
+void task_drop(struct task *t);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* ls.c: xvs ls, in dom0 a table of guests and in a guest the state of its device. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xvs.h>
+
+#include "control.h"
+#include "say.h"
+#include "verb.h"
+
+#define NAME_SHOWN 40           /* columns at most */
+
+struct ls {
+    bool json;
+    int64_t watch;              /* ns, 0: once */
+    char **names;               /* guests asked for, or all if there are none */
+    int count;
+};
+
+/* ---- a guest in the answer ---- */
+
+static const char *text_of(const json_t *guest, const char *key)
+{
+    const char *text = json_string_value(json_object_get(guest, key));
+
+    return text ? text : "";
+}
+
+static uint64_t number_of(const json_t *guest, const char *key, const char *inner)
+{
+    const json_t *value = json_object_get(guest, key);
+
+    if (inner)
+        value = json_object_get(value, inner);
+    return (uint64_t)json_integer_value(value);
+}
+
+static bool is_named(const json_t *guest, const char *name)
+{
+    uint64_t number;
+
+    if (strncmp(name, "cid:", 4) == 0)
+        return parse_number(name + 4, UINT32_MAX, &number) && number_of(guest, "cid", NULL) == number;
+    if (parse_number(name, UINT32_MAX, &number))
+        return number_of(guest, "domid", NULL) == number;
+    return strcmp(text_of(guest, "name"), name) == 0;
+}
+
+/* The guests that were asked for; false after a message if one is missing. */
+static bool choose(const struct ls *ls, const json_t *all, json_t *chosen)
+{
+    bool whole = true;
+    json_t *guest;
+    size_t i;
+
+    for (int n = 0; n < ls->count; n++) {
+        size_t before = json_array_size(chosen);
+
+        json_array_foreach(all, i, guest)
+            if (is_named(guest, ls->names[n]))
+                json_array_append(chosen, guest);
+        if (json_array_size(chosen) == before) {
+            say("there is no guest %s; see 'xvs ls', or attach it with 'xvs attach %s'", ls->names[n], ls->names[n]);
+            whole = false;
+        }
+    }
+    if (!ls->count)
+        json_array_extend(chosen, (json_t *)(uintptr_t)all);
+    return whole;
+}
+
+/* ---- the table ---- */
+
+static const char *colour_of(const char *state)
+{
+    if (strcasecmp(state, "connected") == 0)
+        return "\033[32m";
+    return strcasecmp(state, "closed") == 0 || strcasecmp(state, "failed") == 0 ? "\033[31m" : "\033[33m";
+}
+
+/* Columns on the screen: UTF-8 as one each, which is near enough for names. */
+static int columns(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_padded(const char *text, int width, const char *colour)
+{
+    if (colour)
+        fputs(colour, stdout);
+    say_clean(stdout, text);
+    if (colour)
+        fputs("\033[0m", stdout);
+    printf("%*s", width > columns(text) ? width - columns(text) : 0, "");
+}
+
+static void print_guest(const json_t *guest, int width, bool colour)
+{
+    const char *state = text_of(guest, "state"), *error = text_of(guest, "error");
+    char in[SIZE_TEXT], out[SIZE_TEXT];
+    uint64_t cid = number_of(guest, "cid", NULL), device = number_of(guest, "device", NULL);
+    char cid_text[24] = "-";
+
+    if (cid)
+        snprintf(cid_text, sizeof cid_text, "%llu", (unsigned long long)cid);
+    print_padded(text_of(guest, "name"), width, NULL);
+    printf("  %5llu  %3llu  %10s  ", (unsigned long long)number_of(guest, "domid", NULL), (unsigned long long)device,
+           cid_text);
+    print_padded(*state ? state : "?", 12, colour ? colour_of(state) : NULL);
+    printf("  %5llu  %8s  %8s  %9llu", (unsigned long long)number_of(guest, "connections", NULL),
+           size_text(in, number_of(guest, "from_guest", "bytes")), size_text(out, number_of(guest, "to_guest", "bytes")),
+           (unsigned long long)(number_of(guest, "notifications", "sent") +
+                                number_of(guest, "notifications", "received")));
+    if (*error) {
+        fputs("  ", stdout);
+        print_padded(error, 0, colour ? "\033[31m" : NULL);
+    }
+    putchar('\n');
+}
+
+static void print_table(const json_t *guests)
+{
+    bool colour = colour_on(stdout);
+    int width = 4;
+    json_t *guest;
+    size_t i;
+
+    json_array_foreach(guests, i, guest) {
+        int n = columns(text_of(guest, "name"));
+
+        if (n > width)
+            width = n < NAME_SHOWN ? n : NAME_SHOWN;
+    }
+    printf("%s%-*s  DOMID  DEV         CID  STATE         CONNS      FROM        TO  NOTIFIED%s\n", colour ? "\033[1m" : "",
+           width, "NAME", colour ? "\033[0m" : "");
+    json_array_foreach(guests, i, guest)
+        print_guest(guest, width, colour);
+}
+
+/* ---- dom0 ---- */
+
+static int list_once(const struct ls *ls)
+{
+    json_t *answer, *guests = json_array(), *all;
+    char why[WHY];
+    int status = EXIT_OK, err = control_ask(json_pack("{s:s}", "verb", "ls"), &answer, why);
+
+    if (err) {
+        json_decref(guests);
+        return fail(control_status(err), "%s", why);
+    }
+    all = json_object_get(answer, "guests");
+    if (!json_is_array(all)) {
+        status = fail(EXIT_RESET, "xvsd's answer has no list of guests: is it of another version?");
+    } else {
+        if (!choose(ls, all, guests))
+            status = EXIT_ABSENT;
+        if (ls->json) {
+            json_object_del(answer, "ok");
+            json_object_set(answer, "guests", guests);
+            json_dumpf(answer, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+            putchar('\n');
+        } else {
+            print_table(guests);
+        }
+    }
+    json_decref(guests);
+    json_decref(answer);
+    return status;
+}
+
+static int list(const struct ls *ls)
+{
+    bool clears = ls->watch && !ls->json && colour_on(stdout);
+    int status;
+
+    for (;;) {
+        struct timespec pause = { .tv_sec = ls->watch / SECOND, .tv_nsec = ls->watch % SECOND };
+
+        if (clears)
+            fputs("\033[H\033[J", stdout);
+        status = list_once(ls);
+        if (!ls->watch || fflush(stdout) != 0)
+            return status;
+        if (!clears && !ls->json)
+            putchar('\n');
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* ---- a guest ---- */
+
+static void print_device(const struct ls *ls, const struct xvs *x, const char *state, const char *reason)
+{
+    struct xvs_stats stats = { .size = sizeof stats };
+    unsigned long long cid = x ? (unsigned long long)xvs_cid(x) : 0;
+
+    if (x)
+        xvs_get_stats(x, &stats);
+    if (ls->json) {
+        json_t *o = json_pack("{s:i, s:s, s:o, s:s?, s:I, s:s}", "device", (int)common.device, "state", state, "cid",
+                              cid ? json_integer((json_int_t)cid) : json_null(), "reason", reason, "memory",
+                              (json_int_t)stats.memory, "version", xvs_version());
+
+        json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        putchar('\n');
+        json_decref(o);
+        return;
+    }
+    printf("device %u: ", common.device);
+    print_padded(state, 0, colour_on(stdout) ? colour_of(strcmp(state, "up") == 0 ? "connected" : "closed") : NULL);
+    if (cid)
+        printf(", CID %llu", cid);
+    if (strcmp(state, "up") != 0) {
+        fputs(": ", stdout);
+        say_clean(stdout, reason);
+    }
+    putchar('\n');
+}
+
+static int show_device(const struct ls *ls)
+{
+    struct xvs_options o;
+    struct xvs *x = NULL;
+    int err;
+
+    xvs_options_init(&o);
+    o.device = common.device;
+    err = xvs_open(&o, &x);
+    if (err == -EBUSY) {
+        print_device(ls, NULL, "in use", xvs_open_error());
+        return EXIT_OK;
+    }
+    if (err)
+        return fail(exit_status(err), "cannot open the vsock device of this guest: %s%s", xvs_open_error(),
+                    common.which == SIDE_GUESS ? "; in dom0, xvsd is not running: start it, or name its directory "
+                                                 "with --run-dir" : "");
+    err = xvs_wait_up(x, 2000);
+    print_device(ls, x, err ? "down" : "up", xvs_reason(x));
+    xvs_close(x);
+    return err ? EXIT_ABSENT : EXIT_OK;
+}
+
+/* ---- the command line ---- */
+
+static const char help[] =
+    "usage: xvs ls [OPTION...] [GUEST...]\n"
+    "In dom0: the guests that have a vsock device, or those named (by name, domid, or cid:N).\n"
+    "In a guest: its own device, whether it is up, and its CID.\n"
+    "\n"
+    "  -j, --json             the daemon's record: one object a line\n"
+    "  -w, --watch SECONDS    again and again\n"
+    "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
+    "\n"
+    "FROM and TO are the bytes that came from the guest and went to it, NOTIFIED the event-channel notifications\n"
+    "both ways.\n"
+    "\n"
+    "Example: wait until web1 is connected\n"
+    "  until xvs ls --json web1 | grep -q '\"state\":\"connected\"'; do sleep 1; done\n"
+    "\n"
+    "Exit status: 0 done, 3 no daemon, a guest that was named is missing, or the device is down.\n";
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "json", no_argument, NULL, 'j' }, { "watch", required_argument, NULL, 'w' }, COMMON_LONG
+    };
+    struct ls ls = { .json = false };
+    int status = EXIT_OK, option;
+
+    while ((option = options_next(argc, argv, ":jw:" COMMON_SHORT, options, verb->help, &status)) != -1) {
+        if (option == 'j')
+            ls.json = true;
+        else if (option != 'w')
+            return status;
+        else if (!parse_seconds(optarg, &ls.watch) || ls.watch < SECOND / 100)
+            return fail_usage("--watch: '%s' is no number of seconds from 0.01", optarg);
+    }
+    ls.names = argv + optind;
+    ls.count = argc - optind;
+    if (common.which == SIDE_HOST || (common.which == SIDE_GUESS && is_dom0()))
+        return list(&ls);
+    if (ls.count)
+        return fail_usage("in a guest there are no guests to name");
+    return show_device(&ls);
+}
+
+const struct verb verb_ls = { "ls", "guests and their state; in a guest, its device", help, run };

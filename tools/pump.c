@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* pump.c: see pump.h. */
+#include "pump.h"
+
+#include <errno.h>
+
+#include "say.h"
+
+#define PIECE  65536u
+#define PIECES 16
+#define ROUNDS 16               /* a flow's share of one turn, in steps */
+
+static void run(struct task *t);
+
+static void wake(void *arg)
+{
+    struct pump *p = arg;
+
+    task_start(p->loop, &p->task, run);
+}
+
+static int blame(struct pump *p, struct end *culprit, bool reading, int err)
+{
+    p->culprit = culprit;
+    p->reading = reading;
+    return err;
+}
+
+/* The sink takes no more, for the reason err.  What the source may still have is lost; that is an error only if it had
+ * something.  Why the sink broke, the other flow will hear when it has read all there is to read from it. */
+static int cut(struct pump *p, struct flow *f, bool lost, int err)
+{
+    f->ended = true;
+    f->lost |= lost;
+    if (f->vital)
+        return blame(p, f->to, false, err);
+    f->from->ops->stop(f->from);
+    return 0;
+}
+
+static int finish(struct pump *p, struct flow *f)
+{
+    f->ended = true;
+    return f->hold ? 0 : blame(p, f->to, false, f->to->ops->finish(f->to));
+}
+
+/* A source without memory reads straight into the memory of the sink. */
+static ssize_t step_into(struct pump *p, struct flow *f)
+{
+    const struct end_ops *from = f->from->ops, *to = f->to->ops;
+    void *piece;
+    ssize_t room = to->reserve(f->to, PIECE, &piece), n;
+    int err;
+
+    if (room == -EAGAIN)
+        return room;
+    if (room < 0) {
+        char byte;
+
+        return cut(p, f, from->read(f->from, &byte, 1) > 0, (int)room);
+    }
+    n = from->read(f->from, piece, (size_t)room);
+    err = to->commit(f->to, n > 0 ? (size_t)n : 0);
+    if (n > 0 && err < 0)
+        return cut(p, f, true, err);
+    return n < 0 ? blame(p, f->from, true, (int)n) : n ? n : finish(p, f);
+}
+
+static ssize_t step_out_of(struct pump *p, struct flow *f)
+{
+    struct iovec iov[PIECES];
+    int count = f->from->ops->peek(f->from, iov, PIECES);
+    ssize_t n;
+
+    if (count < 0)
+        return blame(p, f->from, true, count);
+    if (!count)
+        return finish(p, f);
+    n = f->to->ops->write(f->to, iov, count);
+    if (n < 0)
+        return n == -EAGAIN ? n : cut(p, f, true, (int)n);
+    f->from->ops->done(f->from, (size_t)n);
+    return n;
+}
+
+/* 1 if there is more to do without waiting, 0 if not, or a negative errno. */
+static int flow_run(struct pump *p, struct flow *f)
+{
+    for (int i = 0; i < ROUNDS && !f->ended; i++) {
+        ssize_t n = f->from->ops->read && f->to->ops->reserve ? step_into(p, f) : step_out_of(p, f);
+
+        if (n == -EAGAIN)
+            return 0;
+        if (n < 0)
+            return (int)n;
+        f->bytes += (uint64_t)n;
+        p->moved = clock_ns();
+    }
+    return !f->ended;
+}
+
+/* Once the other flow has brought the end from whom f writes to, nobody may be left there at all. */
+static int look_for_cut(struct pump *p, struct flow *f, const struct flow *other)
+{
+    if (f->ended || !other->ended || other->from != f->to || !f->to->ops->is_cut(f->to))
+        return 0;
+    return cut(p, f, false, -EPIPE);
+}
+
+static void run(struct task *t)
+{
+    struct pump *p = container_of(t, struct pump, task);
+    struct flow *ab = &p->flow[0], *ba = &p->flow[1];
+    int more = flow_run(p, ab), err = more < 0 ? more : 0;
+
+    if (!err && (err = flow_run(p, ba)) >= 0) {
+        more |= err;
+        err = look_for_cut(p, ab, ba);
+    }
+    if (!err)
+        err = look_for_cut(p, ba, ab);
+    if (err || (ab->ended && ba->ended)) {
+        pump_drop(p);
+        p->over(p, err);
+    } else if (more) {
+        wake(p);
+    }
+}
+
+void pump_start(struct pump *p, struct loop *l, struct end *a, struct end *b, void (*over)(struct pump *p, int err))
+{
+    p->loop = l;
+    p->over = over;
+    p->moved = clock_ns();
+    p->flow[0].from = p->flow[1].to = a;
+    p->flow[0].to = p->flow[1].from = b;
+    p->flow[1].ended |= a == b;
+    end_on_wake(a, wake, p);
+    end_on_wake(b, wake, p);
+    wake(p);
+}
+
+void pump_drop(struct pump *p)
+{
+    task_drop(&p->task);
+    if (p->flow[0].from)
+        end_on_wake(p->flow[0].from, NULL, NULL);
+    if (p->flow[0].to)
+        end_on_wake(p->flow[0].to, NULL, NULL);
+}

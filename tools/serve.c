@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* serve.c: xvs serve, a process for each connection, as inetd does.
+ *
+ * The process has one end of a socket pair as standard input and output, and we pump between the other end and the
+ * stream.  A conversation lives for as long as somebody holds the process's end, which may be a grandchild; the
+ * process itself is reaped whenever it ends.  If the stream breaks, the process group gets SIGHUP. */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pump.h"
+#include "say.h"
+#include "verb.h"
+
+extern char **environ;
+
+struct serve {
+    struct loop loop;
+    struct side side;
+    struct listening listening;
+    struct timer pause;         /* after an accept that failed for want of something */
+    struct list served;
+    char **command;
+    unsigned count, max;
+};
+
+struct served {
+    struct list link;
+    struct serve *serve;
+    struct pump pump;           /* a: the stream, b: the process */
+    struct end *stream, *process;       /* NULL once over */
+    pid_t pid;                  /* 0 once reaped */
+    char name[64];
+};
+
+static void take_callers(struct serve *s);
+
+/* ---- the end of one ---- */
+
+static void forget(struct served *v)
+{
+    struct serve *s = v->serve;
+
+    if (v->stream || v->pid)
+        return;                 /* half of it is still there */
+    list_remove(&v->link);
+    free(v);
+    s->count--;
+    take_callers(s);
+}
+
+static void hang_up(struct served *v, bool broken)
+{
+    v->stream->ops->close(v->stream, broken);
+    v->process->ops->close(v->process, broken);
+    v->stream = v->process = NULL;
+    if (broken && v->pid)
+        kill(-v->pid, SIGHUP);
+}
+
+static void over(struct pump *p, int err)
+{
+    struct served *v = container_of(p, struct served, pump);
+
+    if (common.verbose)
+        say("%s: %s, %llu bytes in, %llu out", v->name, err ? strerror(-err) : "ended",
+            (unsigned long long)p->flow[0].bytes, (unsigned long long)p->flow[1].bytes);
+    hang_up(v, err != 0);
+    forget(v);
+}
+
+static void reap(void *arg)
+{
+    struct serve *s = arg;
+    struct list *link, *next;
+
+    for (link = s->served.next; link != &s->served; link = next) {
+        struct served *v = container_of(link, struct served, link);
+        int status;
+
+        next = link->next;
+        if (!v->pid || waitpid(v->pid, &status, WNOHANG) != v->pid)
+            continue;
+        if (common.verbose && status)
+            say("%s: process %ld %s %d", v->name, (long)v->pid,
+                WIFSIGNALED(status) ? "was killed by signal" : "ended with status",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        v->pid = 0;
+        forget(v);
+    }
+}
+
+/* ---- the beginning of one ---- */
+
+/* environ with what is known of the caller in front; an array for the caller to free, strings in text. */
+static char **environment(const struct caller *c, uint32_t port, char text[4][48])
+{
+    size_t count = 0, n = 0;
+    char **env;
+
+    while (environ[count])
+        count++;
+    if (!(env = calloc(count + 5, sizeof *env)))
+        return NULL;
+    if (c->cid) {
+        snprintf(text[0], sizeof text[0], "XVS_PEER_CID=%llu", (unsigned long long)c->cid);
+        env[n++] = text[0];
+    }
+    if (c->has_port) {
+        snprintf(text[1], sizeof text[1], "XVS_PEER_PORT=%u", c->port);
+        env[n++] = text[1];
+    }
+    snprintf(text[2], sizeof text[2], "XVS_LOCAL_PORT=%u", port);
+    env[n++] = text[2];
+    if (c->local_cid) {
+        snprintf(text[3], sizeof text[3], "XVS_LOCAL_CID=%llu", (unsigned long long)c->local_cid);
+        env[n++] = text[3];
+    }
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], "XVS_PEER_", 9) != 0 && strncmp(environ[i], "XVS_LOCAL_", 10) != 0)
+            env[n++] = environ[i];
+    return env;
+}
+
+/* Runs the command with fd as standard input and output, in a process group of its own, with the signals that we were given:
+ * 0 or a negative errno. */
+static int spawn(struct serve *s, int fd, const struct caller *caller, pid_t *pid)
+{
+    char text[4][48], **env = environment(caller, s->listening.port, text);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    sigset_t defaults;
+    int err;
+
+    if (!env)
+        return -ENOMEM;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attr);
+    if (!(err = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO)) &&
+        !(err = posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO)) &&
+        !(err = posix_spawnattr_setsigdefault(&attr, &defaults)) &&
+        !(err = posix_spawnattr_setsigmask(&attr, &s->loop.old_mask)) &&
+        !(err = posix_spawnattr_setpgroup(&attr, 0)) &&
+        !(err = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                                POSIX_SPAWN_SETPGROUP)))
+        err = posix_spawnp(pid, s->command[0], &actions, &attr, s->command, env);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
+    free(env);
+    return -err;
+}
+
+/* Takes the stream over, whatever happens. */
+static int serve_one(struct serve *s, struct end *stream, const struct caller *caller)
+{
+    struct served *v = calloc(1, sizeof *v);
+    int pair[2] = { -1, -1 }, err = -ENOMEM;
+
+    if (!v)
+        goto fail;
+    if (caller->has_port)
+        snprintf(v->name, sizeof v->name, "CID %llu port %u", (unsigned long long)caller->cid, caller->port);
+    else
+        snprintf(v->name, sizeof v->name, "%.60s", s->listening.peer);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        err = -errno;
+        goto fail;
+    }
+    if (!(v->process = fdend_process(&s->loop, pair[0])))
+        goto fail;
+    if ((err = spawn(s, pair[1], caller, &v->pid)))
+        goto fail;
+    close(pair[1]);
+    v->serve = s;
+    v->stream = stream;
+    list_append(&s->served, &v->link);
+    s->count++;
+    if (common.verbose)
+        say("%s: process %ld", v->name, (long)v->pid);
+    pump_start(&v->pump, &s->loop, v->stream, v->process, over);
+    return 0;
+fail:
+    say("cannot serve a connection with %s: %s", s->command[0], strerror(-err));
+    if (v && v->process)
+        v->process->ops->close(v->process, true);
+    else if (pair[0] >= 0)
+        close(pair[0]);
+    if (pair[1] >= 0)
+        close(pair[1]);
+    free(v);
+    stream->ops->close(stream, true);
+    return err;
+}
+
+static void pause_over(struct timer *t)
+{
+    take_callers(container_of(t, struct serve, pause));
+}
+
+static void take_callers(struct serve *s)
+{
+    while (s->count < s->max && s->listening.own) {
+        struct caller caller;
+        struct end *stream;
+        int err = listening_accept(&s->listening, &stream, &caller);
+
+        if (err == -EAGAIN)
+            return;
+        if (err)
+            say("cannot accept: %s", strerror(-err));
+        else
+            err = serve_one(s, stream, &caller);
+        if (err) {
+            /* Descriptors, memory or processes are short: those that end will give some back. */
+            timer_set(&s->loop, &s->pause, clock_ns() + SECOND / 4, pause_over);
+            return;
+        }
+    }
+}
+
+static void ready(struct listening *l)
+{
+    take_callers(l->arg);
+}
+
+/* ---- the command line ---- */
+
+/* 0, or the exit status that env(1) would give, with a message: better now than at the first connection. */
+static int look_for(const char *command)
+{
+    const char *path = getenv("PATH"), *end;
+    char file[4096];
+
+    if (strchr(command, '/')) {
+        if (access(command, X_OK) == 0)
+            return EXIT_OK;
+        return fail(errno == ENOENT ? 127 : 126, "%s: %s", command, strerror(errno));
+    }
+    for (path = path ? path : "/bin:/usr/bin"; path; path = *end ? end + 1 : NULL) {
+        end = strchrnul(path, ':');
+        snprintf(file, sizeof file, "%.*s%s%s", (int)(end - path), path, end == path ? "" : "/", command);
+        if (access(file, X_OK) == 0)
+            return EXIT_OK;
+    }
+    return fail(127, "%s: no such command in PATH", command);
+}
+
+static const char help[] =
+    "usage: xvs serve [OPTION...] PORT -- COMMAND [ARGUMENT...]            in a guest\n"
+    "       xvs serve [OPTION...] PORT GUEST -- COMMAND [ARGUMENT...]      in dom0, for one guest\n"
+    "Listens at PORT and runs COMMAND for each connection, with the stream as its standard input and\n"
+    "output.  XVS_PEER_CID, XVS_PEER_PORT, XVS_LOCAL_CID and XVS_LOCAL_PORT in its environment tell who called.\n"
+    "If the connection breaks, the command's process group gets SIGHUP.  Restarts of xvsd are survived.\n"
+    "\n"
+    "  -m, --max N        connections at a time (default 64); more wait, and are refused when 128 do\n"
+    "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
+    "\n"
+    "Example: ssh into a guest that has no network\n"
+    "  xvs serve 22 -- /usr/sbin/sshd -i                                    in the guest\n"
+    "  ssh -o ProxyCommand='xvs cat web1 22' root@web1                      in dom0\n"
+    "\n"
+    "Exit status: it runs until a signal; 2 usage, 3 no guest or device, 7 the port is in use, 126 and 127 the\n"
+    "command cannot be run or does not exist.\n";
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = { { "max", required_argument, NULL, 'm' }, COMMON_LONG };
+    struct serve s = { .max = 64 };
+    int status = EXIT_OK, option, own = 1, args;
+    uint64_t number;
+    uint32_t port;
+
+    while (own < argc && strcmp(argv[own], "--") != 0)
+        own++;
+    while ((option = options_next(own, argv, ":m:" COMMON_SHORT, options, verb->help, &status)) != -1) {
+        if (option != 'm')
+            return status;
+        if (!parse_number(optarg, 65536, &number) || !number)
+            return fail_usage("--max: '%s' is no number from 1 to 65536", optarg);
+        s.max = (unsigned)number;
+    }
+    args = own - optind;
+    if (own + 1 >= argc)
+        return fail_usage("a command is needed after --");
+    if (args < 1 || args > 2)
+        return fail_usage("PORT is needed, and in dom0 GUEST, before --");
+    if (!port_argument(argv[optind], &port))
+        return EXIT_USAGE;
+    s.command = argv + own + 1;
+    if ((status = look_for(s.command[0])))
+        return status;
+
+    list_init(&s.served);
+    if (loop_begin(&s.loop) < 0)
+        return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
+    s.loop.child = reap;
+    s.loop.child_arg = &s;
+    if (!(status = side_open(&s.side, &s.loop, &common))) {
+        s.listening = (struct listening){ .side = &s.side, .peer = args == 2 ? argv[optind + 1] : NULL, .port = port,
+                                          .ready = ready, .arg = &s };
+        if (s.side.is_host && args == 1)
+            status = fail_usage("in dom0 a guest is needed: xvs serve %u GUEST -- …", port);
+        else if (!(status = listening_open(&s.listening)))
+            status = loop_run(&s.loop);
+    }
+    listening_close(&s.listening);
+    while (!list_is_empty(&s.served)) {
+        struct served *v = container_of(list_take(&s.served), struct served, link);
+
+        if (v->stream) {
+            pump_drop(&v->pump);
+            hang_up(v, true);
+        }
+        free(v);
+    }
+    side_close(&s.side);
+    return loop_end(&s.loop, status);
+}
+
+const struct verb verb_serve = { "serve", "a process for each connection", help, run };
