@@ -37,6 +37,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct xvs;
 struct xvs_stream;
@@ -135,7 +136,7 @@ int  xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream *
 
 /* ---- streams ---- */
 
-#define XVS_MORE (1u << 0)      /* send: gather, until a send without it, xvs_flush() or a full packet */
+#define XVS_MORE (1u << 0)      /* send: gather, until a send without it, xvs_flush(), xvs_process() or a full packet */
 #define XVS_PEEK (1u << 1)      /* recv: copy without consuming */
 
 /* The number of bytes taken, perhaps fewer than len.  -EAGAIN (no credit or no memory: XVS_EVENT_OUT follows), -EPIPE (shut for
@@ -150,8 +151,8 @@ ssize_t xvs_recv(struct xvs_stream *s, void *buffer, size_t len, unsigned flags)
 ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece);
 int     xvs_commit(struct xvs_stream *s, size_t len, unsigned flags);
 /* Reading without a copy: fills up to max entries with what has arrived and returns their number, 0 at the end of the
- * stream, or as xvs_recv().  The memory stays good until xvs_done() has consumed it, and may be changed meanwhile by a
- * hostile backend: check what you read only after copying what you check. */
+ * stream, or as xvs_recv().  The memory stays good until xvs_done() has consumed it or the device is processed again, and may be
+ * changed meanwhile by a hostile backend: check what you read only after copying what you check. */
 int     xvs_peek(struct xvs_stream *s, struct iovec *iov, int max);
 void    xvs_done(struct xvs_stream *s, size_t len);
 
@@ -206,6 +207,7 @@ ssize_t xvs_recv_wait(struct xvs_stream *s, void *buffer, size_t len, int timeou
 /* len bytes, fewer only at the end of the stream. */
 ssize_t xvs_recv_all(struct xvs_stream *s, void *buffer, size_t len, int timeout);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
