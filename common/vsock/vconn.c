@@ -166,7 +166,8 @@ unsigned vconn_expire(struct vconn *c, uint64_t now)
         return 0;
     if (c->state == VCONN_CONNECTING)
         return over(c, ETIMEDOUT, c->owed & VCONN_OWE_REQUEST ? 0 : VCONN_OWE_RST);
-    return over(c, 0, VCONN_OWE_RST);
+    /* What has not left in all that time still leaves first: the peer sees an end of stream and not an error. */
+    return over(c, 0, (c->owed & (VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN)) | VCONN_OWE_RST);
 }
 
 /* ---- credit ------------------------------------------------------------------------------------- */
@@ -206,10 +207,19 @@ static void tell(struct vconn *c, struct vsockif_hdr *hdr, unsigned op, uint32_t
     c->owed &= (uint8_t)~VCONN_OWE_CREDIT;
 }
 
+/* We may ask again: credit came, or more went out, of which the question that left before knows nothing.  One that has not
+ * left is good enough. */
+static void forget_question(struct vconn *c)
+{
+    if (!(c->owed & VCONN_OWE_ASK))
+        c->notes &= (uint8_t)~VCONN_NOTE_ASKED;
+}
+
 /* Takes the peer's credit from a header that arrived. */
 static unsigned hear(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
 {
     uint32_t room = vconn_room(c);
+    unsigned now = VCONN_NOW_CREDIT;
 
     if (c->tx_cnt - hdr->fwd_cnt > in_flight(c)) {
         *why = "fwd_cnt went back, or passed what was sent";
@@ -219,8 +229,12 @@ static unsigned hear(struct vconn *c, const struct vsockif_hdr *hdr, const char 
         return 0;
     c->peer_fwd = hdr->fwd_cnt;
     c->peer_alloc = hdr->buf_alloc;
-    c->notes &= (uint8_t)~VCONN_NOTE_ASKED;
-    return VCONN_NOW_CREDIT | (vconn_room(c) > room ? VCONN_NOW_ROOM : 0);
+    if (vconn_room(c) > room) {
+        c->owed &= (uint8_t)~VCONN_OWE_ASK;
+        now |= VCONN_NOW_ROOM;
+    }
+    forget_question(c);
+    return now;
 }
 
 void vconn_want_room(struct vconn *c)
@@ -231,6 +245,12 @@ void vconn_want_room(struct vconn *c)
         return;
     c->notes |= VCONN_NOTE_ASKED;
     c->owed |= VCONN_OWE_ASK;
+}
+
+bool vconn_is_pressed(const struct vconn *c)
+{
+    return c->state == VCONN_ESTABLISHED && !is_in_shut(c) && vconn_unread(c) > 0 &&
+           ((c->notes & VCONN_NOTE_HUNGRY) || c->rx_cnt - c->told_fwd >= c->told_alloc);
 }
 
 void vconn_consumed(struct vconn *c, uint32_t len)
@@ -260,6 +280,7 @@ void vconn_send(struct vconn *c, uint32_t len, struct vsockif_hdr *hdr)
 {
     tell(c, hdr, VSOCKIF_OP_RW, len, 0);
     c->tx_cnt += len;
+    forget_question(c);
 }
 
 bool vconn_owed(struct vconn *c, struct vsockif_hdr *hdr)
@@ -268,10 +289,10 @@ bool vconn_owed(struct vconn *c, struct vsockif_hdr *hdr)
     static const struct {
         uint8_t bit, op;
     } order[] = {
-        { VCONN_OWE_RST,      VSOCKIF_OP_RST },
         { VCONN_OWE_REQUEST,  VSOCKIF_OP_REQUEST },
         { VCONN_OWE_RESPONSE, VSOCKIF_OP_RESPONSE },
         { VCONN_OWE_SHUTDOWN, VSOCKIF_OP_SHUTDOWN },
+        { VCONN_OWE_RST,      VSOCKIF_OP_RST },
         { VCONN_OWE_ASK,      VSOCKIF_OP_CREDIT_REQUEST },
         { VCONN_OWE_CREDIT,   VSOCKIF_OP_CREDIT_UPDATE },
     };
@@ -372,8 +393,10 @@ static unsigned rx_open(struct vconn *c, const struct vsockif_hdr *hdr, const ch
         if (c->state != VCONN_ESTABLISHED || is_in_shut(c))
             break;
         c->owed |= VCONN_OWE_CREDIT;
-        if (c->fwd_cnt == c->told_fwd && vconn_unread(c) > 0)
+        if (c->fwd_cnt == c->told_fwd && vconn_unread(c) > 0) {
             c->notes |= VCONN_NOTE_HUNGRY;
+            more = VCONN_NOW_ASKED;
+        }
         break;
     }
     /* The room that this header brought is gone if the connection is, or its direction. */
@@ -406,7 +429,7 @@ const char *vconn_invariant(const struct vconn *c)
         [VCONN_CONNECTING]  = VCONN_OWE_REQUEST,
         [VCONN_ESTABLISHED] = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN | VCONN_OWE_CREDIT | VCONN_OWE_ASK,
         [VCONN_CLOSING]     = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN,
-        [VCONN_CLOSED]      = VCONN_OWE_RST,
+        [VCONN_CLOSED]      = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN | VCONN_OWE_RST,
     };
     bool is_timed = c->state == VCONN_CONNECTING || c->state == VCONN_CLOSING;
     uint32_t window = c->peer_alloc < c->tx_cap ? c->peer_alloc : c->tx_cap;

@@ -26,7 +26,7 @@
     X(CONNECTING,  "REQUEST sent or owed, no answer yet")                      \
     X(ESTABLISHED, "data may flow in the directions that are not shut")        \
     X(CLOSING,     "shut both ways by this end, waiting for the peer's RST")   \
-    X(CLOSED,      "over: at most an RST is owed, nothing further is legal")
+    X(CLOSED,      "over: an RST may be owed and what goes before it, nothing further is legal")
 
 enum vconn_state {
 #define X(name, text) VCONN_##name,
@@ -44,6 +44,7 @@ enum vconn_state {
 #define VCONN_NOW_CLOSED    (1u << 6)   /* over; vconn.error says how: 0 after an orderly close */
 #define VCONN_NOW_VIOLATION (1u << 7)   /* the peer broke a rule that closes the device; *why says which */
 #define VCONN_NOW_CREDIT    (1u << 8)   /* the peer's buf_alloc or fwd_cnt changed (for a relay) */
+#define VCONN_NOW_ASKED     (1u << 9)   /* the peer asked for credit and there is no news yet (for a relay) */
 
 /* What this end owes its peer.  A set, so that replies are bounded. */
 #define VCONN_OWE_REQUEST   (1u << 0)
@@ -54,7 +55,7 @@ enum vconn_state {
 #define VCONN_OWE_RST       (1u << 5)
 
 /* What keeps CREDIT_REQUEST from becoming a storm. */
-#define VCONN_NOTE_ASKED    (1u << 0)   /* we asked, and the peer's credit has not changed since */
+#define VCONN_NOTE_ASKED    (1u << 0)   /* we asked, and since then no credit has come and no data has gone */
 #define VCONN_NOTE_HUNGRY   (1u << 1)   /* the peer asked, and we had no news: tell it when half is consumed */
 
 #define VCONN_NO_DEADLINE   UINT64_MAX
@@ -111,6 +112,11 @@ bool vconn_is_send_shut(const struct vconn *c);
 void vconn_send(struct vconn *c, uint32_t len, struct vsockif_hdr *hdr);
 /* The sender wants more room than it has: owes the peer one CREDIT_REQUEST if it may be holding back an update. */
 void vconn_want_room(struct vconn *c);
+
+/* The peer may be waiting for room that we have not given: it asked and had no news, or has used all it was told of.  A relay
+ * then calls vconn_want_room() on its other connection, after VCONN_NOW_ASKED and after each packet that it passed on: the far
+ * receiver judges by a buffer of which the two senders before it may fill less than half. */
+bool vconn_is_pressed(const struct vconn *c);
 
 /* The application (or the far side of a relay) took len bytes; more than vconn_unread() counts as that.
  * If they were the last of a connection that is shut both ways, this ends it: the state is CLOSED afterwards, with error 0.

@@ -84,14 +84,19 @@ struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const stru
     return conn;
 }
 
+void vmux_unlink(struct vmux *m, struct vmux_conn *conn)
+{
+    if (!conn->unlinked)
+        hash_remove(&m->pairs, &conn->pair_link);
+    conn->unlinked = true;
+}
+
 bool vmux_settle(struct vmux *m, struct vmux_conn *conn)
 {
     bool is_over = conn->c.state == VCONN_CLOSED;
 
-    if (is_over && !conn->unlinked) {
-        hash_remove(&m->pairs, &conn->pair_link);
-        conn->unlinked = true;
-    }
+    if (is_over && !conn->c.owed)
+        vmux_unlink(m, conn);
     if (conn->heap_index || conn->c.deadline != VCONN_NO_DEADLINE)
         deadlines_set(m, conn);
     if (!conn->c.owed)
@@ -110,7 +115,7 @@ bool vmux_settle(struct vmux *m, struct vmux_conn *conn)
 int vmux_connect(struct vmux *m, struct vaddr local, struct vaddr peer, uint32_t buf_alloc, uint32_t timeout_ms,
                  uint64_t now, struct vmux_conn **out)
 {
-    struct vmux_conn *conn;
+    struct vmux_conn *conn, *old;
 
     *out = NULL;
     if (peer.port == VSOCKIF_PORT_ANY)
@@ -120,8 +125,10 @@ int vmux_connect(struct vmux *m, struct vaddr local, struct vaddr peer, uint32_t
     if (local.port == VSOCKIF_PORT_ANY) {
         if ((local.port = ports_pick(m, local.cid, &peer)) == VSOCKIF_PORT_ANY)
             return -EADDRNOTAVAIL;
-    } else if (vmux_find(m, &local, &peer)) {
-        return -EADDRINUSE;
+    } else if ((old = vmux_find(m, &local, &peer))) {
+        if (old->c.state != VCONN_CLOSED)
+            return -EADDRINUSE;
+        vmux_unlink(m, old);
     }
     if (!(conn = vmux_add(m, &local, &peer)))
         return -ENOMEM;

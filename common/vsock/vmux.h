@@ -36,13 +36,13 @@ struct vmux_listener;
 struct vmux_conn {
     struct vconn c;
     struct vaddr local, peer;
-    struct hash_link pair_link;         /* in the table, until CLOSED; in the pool, next of the free records */
+    struct hash_link pair_link;         /* in the table, until unlinked; in the pool, next of the free records */
     struct list owed_link;              /* in vmux.owed when c.owed != 0 */
     struct list accept_link;            /* in a listener's backlog */
     struct vmux_listener *listener;     /* whose backlog it is in, or NULL */
     uint32_t heap_index;                /* 1-based place among the deadlines, 0 when it has none */
     bool released;                      /* its owner has let go */
-    bool unlinked;                      /* out of the table: its pair of addresses is free again */
+    bool unlinked;                      /* out of the table: CLOSED, and nothing owed or the pair is in use again */
     bool in_use;                        /* false while in the pool */
 };
 

@@ -37,7 +37,7 @@ struct vmux {
     struct vmux_config config;          /* conn_size rounded up */
     uint64_t local_cid, peer_cid;       /* 0: any */
     struct hash_seed seed;
-    struct hash pairs;                  /* connections that are not CLOSED, by both addresses */
+    struct hash pairs;                  /* connections that are not CLOSED, or owe their last packet, by both addresses */
     struct list owed;                   /* connections that owe a packet, in turn */
 
     /* ports.c */
@@ -65,6 +65,8 @@ struct vmux {
 struct vmux_conn *vmux_find(const struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
 /* A record with its addresses, in the table; its vconn is zero.  NULL: no memory, or max_conns. */
 struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
+/* Frees conn's pair of addresses, if it has it still. */
+void vmux_unlink(struct vmux *m, struct vmux_conn *conn);
 /* Brings the table in step with what happened to conn.c: its pair, its deadline, its place among those that owe,
  * its life.  True if the record is gone. */
 bool vmux_settle(struct vmux *m, struct vmux_conn *conn);

@@ -74,6 +74,17 @@ static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const stru
     vmux_settle(m, conn);
 }
 
+/* The last packet of conn has not left yet.  It answers whatever the peer still sends; and a peer that resets, or begins
+ * anew, has forgotten conn and needs no RST, which would hit its next connection.  True if the packet is for a new one. */
+static bool rx_closed(struct vmux *m, struct vmux_conn *conn, unsigned op)
+{
+    if (op != VSOCKIF_OP_RST && op != VSOCKIF_OP_REQUEST)
+        return false;
+    vconn_transport_reset(&conn->c);
+    vmux_settle(m, conn);
+    return op == VSOCKIF_OP_REQUEST;
+}
+
 void vmux_rx(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev)
 {
     *ev = (struct vmux_event){ .kind = VMUX_VIOLATION };
@@ -87,7 +98,13 @@ void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, stru
     struct vmux_conn *conn;
 
     *ev = (struct vmux_event){ .kind = VMUX_NOTHING };
-    if (!(conn = vmux_find(m, &local, &peer))) {
+    conn = vmux_find(m, &local, &peer);
+    if (conn && conn->c.state == VCONN_CLOSED) {
+        if (!rx_closed(m, conn, hdr->op))
+            return;
+        conn = NULL;
+    }
+    if (!conn) {
         if (hdr->op == VSOCKIF_OP_REQUEST)
             rx_request(m, hdr, &local, &peer, ev);
         else if (hdr->op != VSOCKIF_OP_RST)

@@ -699,6 +699,21 @@ static void close_waits_eight_seconds_and_then_resets(void)
     EQ(vconn_unread(&b), 10);
 }
 
+static void a_close_that_could_not_leave_in_time_is_still_an_end_and_no_error(void)
+{
+    struct vconn a, b;
+
+    join(&a, &b, BUF, BUF, BUF);
+    send_to(&a, &b, 10);
+    vconn_close(&a, 0);
+    EQ(vconn_expire(&a, VCONN_CLOSE_MS), VCONN_NOW_CLOSED);
+    EQ(settle(&a, &b), 2);
+    EQ(b.shut_peer, BOTH);
+    EQ(b.state, VCONN_CLOSED);
+    EQ(b.error, 0);
+    EQ(vconn_unread(&b), 10);
+}
+
 static void close_with_unread_data_is_an_abort(void)
 {
     struct vconn a, b;
@@ -1019,6 +1034,7 @@ static const struct test tests[] = {
     TEST(close_is_shutdown_and_then_the_peers_rst),
     TEST(what_was_sent_before_a_close_is_read_before_the_end),
     TEST(close_waits_eight_seconds_and_then_resets),
+    TEST(a_close_that_could_not_leave_in_time_is_still_an_end_and_no_error),
     TEST(close_with_unread_data_is_an_abort),
     TEST(a_simultaneous_close_ends_at_once),
     TEST(an_end_of_stream_that_has_not_left_is_not_replaced_by_an_rst),

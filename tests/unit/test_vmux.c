@@ -523,6 +523,46 @@ static void a_reset_leaves_before_the_answer_to_a_later_request(void)
     teardown();
 }
 
+static void a_connection_whose_rst_waits_needs_no_second_one(void)
+{
+    struct vmux_conn *c;
+    struct vmux_listener *l;
+    struct vsockif_hdr hdr;
+
+    setup();
+    l = listen_at(guest, 22, 4);
+    rx(guest, at(HOST, 77), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0);
+    EQ(owed(guest, NULL), VSOCKIF_OP_RESPONSE);
+    c = vmux_accept(guest, l);
+    vmux_abort(guest, c, ECONNRESET);
+    vmux_release(guest, c, 0);
+    for (int i = 0; i < 10; i++)
+        EQ(rx(guest, at(HOST, 77), at(GUEST, 22), VSOCKIF_OP_RW, 1, 0).kind, VMUX_NOTHING);
+    EQ(owed(guest, NULL), VSOCKIF_OP_RST);
+    EQ(owed(guest, NULL), 0);
+    EQ(vmux_count(guest), 0);
+
+    /* The peer has forgotten it, and begins anew: the old RST would hit the new connection. */
+    for (int i = 0; i < 2; i++) {
+        rx(guest, at(HOST, 78), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0);
+        EQ(owed(guest, &hdr), VSOCKIF_OP_RESPONSE);
+        c = vmux_accept(guest, l);
+        vmux_abort(guest, c, ECONNRESET);
+        if (i == 0)
+            EQ(rx(guest, at(HOST, 78), at(GUEST, 22), VSOCKIF_OP_RST, 0, 0).kind, VMUX_NOTHING);
+        EQ(rx(guest, at(HOST, 78), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0).kind, VMUX_INCOMING);
+        EQ(owed(guest, &hdr), VSOCKIF_OP_RESPONSE);
+        EQ(owed(guest, &hdr), 0);
+        vmux_release(guest, c, 0);
+        c = vmux_accept(guest, l);
+        EQ(c->c.state, VCONN_ESTABLISHED);
+        EQ(rx(guest, at(HOST, 78), at(GUEST, 22), VSOCKIF_OP_RST, 0, 0).kind, VMUX_CONN);
+        vmux_release(guest, c, 0);
+    }
+    EQ(vmux_count(guest), 0);
+    teardown();
+}
+
 static void a_request_for_a_pair_in_use_ends_the_connection(void)
 {
     struct vmux_conn *s;
@@ -743,6 +783,7 @@ static void a_released_connection_is_not_heard_of_again(void)
     settle();
     s = vmux_accept(host, l);
     vmux_release(guest, c, 0);
+    EQ(owed(guest, NULL), VSOCKIF_OP_SHUTDOWN);
     EQ(vmux_count(guest), 1);                   /* CLOSING: the table's own business now */
     send_all(host, s, guest, 100, &ev);
     EQ(ev.kind, VMUX_NOTHING);
@@ -957,6 +998,7 @@ static const struct test tests[] = {
     TEST(a_frontend_drops_resets_beyond_its_bound),
     TEST(dom0_stops_reading_when_its_resets_are_full),
     TEST(a_reset_leaves_before_the_answer_to_a_later_request),
+    TEST(a_connection_whose_rst_waits_needs_no_second_one),
     TEST(a_request_for_a_pair_in_use_ends_the_connection),
     TEST(an_offer_is_answered_now_or_later_or_refused),
     TEST(a_header_outside_of_the_table_closes_the_device),
