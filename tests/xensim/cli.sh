@@ -131,6 +131,24 @@ a_killed_host_takes_its_children_along_and_the_next_start_cleans_up() {
     rmdir "$host"
 }
 
+a_terminated_host_cleans_up_after_itself() {
+    x start "$host" --guests 1 || return 1
+    pids=$(pids_of "$host")
+    kill -TERM "$(cat "$host/lock")"
+    # shellcheck disable=SC2086
+    await gone $pids && [ ! -e "$host" ]
+}
+
+a_host_can_end_with_whoever_needed_it() {
+    sleep 1000 & someone=$!
+    x start --while $someone "$host" --guests 1 || return 1
+    pids=$(pids_of "$host")
+    kill -9 $someone
+    wait $someone
+    # shellcheck disable=SC2086
+    await gone $pids && [ ! -e "$host" ] && fails_with 1 'no process' x start --while $someone "$host"
+}
+
 a_dead_xenstored_ends_the_host() {
     x start "$host" --guests 1 || return 1
     pids=$(pids_of "$host")
@@ -211,5 +229,6 @@ run_tests every_verb_has_help mistakes_are_named a_host_starts_and_stops_and_lea
     a_second_start_is_refused_and_harms_nothing domains_go_by_number_or_name \
     run_gives_the_commands_status_and_environment \
     a_killed_host_takes_its_children_along_and_the_next_start_cleans_up \
+    a_terminated_host_cleans_up_after_itself a_host_can_end_with_whoever_needed_it \
     a_dead_xenstored_ends_the_host stop_ends_what_run_started two_hosts_do_not_know_each_other \
     json_is_json the_grant_limit_can_be_set an_ordinary_user_needs_no_privilege fetching_again_is_quick

@@ -11,7 +11,7 @@ trap 'exit 1' HUP INT TERM
 x() { "$XENSIM_BIN/xensim" "$@"; }
 
 start_host() {
-    x start "$@" "$host" 2>"$work/why" && return
+    x start --while $$ "$@" "$host" 2>"$work/why" && return
     echo "FAIL start_host: $(cat "$work/why")"
     echo "0 passed, 1 failed, 0 skipped"
     exit 1

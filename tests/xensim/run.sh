@@ -11,7 +11,7 @@ dir=$(mktemp -d /tmp/xensim-test.XXXXXX) || exit 2
 trap '"$XENSIM_BIN/xensim" stop "$dir/host" 2>/dev/null; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 
-"$XENSIM_BIN/xensim" start "$dir/host" --guests 3 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+"$XENSIM_BIN/xensim" start --while $$ "$dir/host" --guests 3 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 set --
 for program in "$programs"/test_*; do
     case $program in *.*) continue ;; esac

@@ -61,6 +61,7 @@ static struct libxenvchan *server_start(struct child *c)
     *c = child_start(client);
     v = libxenvchan_server_init(NULL, (int)client_domid, path, ring_size, ring_size);
     REQUIRE(v != NULL);
+    v->blocking = v->server_persist = 0;       /* the library leaves them unset */
     EQ(libxenvchan_is_open(v), 2);
     child_tell(c);
     child_await(c);

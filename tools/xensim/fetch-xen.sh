@@ -69,6 +69,7 @@ done
 
 [ -x "$work/tree/usr/lib/xen-4.17/bin/xenstored" ] || fail "the package holds no xenstored"
 touch "$work/tree/.complete"
+# Another fetch may have been quicker: one complete tree is as good as the other.
+[ -f "$out/.complete" ] && exit 0
 rm -rf "$out"
-mkdir -p "$(dirname "$out")"
-mv "$work/tree" "$out"
+mv -T "$work/tree" "$out" 2>/dev/null || [ -f "$out/.complete" ]

@@ -107,6 +107,7 @@ struct host {
     char xenstored[4096];
     int epoll, lock, report;           /* report: whoever started us waits for a line */
     struct source listener, signals;
+    struct source starter;             /* pidfd of the process to end with, if asked */
     int table_fd;
     struct port_slot *table;
     uint32_t next_slot, next_handle, next_id, next_domid;

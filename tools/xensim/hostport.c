@@ -54,6 +54,14 @@ static struct port *port_at(struct domain *dom, uint32_t port)
     return port && port < PORT_MAX && dom->ports[port].kind != PORT_FREE ? &dom->ports[port] : NULL;
 }
 
+/* From the daemon's own records: a client may have scribbled on the table. */
+static struct port *peer_of(const struct port *port)
+{
+    struct domain *dom = port && port->kind == PORT_INTERDOMAIN ? domain_find(port->remote_domid) : NULL;
+
+    return dom ? port_at(dom, port->remote_port) : NULL;
+}
+
 /* A free port and a free slot for 'conn'.  The port's number or -ENOSPC. */
 static int take(struct conn *conn, int kind)
 {
@@ -87,16 +95,12 @@ static void release(struct domain *dom, uint32_t number)
 {
     struct port *port = &dom->ports[number];
     struct port_slot *s = &host.table[port->slot];
+    struct port *far = peer_of(port);
 
-    if (port->kind == PORT_INTERDOMAIN) {
-        struct domain *far_dom = domain_find(port->remote_domid);
-        struct port *far = far_dom ? port_at(far_dom, port->remote_port) : NULL;
-
-        if (far) {
-            far->kind = PORT_UNBOUND;
-            far->remote_domid = dom->domid;
-            atomic_store(&host.table[far->slot].peer, 0);
-        }
+    if (far) {
+        far->kind = PORT_UNBOUND;
+        far->remote_domid = dom->domid;
+        atomic_store(&host.table[far->slot].peer, 0);
     }
     /* The generation first: whoever still raises it now touches nothing. */
     atomic_store(&s->state, (port_gen(s) + 1) << PORT_GEN_SHIFT);
@@ -295,11 +299,10 @@ void port_unhold(struct domain *dom, uint32_t number)
 
 void port_kick_peer(struct domain *dom, uint32_t number)
 {
-    struct port *port = port_at(dom, number);
-    uint64_t peer = port ? atomic_load(&host.table[port->slot].peer) : 0;
+    struct port *far = peer_of(port_at(dom, number));
 
-    if (peer)
-        raise_slot((uint32_t)peer);
+    if (far)
+        raise_slot(far->slot);
 }
 
 void port_virq(uint32_t virq)

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
+#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -281,6 +281,13 @@ static void signal_ready(struct source *src)
 
 /* ---- beginning and end ---- */
 
+static void starter_gone(struct source *src)
+{
+    (void)src;
+    say("the process to end with has ended: stopping");
+    host.stopping = true;
+}
+
 static int start_xenstored(void)
 {
     char *argv[] = { host.xenstored, "-N", NULL };
@@ -339,6 +346,8 @@ static int begin(void)
     if ((err = ports_init()) < 0 || (fd = err = listen_at("host")) < 0)
         return err;
     source_add(&host.listener, fd, host_accept);
+    if (host.starter.fd >= 0 && (err = source_add(&host.starter, host.starter.fd, starter_gone)) < 0)
+        return err;
     if ((err = domain_new(0, "Domain-0", &dom0)) < 0)
         return err;
     dom0->state = SIM_RUNNING;
@@ -403,11 +412,12 @@ static void loop(void)
 static int usage(int code)
 {
     fprintf(code ? stderr : stdout,
-        "usage: xensimd [-g PAGES] [-l MS] -x XENSTORED DIR\n"
+        "usage: xensimd [-g PAGES] [-l MS] [-w PID] -x XENSTORED DIR\n"
         "The daemon of a hosted Xen.  Use 'xensim start', which runs it.\n"
         "  -g, --grant-limit PAGES  pages a domain may grant (1024)\n"
         "  -l, --late-byte MS       unmap notifications send their event first and clear\n"
         "                           the byte MS later, as older kernels may\n"
+        "  -w, --while PID          stop when that process ends\n"
         "  -x, --xenstored FILE     the real xenstored to run\n");
     return code;
 }
@@ -416,16 +426,19 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         { "grant-limit", 1, NULL, 'g' }, { "late-byte", 1, NULL, 'l' },
-        { "xenstored", 1, NULL, 'x' },   { "help", 0, NULL, 'h' },
+        { "while", 1, NULL, 'w' },       { "xenstored", 1, NULL, 'x' },
+        { "help", 0, NULL, 'h' },
         { NULL, 0, NULL, 0 } };
+    pid_t watch = 0;
     ssize_t n;
     int opt, err;
 
     host.grant_limit = 1024;
-    while ((opt = getopt_long(argc, argv, "g:l:x:h", options, NULL)) != -1)
+    while ((opt = getopt_long(argc, argv, "g:l:w:x:h", options, NULL)) != -1)
         switch (opt) {
         case 'g': host.grant_limit = (uint32_t)strtoul(optarg, NULL, 0); break;
         case 'l': host.late_byte_ms = (uint32_t)strtoul(optarg, NULL, 0) % 1000; break;
+        case 'w': watch = (pid_t)strtol(optarg, NULL, 10); break;
         case 'x': snprintf(host.xenstored, sizeof host.xenstored, "%s", optarg); break;
         case 'h': return usage(0);
         default:  return usage(2);
@@ -437,6 +450,11 @@ int main(int argc, char **argv)
     if (n > 0)
         *strrchr(host.bin, '/') = '\0';
     host.report = fcntl(3, F_SETFD, FD_CLOEXEC) < 0 ? -1 : 3;
+    host.starter.fd = watch ? pidfd_open(watch, 0) : -1;
+    if (watch && host.starter.fd < 0) {
+        report("no process %d to end with\n", watch);
+        return 1;
+    }
     if ((err = dir_lock()) == -EBUSY) {
         report("%s: a hosted Xen runs there already: xensim stop it first\n", host.dir);
         return 1;
