@@ -175,6 +175,11 @@ static bool read_peers(struct reader *r, const char *key, const char *text)
     return *g->peer_names || wrong(r, "%s is empty: it must be yes, no, or names of guests", key);
 }
 
+static bool read_services(struct reader *r, const char *key, const char *text)
+{
+    return read_bool(r, key, text, &r->settings->services);
+}
+
 static bool read_max_connections(struct reader *r, const char *key, const char *text)
 {
     return read_u32(r, key, text, 1, 65536, &r->settings->max_connections);
@@ -210,6 +215,7 @@ static const struct key {
     { "max_pool_pages",      true,  false, read_pool_pages },
     { "held_spill_bytes",    true,  false, read_spill },
     { "guest_to_guest",      true,  true,  read_peers },
+    { "services",            true,  false, read_services },
     { "socket_mode",         true,  true,  read_mode },
     { "socket_user",         true,  true,  read_user },
     { "socket_group",        true,  true,  read_group },

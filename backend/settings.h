@@ -40,6 +40,7 @@ struct settings {
     char *run_dir;              /* NULL: not given */
     bool attach_auto;
     bool guest_to_guest;
+    bool services;              /* echo, discard and source (service.h) */
     int  log_level;             /* enum journal_level */
     uint32_t max_connections;   /* of one device */
     uint32_t max_ring_page_order;

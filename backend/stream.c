@@ -7,6 +7,7 @@
 #include "bridge.h"
 #include "relay.h"
 #include "serve.h"
+#include "service.h"
 
 void stream_init(struct stream *s, struct device *d)
 {
@@ -25,13 +26,19 @@ void stream_wake(struct stream *s)
 
 enum stream_again stream_turn(struct stream *s)
 {
+    if (s->service)
+        return service_turn(s);
     return s->twin ? relay_turn(s) : bridge_turn(s);
 }
 
 void stream_offered(struct stream *s)
 {
-    int err = s->v.local.cid == VSOCKIF_CID_HOST ? bridge_connect(s) : relay_connect(s);
+    int err;
 
+    if (s->v.local.cid != VSOCKIF_CID_HOST)
+        err = relay_connect(s);
+    else if ((err = service_connect(s)))
+        err = bridge_connect(s);
     if (err) {
         vmux_abort(s->device->mux, &s->v, ECONNREFUSED);
         stream_end(s);
@@ -52,7 +59,9 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
         vmux_consumed(d->mux, &s->v, packet->hdr.len);
     }
     s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
-    if (s->twin)
+    if (s->service)
+        stream_wake(s);
+    else if (s->twin)
         relay_event(s, now);
     else
         bridge_event(s, now);

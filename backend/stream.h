@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stream.h: one connection of a guest's, and what is at its other end: a UNIX socket or another guest.
+/* stream.h: one connection of a guest's, and what is at its other end: a UNIX socket, another guest, or the
+ * daemon itself.
  *
  * A struct stream is the table's record (vmux.h), so it is made by vmux and gone with stream_end().  Data from the
  * guest always goes through its inbox; data to the guest goes straight into the guest's buffers and is never kept.
@@ -9,7 +10,7 @@
  *     stream_event()       a packet of its came, or a deadline
  *     stream_lost()        the device goes away
  *
- * What differs between the two kinds is in bridge.c and relay.c. */
+ * What differs between the kinds is in bridge.c, relay.c and service.c. */
 #ifndef XVSD_STREAM_H
 #define XVSD_STREAM_H
 
@@ -33,6 +34,7 @@ struct stream {
     struct inbox inbox;
     struct stream *twin;        /* the other guest's record of a relayed connection */
     struct source socket;       /* of a bridged one */
+    uint8_t service;            /* the port of one of the daemon's own services, or 0 */
     bool open;                  /* both ends have agreed to it */
     bool readable, writable;    /* the socket, as far as we know */
     bool ending;                /* the host program sends no more; an end of file comes after what it sent */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* service.h: a stream whose other end is the daemon itself: the small services of RFC 862 to 864, for trying a guest out
+ * and for measuring without a host program in the way.  Off unless the settings say "services = yes".
+ *
+ *     port 7   echo      what the guest sends comes back
+ *     port 9   discard   what the guest sends is dropped; end of stream is answered by end of stream
+ *     port 19  source    bytes without end, until the guest stops reading */
+#ifndef XVSD_SERVICE_H
+#define XVSD_SERVICE_H
+
+#include "stream.h"
+
+#define SERVICE_ECHO    7u
+#define SERVICE_DISCARD 9u
+#define SERVICE_SOURCE  19u
+
+/* 0 or -ECONNREFUSED. */
+int  service_connect(struct stream *s);
+enum stream_again service_turn(struct stream *s);
+
+#endif
