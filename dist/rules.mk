@@ -22,9 +22,11 @@ install_conf  := $(wildcard backend/xvsd.conf backend/*/xvsd.conf)
 
 # name of the section, from the name of the page
 man_section = $(subst .,,$(suffix $(1)))
-# $(1) file, $(2) folder, $(3) name: the places that a file names are put in.
+# In xvs.pc, so that it can be told another prefix.
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+# $(1) file, $(2) folder, $(3) name, $(4) more for sed: the places that a file names are put in.
 define install_filled
-sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+sed $(4) -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' $(1) >$(B)/$(3).filled && \
 	$(INSTALL) -D -m 644 $(B)/$(3).filled "$(DESTDIR)$(2)/$(3)"
 
@@ -39,7 +41,8 @@ install: all
 	$(INSTALL) -D -m 644 common/wire/vsockif.h "$(DESTDIR)$(INCLUDEDIR)/vsockif.h"
 	$(INSTALL) -D -m 755 $(B)/xvs "$(DESTDIR)$(BINDIR)/xvs"
 	$(INSTALL) -D -m 755 $(B)/xvsd "$(DESTDIR)$(SBINDIR)/xvsd"
-	$(call install_filled,dist/xvs.pc.in,$(LIBDIR)/pkgconfig,xvs.pc)
+	$(call install_filled,dist/xvs.pc.in,$(LIBDIR)/pkgconfig,xvs.pc,-e 's|@PREFIX_LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
+		-e 's|@PREFIX_INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|')
 	$(foreach page,$(install_man),$(INSTALL) -D -m 644 $(page) \
 		"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))" &&) true
 	$(foreach unit,$(install_units),$(call install_filled,$(unit),$(UNITDIR),$(notdir $(unit))))
@@ -62,3 +65,12 @@ uninstall:
 
 check-install: all
 	tests/install.sh
+
+# Packages, in build/deb.  The sources are copied first: debhelper works in the folder that it builds.
+deb:
+	tools/deps.sh build deb
+	rm -rf build/deb
+	mkdir -p build/deb/xvs-$(VERSION)
+	tar -cf - --exclude ./build --exclude ./.git . | tar -xf - -C build/deb/xvs-$(VERSION)
+	cd build/deb/xvs-$(VERSION) && MAKEFLAGS= dpkg-buildpackage -us -uc -b -j2 >../log 2>&1 || { tail -n 40 ../log; exit 1; }
+	@for deb in build/deb/*.deb; do echo "$$deb"; dpkg-deb -c "$$deb" | awk '!/\/$$/ { print "    " $$1, $$6, $$7, $$8 }'; done

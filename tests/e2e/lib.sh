@@ -47,16 +47,21 @@ equal() {       # GOT EXPECTED WHAT
 
 # spawn NAME HOST cmd...: in the background; its pid over there is `pid_of NAME`, its output $PEER/NAME.out and .err.
 # SPAWN_IN names a file for its input.
+_spawned=0
 spawn() {
     _name=$1 _host=$2
     shift 2
     mkdir -p "$PEER"
     rm -f "$PEER/$_name.out" "$PEER/$_name.err" "$PEER/$_name.status" "$PEER/$_name.pid"
     : >"$PEER/$_name.out"
+    # A name of its own for each, lest the pid of an earlier one be read.
+    _spawned=$((_spawned + 1))
+    _pidfile=$T/$_host/$_name.$$.$_spawned.pid
     echo "$_host" >"$PEER/$_name.host"
+    echo "$_pidfile" >"$PEER/$_name.pidfile"
     (
         # shellcheck disable=SC2016 # expanded over there
-        on "$_host" sh -c 'echo $$ >"$1"; shift; exec "$@"' spawn "$T/$_host/$_name.pid" "$@" \
+        on "$_host" sh -c 'echo $$ >"$1"; shift; exec "$@"' spawn "$_pidfile" "$@" \
             <"${SPAWN_IN:-/dev/null}" >>"$PEER/$_name.out" 2>"$PEER/$_name.err"
         echo $? >"$PEER/$_name.status"
     ) &
@@ -65,7 +70,7 @@ spawn() {
 
 pid_of() {
     [ -s "$PEER/$1.pid" ] || {
-        on "$(cat "$PEER/$1.host")" cat "$T/$(cat "$PEER/$1.host")/$1.pid" >"$PEER/$1.pid" 2>/dev/null </dev/null
+        on "$(cat "$PEER/$1.host")" cat "$(cat "$PEER/$1.pidfile")" >"$PEER/$1.pid" 2>/dev/null </dev/null
         [ -s "$PEER/$1.pid" ] || return 1
     }
     cat "$PEER/$1.pid"

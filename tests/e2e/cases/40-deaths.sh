@@ -63,7 +63,7 @@ daemon_comes_back() { # stop_daemon|kill_daemon
     tell h "eof a 5000"
     answer h
     case $_answer in "eof a ok" | "eof a ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
-    ask g "connect b 2:8004" "connect b ENETDOWN"
+    ask g "connect b 2:8004 200" "connect b ETIMEDOUT"
     start_daemon
     ask g "up" "up ok"
     wait_for 'attached guest1' 5

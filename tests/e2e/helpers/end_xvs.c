@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* end_xvs.c: the script's end in a guest, over libxvs: the public header and nothing else.
  *
- * Events are not used to find out what is possible: every call is tried, which any program may do, and waiting is
- * xvs_wait() on everything.  So this also tests that trying without an event is right. */
+ * But for the end of a connect, events are not used to find out what is possible: every call is tried, which any program may
+ * do, and waiting is xvs_wait() on everything.  So this also tests that trying without an event is right. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -19,6 +19,7 @@
 
 struct end {
     struct xvs_stream *s;
+    bool open;
 };
 struct end_listener {
     struct xvs_listener *l;
@@ -45,7 +46,8 @@ static void drop_events(void)
     struct xvs_event ev;
 
     while (xvs_next_event(device, &ev))
-        ;
+        if (ev.user && ev.what & XVS_EVENT_OPEN)
+            ((struct end *)ev.user)->open = true;
 }
 
 /* Waits once, at most until the deadline (0: none): 0, or -ETIMEDOUT. */
@@ -132,6 +134,7 @@ static int wrap(struct xvs_stream *s, struct end **out)
     if (!e)
         return -ENOMEM;
     e->s = s;
+    xvs_stream_set_user(s, e);
     *out = e;
     return 0;
 }
@@ -185,11 +188,10 @@ int end_begin(const char *where, struct end **out)
 
 int end_opened(struct end *e)
 {
-    ssize_t n = xvs_send(e->s, "", 0, 0);
-
+    drop_events();
     if (xvs_stream_error(e->s))
         return xvs_stream_error(e->s);
-    return n == -ENOTCONN ? -EAGAIN : 0;
+    return e->open ? 0 : -EAGAIN;
 }
 
 ssize_t end_send(struct end *e, const void *data, size_t len, int ms)

@@ -1,0 +1,126 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# install.sh: `make install` into an empty folder, used as the author of an agent would use it: everything is at its place,
+# a program builds with nothing but pkg-config, each manual page is without a warning, and uninstalling
+# leaves only the configuration.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+make=${MAKE:-make}
+cc=${CC:-cc}
+passed=0 failed=0 skipped=0
+dir=$(mktemp -d /tmp/xvs-install.XXXXXX) || exit 2
+trap 'rm -rf "$dir"' EXIT
+root=$dir/root
+
+ok() {
+    echo "ok $1"
+    passed=$((passed + 1))
+}
+fail() {
+    echo "FAIL $1: $2"
+    failed=$((failed + 1))
+}
+skip() {
+    echo "skip $1: $2"
+    skipped=$((skipped + 1))
+}
+# check NAME command...: what it prints is the reason when it fails.
+check() {
+    name=$1
+    shift
+    if out=$("$@" 2>&1); then ok "$name"; else fail "$name" "$(echo "$out" | tail -n 5 | tr '\n' '|')"; fi
+}
+
+if ! MAKEFLAGS='' $make --no-print-directory install DESTDIR="$root" PREFIX=/usr >"$dir/log" 2>&1; then
+    tail -n 20 "$dir/log"
+    fail "make install" "see above"
+    echo "$passed passed, $failed failed, $skipped skipped"
+    exit 1
+fi
+
+for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc include/xvs.h include/vsockif.h \
+    bin/xvs sbin/xvsd lib/systemd/system/xvsd.service lib/systemd/system/xvs-agent@.service \
+    lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf \
+    share/man/man1/xvs.1 share/man/man3/xvs.3 share/man/man5/xvsd.conf.5 share/man/man8/xvsd.8; do
+    check "$file is installed" test -s "$root/usr/$file"
+done
+
+# Nothing of the build or of the templates may be left in what people read.
+leftovers=$(grep -rIlE "@[A-Z]+@|$(pwd)|$dir" "$root" 2>/dev/null)
+if [ -z "$leftovers" ]; then ok "no path of the build is in a text"; else
+    fail "no path of the build is in a text" "$leftovers"; fi
+
+# ---- a program of somebody else ----
+flags() {
+    PKG_CONFIG_PATH=$root/usr/lib/pkgconfig pkg-config --define-variable=prefix="$root/usr" "$@" xvs
+}
+example=$(grep -l xvs_listen frontend/examples/*.c | head -n 1)
+# shellcheck disable=SC2046 # flags are words
+check "an example builds with pkg-config alone" \
+    $cc -Wall -Wextra -Werror -o "$dir/example" "$example" $(flags --cflags --libs)
+check "it finds the installed library" sh -c "LD_LIBRARY_PATH='$root/usr/lib' ldd '$dir/example' | grep -q '$root/usr/lib/libxvs.so.0'"
+# Against the archive: the shared library is hidden, as on a machine that has only that.
+# shellcheck disable=SC2046
+check "an example builds statically against libxvs.a" \
+    $cc -o "$dir/static" "$example" $(flags --cflags) "$root/usr/lib/libxvs.a" $(flags --static --libs | sed 's/-lxvs//')
+check "it needs no libxvs.so" sh -c "! ldd '$dir/static' | grep -q libxvs"
+echo '#include <xvs.h>' >"$dir/header.cc"
+if command -v g++ >/dev/null 2>&1; then
+    # shellcheck disable=SC2046
+    check "xvs.h compiles as C++" g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(flags --cflags) "$dir/header.cc"
+else
+    skip "xvs.h compiles as C++" "there is no g++"
+fi
+equal=$(flags --modversion)
+check "the version of xvs.pc is the library's" grep -q "^VERSION *:= *$equal\$" Makefile
+others=$(nm -D --defined-only "$root/usr/lib/libxvs.so.0" | awk '{ print $3 }' | grep -v -e '^xvs_' -e '^LIBXVS' -e '^XVS_')
+if [ -z "$others" ]; then ok "the library exports xvs_ names alone"; else
+    fail "the library exports xvs_ names alone" "$(echo "$others" | tr '\n' ' ')"; fi
+# What the header declares, the library has.
+for call in $(sed -n 's/^[a-z].*[ *]\(xvs_[a-z_]*\)(.*/\1/p' frontend/include/xvs.h | sort -u); do
+    nm -D --defined-only "$root/usr/lib/libxvs.so.0" | grep -q " T $call\(@\|$\)" || echo "$call"
+done >"$dir/missing"
+if [ -s "$dir/missing" ]; then fail "every call of xvs.h is exported" "$(tr '\n' ' ' <"$dir/missing")"; else
+    ok "every call of xvs.h is exported"; fi
+
+# ---- the manual ----
+if command -v man >/dev/null 2>&1; then
+    for page in "$root"/usr/share/man/man*/*; do
+        out=$(MANWIDTH=80 LC_ALL=C.UTF-8 MANROFFSEQ='' man --warnings -l -Tutf8 "$page" 2>&1 >"$dir/page")
+        if [ -n "$out" ]; then fail "man ${page##*/}" "$(echo "$out" | head -n 3 | tr '\n' '|')"
+        elif [ "$(wc -l <"$dir/page")" -lt 10 ]; then fail "man ${page##*/}" "it is nearly empty"
+        else ok "man ${page##*/}"; fi
+    done
+    # A page that is referred to exists.
+    grep -ohE '^\.BR (xvsd?[a-z_.]*) \([1-8]\)' "$root"/usr/share/man/man*/* | sort -u |
+        sed -E 's/^\.BR ([^ ]*) \(([1-8])\)/\1.\2/' | while read -r page; do
+        [ -e "$root/usr/share/man/man${page##*.}/$page" ] || echo "$page"
+    done >"$dir/missing"
+    if [ -s "$dir/missing" ]; then fail "pages referred to exist" "$(tr '\n' ' ' <"$dir/missing")"; else
+        ok "pages referred to exist"; fi
+else
+    skip "the manual pages are without warnings" "there is no man"
+fi
+
+# ---- the units ----
+if command -v systemd-analyze >/dev/null 2>&1; then
+    for unit in "$root"/usr/lib/systemd/system/*; do
+        # Programs are looked for below the folder; what is unknown about other units is not our business.
+        out=$(systemd-analyze verify --root="$root" --man=no "$unit" 2>&1 | grep -E "^(/.*)?${unit##*/}" | grep -v 'not found')
+        if [ -z "$out" ]; then ok "systemd reads ${unit##*/}"; else
+            fail "systemd reads ${unit##*/}" "$(echo "$out" | head -n 3 | tr '\n' '|')"; fi
+    done
+else
+    skip "systemd reads the units" "there is no systemd-analyze"
+fi
+
+# ---- once more, and away ----
+check "installing twice is harmless" env MAKEFLAGS='' $make --no-print-directory install DESTDIR="$root" PREFIX=/usr
+check "make uninstall" env MAKEFLAGS='' $make --no-print-directory uninstall DESTDIR="$root" PREFIX=/usr
+left=$(find "$root" ! -type d ! -path "$root/etc/*")
+if [ -z "$left" ]; then ok "uninstalling leaves only the configuration"; else
+    fail "uninstalling leaves only the configuration" "$(echo "$left" | tr '\n' ' ')"; fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
