@@ -6,7 +6,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <time.h>
 
 struct until {
@@ -27,16 +26,15 @@ static struct until until(struct xvs *x, int timeout)
     return (struct until){ .x = x, .end = timeout < 0 ? LIFE_NEVER : clock_ms() + (uint64_t)timeout };
 }
 
-/* Processes, then sleeps till something moves: 0, or -ETIMEDOUT.  The caller looks again first. */
+/* Sleeps till something moves: 0, or -ETIMEDOUT.  The caller looks again first. */
 static int sleep_once(const struct until *u)
 {
-    struct pollfd pfd = { .fd = xvs_fd(u->x), .events = POLLIN };
     uint64_t now = clock_ms();
 
     if (now >= u->end)
         return -ETIMEDOUT;
-    poll(&pfd, 1, u->end == LIFE_NEVER ? -1 : (int)(u->end - now));
-    return xvs_process(u->x);
+    device_sleep(u->x, u->end == LIFE_NEVER ? -1 : (int)(u->end - now));
+    return 0;
 }
 
 int xvs_wait_up(struct xvs *x, int timeout)
@@ -97,7 +95,7 @@ int xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout
             len -= (size_t)n;
         } else if (n != -EAGAIN && n != -ENOTCONN) {
             return (int)n;
-        } else if ((err = xvs_process(s->x)) || (!xvs_stream_writable(s) && (err = sleep_once(&u)))) {
+        } else if (!xvs_stream_writable(s) && (err = sleep_once(&u))) {
             return err;
         }
     }
@@ -111,8 +109,7 @@ ssize_t xvs_recv_wait(struct xvs_stream *s, void *buffer, size_t len, int timeou
     int err;
 
     while ((n = xvs_recv(s, buffer, len, 0)) == -EAGAIN || n == -ENOTCONN)
-        if ((err = xvs_process(s->x)) || (!xvs_stream_readable(s) && !s->eof && s->v.c.state != VCONN_CLOSED &&
-                                          (err = sleep_once(&u))))
+        if ((err = sleep_once(&u)))
             return err;
     return n;
 }

@@ -4,7 +4,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +112,7 @@ void xvs_options_init(struct xvs_options *options)
         .rx_pool = 512u << 10,
         .max_streams = 65536,
         .connect_timeout = VCONN_CONNECT_MS,
+        .spin = 20,
     };
 }
 
@@ -248,12 +248,19 @@ void xvs_close(struct xvs *x)
 
 /* ---- process and wait ---- */
 
-/* Reads the sources of wake-ups; true if xenstore has something to say. */
-static bool take_wakeups(struct xvs *x)
+static uint64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* Waits up to timeout ms for the sources of wake-ups and reads them: how many, or -EINTR. */
+static int take_wakeups(struct xvs *x, int timeout)
 {
     struct epoll_event evs[4];
-    int n = epoll_wait(x->epoll, evs, 4, 0);
-    bool store = false;
+    int n = epoll_wait(x->epoll, evs, 4, timeout);
 
     for (int i = 0; i < n; i++) {
         uint64_t ticks;
@@ -261,7 +268,7 @@ static bool take_wakeups(struct xvs *x)
 
         switch ((enum poll_tag)evs[i].data.u32) {
         case POLL_STORE:
-            store = true;
+            x->store_fired = true;
             break;
         case POLL_TIMER:
             (void)!read(x->timer, &ticks, sizeof ticks);
@@ -275,7 +282,7 @@ static bool take_wakeups(struct xvs *x)
             break;
         }
     }
-    return store;
+    return n < 0 ? -errno : n;
 }
 
 static void expire(struct xvs *x, uint64_t now)
@@ -287,58 +294,29 @@ static void expire(struct xvs *x, uint64_t now)
             pump_apply(x, &ev);
 }
 
-/* One round; true if there may be more to do at once. */
-static bool round_trip(struct xvs *x, bool store, bool arm, uint64_t now)
+/* Takes in all that has come and sends all that is owed. */
+static void work(struct xvs *x)
 {
+    uint64_t now = now_ms();
+
     if (x->up)
         pump_receive(x, now);
     expire(x, now);
-    bus_run(x, store, now);
-    for (struct list *link = x->gathering.next, *next; x->up && link != &x->gathering; link = next) {
-        next = link->next;
-        send_gathered(x, container_of(link, struct xvs_stream, gather_link));
-    }
-    pump_flush(x);
-    return x->up && arm && !link_front_arm(&x->link, x->wants_room);
+    bus_run(x, x->store_fired, now);
+    x->store_fired = false;
+    xvs_flush(x);
 }
 
-static void process(struct xvs *x, bool arm)
+/* False when something has come meanwhile: there is no sleeping yet. */
+static bool prepare_sleep(struct xvs *x)
 {
-    bool store = take_wakeups(x), more = true;
-    uint64_t now = now_ms();
-
-    for (int i = 0; more && i < ROUNDS; i++, store = false)
-        more = round_trip(x, store, arm, now);
-    if (more)
-        timer_at(x, 0);
-    else
-        device_set_timer(x, now);
+    if (x->up && !link_front_arm(&x->link, x->wants_room))
+        return false;
+    device_set_timer(x, now_ms());
+    return true;
 }
 
-int xvs_process(struct xvs *x)
-{
-    process(x, true);
-    return 0;
-}
-
-void xvs_flush(struct xvs *x)
-{
-    for (struct list *link = x->gathering.next, *next; x->up && link != &x->gathering; link = next) {
-        next = link->next;
-        send_gathered(x, container_of(link, struct xvs_stream, gather_link));
-    }
-    pump_flush(x);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-/* Looks at the rings for a while before sleeping; true if something came. */
+/* Looks at the rings for a while; true if something came. */
 static bool spin(struct xvs *x)
 {
     uint64_t end = now_us() + x->opt.spin;
@@ -353,32 +331,68 @@ static bool spin(struct xvs *x)
     return false;
 }
 
+int device_sleep(struct xvs *x, int timeout)
+{
+    int n = 1;
+
+    if (x->up && x->opt.spin && timeout && spinner_wants(&x->spinner)) {
+        bool hit = spin(x);
+
+        spinner_note(&x->spinner, hit);
+        if (hit) {
+            work(x);
+            /* A ring that is never empty must not keep us from xenstore and the timer. */
+            if (x->spinner.hits % 64 == 0)
+                take_wakeups(x, 0);
+            return 1;
+        }
+    }
+    if (prepare_sleep(x))
+        n = take_wakeups(x, timeout);
+    if (n > 0)
+        work(x);
+    return n;
+}
+
+int xvs_process(struct xvs *x)
+{
+    take_wakeups(x, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        work(x);
+        if (prepare_sleep(x))
+            return 0;
+    }
+    timer_at(x, 0);
+    return 0;
+}
+
+void xvs_flush(struct xvs *x)
+{
+    for (struct list *link = x->gathering.next, *next; x->up && link != &x->gathering; link = next) {
+        next = link->next;
+        send_gathered(x, container_of(link, struct xvs_stream, gather_link));
+    }
+    pump_flush(x);
+}
+
 int xvs_wait(struct xvs *x, int timeout)
 {
     uint64_t end = timeout < 0 ? LIFE_NEVER : now_us() / 1000 + (uint64_t)timeout;
 
+    work(x);
     for (;;) {
-        struct pollfd pfd = { .fd = x->epoll, .events = POLLIN };
-        bool spins = x->opt.spin && x->up;
         uint64_t now;
-        int left;
+        int n;
 
-        process(x, !spins);
         if (!list_is_empty(&x->events))
             return 1;
-        if (spins) {
-            if (spin(x))
-                continue;
-            process(x, true);
-            if (!list_is_empty(&x->events))
-                return 1;
-        }
-        now = now_us() / 1000;
-        if (now >= end)
+        now = timeout > 0 ? now_us() / 1000 : 0;
+        if (timeout >= 0 && now >= end)
             return 0;
-        left = timeout < 0 ? -1 : (int)(end - now);
-        if (poll(&pfd, 1, left) < 0 && errno == EINTR)
-            return -EINTR;
+        if ((n = device_sleep(x, timeout < 0 ? -1 : (int)(end - now))) < 0)
+            return n;
+        if (timeout == 0)
+            return !list_is_empty(&x->events);
     }
 }
 

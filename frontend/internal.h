@@ -22,6 +22,7 @@
 #include "list.h"
 #include "nodes.h"
 #include "parse.h"
+#include "spinner.h"
 #include "vmux.h"
 #include "xvs.h"
 
@@ -95,6 +96,8 @@ struct xvs {
     struct share share;
     struct link_front link;     /* valid while up */
     bool up;
+    bool store_fired;           /* xenstore has something to say */
+    struct spinner spinner;
     bool wants_room;            /* some stream waits for a completion */
     uint32_t gather_count;      /* streams in gathering: each has a slot kept for it */
     struct vmux *mux;
@@ -118,6 +121,9 @@ enum poll_tag { POLL_STORE, POLL_EVTCHN, POLL_TIMER };
 uint64_t now_ms(void);
 /* Puts fd (or -1) into the device's epoll set in place of the one in *slot. */
 void device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag);
+/* Sleeps until something comes, at most timeout ms (-1: no limit), and takes it in: 0 when the time is over, 1, or -EINTR.  May
+ * return early: the caller looks for what it waits for and calls again. */
+int device_sleep(struct xvs *x, int timeout);
 /* Sets the timer for the next deadline. */
 void device_set_timer(struct xvs *x, uint64_t now);
 __attribute__((format(printf, 2, 3)))

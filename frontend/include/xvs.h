@@ -63,7 +63,8 @@ struct xvs_options {
                                    devices of a guest share gntalloc's limit, 4 MiB by default */
     uint32_t max_streams;       /* default 65536 */
     uint32_t connect_timeout;   /* milliseconds; default 2000 */
-    uint32_t spin;              /* microseconds that xvs_wait() looks at the ring before it sleeps; default 0 */
+    uint32_t spin;              /* microseconds that a wait looks at the ring before it sleeps, at times when that has
+                                   paid; default 20, 0 for never */
     const char *run_dir;        /* for the lock file; default $XVS_RUN_DIR, else /run/xvs */
     void (*log)(void *log_arg, const char *line);   /* one line, no newline; default: nothing is logged */
     void *log_arg;
