@@ -21,6 +21,7 @@
 #include "map.h"
 #include "parse.h"
 #include "paths.h"
+#include "spinner.h"
 #include "xvsd.h"
 
 /* Bytes promised to each connection by buf_alloc, unless its pool is small: Linux's default.  vsockif.h, section 8, makes
@@ -64,6 +65,8 @@ struct device {
     bool masked;                /* its event was taken and not unmasked */
     bool moved;                 /* something was done since the last event */
     uint32_t idle_events;       /* events in a row that came without work */
+    struct spinner spinner;
+    uint64_t spin_until;        /* ns (uv_hrtime), 0 while it does not spin */
     uint64_t unmask_at;         /* ms: when its storm is over, UINT64_MAX for no storm */
 
     struct {

@@ -13,9 +13,9 @@
 
 uint32_t device_buf_alloc(const struct device *d)
 {
-    uint32_t quarter = d->back.mem.tx_bytes / 4;
+    uint32_t half = d->back.mem.tx_bytes / 2;
 
-    return quarter < DEVICE_BUF_ALLOC ? quarter : DEVICE_BUF_ALLOC;
+    return half < DEVICE_BUF_ALLOC ? half : DEVICE_BUF_ALLOC;
 }
 
 /* ---- beginning and end ---- */
@@ -56,6 +56,7 @@ int serve_start(struct device *d)
     list_init(&d->thirst);
     list_init(&d->holding);
     d->masked = d->moved = false;
+    d->spin_until = 0;
     d->idle_events = 0;
     d->unmask_at = UINT64_MAX;
     config.buf_alloc = device_buf_alloc(d);
@@ -242,6 +243,36 @@ void device_unmask(struct device *d)
     map_unmask(&d->map);
 }
 
+/* What has gone through the rings so far: it changes with every piece of work. */
+static uint32_t progress(const struct device *d)
+{
+    return d->back.tx.in + d->back.tx.out + d->back.rx.in + d->back.rx.out;
+}
+
+/* Nothing is left to do.  True if it is worth looking again for a while before the guest is asked to notify
+ * us (spinner.h): the channel stays masked and the events unarmed meanwhile, so the guest sends none. */
+static bool spins(struct device *d, bool worked)
+{
+    uint64_t now;
+
+    if (!d->x->settings->spin_us)
+        return false;
+    if (d->spin_until && worked) {
+        d->spin_until = 0;
+        spinner_note(&d->spinner, true);
+    }
+    if (!d->spin_until && !(worked && spinner_wants(&d->spinner)))
+        return false;
+    now = uv_hrtime();
+    if (!d->spin_until)
+        d->spin_until = now + d->x->settings->spin_us * UINT64_C(1000);
+    if (now < d->spin_until)
+        return true;
+    d->spin_until = 0;
+    spinner_note(&d->spinner, false);
+    return false;
+}
+
 static void sleep_now(struct device *d)
 {
     uint32_t storm = d->idle_events > STORM_EVENTS ? d->idle_events - STORM_EVENTS : 0;
@@ -261,7 +292,7 @@ static void sleep_now(struct device *d)
 
 void device_serve(struct device *d)
 {
-    uint32_t buffers = d->back.count;
+    uint32_t buffers = d->back.count, before = progress(d);
     bool more;
     int got;
 
@@ -286,7 +317,7 @@ void device_serve(struct device *d)
         d->count.notify_sent++;
         map_notify(&d->map);
     }
-    if (got || more || !list_is_empty(&d->streams_turn) ||
+    if (got || more || !list_is_empty(&d->streams_turn) || spins(d, progress(d) != before) ||
         !link_back_arm(&d->back, !vmux_is_choked(d->mux), !list_is_empty(&d->thirst) || vmux_has_owed(d->mux)))
         device_wake(d);
     else

@@ -195,6 +195,11 @@ static bool read_pool_pages(struct reader *r, const char *key, const char *text)
     return read_u32(r, key, text, 1, VSOCKIF_MAX_POOL_PAGES, &r->settings->max_pool_pages);
 }
 
+static bool read_spin(struct reader *r, const char *key, const char *text)
+{
+    return read_u32(r, key, text, 0, 1000, &r->settings->spin_us);
+}
+
 static bool read_spill(struct reader *r, const char *key, const char *text)
 {
     return read_number(r, key, text, 0, UINT64_C(1) << 32, &r->settings->held_spill_bytes);
@@ -215,6 +220,7 @@ static const struct key {
     { "max_pool_pages",      true,  false, read_pool_pages },
     { "held_spill_bytes",    true,  false, read_spill },
     { "guest_to_guest",      true,  true,  read_peers },
+    { "spin_us",             true,  false, read_spin },
     { "services",            true,  false, read_services },
     { "socket_mode",         true,  true,  read_mode },
     { "socket_user",         true,  true,  read_user },
@@ -289,10 +295,11 @@ struct settings *settings_default(void)
         return NULL;
     s->attach_auto = true;
     s->log_level = JOURNAL_INFO;
-    s->max_connections = 8192;
+    s->max_connections = 16384;
     s->max_ring_page_order = VSOCKIF_MAX_RING_PAGE_ORDER;
     s->max_pool_pages = 512;
     s->held_spill_bytes = 4u << 20;
+    s->spin_us = 20;
     s->sockets.mode = 0600;
     s->sockets.user = (uid_t)-1;
     s->sockets.group = (gid_t)-1;
