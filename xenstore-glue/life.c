@@ -2,6 +2,8 @@
 /* life.c: what both machines share: names, and the back-off. */
 #include "life.h"
 
+#define MAX_STRIKES 15u
+
 const char *life_act_name(enum life_act act)
 {
     static const char *const names[] = {
@@ -28,4 +30,16 @@ uint32_t life_backoff(unsigned strikes)
     if (strikes > 7)
         return LIFE_BACKOFF_MAX;
     return LIFE_BACKOFF_MS << (strikes - 2);
+}
+
+uint64_t life_ended(uint8_t *strikes, uint64_t connected_at, uint64_t not_before, uint64_t now)
+{
+    uint64_t next;
+
+    if (connected_at != LIFE_NEVER && now - connected_at >= LIFE_PROVEN_MS)
+        *strikes = 0;
+    else if (*strikes < MAX_STRIKES)
+        ++*strikes;
+    next = now + life_backoff(*strikes);
+    return next > not_before ? next : not_before;
 }

@@ -74,6 +74,9 @@ const char *life_state_name(unsigned state);
 
 /* Milliseconds to wait after so many failures in a row: 0, 0, 100, 200, … 5000. */
 uint32_t life_backoff(unsigned strikes);
+/* For the two machines: a connection made at connected_at (LIFE_NEVER: never) has ended.  Counts it in *strikes, or forgives
+ * if it lasted; returns the time of the next try, not before not_before. */
+uint64_t life_ended(uint8_t *strikes, uint64_t connected_at, uint64_t not_before, uint64_t now);
 
 /* ---- the frontend's end -------------------------------------------------------------------------- */
 

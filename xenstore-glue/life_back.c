@@ -9,13 +9,6 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define MAX_STRIKES 15u
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 void life_back_init(struct life_back *b, unsigned own, uint64_t now)
 {
     *b = (struct life_back){ .own = (uint8_t)own, .not_before = now, .retry_at = now, .connected_at = LIFE_NEVER };
@@ -65,11 +58,7 @@ void life_back_refuse(struct life_back *b, const char *why, uint64_t now)
     b->refuse = true;
     b->why = why;
     b->drop = b->mapped;
-    if (b->connected_at != LIFE_NEVER && now - b->connected_at >= LIFE_PROVEN_MS)
-        b->strikes = 0;
-    if (b->strikes < MAX_STRIKES)
-        b->strikes++;
-    b->not_before = later(b->not_before, now + life_backoff(b->strikes));
+    b->not_before = life_ended(&b->strikes, b->connected_at, b->not_before, now);
 }
 
 void life_back_domain_died(struct life_back *b)
@@ -183,5 +172,5 @@ uint64_t life_back_deadline(const struct life_back *b)
         return LIFE_NEVER;
     if (act == LIFE_UNMAP)
         return 0;
-    return act == LIFE_OFFER ? later(b->retry_at, b->not_before) : b->retry_at;
+    return act == LIFE_OFFER && b->not_before > b->retry_at ? b->not_before : b->retry_at;
 }

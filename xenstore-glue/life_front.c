@@ -9,13 +9,6 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define MAX_STRIKES 15u
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 void life_front_init(struct life_front *f, unsigned own, uint64_t now)
 {
     *f = (struct life_front){ .own = (uint8_t)own, .not_before = now, .retry_at = now, .connected_at = LIFE_NEVER };
@@ -102,15 +95,9 @@ enum life_act life_front_next(const struct life_front *f, uint64_t now)
 /* The pages are back: an attempt, or a connection, is over. */
 static void end_attempt(struct life_front *f, uint64_t now)
 {
-    bool proven = f->connected_at != LIFE_NEVER && now - f->connected_at >= LIFE_PROVEN_MS;
-
-    f->shares = f->free = f->answered = f->fault = false;
+    f->not_before = life_ended(&f->strikes, f->connected_at, f->not_before, now);
     f->connected_at = LIFE_NEVER;
-    if (proven)
-        f->strikes = 0;
-    else if (f->strikes < MAX_STRIKES)
-        f->strikes++;
-    f->not_before = later(f->not_before, now + life_backoff(f->strikes));
+    f->shares = f->free = f->answered = f->fault = false;
 }
 
 void life_front_done(struct life_front *f, enum life_act act, int err, uint64_t now)
@@ -156,6 +143,6 @@ uint64_t life_front_deadline(const struct life_front *f)
     if (act == LIFE_WAIT)
         return LIFE_NEVER;
     if (act == LIFE_SHARE || act == LIFE_RESTART)
-        return later(f->retry_at, f->not_before);
+        return f->retry_at > f->not_before ? f->retry_at : f->not_before;
     return act == LIFE_RESET || act == LIFE_UNSHARE ? 0 : f->retry_at;
 }

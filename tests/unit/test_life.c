@@ -718,7 +718,7 @@ static void both_connect_in_every_order_of_steps(void)
 
 static void crashes_at_any_point_are_healed(void)
 {
-    expect_sound((struct rules){ .budget = { [CRASH_F] = 2, [CRASH_B] = 2 } });
+    expect_sound((struct rules){ .budget = { [CRASH_F] = 3, [CRASH_B] = 3 } });
 }
 
 static void closes_and_crashes_mix(void)
