@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* test_ring_threads.c: two threads that have nothing in common but a ring, a pool and two descriptors.
+/* test_ring_threads.c: two threads that have nothing in common but a ring, a pool and two ports.
  *
- * Each end sleeps in poll() whenever it has nothing to do, so every item is a chance to lose a wake-up, and a lost
- * one is seen as a poll() that nothing ends.  The words of each buffer carry the number of its packet:
+ * A port is an eventfd, or a flag to spin on: a descriptor is what the product sleeps on, a flag is so
+ * quick that the ends arm and publish at the same moment a thousand times more often.
+ * Each end sleeps whenever it has nothing to do, so every item is a chance to lose a wake-up, and a lost
+ * one is seen as a sleep that nothing ends.  The words of each buffer carry the number of its packet:
  * a buffer read too early (edge DATA) or filled too early (edge FREE) does not add up, and
  * a thread sanitizer has its say, too. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -28,14 +32,20 @@
 #define ITEMS 300000u
 #endif
 
+/* As an event channel, it coalesces. */
+struct port {
+    int fd;                             /* -1: spin on the flag */
+    atomic_bool pending;
+    uint64_t slept, notified;
+};
+
 struct exchange {
     uint8_t *pages;
     uint32_t *pool;                     /* a buffer of BUFFER_WORDS for each id */
     uint32_t order, items;
     uint32_t in_flight;                 /* at most, for the frontend */
     bool data_comes_back;               /* the backend fills the buffers (as in the rx ring) */
-    int wakes_front, wakes_back;        /* eventfds: as an event channel, they coalesce */
-    uint64_t front_slept, back_slept, front_notified, back_notified;
+    struct port front, back;            /* front wakes the frontend */
     _Atomic(const char *) wrong;        /* the first thing that was */
 };
 
@@ -46,23 +56,43 @@ static void fail(struct exchange *x, const char *what)
     atomic_compare_exchange_strong(&x->wrong, &none, what);
 }
 
-static void notify(int fd, uint64_t *count)
+static void notify(struct port *p)
 {
     uint64_t one = 1;
 
-    if (write(fd, &one, sizeof one) < 0)
+    p->notified++;
+    if (p->fd < 0)
+        atomic_store_explicit(&p->pending, true, memory_order_release);
+    else if (write(p->fd, &one, sizeof one) < 0)
         abort();
-    ++*count;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* False when nobody came in time. */
-static bool sleep_until_notified(int fd, uint64_t *slept)
+static bool sleep_until_notified(struct port *p)
 {
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-    uint64_t n;
+    struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
+    uint64_t n, deadline = 0;
 
-    ++*slept;
-    return poll(&p, 1, DEADLINE_MS) == 1 && read(fd, &n, sizeof n) == sizeof n;
+    p->slept++;
+    if (p->fd >= 0)
+        return poll(&pfd, 1, DEADLINE_MS) == 1 && read(p->fd, &n, sizeof n) == sizeof n;
+    for (n = 0; !atomic_load_explicit(&p->pending, memory_order_acquire); n++)
+        if (n % 4096 == 4095) {
+            deadline = deadline ? deadline : now_ms() + DEADLINE_MS;
+            if (now_ms() > deadline)
+                return false;
+            sched_yield();
+        }
+    atomic_store_explicit(&p->pending, false, memory_order_seq_cst);
+    return true;
 }
 
 static void fill(struct exchange *x, uint32_t id, uint32_t number)
@@ -116,8 +146,8 @@ static void *run_back(void *arg)
             held[at] = held[--n];
         }
         if (ring_publish(&r))
-            notify(x->wakes_front, &x->back_notified);
-        if (!n && ring_arm(&r, 1) && !sleep_until_notified(x->wakes_back, &x->back_slept))
+            notify(&x->front);
+        if (!n && ring_arm(&r, 1) && !sleep_until_notified(&x->back))
             fail(x, "back: not woken up");
     }
     return NULL;
@@ -157,72 +187,79 @@ static void run_front(struct exchange *x, struct ring *r)
             ring_put(r, &slot);
         }
         if (ring_publish(r))
-            notify(x->wakes_back, &x->front_notified);
+            notify(&x->back);
         waits = sent - received;
         if (waits && (sent == x->items || !n) && ring_arm(r, 1 + next_random(&random) % waits) &&
-            !sleep_until_notified(x->wakes_front, &x->front_slept))
+            !sleep_until_notified(&x->front))
             fail(x, "front: not woken up");
     }
 }
 
-static void exchange(uint32_t order, uint32_t items, uint32_t in_flight, bool data_comes_back)
+static void exchange(struct exchange x, bool spin)
 {
-    struct exchange x = { .order = order, .items = items, .in_flight = in_flight, .data_comes_back = data_comes_back };
     struct vsockif_slot stop = { .id = STOP };
     struct ring front;
     pthread_t thread;
 
-    x.pages = aligned_alloc(4096, (size_t)VSOCKIF_PAGE_SIZE << order);
-    x.pool = calloc(in_flight, BUFFER_WORDS * sizeof *x.pool);
-    x.wakes_front = eventfd(0, EFD_CLOEXEC);
-    x.wakes_back = eventfd(0, EFD_CLOEXEC);
-    REQUIRE(x.pages && x.pool && x.wakes_front >= 0 && x.wakes_back >= 0);
-    memset(x.pages, 0, (size_t)VSOCKIF_PAGE_SIZE << order);
-    ring_init(&front, RING_FRONT, x.pages, order);
+    x.pages = aligned_alloc(4096, (size_t)VSOCKIF_PAGE_SIZE << x.order);
+    x.pool = calloc(x.in_flight, BUFFER_WORDS * sizeof *x.pool);
+    x.front.fd = spin ? -1 : eventfd(0, EFD_CLOEXEC);
+    x.back.fd = spin ? -1 : eventfd(0, EFD_CLOEXEC);
+    REQUIRE(x.pages && x.pool && (spin || (x.front.fd >= 0 && x.back.fd >= 0)));
+    memset(x.pages, 0, (size_t)VSOCKIF_PAGE_SIZE << x.order);
+    ring_init(&front, RING_FRONT, x.pages, x.order);
     REQUIRE(pthread_create(&thread, NULL, run_back, &x) == 0);
     run_front(&x, &front);
     ring_put(&front, &stop);
     (void)ring_publish(&front);
-    notify(x.wakes_back, &x.front_notified);
+    notify(&x.back);
     pthread_join(thread, NULL);
     if (x.wrong)
         printf("  %s\n", (const char *)x.wrong);
     CU_ASSERT_PTR_NULL((const char *)x.wrong);
-    printf("# %u items, %u in flight: front slept %llu notified %llu, back slept %llu notified %llu\n", items, in_flight,
-           (unsigned long long)x.front_slept, (unsigned long long)x.front_notified, (unsigned long long)x.back_slept,
-           (unsigned long long)x.back_notified);
-    CU_ASSERT_TRUE(x.front_slept > 0 && x.back_slept > 0);      /* or nothing was proved */
-    CU_ASSERT_TRUE(x.front_notified <= items + 1 && x.back_notified <= items);
-    close(x.wakes_front);
-    close(x.wakes_back);
+    printf("# %u items, %u in flight: front slept %llu, was notified %llu; back slept %llu, was notified %llu\n", x.items,
+           x.in_flight, (unsigned long long)x.front.slept, (unsigned long long)x.front.notified,
+           (unsigned long long)x.back.slept, (unsigned long long)x.back.notified);
+    CU_ASSERT_TRUE(x.front.slept > 0 && x.back.slept > 0);      /* or nothing was proved */
+    CU_ASSERT_TRUE(x.front.notified <= x.items && x.back.notified <= x.items + 1);
+    if (!spin) {
+        close(x.front.fd);
+        close(x.back.fd);
+    }
     free(x.pages);
     free(x.pool);
 }
 
 static void one_at_a_time_sleeps_every_time(void)
 {
-    exchange(0, ITEMS / 6, 1, false);
+    exchange((struct exchange){ .items = ITEMS / 6, .in_flight = 1 }, false);
 }
 
 static void a_full_ring_both_ways(void)
 {
-    exchange(0, ITEMS, 31, false);
+    exchange((struct exchange){ .items = ITEMS, .in_flight = 31 }, false);
 }
 
 static void a_large_ring_both_ways(void)
 {
-    exchange(4, ITEMS, 511, false);
+    exchange((struct exchange){ .order = 4, .items = ITEMS, .in_flight = 511 }, false);
 }
 
 static void a_few_in_flight_meet_in_the_middle(void)
 {
-    exchange(0, ITEMS, 3, false);
+    exchange((struct exchange){ .items = ITEMS, .in_flight = 3 }, false);
 }
 
 static void buffers_that_the_backend_fills(void)
 {
-    exchange(0, ITEMS, 4, true);
-    exchange(1, ITEMS, 60, true);
+    exchange((struct exchange){ .items = ITEMS, .in_flight = 4, .data_comes_back = true }, false);
+    exchange((struct exchange){ .order = 1, .items = ITEMS, .in_flight = 60, .data_comes_back = true }, false);
+}
+
+static void arming_and_publishing_at_the_same_moment(void)
+{
+    exchange((struct exchange){ .items = ITEMS, .in_flight = 2 }, true);
+    exchange((struct exchange){ .items = ITEMS, .in_flight = 3, .data_comes_back = true }, true);
 }
 
 static const struct test tests[] = {
@@ -231,6 +268,7 @@ static const struct test tests[] = {
     TEST(a_large_ring_both_ways),
     TEST(a_few_in_flight_meet_in_the_middle),
     TEST(buffers_that_the_backend_fills),
+    TEST(arming_and_publishing_at_the_same_moment),
 };
 
 int main(int argc, char **argv)
