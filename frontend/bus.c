@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define CHECK_MS 30000u         /* how often an idle device asks whether xenstored still answers */
+#define CHECK_MS 10000u         /* how often an idle device asks whether xenstored still answers */
 #define REOPEN_MS 1000u
 
 static const struct watch_key *own_key(const struct xvs *x, struct watch_key *key)
@@ -88,7 +88,7 @@ static int find_device(struct xvs *x)
 
 static int look(struct xvs *x, uint64_t now)
 {
-    struct life_look seen = { .live = share_is_live(&x->share) };
+    struct life_look seen = { .own = 0 };
     char why[PARSE_WHY] = "";
     int err = find_device(x);
 
@@ -104,6 +104,9 @@ static int look(struct xvs *x, uint64_t now)
     if (!x->found && !x->up)
         device_reason(x, "there is no device/vsock/%u: nothing in dom0 has attached one (is xvsd running?)",
                       x->opt.device);
+    /* After the states, never before (life.h): an old "not mapped yet" beside a new Connected would look like a
+     * backend that has died, and we would take back pages that it maps. */
+    seen.live = share_is_live(&x->share);
     life_front_look(&x->life, &seen, now);
     return 0;
 }

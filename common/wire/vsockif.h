@@ -84,7 +84,8 @@
  *                                            frontend in 3 or 4, writes 5 and goes on from there
  *
  * A backend goes to 2 only when it sees the frontend in 1, and a frontend goes to 3 only from 1 with the
- * backend in 2: so neither ever mistakes a stale state of the other for an answer.
+ * backend in 2: so neither ever mistakes a stale state of the other for an answer.  Each checks the other's state in the
+ * transaction that writes its own.
  *
  *
  * 4. The control page and what it names

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* bench_base.c: what the machine itself can do, to compare with: an AF_UNIX socketpair, one memcpy through shared
+ * memory, a cache line that goes back and forth, and a raw event channel (in a hosted Xen or a real one). */
+#include <errno.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xenevtchn.h>
+
+#include "bench.h"
+#include "shm.h"
+
+/* ---- socketpair ---- */
+
+static void socket_stream(const char *measure, size_t size, uint64_t total)
+{
+    struct bench_series s = { .count = 0 };
+    char *buf = calloc(1, size);
+
+    for (int run = 0; run < bench_runs(); run++) {
+        uint64_t left = total;
+        double begin;
+        int sv[2];
+        char ack;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+            bench_die("socketpair: %s", strerror(errno));
+        if (fork() == 0) {
+            ssize_t n;
+
+            bench_pin(BENCH_FAR);
+            close(sv[0]);
+            while ((n = read(sv[1], buf, size)) > 0)
+                ;
+            bench_write(sv[1], "x", 1);
+            _exit(0);
+        }
+        close(sv[1]);
+        begin = bench_now();
+        for (; left >= size; left -= size)
+            bench_write(sv[0], buf, size);
+        shutdown(sv[0], SHUT_WR);
+        bench_read(sv[0], &ack, 1);
+        bench_add(&s, (size == 64 ? (double)(total / size) : (double)total) / (bench_now() - begin) / 1e6);
+        close(sv[0]);
+        wait(NULL);
+    }
+    bench_report(measure, "socketpair", &s, size == 64 ? "Mmsg/s" : "MB/s");
+    free(buf);
+}
+
+/* ---- one memcpy through shared memory ---- */
+
+#define REGION (1u << 20)       /* as much as a connection's two pools */
+
+/* A writer copies pieces into a shared ring of REGION bytes, a reader counts them: the least that any copying transport through
+ * shared memory has to do. */
+static void memcpy_stream(const char *measure, size_t size, uint64_t total)
+{
+    struct shared { uint32_t wrote, pad[15], read, pad2[15]; uint8_t data[]; } *m;
+    uint32_t pieces = (uint32_t)(REGION / size), count = (uint32_t)(total / size);
+    struct bench_series s = { .count = 0 };
+    char *buf = malloc(size);
+
+    m = mmap(NULL, sizeof *m + REGION, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED || !buf)
+        bench_die("out of memory");
+    memset(buf, 1, size);
+    for (int run = 0; run < bench_runs(); run++) {
+        double begin;
+
+        m->wrote = m->read = 0;
+        if (fork() == 0) {
+            bench_pin(BENCH_FAR);
+            for (uint32_t n = 0; n < count; ) {
+                uint32_t to = shm_load_acquire(&m->wrote);
+
+                if (to == n)
+                    sched_yield();
+                n = to;
+                shm_store_seqcst(&m->read, n);
+            }
+            _exit(0);
+        }
+        begin = bench_now();
+        for (uint32_t n = 0; n < count; n++) {
+            while (n - shm_load_acquire(&m->read) >= pieces)
+                sched_yield();
+            memcpy(m->data + n % pieces * size, buf, size);
+            shm_store_seqcst(&m->wrote, n + 1);
+        }
+        while (shm_load_acquire(&m->read) != count)
+            sched_yield();
+        bench_add(&s, (double)total / (bench_now() - begin) / 1e6);
+        wait(NULL);
+    }
+    bench_report(measure, "memcpy", &s, "MB/s");
+    munmap(m, sizeof *m + REGION);
+    free(buf);
+}
+
+/* ---- a cache line ---- */
+
+static void cacheline(uint32_t trips)
+{
+    struct bench_series s = { .count = 0 };
+    uint32_t *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    for (int run = 0; run < bench_runs(); run++) {
+        double begin;
+
+        m[0] = m[16] = 0;
+        if (fork() == 0) {
+            bench_pin(BENCH_FAR);
+            for (uint32_t n = 1; n <= trips; n++) {
+                while (shm_load_acquire(&m[0]) != n)
+                    shm_relax();
+                __atomic_store_n(&m[16], n, __ATOMIC_RELEASE);
+            }
+            _exit(0);
+        }
+        usleep(1000);           /* the far end is running when the clock starts; any time will do */
+        begin = bench_now();
+        for (uint32_t n = 1; n <= trips; n++) {
+            __atomic_store_n(&m[0], n, __ATOMIC_RELEASE);
+            while (shm_load_acquire(&m[16]) != n)
+                shm_relax();
+        }
+        bench_add(&s, (bench_now() - begin) / trips * 1e6);
+        wait(NULL);
+    }
+    bench_report("rtt_spin", "cacheline", &s, "us");
+    munmap(m, 4096);
+}
+
+/* ---- an event channel ---- */
+
+static void take(xenevtchn_handle *h)
+{
+    int port = xenevtchn_pending(h);
+
+    if (port < 0)
+        bench_die("event channel: %s", strerror(errno));
+    xenevtchn_unmask(h, (evtchn_port_t)port);
+}
+
+/* The far end is dom0 and this is a guest, or the other way round: given by the roles in run.py. */
+static void evtchn(uint32_t trips, int near_domid)
+{
+    struct bench_series s = { .count = 0 };
+    int to_far[2], from_far[2];
+
+    if (pipe(to_far) || pipe(from_far))
+        bench_die("pipe: %s", strerror(errno));
+    for (int run = 0; run < bench_runs(); run++) {
+        xenevtchn_handle *h;
+        double begin;
+        int port;
+
+        if (fork() == 0) {
+            bench_pin(BENCH_FAR);
+            setenv("XENSIM_DOMID", "0", 1);
+            if (!(h = xenevtchn_open(NULL, 0)))
+                bench_die("event channel device: %s", strerror(errno));
+            bench_read(to_far[0], &port, sizeof port);
+            if ((port = xenevtchn_bind_interdomain(h, (uint32_t)near_domid, (evtchn_port_t)port)) < 0)
+                bench_die("bind: %s", strerror(errno));
+            take(h);            /* binding leaves it pending once */
+            bench_write(from_far[1], "x", 1);
+            for (uint32_t n = 0; n < trips; n++) {
+                take(h);
+                xenevtchn_notify(h, (evtchn_port_t)port);
+            }
+            _exit(0);
+        }
+        if (!(h = xenevtchn_open(NULL, 0)) || (port = xenevtchn_bind_unbound_port(h, 0)) < 0)
+            bench_die("event channel: %s", strerror(errno));
+        bench_write(to_far[1], &port, sizeof port);
+        bench_read(from_far[0], &(char){ 0 }, 1);
+        begin = bench_now();
+        for (uint32_t n = 0; n < trips; n++) {
+            xenevtchn_notify(h, (evtchn_port_t)port);
+            take(h);
+        }
+        bench_add(&s, (bench_now() - begin) / trips * 1e6);
+        wait(NULL);
+        xenevtchn_close(h);
+    }
+    bench_report("rtt_sleep", "evtchn", &s, "us");
+}
+
+static void socket_rtt(uint32_t trips)
+{
+    struct bench_series s = { .count = 0 };
+
+    for (int run = 0; run < bench_runs(); run++) {
+        double begin;
+        int sv[2];
+        char c = 'x';
+
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+            bench_die("socketpair: %s", strerror(errno));
+        if (fork() == 0) {
+            bench_pin(BENCH_FAR);
+            for (uint32_t n = 0; n < trips; n++) {
+                bench_read(sv[1], &c, 1);
+                bench_write(sv[1], &c, 1);
+            }
+            _exit(0);
+        }
+        begin = bench_now();
+        for (uint32_t n = 0; n < trips; n++) {
+            bench_write(sv[0], &c, 1);
+            bench_read(sv[0], &c, 1);
+        }
+        bench_add(&s, (bench_now() - begin) / trips * 1e6);
+        close(sv[0]);
+        close(sv[1]);
+        wait(NULL);
+    }
+    bench_report("rtt_sleep", "socketpair", &s, "us");
+}
+
+int main(int argc, char **argv)
+{
+    bool shared_processor = getenv("BENCH_CPUS") && atoi(getenv("BENCH_CPUS")) == atoi(strchr(getenv("BENCH_CPUS"), ',') + 1);
+
+    bench_pin(BENCH_NEAR);
+    socket_stream("stream_4k", 4096, bench_amount(1u << 30));
+    socket_stream("stream_64k", 65536, bench_amount(4u << 29));
+    socket_stream("stream_512k", 524288, bench_amount(4u << 29));
+    socket_stream("msgs_64b", 64, bench_amount(64u << 20));
+    memcpy_stream("stream_4k", 4096, bench_amount(4u << 29));
+    memcpy_stream("stream_64k", 65536, bench_amount(UINT64_C(4) << 30));
+    memcpy_stream("stream_512k", 524288, bench_amount(UINT64_C(4) << 30));
+    socket_rtt((uint32_t)bench_amount(50000));
+    if (!shared_processor)      /* on one processor it would measure the scheduler's tick */
+        cacheline((uint32_t)bench_amount(1000000));
+    if (argc > 1)
+        evtchn((uint32_t)bench_amount(50000), atoi(argv[1]));
+    return 0;
+}
