@@ -2,7 +2,7 @@
  *
  * frame.h: what labctl and labagent say to each other, over one vchan.
  *
- * One vchan carries one command and then ends:
+ * A session is one command:
  *
  *     labctl                          labagent
  *     ARGV  argv, each NUL-ended  ->
@@ -34,10 +34,9 @@ enum frame_type {
 #define FRAME_MAX 8192                  /* bytes of payload; two fit into a ring */
 #define FRAME_RING 16384                /* bytes of each ring */
 
-/* What the agent's vchans cost a guest of its gntalloc pages, so that the
- * lab's image can grant them on top of the default limit: per worker the
- * shared page and two rings. */
-#define LAB_WORKERS 4
+/* Commands at a time in one guest.  Both numbers are also read by the program
+ * that builds the guests' image: they make up the agent's share of gntalloc. */
+#define LAB_WORKERS 8
 
 /* The xenstore directory of a worker, below the guest's own directory; below
  * it, next to libxenvchan's nodes, 'turn': it changes whenever the worker is

@@ -3,51 +3,34 @@
  * labagent: runs commands in a guest of the lab on behalf of dom0.
  *
  * It is the guest's process 1: /init execs it once the devices are there.  A
- * worker process waits on a vchan of its own, runs one command (session.c) and
- * ends; the kernel then frees its grants and ports whatever happened, and a
- * new worker takes its place.  Several workers are several commands at once.
+ * worker process has a vchan of its own and runs one command after the other
+ * (session.c).  After a session that went wrong it ends; the kernel frees its
+ * grants and ports, and a new worker takes its place.  Several workers are
+ * several commands at once.
  *
  * xl save and xl restore give the guest a new domid and leave every vchan
  * dead.  A watch survives in the kernel and fires again on resume: the watcher
- * process waits for that and ends, and then all workers are replaced. */
+ * process waits for that and ends, and then all workers are replaced.  It is a
+ * program of its own because xs_watch() of the static libxenstore, which this
+ * one is linked with, fails with EINVAL every other time. */
 #include "session.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <xenstore.h>
 
 static pid_t workers[LAB_WORKERS];
 static pid_t watcher;
-static unsigned int turns;
-
-/* Returns when the guest was resumed, or when xenstore cannot be reached. */
-static void watch_for_resume(void)
-{
-	struct xs_handle *xs = xs_open(0);
-	unsigned int count;
-	int fired;
-
-	if (!xs || !xs_watch(xs, "domid", "resume")) {
-		fprintf(stderr, "labagent: cannot watch xenstore: %m\n");
-		return;
-	}
-	/* A new watch fires at once; the second time is the resume. */
-	for (fired = 0; fired < 2; fired++)
-		free(xs_read_watch(xs, &count));
-}
 
 static void start_worker(int slot)
 {
-	unsigned int turn = ++turns;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(session_run(slot, turn) ? 1 : 0);
+		_exit(session_loop(slot) ? 1 : 0);
 	workers[slot] = pid;
 }
 
@@ -56,13 +39,16 @@ static void start_watcher(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		watch_for_resume();
-		_exit(0);
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(1);
+		/* A new watch fires at once; the second time is the resume. */
+		execlp("xenstore-watch", "xenstore-watch", "-n", "2", "domid", (char *)NULL);
+		_exit(1);
 	}
 	watcher = pid;
 }
 
-/* A worker that fails, fails again at once: without a breath it would starve
+/* What fails, fails again at once: without a breath it would starve
  * the guest that it is meant to show. */
 static void breathe(void)
 {
@@ -71,7 +57,7 @@ static void breathe(void)
 
 int main(void)
 {
-	int slot, status;
+	int slot, status, failed;
 	pid_t pid;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -87,8 +73,11 @@ int main(void)
 				breathe();
 			continue;
 		}
+		failed = !WIFEXITED(status) || WEXITSTATUS(status);
 		if (pid == watcher) {
-			for (slot = 0; slot < LAB_WORKERS; slot++)
+			if (failed)
+				breathe();
+			for (slot = 0; slot < LAB_WORKERS && !failed; slot++)
 				kill(workers[slot], SIGKILL);
 			start_watcher();
 			continue;
@@ -96,7 +85,7 @@ int main(void)
 		for (slot = 0; slot < LAB_WORKERS; slot++) {
 			if (workers[slot] != pid)
 				continue;
-			if (WIFEXITED(status) && WEXITSTATUS(status))
+			if (WIFEXITED(status) && failed)
 				breathe();
 			start_worker(slot);
 		}

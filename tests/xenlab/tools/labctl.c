@@ -32,6 +32,7 @@
 
 #define LOCK_DIR "/run/lab"
 #define FAILED 255
+#define LOOK_MS 300
 #define FREE_WORKER_SECONDS 30
 
 static struct xs_handle *xs;
@@ -84,47 +85,76 @@ static int find_domain(const char *guest)
 	return domid;
 }
 
-/* Locks a worker that is ready for a session: the lock's descriptor, or -1.
- * With 'take' its turn is used up. */
-static int lock_worker(int domid, int slot, bool take)
+static char *read_turn(int domid, int slot)
 {
-	char path[64], used[16] = "";
-	char *turn;
-	ssize_t len;
+	char node[64];
+
+	snprintf(node, sizeof(node), LAB_WORKER_PATH "/turn", slot);
+	return read_node(domid, node);
+}
+
+/* Locks a worker that is ready for a session: the lock's descriptor and the
+ * turn to free, or -1. */
+static int lock_worker(int domid, int slot, char **turn)
+{
+	char path[64], used[32] = "";
 	int fd;
 
 	snprintf(path, sizeof(path), LOCK_DIR "/%d.%d", domid, slot);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	snprintf(path, sizeof(path), LAB_WORKER_PATH "/turn", slot);
-	if (flock(fd, LOCK_EX | LOCK_NB) || !(turn = read_node(domid, path))) {
+	if (flock(fd, LOCK_EX | LOCK_NB) || !(*turn = read_turn(domid, slot))) {
 		close(fd);
 		return -1;
 	}
-	len = read(fd, used, sizeof(used) - 1);
-	if ((len > 0 && !strcmp(used, turn)) ||
-	    (take && (pwrite(fd, turn, strlen(turn), 0) < 0 || ftruncate(fd, (off_t)strlen(turn))))) {
+	if (read(fd, used, sizeof(used) - 1) > 0 && !strcmp(used, *turn)) {
+		free(*turn);
 		close(fd);
-		fd = -1;
+		return -1;
+	}
+	return fd;
+}
+
+/* The vchan of this worker, or NULL when it is not to be had now.  The lock
+ * stays until this process ends. */
+static struct libxenvchan *try_worker(int domid, int slot)
+{
+	struct libxenvchan *vchan;
+	char path[64], *turn, *still;
+	int fd = lock_worker(domid, slot, &turn);
+
+	if (fd < 0)
+		return NULL;
+	snprintf(path, sizeof(path), "/local/domain/%d/" LAB_WORKER_PATH, domid, slot);
+	vchan = libxenvchan_client_init(NULL, domid, path);
+	still = read_turn(domid, slot);
+	if (vchan && (!still || strcmp(still, turn))) {
+		/* The worker was replaced meanwhile: this may be half of its
+		 * old vchan and half of its new one. */
+		libxenvchan_close(vchan);
+		vchan = NULL;
+	}
+	free(still);
+	if (vchan && (ftruncate(fd, 0) || pwrite(fd, turn, strlen(turn), 0) < 0)) {
+		fprintf(stderr, "labctl: cannot write into " LOCK_DIR ": %m\n");
+		exit(FAILED);
 	}
 	free(turn);
-	return fd;
+	if (!vchan)
+		close(fd);
+	return vchan;
 }
 
 static struct libxenvchan *connect_worker(int domid)
 {
 	int64_t deadline = now_ms() + FREE_WORKER_SECONDS * 1000;
 	struct libxenvchan *vchan;
-	char path[64];
 	int slot;
 
 	for (;;) {
 		for (slot = 0; slot < LAB_WORKERS; slot++) {
-			if (lock_worker(domid, slot, true) < 0)
-				continue;
-			snprintf(path, sizeof(path), "/local/domain/%d/" LAB_WORKER_PATH, domid, slot);
-			vchan = libxenvchan_client_init(NULL, domid, path);
+			vchan = try_worker(domid, slot);
 			if (vchan) {
 				vchan->blocking = 1;
 				return vchan;
@@ -169,8 +199,17 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+/* A domain that is destroyed says nothing on its vchan; but its name goes. */
+static bool is_alive(int domid)
+{
+	char *name = read_node(domid, "name");
+
+	free(name);
+	return name != NULL;
+}
+
 /* The command's exit status, or -errno. */
-static int converse(struct libxenvchan *vchan)
+static int converse(int domid, struct libxenvchan *vchan)
 {
 	struct frame_reader reader = { 0 };
 	struct frame *frame = &reader.frame;
@@ -180,6 +219,7 @@ static int converse(struct libxenvchan *vchan)
 	int32_t code;
 	size_t room;
 	ssize_t got;
+	int events;
 
 	for (;;) {
 		while ((got = frame_recv(vchan, &reader)) == 1) {
@@ -196,15 +236,23 @@ static int converse(struct libxenvchan *vchan)
 		room = frame_room(vchan);
 		fds[0] = (struct pollfd){ .fd = libxenvchan_fd_for_select(vchan), .events = POLLIN };
 		fds[1] = (struct pollfd){ .fd = input && room ? 0 : -1, .events = POLLIN };
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		events = poll(fds, 2, LOOK_MS);
+		if (events < 0 && errno != EINTR)
 			return -errno;
+		if (events <= 0) {
+			if (!is_alive(domid))
+				return -EHOSTDOWN;
+			continue;
+		}
 		if (fds[0].revents && libxenvchan_wait(vchan) < 0)
 			return -EPIPE;
 		if (fds[1].revents) {
 			got = read(0, data, room);
 			input = got > 0;
+			/* A command may end without reading: its exit status is
+			 * still to be received, so this is no failure yet. */
 			if (frame_send(vchan, input ? FRAME_STDIN : FRAME_STDIN_END, data, input ? (size_t)got : 0))
-				return -EPIPE;
+				input = false;
 		}
 	}
 }
@@ -221,7 +269,7 @@ static int cmd_exec(const char *guest, char **argv)
 	vchan = connect_worker(domid);
 	if (!vchan || send_argv(vchan, argv))
 		return FAILED;
-	code = converse(vchan);
+	code = converse(domid, vchan);
 	libxenvchan_close(vchan);
 	if (code >= 0)
 		return code;
@@ -234,14 +282,16 @@ static int cmd_wait(const char *guest, int seconds, bool all)
 {
 	int64_t deadline = now_ms() + seconds * 1000;
 	int domid, slot, ready, fd;
+	char *turn;
 
 	for (;;) {
 		domid = find_domain(guest);
 		for (slot = ready = 0; domid >= 0 && slot < LAB_WORKERS; slot++) {
-			fd = lock_worker(domid, slot, false);
+			fd = lock_worker(domid, slot, &turn);
 			if (fd < 0)
 				continue;
 			close(fd);
+			free(turn);
 			ready++;
 		}
 		if (ready == LAB_WORKERS || (ready && !all))

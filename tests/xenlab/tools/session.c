@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * session.c: see session.h.  A worker of labagent calls it once and exits, so
- * nothing is freed here. */
+ * session.c: see session.h.  A worker of labagent calls it and exits when it
+ * returns: the kernel then frees whatever an error path left. */
 #include "session.h"
 
 #include <errno.h>
@@ -18,6 +18,14 @@
 #include <xenstore.h>
 
 #define MAX_ARGS 256
+#define CLOSE_TIMEOUT_MS 10000          /* for the client to close after the exit status */
+#define NO_CLIENT_YET 2                 /* libxenvchan_ring's cli_live, as a new server sets it */
+
+struct worker {
+	int slot;
+	unsigned int turn;
+	struct xs_handle *xs;
+};
 
 struct session {
 	struct libxenvchan *vchan;
@@ -37,28 +45,35 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Publishes the vchan, then 'turn': whoever sees the turn finds the vchan. */
-static struct libxenvchan *offer(int slot, unsigned int turn)
+/* Tells dom0 that this worker takes a session.  Process id and count make a
+ * turn that no other session of this guest has. */
+static int announce(struct worker *w)
 {
-	struct libxenvchan *vchan;
-	struct xs_handle *xs;
-	char path[64], value[16];
+	char path[64], value[32];
 
-	snprintf(path, sizeof(path), LAB_WORKER_PATH, slot);
-	vchan = libxenvchan_server_init(NULL, 0, path, FRAME_RING, FRAME_RING);
-	if (!vchan)
-		return NULL;
-	vchan->blocking = 1;
+	snprintf(path, sizeof(path), LAB_WORKER_PATH "/turn", w->slot);
+	snprintf(value, sizeof(value), "%d.%u", getpid(), ++w->turn);
+	return xs_write(w->xs, XBT_NULL, path, value, strlen(value)) ? 0 : -errno;
+}
 
-	xs = xs_open(0);
-	if (!xs)
-		return NULL;
-	snprintf(path, sizeof(path), LAB_WORKER_PATH "/turn", slot);
-	snprintf(value, sizeof(value), "%u", turn);
-	if (!xs_write(xs, XBT_NULL, path, value, strlen(value)))
-		return NULL;
-	xs_close(xs);
-	return vchan;
+/* Makes the vchan ready for another client, which saves making a new one: in
+ * emulation that is the dearest part of a session.  False when anything is left
+ * in it; the worker then ends and a new one starts afresh. */
+static bool reuse(struct libxenvchan *vchan)
+{
+	struct pollfd fd = { .fd = libxenvchan_fd_for_select(vchan), .events = POLLIN };
+	char rest[1024];
+	int ready;
+
+	while (libxenvchan_is_open(vchan))
+		if (poll(&fd, 1, CLOSE_TIMEOUT_MS) <= 0 || libxenvchan_wait(vchan) < 0)
+			return false;
+	while ((ready = libxenvchan_data_ready(vchan)) > 0)
+		libxenvchan_read(vchan, rest, (size_t)ready < sizeof(rest) ? (size_t)ready : sizeof(rest));
+	if (libxenvchan_buffer_space(vchan) != FRAME_RING)
+		return false;
+	vchan->ring->cli_live = NO_CLIENT_YET;
+	return true;
 }
 
 /* 0 or -errno: blocks until a whole frame is there. */
@@ -212,26 +227,57 @@ static int serve(struct session *s)
 	}
 }
 
-int session_run(int slot, unsigned int turn)
+/* 0 when the client took everything up to the exit status. */
+static int run_session(struct libxenvchan *vchan)
 {
-	struct session s = { .in = -1, .out = -1, .err = -1, .pidfd = -1 };
-	int status = 0;
+	struct session s = { .vchan = vchan, .in = -1, .out = -1, .err = -1, .pidfd = -1 };
+	int status = 0, res;
 	int32_t code;
 
-	s.vchan = offer(slot, turn);
-	if (!s.vchan) {
+	res = recv_wait(&s);
+	if (!res)
+		res = start_command(&s);
+	if (res)
+		return res;
+	res = serve(&s);
+	if (res) {
+		kill(s.pid, SIGKILL);
+		kill(-s.pid, SIGKILL);
+	}
+	waitpid(s.pid, &status, 0);
+	code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (!res)
+		res = frame_send(vchan, FRAME_EXIT, &code, sizeof(code));
+	close_fd(&s.in);
+	close_fd(&s.out);
+	close_fd(&s.err);
+	close_fd(&s.pidfd);
+	return res;
+}
+
+int session_loop(int slot)
+{
+	struct worker w = { .slot = slot };
+	struct libxenvchan *vchan;
+	char path[64];
+
+	/* A turn of a worker that died must not lead anybody to the nodes of a
+	 * vchan that is only half written: dom0 reads it before and after. */
+	w.xs = xs_open(0);
+	snprintf(path, sizeof(path), LAB_WORKER_PATH "/turn", slot);
+	if (w.xs)
+		xs_rm(w.xs, XBT_NULL, path);
+	snprintf(path, sizeof(path), LAB_WORKER_PATH, slot);
+	vchan = libxenvchan_server_init(NULL, 0, path, FRAME_RING, FRAME_RING);
+	if (!vchan || !w.xs) {
 		fprintf(stderr, "labagent: cannot offer vchan %d: %m\n", slot);
 		return -EIO;
 	}
-	if (recv_wait(&s) == 0 && start_command(&s) == 0) {
-		if (serve(&s) < 0) {
-			kill(s.pid, SIGKILL);
-			kill(-s.pid, SIGKILL);
-		}
-		waitpid(s.pid, &status, 0);
-		code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-		frame_send(s.vchan, FRAME_EXIT, &code, sizeof(code));
-	}
-	libxenvchan_close(s.vchan);
+	vchan->blocking = 1;
+	do {
+		if (announce(&w))
+			return -EIO;
+	} while (!run_session(vchan) && reuse(vchan));
+	libxenvchan_close(vchan);
 	return 0;
 }

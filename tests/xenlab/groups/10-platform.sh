@@ -1,0 +1,143 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The lab itself: the commands that all other groups stand on, and the guests'
+# life cycle as xl drives it.  xvs has no part in this.
+. ./lib.sh
+
+test_both_guests_answer() {
+	equal "$(on guest1 uname -s)" Linux guest1
+	equal "$(on guest2 uname -s)" Linux guest2
+}
+
+test_exit_statuses_pass_through() {
+	for status in 0 1 7 255; do
+		on guest1 sh -c "exit $status"
+		equal $? $status "a guest's exit status"
+	done
+	on guest1 sh -c 'kill -KILL $$'
+	equal $? 137 "after SIGKILL"
+	on guest1 /no/such/program
+	equal $? 127 "no such program"
+	on nobody true
+	equal $? 255 "no such guest"
+}
+
+test_the_three_streams_are_apart() {
+	echo in | on guest1 sh -c 'cat; echo err >&2' >/tmp/out 2>/tmp/err
+	equal "$(cat /tmp/out)" in "standard output"
+	equal "$(cat /tmp/err)" err "standard error"
+}
+
+test_arguments_arrive_as_they_are() {
+	equal "$(on guest1 printf '<%s>' 'a  b' "" '$x' "it's" '*')" "<a  b><><\$x><it's><*>" "the arguments"
+}
+
+test_files_go_there_and_back() {
+	dd if=/dev/urandom of=/tmp/file bs=1k count=3000 2>/dev/null
+	chmod 751 /tmp/file
+	put guest1 /tmp/file /tmp/copy || fail put
+	equal "$(on guest1 stat -c %a /tmp/copy)" 751 "its mode"
+	get guest1 /tmp/copy /tmp/back || fail get
+	cmp /tmp/file /tmp/back
+}
+
+test_a_directory_goes_there() {
+	mkdir -p /tmp/tree/sub
+	echo x >/tmp/tree/sub/file
+	put guest2 /tmp/tree /tmp/there || fail put
+	equal "$(on guest2 cat /tmp/there/sub/file)" x "a file of it"
+}
+
+test_eight_commands_at_once() {
+	for i in 1 2 3 4 5 6 7 8; do
+		on guest1 sh -c "until [ -e /tmp/go ]; do usleep 10000; done; echo $i" >/tmp/at-once.$i &
+	done
+	# Every worker is taken now: a ninth command has to wait for one of them.
+	on guest1 echo 9 >/tmp/at-once.9 &
+	on guest1 touch /tmp/go &
+	sleep 1
+	equal "$(cat /tmp/at-once.*)" "" "before they were let go"
+	kill %1
+	wait
+	equal "$(cat /tmp/at-once.* | sort | tr -d '\n')" 23456789 "what they said"
+}
+
+test_a_daemon_outlives_its_session() {
+	on guest1 sh -c 'sleep 1000 >/dev/null 2>&1 & echo $! >/tmp/pid'
+	on guest1 sh -c 'kill -0 $(cat /tmp/pid)' || fail "it is gone"
+	on guest1 sh -c 'kill $(cat /tmp/pid)'
+}
+
+test_killing_on_kills_the_command() {
+	on guest1 sh -c 'echo $$ >/tmp/pid2; exec sleep 1000' &
+	wait_for 10 "the command runs" on guest1 test -s /tmp/pid2
+	kill $!
+	wait_for 10 "the command ends" on guest1 sh -c '! kill -0 $(cat /tmp/pid2) 2>/dev/null'
+}
+
+test_leakcount_stands_still() {
+	labctl idle guest1 20 && labctl idle guest2 20 || fail "not idle"
+	leakcount dom0 guest1 guest2 >/tmp/before || fail "leakcount"
+	on guest1 sleep 1000 &
+	put guest1 /tmp/file /tmp/copy
+	leakcount dom0 guest1 guest2 >/tmp/after || fail "leakcount"
+	diff /tmp/before /tmp/after
+}
+
+test_leakcount_sees_what_a_guest_holds() {
+	leakcount dom0 guest1 guest2 >/tmp/before
+	on guest1 vchanbench server "$(domid guest2)" data/held 64 &
+	path=/local/domain/$(domid guest1)/data/held
+	wait_for 10 "the server is up" xenstore-exists "$path/event-channel"
+	leakcount dom0 guest1 guest2 >/tmp/after
+	# A shared page and two rings of 16 pages; one event channel; three nodes.
+	diff /tmp/before /tmp/after
+	diff /tmp/before /tmp/after | grep '^+[^+]' >/tmp/more
+	equal "$(grep -c . /tmp/more)" 3 "kinds that changed"
+	difference() {
+		echo $(($(sed -n "s/^guest1 $1 //p" /tmp/after) - $(sed -n "s/^guest1 $1 //p" /tmp/before)))
+	}
+	equal "$(difference granted)" 33 "pages more"
+	equal "$(difference ports)" 1 "ports more"
+	equal "$(difference nodes)" 3 "nodes more"
+}
+
+test_a_third_guest_comes_and_goes() {
+	create guest3 || fail "create"
+	equal "$(on guest3 cat /proc/sys/kernel/ostype)" Linux guest3
+	crash guest3 || fail "crash"
+	! domid guest3 2>/dev/null || fail "it is still there"
+}
+
+test_a_command_ends_when_its_guest_is_destroyed() {
+	create guest3 || fail "create"
+	on guest3 sleep 1000 &
+	pid=$!
+	wait_for 10 "it runs" on guest3 pidof sleep
+	crash guest3
+	wait $pid
+	equal $? 255 "the exit status of on"
+}
+
+test_xl_shutdown() {
+	create guest3 || fail "create"
+	xl shutdown -w guest3 || fail "xl shutdown"
+	! domid guest3 2>/dev/null
+}
+
+test_xl_save_and_restore() {
+	before=$(domid guest2)
+	on guest2 sh -c 'sleep 1000 >/dev/null 2>&1 & echo $! >/tmp/pid'
+	xl save guest2 /tmp/guest2.saved || fail "xl save"
+	! domid guest2 2>/dev/null || fail "a saved guest is still there"
+	xl restore /tmp/guest2.saved || fail "xl restore"
+	rm /tmp/guest2.saved
+	labctl wait guest2 30 || fail "the agent does not come back"
+	[ "$(domid guest2)" != "$before" ] || fail "the domid is the same"
+	on guest2 sh -c 'kill $(cat /tmp/pid)' || fail "its process did not live on"
+	on guest2 dmesg | grep -E 'BUG|WARNING|Oops' && fail "the guest's kernel complains"
+	on guest2 uname -a
+}
+
+run_tests "$@"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+#
+# lib.sh: what a group says its results with.  Sourced by groups/NN-*.sh, which
+# run in the lab's dom0 under busybox's shell.
+#
+#     test_NAME() { # limit 90      a test: it fails by `fail`, or by its last
+#                                   command; after 60 s if no limit is given
+#     run_tests "$@"                runs all, in the order of the file
+#     figure TEXT                   a line to show beside the result
+#
+# Each test is a process of its own; all tests of a group share one host, which
+# was pristine when the group began.
+
+fail() {
+	echo "$*"
+	exit 1
+}
+
+skip() {
+	echo "$*"
+	exit 77
+}
+
+figure() {
+	echo "figure: $*"
+}
+
+equal() { # GOT EXPECTED WHAT
+	[ "$1" = "$2" ] || fail "$3: '$1', not '$2'"
+}
+
+# wait_for SECONDS WHAT cmd args...: until the command succeeds.
+wait_for() {
+	_end=$(($(date +%s) + $1 + 1)) _seconds=$1 _what=$2
+	shift 2
+	until "$@"; do
+		[ "$(date +%s)" -lt $_end ] || fail "not within $_seconds s: $_what"
+		sleep 0.05
+	done
+}
+
+run_tests() {
+	if [ $# -gt 0 ]; then
+		trap 'kill $(jobs -p) 2>/dev/null' EXIT
+		trap 'exit 143' TERM
+		"$1"
+		exit
+	fi
+	_group=$(basename "$0" .sh)
+	_group=${_group#*-}
+	for _test in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$0"); do
+		_limit=$(sed -n "s/^$_test().*# limit \([0-9]*\).*/\1/p" "$0")
+		_log=/tmp/$_test.log
+		timeout -k 5 "${_limit:-60}" sh "$0" "$_test" >"$_log" 2>&1 </dev/null
+		_status=$?
+		_name="$_group: ${_test#test_}"
+		case $_status in
+		0) echo "ok $_name" ;;
+		77) echo "skip $_name: $(tail -n 1 "$_log")" ;;
+		124 | 137 | 143) echo "FAIL $_name: no end within ${_limit:-60} s" ;;
+		*) echo "FAIL $_name: $(tail -n 1 "$_log")" ;;
+		esac
+		case $_status in
+		0 | 77) sed -n 's/^figure: /    /p' "$_log" ;; # worth seeing when nothing failed
+		*) sed 's/^/    /' "$_log" | tail -n 60 ;;
+		esac
+	done
+}
