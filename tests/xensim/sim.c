@@ -126,6 +126,16 @@ long count_of(unsigned domid, const char *what)
     return value && value < end ? strtol(value + strlen(key), NULL, 10) : -1;
 }
 
+void await_count(unsigned domid, const char *what, long value)
+{
+    long now = -2;
+
+    /* Each look is a process of its own: a thousand take seconds. */
+    for (int looks = 0; looks < 1000 && (now = count_of(domid, what)) != value; looks++)
+        ;
+    EQ(now, value);
+}
+
 void say_byte(int fd)
 {
     EQ(write(fd, "x", 1), 1);

@@ -44,6 +44,9 @@ const char *sim_dir(void);
 /* One number of 'xensim ls --json', such as "granted". */
 long count_of(unsigned domid, const char *what);
 
+/* Waits until it is 'value'; EQs. */
+void await_count(unsigned domid, const char *what, long value);
+
 /* Runs 'child' in a fork; the pipe ends let both sides wait for each other. */
 struct child {
     pid_t pid;

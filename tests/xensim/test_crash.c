@@ -105,8 +105,7 @@ static void a_killed_bridge_is_a_crash_to_xenstored_and_to_every_peer(void)
 
     /* With the last page it is gone, and the number is free. */
     EQ(xengnttab_unmap(tab, page, 1), 0);
-    while (count_of(domid, "revoked") >= 0)
-        ;
+    await_count(domid, "revoked", -1);
     EQ(sim("create %s %u", sim_dir(), domid), 0);
     EQ(sim("destroy %s %u", sim_dir(), domid), 0);
     xengnttab_close(tab);

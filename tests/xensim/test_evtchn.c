@@ -111,8 +111,7 @@ static void a_dead_peers_port_can_be_bound_again_by_its_domain(void)
     EQ(dprintf(c.out, "%d", port) > 0, 1);
     child_await(&c);
     child_kill(&c);
-    while (count_of(2, "ports") > 1)   /* its bridge has one */
-        ;
+    await_count(2, "ports", 1);        /* its bridge's */
     EQ(xenevtchn_notify(a, (evtchn_port_t)port), 0);
     wrong = evtchn_as(3);
     FAILS(xenevtchn_bind_interdomain(wrong, 1, (evtchn_port_t)port), EINVAL);
@@ -258,7 +257,7 @@ static void no_event_is_lost_between_two_processes(void)
 /* The shared word says "there is more", the event says "look": the protocol of every
  * Xen ring.  Without a full barrier in notify the reader sleeps on the last word. */
 static struct pair race;
-static _Atomic uint32_t written;
+static uint32_t written;
 #define WORDS 200000u
 
 static void *writer(void *arg)

@@ -521,7 +521,7 @@ static void consecutive_references_are_one_mapping(void)
 static void references_in_any_order_from_several_domains_map_side_by_side(void)
 {
     enum { N = 600 };                  /* more than one reply can carry */
-    static uint32_t refs[2 * N], domids[2 * N];
+    static uint32_t refs[2 * N], domids[2 * N], up[N];
     static char *ours[2 * N];
     xengntshr_handle *shr2;
     char *p;
@@ -541,6 +541,15 @@ static void references_in_any_order_from_several_domains_map_side_by_side(void)
             CU_FAIL("a page is at the wrong place");
     EQ(count_of(0, "mapped") >= 2 * N, 1);
     EQ(xengnttab_unmap(tab, p, 2 * N), 0);
+
+    /* Guest 1's in ascending order: consecutive references of different shares. */
+    for (int i = 0; i < N; i++)
+        up[i] = refs[2 * N - 1 - 2 * i];
+    EQ(up[N - 1] - up[0], N - 1);
+    REQUIRE((p = xengnttab_map_domain_grant_refs(tab, N, 1, up, RW)) != NULL);
+    for (int i = 0; i < N; i++)
+        if (strcmp(p + (size_t)i * PAGE, ours[2 * N - 1 - 2 * i]))
+            CU_FAIL("a page is at the wrong place");
     xengntshr_close(shr2);
     both_close();
 }

@@ -42,7 +42,10 @@ static struct domain *find_name(const char *name)
     return NULL;
 }
 
-static void accept_conn(struct source *src);
+static void accept_conn(struct source *src)
+{
+    conn_accept(src, (struct domain *)src);
+}
 
 int domain_new(uint32_t domid, const char *name, struct domain **out)
 {
@@ -69,13 +72,6 @@ int domain_new(uint32_t domid, const char *name, struct domain **out)
     LIST_INSERT_HEAD(&host.domains, dom, link);
     *out = dom;
     return 0;
-}
-
-static void accept_conn(struct source *src)
-{
-    extern void conn_accept(struct source *listener, struct domain *dom);
-
-    conn_accept(src, (struct domain *)src);
 }
 
 /* ---- waiting front commands ---- */

@@ -126,6 +126,7 @@ extern struct host host;
 int source_add(struct source *src, int fd, void (*ready)(struct source *src));
 void source_drop(struct source *src);
 void conn_reply(struct conn *conn, struct sim_msg *msg, int err, const int *fds, int nfds);
+void conn_accept(struct source *listener, struct domain *dom);
 void conn_release(struct conn *conn);
 void conn_drop(struct conn *conn);
 int listen_at(const char *name);

@@ -46,19 +46,14 @@ static void remove_tree(const char *name)
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Of the plain files; the lock apart. */
 static bool is_ours(const char *name)
 {
-    static const char *const files[] = { ".", "..", "lock", "xsd_port", "xsd_kva" };
     unsigned n;
     int end = 0;
 
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (!strcmp(name, files[i]))
-            return true;
-    for (size_t i = 0; i < SUBDIRS; i++)
-        if (!strcmp(name, subdirs[i]))
-            return true;
-    return sscanf(name, "dom%u.sock%n", &n, &end) == 1 && !name[end];
+    return !strcmp(name, "xsd_port") || !strcmp(name, "xsd_kva")
+        || (sscanf(name, "dom%u.sock%n", &n, &end) == 1 && end && !name[end]);
 }
 
 /* 0, or -EBUSY if a daemon lives here, or -ENOTEMPTY if the directory is not ours. */
@@ -148,8 +143,7 @@ void dir_clean(bool keep_logs)
         if (!keep_logs || strcmp(subdirs[i], "log"))
             remove_tree(subdirs[i]);
     while (dir && (entry = readdir(dir)))
-        if (is_ours(entry->d_name) && entry->d_name[0] != '.'
-            && strcmp(entry->d_name, "lock") && strcmp(entry->d_name, "log")) {
+        if (is_ours(entry->d_name)) {
             path_of(path, sizeof path, entry->d_name);
             unlink(path);
         }

@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +25,8 @@
 #include "client.h"
 
 #define DIR_MAX 88                     /* leaves room for "/xenstored/socket" in a sockaddr_un */
+
+#define START_SECONDS 30               /* a start, a create or a stop that takes longer has failed */
 
 static char bin[4096];                 /* where we and the daemon are */
 static char dir[DIR_MAX + 1];
@@ -110,11 +114,13 @@ static bool number(const char *text, unsigned long most, unsigned long *out)
 
 static int ask(struct sim_msg *msg)
 {
+    struct timeval patience = { .tv_sec = START_SECONDS };
     struct sim_conn conn;
     int err = sim_connect(&conn, dir, "host", true);
 
     if (err)
         return fail(1, "%s: no hosted Xen runs there (%s): xensim start it first", dir, strerror(-err));
+    setsockopt(conn.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     err = sim_call(&conn, msg, NULL, NULL);
     close(conn.fd);
     return err;
@@ -238,6 +244,8 @@ static int start(int argc, char **argv)
     }
     close(pipefd[1]);
     waitpid(pid, &status, 0);
+    if (poll(&(struct pollfd){ .fd = pipefd[0], .events = POLLIN }, 1, START_SECONDS * 1000) == 0)
+        return fail(1, "%s: not ready after %d s: see %s/log; xensim stop ends it", dir, START_SECONDS, dir);
     n = read(pipefd[0], line, sizeof line - 1);
     close(pipefd[0]);
     if (n <= 0)

@@ -203,7 +203,6 @@ static void conn_ready(struct source *src)
         close(fds[--nfds]);
 }
 
-void conn_accept(struct source *listener, struct domain *dom);
 void conn_accept(struct source *listener, struct domain *dom)
 {
     struct conn *conn;
