@@ -173,15 +173,19 @@ out:
     return err;
 }
 
-static int verdict(const json_t *answer, char *why)
+static int verdict(const json_t *request, const json_t *answer, char *why)
 {
     const char *error = json_string_value(json_object_get(answer, "error"));
-    const char *code = json_string_value(json_object_get(answer, "code"));
+    const char *verb = json_string_value(json_object_get(request, "verb"));
+    size_t len = verb ? strlen(verb) : 0;
 
     if (json_is_true(json_object_get(answer, "ok")))
         return 0;
+    /* "attach: no such …": our messages begin with the verb already. */
+    if (error && verb && strncmp(error, verb, len) == 0 && strncmp(error + len, ": ", 2) == 0)
+        error += len + 2;
     snprintf(why, WHY, "%s", error ? error : "the daemon refused without a reason");
-    return code && strcmp(code, "ENOENT") == 0 ? -ENXIO : -EREMOTEIO;
+    return -EREMOTEIO;
 }
 
 int control_ask(json_t *request, json_t **answer, char why[WHY])
@@ -198,7 +202,7 @@ int control_ask(json_t *request, json_t **answer, char why[WHY])
     else if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         err = -errno;
     else if (!(err = converse(fd, request, answer, why)))
-        err = verdict(*answer, why);
+        err = verdict(request, *answer, why);
 
     if (fd < 0 && (err == -ENOENT || err == -ENOTDIR || err == -ECONNREFUSED)) {
         snprintf(why, WHY, "xvsd is not running: %s/control.sock %s; start it with 'systemctl start xvsd', or name its "

@@ -20,8 +20,7 @@ bool is_dom0(void);
  * -EACCES      not for this user
  * -ETIMEDOUT   no answer in 10 s
  * -EPROTO      no JSON, or not what was expected
- * -EREMOTEIO   the daemon's own error, in its words
- * -ENXIO       likewise, and it is that there is no such guest */
+ * -EREMOTEIO   the daemon's own error, in its words */
 int control_ask(json_t *request, json_t **answer, char why[WHY]);
 /* The exit status for such an error. */
 int control_status(int err);

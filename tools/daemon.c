@@ -63,15 +63,16 @@ static void print_json(json_t *answer)
 
 static int change(const struct verb *verb, int argc, char **argv, bool attaches)
 {
-    json_t *request, *answer, *cid;
+    json_t *request, *answer, *guest;
     struct order o;
     int status = parse(verb, argc, argv, true, attaches, &o);
 
     if (status >= 0)
         return status;
-    request = json_pack("{s:s, s:s?, s:i}", "verb", verb->name, "domain", o.domain, "device", (int)common.device);
-    if (!request)
+    if (!(request = json_pack("{s:s, s:s}", "verb", verb->name, "domain", o.domain)))
         return fail_usage("'%s' is no name of a guest: it is not UTF-8", o.domain);
+    if (common.has_device)
+        json_object_set_new(request, "device", json_integer(common.device));
     if (o.cid)
         json_object_set_new(request, "cid", json_integer((json_int_t)o.cid));
     if ((status = ask(request, &answer)))
@@ -79,10 +80,12 @@ static int change(const struct verb *verb, int argc, char **argv, bool attaches)
     if (o.json) {
         print_json(answer);
     } else {
+        guest = json_object_get(answer, "guest");
         say_clean(stdout, o.domain);
-        printf(": device %u %s", common.device, attaches ? "attached" : "detached");
-        if ((cid = json_object_get(answer, "cid")))
-            printf(", CID %lld", (long long)json_integer_value(cid));
+        printf(": %s", attaches ? "attached" : "detached");
+        if (guest)
+            printf(", device %lld, CID %lld", (long long)json_integer_value(json_object_get(guest, "device")),
+                   (long long)json_integer_value(json_object_get(guest, "cid")));
         putchar('\n');
     }
     json_decref(answer);
@@ -174,6 +177,16 @@ static void print_value(const json_t *value, int depth)
     }
 }
 
+/* Of the guests in a dump, those with the device that was named. */
+static void keep_device(json_t *answer)
+{
+    json_t *guests = json_object_get(answer, "guests");
+
+    for (size_t i = json_array_size(guests); common.has_device && i-- > 0;)
+        if (json_integer_value(json_object_get(json_array_get(guests, i), "device")) != (json_int_t)common.device)
+            json_array_remove(guests, i);
+}
+
 static int show(const struct verb *verb, int argc, char **argv, bool wants_domain)
 {
     json_t *request, *answer;
@@ -182,26 +195,25 @@ static int show(const struct verb *verb, int argc, char **argv, bool wants_domai
 
     if (status >= 0)
         return status;
-    request = wants_domain ? json_pack("{s:s, s:s?, s:i}", "verb", verb->name, "domain", o.domain, "device",
-                                       (int)common.device)
+    request = wants_domain ? json_pack("{s:s, s:s}", "verb", verb->name, "domain", o.domain)
                            : json_pack("{s:s}", "verb", verb->name);
     if (!request)
         return fail_usage("'%s' is no name of a guest: it is not UTF-8", o.domain);
     if ((status = ask(request, &answer)))
         return status;
+    if (wants_domain) {
+        keep_device(answer);
+        if (!json_array_size(json_object_get(answer, "guests")))
+            status = fail(EXIT_ABSENT, "%s has no such device; attach it with 'xvs attach %s'", o.domain, o.domain);
+    }
     if (o.json) {
         print_json(answer);
     } else {
-        const char *text = json_string_value(json_object_get(answer, "text"));
-
         json_object_del(answer, "ok");
-        if (text && json_object_size(answer) == 1)
-            print_text(text, 0);
-        else
-            print_value(answer, 0);
+        print_value(answer, 0);
     }
     json_decref(answer);
-    return EXIT_OK;
+    return status;
 }
 
 static int run_dump(const struct verb *verb, int argc, char **argv)
@@ -221,14 +233,14 @@ static const char help_attach[] =
     "Gives the guest GUEST (a name or domid) a vsock device, in dom0.\n"
     "\n"
     "      --cid N            its context id, from 3 (default: chosen by xvsd, and kept)\n"
-    "  -d, --device N         which device (default 0)\n"
+    "  -d, --device N         which device (default: the first that is free)\n"
     "  -j, --json             print the daemon's answer\n"
     "  -v, -q, --run-dir DIR: see xvs --help\n"
     "\n"
     "Example:\n"
     "  xvs attach --cid 42 web1\n"
     "\n"
-    "Exit status: 0 done, 1 the daemon said no, 3 no daemon or no such guest.\n";
+    "Exit status: 0 done, 1 the daemon said no (and why), 3 no daemon.\n";
 
 static const char help_detach[] =
     "usage: xvs detach [OPTION...] GUEST\n"
@@ -241,20 +253,20 @@ static const char help_detach[] =
     "Example:\n"
     "  xvs detach web1\n"
     "\n"
-    "Exit status: 0 done, 1 the daemon said no, 3 no daemon or no such guest.\n";
+    "Exit status: 0 done, 1 the daemon said no (and why), 3 no daemon.\n";
 
 static const char help_dump[] =
     "usage: xvs dump [OPTION...] GUEST\n"
     "Prints all that the daemon knows of a guest's device, its rings and its connections.\n"
     "\n"
-    "  -d, --device N         which device (default 0)\n"
+    "  -d, --device N         only this device (default: all)\n"
     "  -j, --json             as JSON\n"
     "  -v, -q, --run-dir DIR: see xvs --help\n"
     "\n"
     "Example: what is a stalled connection waiting for?\n"
     "  xvs dump web1\n"
     "\n"
-    "Exit status: 0 done, 1 the daemon said no, 3 no daemon or no such guest.\n";
+    "Exit status: 0 done, 1 the daemon said no (and why), 3 no daemon, or no such device.\n";
 
 static const char help_stats[] =
     "usage: xvs stats [OPTION...]\n"

@@ -406,7 +406,7 @@ int guest_open(struct side *s)
         free(g);
         return fail(exit_status(err), "cannot open the vsock device of this guest: %s%s", xvs_open_error(),
                     err == -ENOENT && s->options.which == SIDE_GUESS
-                        ? "; in dom0, xvsd is not running: start it, or name its directory with --run-dir" : "");
+                        ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
     }
     watch_add(s->loop, &g->watch, xvs_fd(g->x), device_ready);
     g->watch.want = POLLIN;

@@ -267,21 +267,35 @@ struct door {
     uint64_t cid;
 };
 
+/* 1 if some program has the socket open, 0 if it is a left-over, or a negative errno.  A connection of the wrong type tells
+ * without anybody noticing: a listener who waits for one caller would take a knock for that caller. */
+static int is_alive(int dirfd, const char *name)
+{
+    struct sockaddr_un address;
+    int fd, err = unix_address(dirfd, name, &address);
+
+    if (err)
+        return err;
+    if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        err = -errno;
+    close(fd);
+    return err == -ECONNREFUSED ? 0 : err && err != -EPROTOTYPE ? err : 1;
+}
+
 /* Whether 'name' is free; a left-over is removed.  The caller holds the directory's lock. */
 static int make_room(int dirfd, const char *name)
 {
     struct stat st;
-    int fd;
+    int alive;
 
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(st.st_mode))
         return -EEXIST;
-    fd = unix_connect(dirfd, name, SOCK_NONBLOCK);
-    if (fd >= 0)
-        close(fd);
-    if (fd != -ECONNREFUSED)
-        return fd >= 0 || fd == -EAGAIN ? -EADDRINUSE : fd;
+    if ((alive = is_alive(dirfd, name)))
+        return alive < 0 ? alive : -EADDRINUSE;
     return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 }
 
@@ -369,8 +383,8 @@ static int host_listen(struct listening *l)
     if (err) {
         door_free(door);
         if (err == -EADDRINUSE)
-            return fail(EXIT_LOCAL, "port %u of %s is in use: another program listens at its %s", l->port, l->peer,
-                        "vsock_<port> socket");
+            return fail(EXIT_LOCAL, "port %u of %s is in use: another program listens at vsock_%u in its directory",
+                        l->port, l->peer, l->port);
         if (err == -EEXIST)
             return fail(EXIT_LOCAL, "vsock_%u in the directory of %s is no socket; remove it", l->port, l->peer);
         return fail(err == -EACCES ? EXIT_REFUSED : EXIT_LOCAL, "cannot listen at vsock_%u in the directory of %s: %s",

@@ -240,8 +240,7 @@ static int show_device(const struct ls *ls)
     }
     if (err)
         return fail(exit_status(err), "cannot open the vsock device of this guest: %s%s", xvs_open_error(),
-                    common.which == SIDE_GUESS ? "; in dom0, xvsd is not running: start it, or name its directory "
-                                                 "with --run-dir" : "");
+                    common.which == SIDE_GUESS ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
     err = xvs_wait_up(x, 2000);
     print_device(ls, x, err ? "down" : "up", xvs_reason(x));
     xvs_close(x);
@@ -263,7 +262,7 @@ static const char help[] =
     "both ways.\n"
     "\n"
     "Example: wait until web1 is connected\n"
-    "  until xvs ls --json web1 | grep -q '\"state\":\"connected\"'; do sleep 1; done\n"
+    "  until xvs ls --json web1 | grep -q '\"state\":\"Connected\"'; do sleep 1; done\n"
     "\n"
     "Exit status: 0 done, 3 no daemon, a guest that was named is missing, or the device is down.\n";
 

@@ -61,6 +61,7 @@ static bool common_option(int option, const char *argument, int *status)
             return false;
         }
         common.device = (unsigned)number;
+        common.has_device = true;
         break;
     case 'v':
         common.verbose = true;

@@ -29,6 +29,7 @@ int exit_status(int err)
     case ENOTCONN:
         return EXIT_RESET;
     case ENOENT:
+    case ENXIO:
     case ENODEV:
     case ENETDOWN:
     case EBUSY:
@@ -146,7 +147,7 @@ bool parse_number(const char *text, uint64_t max, uint64_t *out)
     for (; *text; text++) {
         unsigned digit = (unsigned)(*text - '0');
 
-        if (digit > 9 || value > (max - digit) / 10)
+        if (digit > 9 || digit > max || value > (max - digit) / 10)
             return false;
         value = value * 10 + digit;
     }

@@ -16,6 +16,7 @@
 struct side_options {
     enum { SIDE_GUESS, SIDE_HOST, SIDE_GUEST } which;
     unsigned device;
+    bool has_device;            /* it was named, and not taken for granted */
     bool verbose;
 };
 

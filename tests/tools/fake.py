@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""fake.py RUN_DIR: a daemon that is none, for the tests of the command.
+
+RUN/control.sock answers as xvsd does (or wrongly, as the file RUN/mood says), RUN/guest/web1/vsock speaks
+Firecracker's convention, and each port there is one way in which a peer behaves.  Prints "ready" when it listens.
+"""
+import json
+import os
+import socket
+import sys
+import threading
+
+RUN = sys.argv[1]
+BIG = 4 << 20
+tries = {}
+
+
+def send_all(s, data):
+    try:
+        s.sendall(data)
+        return True
+    except OSError:
+        return False
+
+
+def read_end(s):
+    data = b""
+    while True:
+        piece = s.recv(65536)
+        if not piece:
+            return data
+        data += piece
+
+
+def echo(s):
+    while True:
+        piece = s.recv(65536)
+        if not piece or not send_all(s, piece):
+            return
+
+
+def echo_then_bye(s):
+    """What follows the half-close proves that the other direction stayed open."""
+    echo(s)
+    send_all(s, b"bye\n")
+
+
+def both_full(s):
+    """Writes all before it reads anything: a client that waits in one direction never ends."""
+    send_all(s, b"x" * BIG)
+    s.shutdown(socket.SHUT_WR)
+    read_end(s)
+
+
+def count(s):
+    send_all(s, b"%d\n" % len(read_end(s)))
+
+
+def read_ten(s):
+    s.recv(10)
+
+
+def wrong_echo(s):
+    while True:
+        piece = s.recv(65536)
+        if not piece or not send_all(s, b"z" * len(piece)):
+            return
+
+
+def idle(s):
+    read_end(s)
+
+
+def say_and_wait(s):
+    """Half-closes first, and expects the client to go on sending."""
+    send_all(s, b"early\n")
+    s.shutdown(socket.SHUT_WR)
+    with open(os.path.join(RUN, "late"), "wb") as f:
+        f.write(read_end(s))
+    os.rename(os.path.join(RUN, "late"), os.path.join(RUN, "late.done"))
+
+
+def hello_and_close(s):
+    send_all(s, b"hello\n")
+
+
+OK = b"OK 1073741824\n"
+AFTER_OK = {1: echo_then_bye, 7: echo, 8: both_full, 9: idle, 10: read_ten, 13: wrong_echo, 14: count,
+            15: say_and_wait, 16: hello_and_close}
+RAW = {3: [OK + b"hello\n"], 4: [bytes([c]) for c in OK + b"hello\n"], 5: [b"NO\n"],
+       12: [b"OK " + b"1" * 60 + b"\n"], 17: [b"OK -1\n"], 18: [b"OK 1"]}
+
+
+def talk(s):
+    line = b""
+    while not line.endswith(b"\n") and len(line) < 32:
+        c = s.recv(1)
+        if not c:
+            return
+        line += c
+    word, port = line.split()
+    port = int(port)
+    assert word == b"CONNECT"
+    if port in AFTER_OK:
+        s.sendall(OK)
+        AFTER_OK[port](s)
+    elif port in RAW:
+        for piece in RAW[port]:
+            send_all(s, piece)
+    elif port == 6:
+        s.recv(1)               # never a word
+    elif port == 11:
+        tries[port] = tries.get(port, 0) + 1
+        if tries[port] > 3:
+            s.sendall(OK)
+            echo(s)
+
+
+def serve(listener, handler):
+    def one(s):
+        with s:
+            try:
+                handler(s)
+            except OSError:
+                pass
+
+    while True:
+        s, _ = listener.accept()
+        threading.Thread(target=one, args=(s,), daemon=True).start()
+
+
+def guest(name, domid, cid, state="Connected", **more):
+    return {"name": name, "domid": domid, "device": 0, "cid": cid, "state": state, "connections": 3,
+            "from_guest": {"packets": 10, "bytes": 1234567}, "to_guest": {"packets": 5, "bytes": 89},
+            "notifications": {"sent": 4, "received": 6}, "held": {"packets": 0, "bytes": 0},
+            "dir": os.path.join(RUN, "guest", more.pop("where", name)), "error": "", **more}
+
+
+GUESTS = [guest("web1", 5, 42), guest("db1", 6, 43, "InitWait", error="bad \x1b[31mthing"),
+          guest("od\x1bd name", 7, 44, where="odd")]
+
+
+def answer(request):
+    verb = request.get("verb")
+    if verb == "ls":
+        return {"ok": True, "version": "0", "guests": GUESTS}
+    if verb == "stats":
+        return {"ok": True, "version": "0", "guests": 3}
+    if verb in ("attach", "detach", "dump"):
+        allowed = {"attach": {"domain", "device", "cid"}, "detach": {"domain", "device"}, "dump": {"domain"}}[verb]
+        if set(request) - allowed - {"verb"}:
+            return {"ok": False, "error": verb + ": unknown key"}
+        found = [g for g in GUESTS if request["domain"] in (g["name"], str(g["domid"]))]
+        if not found:
+            return {"ok": False, "error": verb + ": there is no domain " + request["domain"]}
+        if verb == "attach":
+            return {"ok": True, "guest": dict(found[0], cid=request.get("cid", 42), device=request.get("device", 0))}
+        return {"ok": True, "guests": found} if verb == "dump" else {"ok": True}
+    return {"ok": False, "error": "no such verb"}
+
+
+def control(s):
+    data = b""
+    while b"\n" not in data:
+        piece = s.recv(65536)
+        if not piece:
+            return
+        data += piece
+    try:
+        with open(os.path.join(RUN, "mood")) as f:
+            mood = f.read().strip()
+    except OSError:
+        mood = ""
+    if mood == "hangup":
+        return
+    if mood == "nonsense":
+        s.sendall(b"{\"ok\": tru\n")
+    elif mood == "list":
+        s.sendall(b"[1]\n")
+    elif mood == "nolist":
+        s.sendall(b"{\"ok\":true,\"guests\":7}\n")
+    elif mood == "types":
+        s.sendall(b'{"ok":true,"guests":[{"name":7,"cid":"x","from_guest":[],"state":null},[],3,null]}\n')
+    elif mood == "bytes":
+        for c in json.dumps(answer(json.loads(data))).encode() + b"\n":
+            s.sendall(bytes([c]))
+    elif mood == "deep":
+        s.sendall(b"[" * 100000 + b"\n")
+    else:
+        s.sendall(json.dumps(answer(json.loads(data))).encode() + b"\n")
+
+
+def listen(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(path)
+    s.listen(64)
+    return s
+
+
+for d in ("guest/web1", "guest/odd", "guest/gone", "cid"):
+    os.makedirs(os.path.join(RUN, d), exist_ok=True)
+os.symlink("../guest/web1", os.path.join(RUN, "cid/42"))
+for path, handler in (("guest/web1/vsock", talk), ("guest/odd/vsock", talk), ("control.sock", control)):
+    threading.Thread(target=serve, args=(listen(os.path.join(RUN, path)), handler), daemon=True).start()
+print("ready", flush=True)
+threading.Event().wait()

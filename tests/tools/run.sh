@@ -1,0 +1,382 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# run.sh: the command xvs in dom0, against a daemon that is none (fake.py).  What it does in a guest, the end-to-end
+# suite and guest.sh see.  XVS_BIN is the build directory; its xvs and libxvs are used.
+set -u
+cd "$(dirname "$0")" || exit 2
+bin=$(cd "${XVS_BIN:-../../build/release}" && pwd) || exit 2
+here=$PWD
+passed=0 failed=0 skipped=0
+dir=$(mktemp -d /tmp/xvs-tools.XXXXXX) || exit 2
+fake=
+cleanup() {
+    [ -z "$fake" ] || kill "$fake" 2>/dev/null
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+cd "$dir" || exit 2
+export LD_LIBRARY_PATH="$bin${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+export XVS_RUN_DIR="$dir/run"
+mkdir run
+xvs=$bin/xvs
+
+name= problem=
+test_() { name=$1 problem=; }
+bad() { problem=${problem:-$*}; }
+end() {
+    if [ -z "$problem" ]; then
+        echo "ok $name"
+        passed=$((passed + 1))
+    else
+        echo "FAIL $name: $problem"
+        sed 's/^/    /' err 2>/dev/null | head -5
+        failed=$((failed + 1))
+    fi
+}
+# status WANTED command...: output in out and err, at most 10 s.
+status() {
+    local want=$1 got
+    shift
+    timeout -k 1 10 "$@" >out 2>err
+    got=$?
+    [ "$got" -eq "$want" ] || bad "status $got, not $want: $*"
+}
+out_is() { [ "$(cat out)" = "$1" ] || bad "output '$(head -c 200 out)', not '$1'"; }
+err_has() { grep -qF -- "$1" err || bad "no '$1' in the message: $(head -n 2 err)"; }
+until_true() {
+    local i
+    for i in $(seq 1000); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.01
+    done
+    return 1
+}
+wait_for() { until_true "$@" || bad "does not come: $*"; }
+
+mkfifo ready
+python3 "$here/fake.py" "$dir/run" >ready 2>fake.log &
+fake=$!
+read -r _ <ready || { cat fake.log; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+
+# ---- usage ---------------------------------------------------------------------------------------------
+test_ every_verb_has_help_with_an_example
+for verb in ls attach detach cat serve ping dump stats; do
+    status 0 "$xvs" $verb --help
+    grep -q '^usage: xvs' out && grep -q '^Example' out && grep -q '^Exit status' out || bad "$verb --help lacks something"
+done
+status 0 "$xvs" --help; grep -q 'xvs VERB --help' out || bad "--help"
+status 0 "$xvs" --version; grep -q '^xvs [0-9]' out || bad "--version"
+end
+
+test_ wrong_usage_is_status_2_and_says_where_the_help_is
+for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'cat web1 -1' 'cat -k web1 1' \
+    'cat -w x web1 1' 'cat -w -1 web1 1' 'cat -w nan web1 1' 'cat -l' 'cat -l 5' 'cat --nosuch web1 1' 'cat -Q web1 1' \
+    'cat web1 1 2' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
+    'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
+    'stats x' '--device' '--device 2000 ls' '--guest attach web1' 'help nosuch'; do
+    # shellcheck disable=SC2086
+    status 2 "$xvs" $args
+    err_has "--help"
+done
+end
+
+# ---- the daemon -------------------------------------------------------------------------------------------
+test_ ls_prints_a_table_without_escape_sequences
+status 0 "$xvs" ls
+grep -q '^web1  *5  *0  *42  Connected  *3  *1.2M  *89  *10$' out || bad "web1's line: $(grep web1 out)"
+grep -q "$(printf '\033')" out && bad "an escape sequence got through"
+grep -q 'bad ?\[31mthing' out || bad "the error is not shown"
+status 0 "$xvs" ls web1; [ "$(wc -l <out)" -eq 2 ] || bad "ls web1"
+status 0 "$xvs" ls cid:43 5; [ "$(wc -l <out)" -eq 3 ] || bad "ls cid:43 5"
+status 3 "$xvs" ls nosuch; err_has "xvs attach nosuch"
+end
+
+test_ json_is_json
+status 0 "$xvs" ls --json; python3 -c 'import json,sys; assert len(json.load(sys.stdin)["guests"]) == 3' <out || bad ls
+status 0 "$xvs" ls --json db1; python3 -c 'import json,sys; assert json.load(sys.stdin)["guests"][0]["cid"] == 43' <out || bad "ls db1"
+for args in 'attach --json web1' 'detach --json web1' 'dump --json web1' 'stats --json'; do
+    # shellcheck disable=SC2086
+    status 0 "$xvs" $args; python3 -m json.tool <out >/dev/null || bad "$args"
+done
+end
+
+test_ attach_detach_dump_stats
+status 0 "$xvs" attach --cid 77 -d 1 web1; out_is "web1: attached, device 1, CID 77"
+status 0 "$xvs" detach 5; out_is "5: detached"
+status 1 "$xvs" attach nosuch; err_has "xvs attach: there is no domain nosuch"
+status 0 "$xvs" dump web1; grep -q 'domid: 5' out || bad "dump"
+status 3 "$xvs" dump -d 4 web1
+status 0 "$xvs" stats; grep -q '^guests: 3' out || bad "stats"
+status 1 "$xvs" --quiet dump nosuch; [ -s err ] && bad "--quiet speaks"
+end
+
+test_ a_daemon_that_answers_nonsense_is_believed_nothing
+for mood in hangup nonsense list nolist deep; do
+    echo $mood >run/mood
+    status 6 "$xvs" ls
+done
+echo types >run/mood; status 0 "$xvs" ls; status 3 "$xvs" ls web1
+echo bytes >run/mood; status 0 "$xvs" ls; grep -q ^web1 out || bad "an answer byte by byte"
+rm run/mood
+end
+
+test_ no_daemon_is_status_3_with_advice
+mkdir -p none
+status 3 env XVS_RUN_DIR="$dir/none" "$xvs" --host ls; err_has "xvsd is not running"
+status 3 "$xvs" --run-dir "$dir/none" stats; err_has "xvsd is not running"
+python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind("none/control.sock")'
+status 3 "$xvs" --run-dir "$dir/none" ls; err_has "left-over"
+end
+
+test_ a_full_disk_is_status_7
+if [ -w /dev/full ]; then
+    timeout 10 "$xvs" ls >/dev/full 2>err; [ $? -eq 7 ] || bad "ls"
+    timeout 10 "$xvs" cat web1 3 </dev/null >/dev/full 2>err; [ $? -eq 7 ] || bad "cat"
+    err_has "standard output"
+    end
+else
+    echo "skip $name: no /dev/full"
+    skipped=$((skipped + 1))
+fi
+
+# ---- cat --------------------------------------------------------------------------------------------------
+cat_in() { # STATUS INPUT ARGS...
+    local want=$1 input=$2
+    shift 2
+    printf '%b' "$input" >in
+    timeout -k 1 10 "$xvs" cat "$@" <in >out 2>err
+    local got=$?
+    [ $got -eq "$want" ] || bad "status $got, not $want: cat $*"
+}
+
+test_ cat_passes_the_half_close_and_reads_on
+cat_in 0 'one\ntwo\n' web1 1; out_is "$(printf 'one\ntwo\nbye')"
+cat_in 0 '12345' web1 14; out_is 5
+cat_in 0 '' web1 14; out_is 0
+end
+
+test_ cat_never_reads_past_the_ok_line
+cat_in 0 '' web1 3; out_is hello
+cat_in 0 '' web1 4; out_is hello
+end
+
+test_ guests_are_found_by_name_domid_and_cid
+for g in web1 5 cid:42 7; do cat_in 0 'x' $g 14; out_is 1; done
+cat_in 3 '' nosuch 14; err_has "xvs attach nosuch"
+cat_in 3 '' cid:99 14
+cat_in 3 '' ../web1 14
+cat_in 3 '' gone 14; err_has "not attached"
+end
+
+test_ errors_have_their_statuses
+cat_in 4 '' web1 2; err_has "nobody listens at port 2"
+cat_in 6 '' web1 5; err_has "'NO'"
+cat_in 6 '' web1 12
+cat_in 6 '' web1 17
+cat_in 4 '' web1 18
+cat_in 5 '' -w 0.2 web1 6; err_has "in time"
+cat_in 5 '' -i 0.2 -n web1 9; err_has "not a byte"
+cat_in 0 '' -z web1 1
+cat_in 4 '' -z web1 2
+end
+
+test_ retry_waits_for_the_listener
+cat_in 0 'x' --retry 8 web1 11; out_is x
+cat_in 4 '' --retry 0.3 web1 2
+end
+
+test_ both_directions_full_do_not_deadlock
+head -c 8388608 /dev/zero >zeros
+timeout 20 "$xvs" cat web1 8 <zeros >out 2>err || bad "files: $?"
+[ "$(wc -c <out)" -eq 4194304 ] || bad "$(wc -c <out) bytes came"
+# Output into a pipe whose reader reads nothing until all its own input is gone: that needs the pipes not to block us.
+timeout 20 python3 - "$xvs" <<'PY' || bad "pipes"
+import subprocess, sys, threading
+p = subprocess.Popen([sys.argv[1], "cat", "web1", "7"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+data = bytes(range(256)) * 1024
+p.stdin.write(data[:1000]); p.stdin.flush()
+def feed():
+    p.stdin.write(data * 8); p.stdin.close()
+t = threading.Thread(target=feed); t.start()
+got = p.stdout.read()
+t.join()
+assert got == data[:1000] + data * 8, len(got)
+assert p.wait() == 0
+PY
+end
+
+test_ any_descriptor_will_do
+timeout 10 "$xvs" cat web1 14 </dev/null >out 2>err || bad "/dev/null in"; out_is 0
+timeout 10 "$xvs" cat web1 7 <zeros >/dev/null 2>err || bad "/dev/null out"
+head -c 300000 /dev/urandom >random
+timeout 10 "$xvs" cat web1 7 <random >out 2>err || bad "files"; cmp -s random out || bad "bytes differ"
+# shellcheck disable=SC2002
+cat random | timeout 10 "$xvs" cat web1 7 2>err | cat >out; cmp -s random out || bad "bytes differ by pipes"
+timeout 10 "$xvs" cat web1 3 <&- >out 2>err || bad "closed input"; out_is hello
+timeout 10 "$xvs" cat web1 3 <&- >&- 2>err || bad "closed output"
+timeout 10 python3 - "$xvs" <<'PY' || bad "sockets"
+import socket, subprocess, sys
+a, b = socket.socketpair()
+p = subprocess.Popen([sys.argv[1], "cat", "web1", "1"], stdin=b, stdout=b)
+b.close()
+a.sendall(b"over a socket\n"); a.shutdown(socket.SHUT_WR)
+got = b""
+while True:
+    piece = a.recv(4096)
+    if not piece: break
+    got += piece
+assert got == b"over a socket\nbye\n", got
+assert p.wait() == 0
+PY
+timeout 10 python3 - "$xvs" <<'PY' || bad "a terminal"
+import os, pty, subprocess, sys, termios
+m, s = pty.openpty()
+attr = termios.tcgetattr(s); attr[3] &= ~termios.ECHO; attr[1] &= ~termios.OPOST; termios.tcsetattr(s, termios.TCSANOW, attr)
+p = subprocess.Popen([sys.argv[1], "cat", "web1", "1"], stdin=s, stdout=s)
+os.write(m, b"typed\n\x04")
+got = b""
+while not got.endswith(b"bye\n"):
+    got += os.read(m, 100)
+assert got == b"typed\nbye\n", got
+assert p.wait() == 0
+import fcntl
+assert not fcntl.fcntl(s, fcntl.F_GETFL) & os.O_NONBLOCK
+PY
+end
+
+test_ standard_input_of_others_stays_blocking
+python3 - "$xvs" <<'PY' || bad "O_NONBLOCK leaked into a pipe"
+import fcntl, os, subprocess, sys
+r, w = os.pipe()
+p = subprocess.Popen([sys.argv[1], "cat", "web1", "14"], stdin=r, stdout=subprocess.PIPE)
+os.write(w, b"x")
+os.close(w)
+assert p.communicate()[0] == b"1\n"
+assert not fcntl.fcntl(r, fcntl.F_GETFL) & os.O_NONBLOCK
+PY
+end
+
+test_ cat_ends_when_the_peer_has_gone_although_the_terminal_is_open
+mkfifo open; exec 7<>open
+status 0 "$xvs" cat web1 16 <open; out_is hello
+exec 7>&-
+end
+
+test_ the_peer_may_end_first_and_still_listen
+printf 'late words' >in
+rm -f run/late.done
+status 0 "$xvs" cat web1 15 <in; out_is early
+wait_for test -e run/late.done
+[ "$(cat run/late.done)" = 'late words' ] || bad "the peer got '$(cat run/late.done)'"
+end
+
+test_ a_peer_that_stops_reading_is_status_6
+timeout 10 "$xvs" cat web1 10 <zeros >out 2>err; [ $? -eq 6 ] || bad "status $?"
+end
+
+test_ a_reader_that_goes_away_ends_it
+timeout 10 "$xvs" cat web1 8 </dev/null 2>err | head -c 10 >out
+[ "${PIPESTATUS[0]}" -eq 7 ] || bad "status ${PIPESTATUS[0]}"
+[ -s err ] && bad "said something"
+end
+
+test_ listening_removes_its_socket_and_refuses_to_share_it
+timeout 20 "$xvs" cat -l 5000 web1 >heard 2>err </dev/null & cat_pid=$!
+wait_for test -S run/guest/web1/vsock_5000
+status 7 "$xvs" cat -l 5000 web1; err_has "in use"
+# The one that was refused has looked without knocking, or the first would have taken it for its caller.
+[ "$(printf hi | timeout 10 socat -t 10 - UNIX-CONNECT:run/guest/web1/vsock_5000)" = "" ] || bad "no caller was taken"
+wait $cat_pid || bad "status $?"
+[ "$(cat heard)" = hi ] || bad "heard '$(cat heard)'"
+[ -e run/guest/web1/vsock_5000 ] && bad "socket left"
+end
+
+test_ a_left_over_socket_is_replaced_and_other_files_are_not
+python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind("run/guest/web1/vsock_5001")'
+timeout 20 "$xvs" cat -l 5001 web1 >heard 2>err </dev/null & cat_pid=$!
+until_true python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.connect("run/guest/web1/vsock_5001"); s.sendall(b"guest speaks")' || bad "not replaced"
+wait $cat_pid || bad "status $?"
+[ "$(cat heard)" = "guest speaks" ] || bad "heard '$(cat heard)'"
+: >run/guest/web1/vsock_5002
+status 7 "$xvs" cat -l 5002 web1; err_has "no socket"
+[ -f run/guest/web1/vsock_5002 ] || bad "the file is gone"
+status 3 "$xvs" cat -l 5000 nosuch
+end
+
+test_ keep_listening_takes_one_after_the_other_until_a_signal
+"$xvs" cat -k -l 5003 web1 >heard 2>err </dev/null & cat_pid=$!
+wait_for test -S run/guest/web1/vsock_5003
+for i in 1 2 3; do
+    printf "$i" | timeout 10 socat - UNIX-CONNECT:run/guest/web1/vsock_5003 || bad "caller $i"
+done
+heard_all() { [ "$(cat heard)" = 123 ]; }
+wait_for heard_all
+kill -TERM $cat_pid
+wait $cat_pid; [ $? -eq 143 ] || bad "status is not that of the signal"
+[ -e run/guest/web1/vsock_5003 ] && bad "socket left"
+end
+
+# ---- serve, ping ----------------------------------------------------------------------------------------
+test_ serve_runs_a_process_for_each_connection
+status 127 "$xvs" serve 22 web1 -- nosuchcommand
+status 127 "$xvs" serve 22 web1 -- /no/such
+status 126 "$xvs" serve 22 web1 -- "$here/fake.py"
+"$xvs" serve -m 2 5004 web1 -- sh -c 'echo "cid $XVS_PEER_CID"; cat; echo end' 2>serve.err & serve_pid=$!
+wait_for test -S run/guest/web1/vsock_5004
+for i in 1 2 3 4 5; do
+    echo "hello $i" | timeout 10 socat -t 10 - UNIX-CONNECT:run/guest/web1/vsock_5004 >out.$i & pids[i]=$!
+done
+for i in 1 2 3 4 5; do
+    wait "${pids[i]}" || bad "caller $i"
+    [ "$(cat out.$i)" = "$(printf 'cid 42\nhello %s\nend' $i)" ] || bad "caller $i got '$(cat out.$i)'"
+done
+kill -TERM $serve_pid; wait $serve_pid
+[ -e run/guest/web1/vsock_5004 ] && bad "socket left"
+[ -s serve.err ] && bad "$(head -n 1 serve.err)"
+end
+
+test_ serve_reaps_and_a_process_may_ignore_its_input
+"$xvs" serve 5005 web1 -- echo done 2>serve.err & serve_pid=$!
+wait_for test -S run/guest/web1/vsock_5005
+for i in 1 2 3; do
+    [ "$(timeout 10 socat -t 10 - UNIX-CONNECT:run/guest/web1/vsock_5005 <zeros 2>/dev/null)" = "done" ] || bad "caller $i"
+done
+no_children() { ! grep -q . "/proc/$serve_pid/task/$serve_pid/children"; }
+wait_for no_children
+kill -TERM $serve_pid; wait $serve_pid
+end
+
+test_ ping_counts_and_measures
+status 0 "$xvs" ping -c 3 -i 0.01 web1 7
+[ "$(grep -c '^64 bytes from web1 port 7: seq=' out)" -eq 3 ] || bad "lines"
+grep -q '^3 sent, 3 received' out && grep -q '^round trip min/avg' out || bad "summary"
+status 0 "$xvs" ping -f -c 2000 -s 100K --json web1
+python3 -c '
+import json,sys
+o=json.load(sys.stdin); r=o["rtt_us"]
+assert o["sent"]==o["received"]==2000 and o["size"]==102400 and o["status"]==0
+assert r["min"]<=r["p50"]<=r["p90"]<=r["p99"]<=r["p999"]<=r["max"] and r["min"]<=r["avg"]<=r["max"]' <out || bad json
+status 6 "$xvs" ping -c 1 web1 13; err_has "is there an echo"
+status 4 "$xvs" ping -c 1 web1 2
+status 5 "$xvs" ping -c 1 -w 0.2 web1 9; err_has "no reply to seq 1"
+# A shell's background job ignores SIGINT, and so would ping.
+python3 -c 'import os,signal,sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
+    "$xvs" ping -i 0.01 web1 >out 2>err & ping_pid=$!
+wait_for grep -q seq=2 out
+kill -INT $ping_pid; wait $ping_pid || bad "status after an interrupt"
+grep -q '^round trip' out || bad "no summary after an interrupt"
+end
+
+test_ ping_answers
+"$xvs" ping -l 5007 web1 2>err & ping_pid=$!
+wait_for test -S run/guest/web1/vsock_5007
+timeout 10 socat -t 10 - UNIX-CONNECT:run/guest/web1/vsock_5007 <random >out || bad socat
+cmp -s random out || bad "bytes differ"
+kill -TERM $ping_pid; wait $ping_pid
+[ -e run/guest/web1/vsock_5007 ] && bad "socket left"
+end
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
