@@ -296,6 +296,19 @@ static void the_window_is_the_smaller_of_the_peers_and_our_own(void)
     EQ(vconn_room(&c), 2000);
 }
 
+static void a_window_that_shrinks_by_any_amount_leaves_no_room(void)
+{
+    struct vconn c;
+    struct vsockif_hdr hdr;
+
+    for (uint32_t less = 1; less <= 1000; less++) {
+        establish(&c, BUF, BUF, 1000);
+        vconn_send(&c, 1000, &hdr);
+        rx(&c, VSOCKIF_OP_CREDIT_UPDATE, 0, 0, 1000 - less, 0);
+        EQ(vconn_room(&c), 0);
+    }
+}
+
 static void a_fwd_cnt_that_lies_is_a_violation(void)
 {
     struct vconn c;
@@ -519,6 +532,75 @@ static void nobody_asks_for_what_comes_by_itself(void)
     EQ(owed(&c, NULL), VSOCKIF_OP_CREDIT_REQUEST);
     vconn_want_room(&c);
     EQ(owed(&c, NULL), 0);
+}
+
+static void a_question_that_left_before_the_last_data_is_asked_again(void)
+{
+    struct vconn a, b;
+    struct vsockif_hdr ask, data;
+    const char *why = NO_WHY;
+
+    /* Both ends of the story: a's question leaves, then credit that b sent before arrives and a sends on its strength.  To b the
+     * question comes first and finds nothing unread; the data behind it is consumed without a word. */
+    join(&a, &b, BUF, BUF, 1000);
+    send_to(&a, &b, 1000);
+    vconn_want_room(&a);
+    EQ(owed(&a, &ask), VSOCKIF_OP_CREDIT_REQUEST);
+    vconn_consumed(&b, 1000);
+    vconn_send(&b, 1, &data);
+    vconn_rx(&a, &data, 0, &why);
+    EQ(vconn_room(&a), 1000);
+    vconn_want_room(&a);                    /* its owner wants more still: the credit came, so that it may ask */
+    EQ(owed(&a, NULL), 0);                  /* but with nothing in flight there is nothing to ask for */
+    vconn_rx(&b, &ask, 0, &why);
+    send_to(&a, &b, 500);
+    vconn_want_room(&a);
+    EQ(owed(&a, &ask), VSOCKIF_OP_CREDIT_REQUEST);
+    send_to(&a, &b, 500);                   /* behind the question */
+    EQ(vconn_room(&a), 0);
+    vconn_want_room(&a);
+    EQ(owed(&a, NULL), VSOCKIF_OP_CREDIT_REQUEST);
+    CU_ASSERT_STRING_EQUAL(why, NO_WHY);
+}
+
+static void a_question_is_dropped_when_the_answer_comes_before_it_leaves(void)
+{
+    struct vconn c;
+    struct vsockif_hdr hdr;
+
+    establish(&c, BUF, 1000, BUF);
+    vconn_send(&c, 1000, &hdr);
+    vconn_want_room(&c);
+    EQ(c.owed, VCONN_OWE_ASK);
+    EQ(rx(&c, VSOCKIF_OP_CREDIT_UPDATE, 0, 0, BUF, 1000), VCONN_NOW_CREDIT | VCONN_NOW_ROOM);
+    EQ(owed(&c, NULL), 0);
+    vconn_send(&c, 1000, &hdr);
+    vconn_want_room(&c);
+    EQ(owed(&c, NULL), VSOCKIF_OP_CREDIT_REQUEST);
+}
+
+static void a_relay_is_told_when_the_sender_waits(void)
+{
+    struct vconn c;
+
+    /* It asked, and there is no news. */
+    establish(&c, BUF, BUF, BUF);
+    rx(&c, VSOCKIF_OP_RW, 1000, 0, BUF, 0);
+    CU_ASSERT_FALSE(vconn_is_pressed(&c));
+    EQ(rx(&c, VSOCKIF_OP_CREDIT_REQUEST, 0, 0, BUF, 0), VCONN_NOW_ASKED);
+    CU_ASSERT_TRUE(vconn_is_pressed(&c));
+    EQ(owed(&c, NULL), VSOCKIF_OP_CREDIT_UPDATE);
+    CU_ASSERT_TRUE(vconn_is_pressed(&c));
+    vconn_consumed(&c, 500);
+    EQ(owed(&c, NULL), VSOCKIF_OP_CREDIT_UPDATE);
+    CU_ASSERT_FALSE(vconn_is_pressed(&c));
+
+    /* It has used all that it was told of. */
+    establish(&c, 1000, BUF, BUF);
+    rx(&c, VSOCKIF_OP_RW, 999, 0, BUF, 0);
+    CU_ASSERT_FALSE(vconn_is_pressed(&c));
+    rx(&c, VSOCKIF_OP_RW, 1, 0, BUF, 0);
+    CU_ASSERT_TRUE(vconn_is_pressed(&c));
 }
 
 static void buffers_of_any_size_carry_any_stream(void)
@@ -1012,6 +1094,7 @@ static const struct test tests[] = {
     TEST(an_offer_waits_and_can_be_taken_back),
     TEST(the_examples_of_the_specification_hold),
     TEST(the_window_is_the_smaller_of_the_peers_and_our_own),
+    TEST(a_window_that_shrinks_by_any_amount_leaves_no_room),
     TEST(a_fwd_cnt_that_lies_is_a_violation),
     TEST(counters_wrap_without_anyone_noticing),
     TEST(an_rst_carries_no_credit_to_judge),
@@ -1025,6 +1108,9 @@ static const struct test tests[] = {
     TEST(a_credit_request_is_answered_at_once),
     TEST(a_cap_below_half_of_the_peers_buffer_does_not_hang),
     TEST(nobody_asks_for_what_comes_by_itself),
+    TEST(a_question_that_left_before_the_last_data_is_asked_again),
+    TEST(a_question_is_dropped_when_the_answer_comes_before_it_leaves),
+    TEST(a_relay_is_told_when_the_sender_waits),
     TEST(buffers_of_any_size_carry_any_stream),
     TEST(half_close_is_exact_in_both_directions),
     TEST(a_peer_that_stops_receiving_makes_us_deaf_not_blind),
