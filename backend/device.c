@@ -15,6 +15,10 @@
 
 #define VERSIONS (1u << VSOCKIF_VERSION)
 
+/* A dead domain's own nodes are removed by xenstored, without a watch that fires, and its directory by the toolstack,
+ * perhaps after @releaseDomain: so a frontend without a state is looked at again until one or the other is back or gone. */
+#define GONE_AGAIN_MS 500u
+
 /* ---- names ---- */
 
 static bool is_name_taken(const struct xvsd *x, const char *name)
@@ -212,6 +216,12 @@ static void note_refusal(struct device *d, const char *why)
     journal_guest(&d->journal, JOURNAL_ERROR, "the device is closed: %s", d->error);
 }
 
+/* Its directory is gone, and xenstored is there to say so. */
+static bool is_dead(const struct device *d)
+{
+    return !domains_exists(d->x->store, d->id.front) && !store_check(d->x->store);
+}
+
 void device_look(struct device *d)
 {
     struct life_look look = { 0 };
@@ -227,6 +237,12 @@ void device_look(struct device *d)
         return;
     }
     d->seen = true;
+    if (!look.peer && !d->life.dead) {
+        if (is_dead(d))
+            life_back_domain_died(&d->life);
+        else
+            d->look_at = xvsd_now(d->x) + GONE_AGAIN_MS;
+    }
     look.live = map_is_live(&d->map);
     if (*why && d->life.own == look.own)
         life_back_refuse(&d->life, "a state that is none", xvsd_now(d->x));

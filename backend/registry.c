@@ -86,6 +86,16 @@ static int take_in(struct xvsd *x, const struct attach_device *a, struct device 
     return 0;
 }
 
+/* What is left of a domain that is gone is removed; of one that lives, attach_create() replaces it. */
+static bool is_whole(struct xvsd *x, const struct attach_device *a)
+{
+    if (!a->orphan)
+        return true;
+    if (!domains_exists(x->store, a->id.front) && !store_check(x->store))
+        attach_remove(x->store, &a->id);
+    return false;
+}
+
 /* The devices of one domain that are not known yet. */
 static void take_in_domain(struct xvsd *x, const char *backend, const char *domain)
 {
@@ -99,7 +109,7 @@ static void take_in_domain(struct xvsd *x, const char *backend, const char *doma
     n = store_list(x->store, paths_join(path, backend, domain), names, 32, NULL);
     for (int i = 0; i < n; i++)
         if (!parse_u32("device", names[i], 0, PATHS_DEVICES - 1, &a.id.number, NULL) &&
-            !registry_find(x, a.id.front, a.id.number) && !attach_find(x->store, &a.id, &a) &&
+            !registry_find(x, a.id.front, a.id.number) && !attach_find(x->store, &a.id, &a) && is_whole(x, &a) &&
             take_in(x, &a, &d, why))
             journal(JOURNAL_ERROR, "%s", why);
 }
@@ -238,13 +248,11 @@ static void check_deaths(struct xvsd *x)
     each_device(x, l) {
         struct device *d = device_at(l);
 
-        if (!d->life.dead && !domains_exists(x->store, d->id.front)) {
-            life_back_domain_died(&d->life);
+        if (!d->life.dead)
             device_look(d);
-        }
     }
     for (uint32_t domid = 0; domid < PATHS_DOMID; domid++)
-        if (is_declined(x, domid) && !domains_exists(x->store, domid))
+        if (is_declined(x, domid) && !domains_exists(x->store, domid) && !store_check(x->store))
             decline(x, domid, false);
 }
 
