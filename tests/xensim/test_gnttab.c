@@ -368,20 +368,37 @@ static void an_impossible_notify_maps_and_shares_nothing(void)
     both_close();
 }
 
+/* A host of its own, started with 'options', for the rest of the test. */
+static char own_dir[64], *usual_dir;
+
+static void own_host(const char *options)
+{
+    usual_dir = strdup(sim_dir());
+    snprintf(own_dir, sizeof own_dir, "/tmp/xensim-own.XXXXXX");
+    REQUIRE(mkdtemp(own_dir) != NULL);
+    EQ(sim("start %s --while %d --guests 1 %s", options, getpid(), own_dir), 0);
+    setenv("XENSIM_DIR", own_dir, 1);
+}
+
+static void own_host_end(void)
+{
+    EQ(sim("stop %s", own_dir), 0);
+    rmdir(own_dir);
+    setenv("XENSIM_DIR", usual_dir, 1);
+    free(usual_dir);
+}
+
 /* Older kernels send the event before they clear the byte: whoever trusts that one
  * event sleeps for ever.  A host can be started to behave so. */
 static void an_older_kernel_clears_the_byte_after_the_event(void)
 {
-    char dir[64] = "/tmp/xensim-late.XXXXXX", *before = strdup(sim_dir());
     volatile char *page;
     struct pair p;
     uint32_t ref;
     char *ours;
     int late;
 
-    REQUIRE(mkdtemp(dir) != NULL);
-    EQ(sim("start --late-byte 200 --guests 1 %s", dir), 0);
-    setenv("XENSIM_DIR", dir, 1);
+    own_host("--late-byte 200");
     p = pair_open(1, 0);
     both_open();
     REQUIRE((ours = xengntshr_share_page_notify(shr, 0, &ref, 1, 0, (evtchn_port_t)p.at_a)) != NULL);
@@ -398,10 +415,7 @@ static void an_older_kernel_clears_the_byte_after_the_event(void)
     EQ(page[0], 0);
     xengnttab_close(tab);
     pair_close(&p);
-    EQ(sim("stop %s", dir), 0);
-    rmdir(dir);
-    setenv("XENSIM_DIR", before, 1);
-    free(before);
+    own_host_end();
 }
 
 /* ---- protections, copies ---- */
@@ -571,6 +585,27 @@ static void pages_from_a_reverse_list_map_in_reverse(void)
     both_close();
 }
 
+static void references_may_come_in_no_order(void)
+{
+    static uint32_t refs[1024];
+    bool ordered = true;
+    char *ours, *p;
+
+    own_host("--scatter");
+    both_open();
+    REQUIRE((ours = xengntshr_share_pages(shr, 0, 1024, refs, 1)) != NULL);
+    REQUIRE((p = xengnttab_map_domain_grant_refs(tab, 1024, 1, refs, RW)) != NULL);
+    for (size_t i = 0; i < 1024; i++) {
+        ordered &= !i || refs[i] == refs[i - 1] + 1;
+        snprintf(ours + i * PAGE, PAGE, "page %zu", i);
+        if (strcmp(ours + i * PAGE, p + i * PAGE))
+            CU_FAIL("a page is at the wrong place");
+    }
+    CU_ASSERT_FALSE(ordered);
+    both_close();
+    own_host_end();
+}
+
 /* libxenvchan unmaps its data rings with munmap(). */
 static void a_region_unmapped_behind_our_back_does_no_harm(void)
 {
@@ -682,6 +717,7 @@ static const struct test tests[] = {
     TEST(consecutive_references_are_one_mapping),
     TEST(references_in_any_order_from_several_domains_map_side_by_side),
     TEST(pages_from_a_reverse_list_map_in_reverse),
+    TEST(references_may_come_in_no_order),
     TEST(a_region_unmapped_behind_our_back_does_no_harm),
     TEST(closing_the_handle_keeps_the_memory_and_ends_the_grant),
     TEST(threads_may_share_both_handles),

@@ -91,6 +91,7 @@ struct domain {
     pid_t bridge, bury;
     struct conn *waiter;               /* who asked to create or to destroy it */
     uint32_t waiting_for;              /* with which operation */
+    uint32_t next_ref;                 /* where the search for free references begins */
     uint32_t grant_limit, charged, mapped, max_ports, open_ports;
     LIST_HEAD(, share) shares;
     LIST_HEAD(, guest_process) processes;
@@ -114,6 +115,7 @@ struct host {
     uint32_t grant_limit;
     uint32_t late_byte_ms;             /* older kernels: the event first, then the byte */
     pid_t xenstored_pid, init_pid;
+    bool scatter;                      /* grant references come in no order */
     bool stopping, keep_logs, made_dir;
     struct conn *stopper;
     LIST_HEAD(, domain) domains;

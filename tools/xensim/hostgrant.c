@@ -82,19 +82,46 @@ static void share_revoke(struct share *share, bool crashed)
         share_free(share);
 }
 
-/* 'count' free references into refs: consecutive ones if there are, so that the
- * mapper can use one mmap.  0 or -ENOSPC. */
-static int take_refs(struct domain *dom, uint32_t count, uint32_t *refs)
+/* Consecutive free references from 'from' on, so that the mapper can use one mmap. */
+static bool take_run(struct domain *dom, uint32_t from, uint32_t count, uint32_t *refs)
 {
-    uint32_t run = 0, found = 0;
+    uint32_t run = 0;
 
-    for (uint32_t ref = SIM_RESERVED_REFS; ref < SIM_REFS_MAX; ref++) {
+    for (uint32_t ref = from; ref < SIM_REFS_MAX; ref++) {
         run = dom->grants[ref].share ? 0 : run + 1;
         if (run == count) {
             for (uint32_t i = 0; i < count; i++)
                 refs[i] = ref - count + 1 + i;
-            return 0;
+            dom->next_ref = ref + 1;
+            return true;
         }
+    }
+    return false;
+}
+
+/* As on a host that has run for long: programs must not count on any order. */
+static void scatter(uint32_t *refs, uint32_t count)
+{
+    for (uint32_t i = count; i > 1; i--) {
+        uint32_t other = (uint32_t)random() % i, ref = refs[i - 1];
+
+        refs[i - 1] = refs[other];
+        refs[other] = ref;
+    }
+}
+
+/* 'count' free references into refs.  0 or -ENOSPC. */
+static int take_refs(struct domain *dom, uint32_t count, uint32_t *refs)
+{
+    uint32_t found = 0;
+
+    if (dom->next_ref < SIM_RESERVED_REFS)
+        dom->next_ref = SIM_RESERVED_REFS;
+    if (take_run(dom, dom->next_ref, count, refs)
+        || take_run(dom, SIM_RESERVED_REFS, count, refs)) {
+        if (host.scatter)
+            scatter(refs, count);
+        return 0;
     }
     for (uint32_t ref = SIM_RESERVED_REFS; ref < SIM_REFS_MAX && found < count; ref++)
         if (!dom->grants[ref].share)

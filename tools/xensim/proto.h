@@ -52,7 +52,7 @@ enum sim_op {
     SIM_STOP,             /* keep logs */
 };
 
-#define SIM_DATA_MAX 8192u
+#define SIM_DATA_MAX 16384u            /* 1024 references in no order fit */
 
 struct sim_msg {
     uint32_t op;

@@ -191,19 +191,21 @@ static int start(int argc, char **argv)
 {
     static const struct option options[] = {
         { "guests", 1, NULL, 'n' }, { "grant-limit", 1, NULL, 'g' }, { "late-byte", 1, NULL, 'l' },
-        { "while", 1, NULL, 'w' }, { NULL, 0, NULL, 0 } };
+        { "scatter", 0, NULL, 's' }, { "while", 1, NULL, 'w' }, { NULL, 0, NULL, 0 } };
     const char *limit = getenv("XENSIM_GRANT_LIMIT"), *late = "0", *guests = "0", *with = "0";
     unsigned long count, n_pages, n_ms, n_pid;
+    bool scatter = false;
     char daemon_path[4200], xenstored[4200], line[512] = "";
     int opt, pipefd[2], status;
     ssize_t n;
     pid_t pid;
 
-    while ((opt = getopt_long(argc, argv, "n:g:l:w:", options, NULL)) != -1)
+    while ((opt = getopt_long(argc, argv, "n:g:l:sw:", options, NULL)) != -1)
         switch (opt) {
         case 'n': guests = optarg; break;
         case 'g': limit = optarg; break;
         case 'l': late = optarg; break;
+        case 's': scatter = true; break;
         case 'w': with = optarg; break;
         default:  return 2;
         }
@@ -238,7 +240,7 @@ static int start(int argc, char **argv)
         for (int fd = 4; fd < 64; fd++)
             close(fd);
         execl(daemon_path, daemon_path, "-g", limit ? limit : "1024", "-l", late, "-w", with, "-x",
-              xenstored, dir, (char *)NULL);
+              xenstored, scatter ? "-s" : "--", dir, (char *)NULL);
         dprintf(3, "cannot run %s: %s\n", daemon_path, strerror(errno));
         _exit(1);
     }
@@ -484,7 +486,8 @@ static const struct verb {
     int (*call)(int argc, char **argv);
 } verbs[] = {
     { "start",
-      "start [--guests N] [--grant-limit PAGES] [--late-byte MS] [--while PID] DIR [NAME...]\n"
+      "start [--guests N] [--grant-limit PAGES] [--late-byte MS] [--scatter] [--while PID] DIR\n"
+      "             [NAME...]\n"
       "    a host in DIR, with N guests named domI and then one per NAME\n"
       "    --while PID  until that process ends, however it ends", start },
     { "stop",

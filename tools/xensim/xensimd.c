@@ -411,11 +411,12 @@ static void loop(void)
 static int usage(int code)
 {
     fprintf(code ? stderr : stdout,
-        "usage: xensimd [-g PAGES] [-l MS] [-w PID] -x XENSTORED DIR\n"
+        "usage: xensimd [-g PAGES] [-l MS] [-s] [-w PID] -x XENSTORED DIR\n"
         "The daemon of a hosted Xen.  Use 'xensim start', which runs it.\n"
         "  -g, --grant-limit PAGES  pages a domain may grant (1024)\n"
         "  -l, --late-byte MS       unmap notifications send their event first and clear\n"
         "                           the byte MS later, as older kernels may\n"
+        "  -s, --scatter            grant references come in no order\n"
         "  -w, --while PID          stop when that process ends\n"
         "  -x, --xenstored FILE     the real xenstored to run\n");
     return code;
@@ -425,7 +426,8 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         { "grant-limit", 1, NULL, 'g' }, { "late-byte", 1, NULL, 'l' },
-        { "while", 1, NULL, 'w' },       { "xenstored", 1, NULL, 'x' },
+        { "scatter", 0, NULL, 's' },     { "while", 1, NULL, 'w' },
+        { "xenstored", 1, NULL, 'x' },
         { "help", 0, NULL, 'h' },
         { NULL, 0, NULL, 0 } };
     pid_t watch = 0;
@@ -433,10 +435,11 @@ int main(int argc, char **argv)
     int opt, err;
 
     host.grant_limit = 1024;
-    while ((opt = getopt_long(argc, argv, "g:l:w:x:h", options, NULL)) != -1)
+    while ((opt = getopt_long(argc, argv, "g:l:sw:x:h", options, NULL)) != -1)
         switch (opt) {
         case 'g': host.grant_limit = (uint32_t)strtoul(optarg, NULL, 0); break;
         case 'l': host.late_byte_ms = (uint32_t)strtoul(optarg, NULL, 0) % 1000; break;
+        case 's': host.scatter = true; break;
         case 'w': watch = (pid_t)strtol(optarg, NULL, 10); break;
         case 'x': snprintf(host.xenstored, sizeof host.xenstored, "%s", optarg); break;
         case 'h': return usage(0);
