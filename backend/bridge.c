@@ -56,16 +56,22 @@ int bridge_connect(struct stream *s)
 int bridge_request(struct device *d, int fd, uint32_t port)
 {
     struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { d->cid, port };
+    struct promise promise = { 0 };
     struct vmux_conn *conn;
     struct stream *s;
     int err;
 
     if (!device_is_connected(d))
         return -ENOTCONN;
-    if ((err = vmux_connect(d->mux, local, peer, device_buf_alloc(d), VCONN_CONNECT_MS, xvsd_now(d->x), &conn)))
+    err = vmux_connect(d->mux, local, peer, promise_make(&d->promises, &promise), VCONN_CONNECT_MS, xvsd_now(d->x),
+                       &conn);
+    if (err) {
+        promise_end(&d->promises, &promise);
         return err;
+    }
     s = stream_of(conn);
     stream_init(s, d);
+    s->promise = promise;
     if ((err = source_add(&d->x->poller, &s->socket, fd, EVENTS_READ, on_socket))) {
         vmux_abort(d->mux, conn, ECONNRESET);
         stream_end(s);
@@ -113,6 +119,7 @@ static bool write_some(struct stream *s)
     struct iovec iov[PIECES];
     struct msghdr msg = { .msg_iov = iov };
     struct device *d = s->device;
+    bool changed = false;
     uint32_t want;
     ssize_t n;
     int used;
@@ -125,10 +132,13 @@ static bool write_some(struct stream *s)
         return false;
     }
     if (n > 0) {
-        stream_delivered(s, (uint32_t)n);
+        changed = stream_delivered(s, (uint32_t)n);
         vmux_consumed(d->mux, &s->v, (uint32_t)n);
     }
-    s->stuck = n < (ssize_t)want;
+    if (n < (ssize_t)want)
+        changed |= stream_stands_still(s);
+    if (changed)
+        vmux_set_buf_alloc(d->mux, &s->v, s->promise.bytes);
     if (s->stuck) {
         s->writable = false;
         source_change(&d->x->poller, &s->socket, EVENTS_WRITE);

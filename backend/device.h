@@ -21,14 +21,10 @@
 #include "map.h"
 #include "parse.h"
 #include "paths.h"
+#include "promise.h"
 #include "spinner.h"
 #include "xvsd.h"
 
-/* Bytes promised to each connection by buf_alloc, unless its pool is small: Linux's default.  vsockif.h, section 8, makes
- * buf_alloc a promise to take so much without making other connections wait; what stands behind it is half of the pool and the
- * spill budget.  With the defaults, 16 readers may stand still with full buffers before a guest's other
- * streams feel it; more than that is overcommitted, as it is in TCP, and the one who waits is the guest whose streams they are. */
-#define DEVICE_BUF_ALLOC (256u << 10)
 #define DEVICE_TX_CAP    (16u << 20)    /* bytes on their way to one connection in the guest: it holds them, not we */
 #define DEVICE_FIRST_PORT (1u << 30)    /* of the host's end (Firecracker) */
 
@@ -59,6 +55,7 @@ struct device {
     struct link_back back;
     struct vmux *mux;           /* NULL while not mapped */
     struct inbox_table inboxes;
+    struct promises promises;
     struct list streams_turn;   /* struct stream.turn: those that can do something */
     struct list thirst;         /* struct stream.turn: those that wait for empty buffers of the guest's */
     struct list holding;        /* struct stream.holding: those with data in their inbox, oldest first */

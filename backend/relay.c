@@ -10,17 +10,20 @@
 
 #define PIECES 32
 
-/* What may be promised on behalf of a guest: all it promised, within what we keep on its way. */
+/* What may be promised to the twin's guest: what this one has promised, and no more than we could hold if this one
+ * promised and then took nothing. */
 static uint32_t promise_of(const struct stream *s)
 {
-    return s->v.c.peer_alloc < DEVICE_TX_CAP ? s->v.c.peer_alloc : DEVICE_TX_CAP;
+    return s->v.c.peer_alloc < s->twin->promise.bytes ? s->v.c.peer_alloc : s->twin->promise.bytes;
 }
 
 int relay_connect(struct stream *s)
 {
     struct device *here = s->device, *there = registry_by_cid(here->x, s->v.local.cid);
+    struct promise promise = { 0 };
     struct vmux_conn *conn;
     struct stream *t;
+    uint32_t first;
     int err;
 
     if (!there || there == here || !device_is_connected(there))
@@ -29,11 +32,18 @@ int relay_connect(struct stream *s)
         journal_guest(&here->journal, JOURNAL_NOTICE, "may not speak with guest %s (guest_to_guest)", there->name);
         return -EACCES;
     }
-    err = vmux_connect(there->mux, s->v.peer, s->v.local, promise_of(s), VCONN_CONNECT_MS, xvsd_now(here->x), &conn);
-    if (err)
+    if (promise_make(&there->promises, &promise) > s->v.c.peer_alloc)
+        first = s->v.c.peer_alloc;
+    else
+        first = promise.bytes;
+    err = vmux_connect(there->mux, s->v.peer, s->v.local, first, VCONN_CONNECT_MS, xvsd_now(here->x), &conn);
+    if (err) {
+        promise_end(&there->promises, &promise);
         return err;
+    }
     t = stream_of(conn);
     stream_init(t, there);
+    t->promise = promise;
     t->twin = s;
     s->twin = t;
     device_wake(there);
@@ -46,7 +56,7 @@ static void pass_credit(struct stream *s)
     struct stream *t = s->twin;
     int32_t news = (int32_t)(s->v.c.peer_fwd - t->v.c.fwd_cnt);
 
-    if (t->host_deaf || stream_is_closed(t))
+    if (!s->open || t->host_deaf || stream_is_closed(t))
         return;
     if (promise_of(s) != t->v.c.buf_alloc)
         vmux_set_buf_alloc(t->device->mux, &t->v, promise_of(s));
@@ -116,12 +126,12 @@ static enum stream_again move(struct stream *s)
         stream_discard(t);
         return STREAM_WAITS;
     }
-    t->stuck = true;
     room = vconn_room(&s->v.c);
-    if (!room)
-        return STREAM_WAITS;
-    if (!link_back_can_send(&d->back))
-        return STREAM_THIRSTS;
+    if (!room || !link_back_can_send(&d->back)) {
+        if (stream_stands_still(t))
+            pass_credit(s);
+        return room ? STREAM_THIRSTS : STREAM_WAITS;
+    }
     if (room > VSOCKIF_MAX_PACKET)
         room = VSOCKIF_MAX_PACKET;
     len = inbox_peek(&t->device->inboxes, &t->inbox, room, from, PIECES, &from_used);
@@ -130,8 +140,8 @@ static enum stream_again move(struct stream *s)
     vmux_send(d->mux, &s->v, len, &hdr);
     link_back_send(&d->back, &hdr);
     d->moved = true;
-    t->stuck = false;
-    stream_delivered(t, len);
+    if (stream_delivered(t, len))
+        pass_credit(s);
     device_wake(t->device);
     return inbox_is_empty(&t->inbox) ? STREAM_WAITS : STREAM_MORE;
 }

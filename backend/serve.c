@@ -11,13 +11,6 @@
 #define STORM_MAX_MS 16u        /* between two looks at a guest that goes on */
 #define LOOK_AGAIN_MS 100u      /* life.h: after an event without work */
 
-uint32_t device_buf_alloc(const struct device *d)
-{
-    uint32_t half = d->back.mem.tx_bytes / 2;
-
-    return half < DEVICE_BUF_ALLOC ? half : DEVICE_BUF_ALLOC;
-}
-
 /* ---- beginning and end ---- */
 
 static void on_channel(struct source *source, uint32_t events)
@@ -59,7 +52,8 @@ int serve_start(struct device *d)
     d->spin_until = 0;
     d->idle_events = 0;
     d->unmask_at = UINT64_MAX;
-    config.buf_alloc = device_buf_alloc(d);
+    promises_init(&d->promises, d->inboxes.spill_limit - d->inboxes.spill_limit / 8, d->map.mem.tx_bytes / 2);
+    config.buf_alloc = d->promises.most;        /* stream_offered() says what it really is */
     if ((err = vmux_new(&config, &d->mux)))
         return err;
     vmux_set_cids(d->mux, 0, d->cid);

@@ -25,7 +25,4 @@ void device_serve(struct device *d);
 /* A storm has lasted long enough. */
 void device_unmask(struct device *d);
 
-/* Bytes promised to a new connection of this device. */
-uint32_t device_buf_alloc(const struct device *d);
-
 #endif

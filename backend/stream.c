@@ -33,14 +33,16 @@ enum stream_again stream_turn(struct stream *s)
 
 void stream_offered(struct stream *s)
 {
+    struct device *d = s->device;
     int err;
 
+    vmux_set_buf_alloc(d->mux, &s->v, promise_make(&d->promises, &s->promise));
     if (s->v.local.cid != VSOCKIF_CID_HOST)
         err = relay_connect(s);
     else if ((err = service_connect(s)))
         err = bridge_connect(s);
     if (err) {
-        vmux_abort(s->device->mux, &s->v, ECONNREFUSED);
+        vmux_abort(d->mux, &s->v, ECONNREFUSED);
         stream_end(s);
     }
 }
@@ -68,12 +70,20 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
     return kept;
 }
 
-void stream_delivered(struct stream *s, uint32_t len)
+bool stream_delivered(struct stream *s, uint32_t len)
 {
+    s->stuck = false;
     inbox_take(&s->device->inboxes, &s->inbox, len);
     s->device->moved = true;
     if (inbox_is_empty(&s->inbox))
         list_remove(&s->holding);
+    return promise_taken(&s->device->promises, &s->promise, len);
+}
+
+bool stream_stands_still(struct stream *s)
+{
+    s->stuck = true;
+    return promise_stuck(&s->device->promises, &s->promise);
 }
 
 void stream_discard(struct stream *s)
@@ -91,6 +101,7 @@ void stream_end(struct stream *s)
 
     stream_discard(s);
     list_remove(&s->turn);
+    promise_end(&d->promises, &s->promise);
     bridge_close(s);
     vmux_release(d->mux, &s->v, xvsd_now(d->x));
     device_wake(d);

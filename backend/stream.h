@@ -32,6 +32,7 @@ struct stream {
     struct list turn;           /* in device.streams_turn or device.thirst */
     struct list holding;        /* in device.holding while the inbox is not empty */
     struct inbox inbox;
+    struct promise promise;     /* what we may promise its guest: for a bridged one, buf_alloc */
     struct stream *twin;        /* the other guest's record of a relayed connection */
     struct source socket;       /* of a bridged one */
     uint8_t service;            /* the port of one of the daemon's own services, or 0 */
@@ -67,8 +68,10 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
 /* A REQUEST came: finds the other end, or refuses. */
 void stream_offered(struct stream *s);
 
-/* The first len bytes of the inbox were delivered. */
-void stream_delivered(struct stream *s, uint32_t len);
+/* The first len bytes of the inbox were delivered; or less was taken than was offered.  True if s->promise has changed:
+ * the caller sees to buf_alloc. */
+bool stream_delivered(struct stream *s, uint32_t len);
+bool stream_stands_still(struct stream *s);
 /* Nobody will read what is in the inbox. */
 void stream_discard(struct stream *s);
 /* Lets go: closes what is open, in order if that is possible. */
