@@ -29,9 +29,9 @@ test_ls_shows_the_guests() { # short
     ask g "up" "up ok"
     wait_for 'on dom0 xvs ls </dev/null | grep guest1 | grep -q 101' 5 "xvs ls shows guest1 with its CID"
     on dom0 xvs ls </dev/null
-    wait_for 'on dom0 xvs ls --json guest1 </dev/null | grep -q "\"state\":\"connected\""' 5 "guest1 is connected"
+    wait_for 'on dom0 xvs ls --json guest1 </dev/null | grep -qi "\"state\": *\"connected\""' 5 "guest1 is connected"
     on dom0 xvs ls </dev/null | grep guest2 | grep -q 102 || fail "xvs ls does not show guest2"
-    on dom0 xvs ls --json guest2 </dev/null | grep -q '"state":"connected"' && fail "guest2, with nobody in it, is connected"
+    on dom0 xvs ls --json guest2 </dev/null | grep -qi '"state": *"connected"' && fail "guest2, with nobody in it, is connected"
     on dom0 xvs ls nobody >/dev/null 2>&1 </dev/null
     equal $? 3 "the exit status for a guest that does not exist"
 }
@@ -120,7 +120,8 @@ test_exit_statuses_of_cat() { # short
     status 2 dom0 xvs cat guest1
     status 2 dom0 xvs cat guest1 x
     status 3 dom0 xvs cat nobody 5110
-    status 4 dom0 xvs cat guest1 5110
+    # A guest in which nothing runs is no better than none; one where nobody listens refuses.
+    status 3 dom0 xvs cat guest1 5110
     talk g guest1
     ask g "up" "up ok"
     status 4 dom0 xvs cat guest1 5110
@@ -185,7 +186,7 @@ test_ping() { # short
     on guest2 xvs ping -f -c 50 101 </dev/null || fail "xvs ping from guest2 ended with $?"
 }
 test_ping_of_nobody() {
-    status 4 dom0 xvs ping -c 1 guest1
+    status 3 dom0 xvs ping -c 1 guest1
 }
 
 # ---- attach and detach ----
@@ -200,12 +201,12 @@ test_detach_and_attach_while_it_runs() {
     ask g "eof a" "eof a ECONNRESET"
     wait_for '! attached guest1' 5 "the socket is gone"
     status 3 dom0 xvs cat guest1 5130
-    on dom0 xvs attach guest1 </dev/null || fail "xvs attach ended with $?"
+    on dom0 xvs attach -d 0 guest1 </dev/null || fail "xvs attach ended with $?"
     ask g "up" "up ok"
     wait_for 'attached guest1' 5 "the socket is back"
     ask h "connect b $GUEST1:5130" "connect b ok"
     ask g "accept b l" "accept b ok"
-    on dom0 xvs attach guest1 >/dev/null 2>&1 </dev/null && fail "attaching twice is said to be done"
+    on dom0 xvs attach -d 0 guest1 >/dev/null 2>&1 </dev/null && fail "attaching device 0 twice is said to be done"
     daemon_lives || fail "the daemon has ended"
 }
 test_dump_and_stats_answer() {
