@@ -10,9 +10,14 @@
  *
  * xl save and xl restore give the guest a new domid and leave every vchan
  * dead.  A watch survives in the kernel and fires again on resume: the watcher
- * process waits for that and ends, and then all workers are replaced.  It is a
- * program of its own because xs_watch() of the static libxenstore, which this
- * one is linked with, fails with EINVAL every other time. */
+ * process waits for that and ends, and then new workers are started.  The old
+ * ones stay, asleep for ever: up to at least Linux 6.1, closing an event-channel
+ * descriptor that had a port before the resume, and so also ending the process,
+ * is a BUG() in the kernel (drivers/xen/evtchn.c, evtchn_unbind_from_user).
+ *
+ * The watcher is a program of its own because xs_watch() of the static
+ * libxenstore, which this one is linked with, fails with EINVAL every other
+ * time in a guest. */
 #include "session.h"
 
 #include <errno.h>
@@ -48,6 +53,20 @@ static void start_watcher(void)
 	watcher = pid;
 }
 
+/* The old workers keep their pages: a test is to find as many as before. */
+static void raise_limit(void)
+{
+	FILE *file = fopen("/sys/module/xen_gntalloc/parameters/limit", "r+");
+	int limit;
+
+	if (file && fscanf(file, "%d", &limit) == 1) {
+		rewind(file);
+		fprintf(file, "%d\n", limit + LAB_WORKERS * (1 + 2 * FRAME_RING / 4096));
+	}
+	if (file)
+		fclose(file);
+}
+
 /* What fails, fails again at once: without a breath it would starve
  * the guest that it is meant to show. */
 static void breathe(void)
@@ -77,8 +96,10 @@ int main(void)
 		if (pid == watcher) {
 			if (failed)
 				breathe();
+			else
+				raise_limit();
 			for (slot = 0; slot < LAB_WORKERS && !failed; slot++)
-				kill(workers[slot], SIGKILL);
+				start_worker(slot);
 			start_watcher();
 			continue;
 		}
