@@ -50,6 +50,16 @@ int relay_connect(struct stream *s)
     return 0;
 }
 
+/* This guest tells of what it has consumed when half of its own buffer is used.  Where the other guest was promised
+ * less than that, it would wait for ever: so this one is asked. */
+static void ask_for_credit(struct stream *s)
+{
+    uint32_t in_flight = s->v.c.tx_cnt - s->v.c.peer_fwd, promise = promise_of(s);
+
+    if (promise < s->v.c.peer_alloc && in_flight >= promise / 2)
+        vmux_want_room(s->device->mux, &s->v);
+}
+
 /* The credit that this guest gave goes on to the other. */
 static void pass_credit(struct stream *s)
 {
@@ -62,6 +72,7 @@ static void pass_credit(struct stream *s)
         vmux_set_buf_alloc(t->device->mux, &t->v, promise_of(s));
     if (news > 0)
         vmux_consumed(t->device->mux, &t->v, (uint32_t)news);
+    ask_for_credit(s);
 }
 
 void relay_event(struct stream *s, unsigned now)
@@ -142,6 +153,7 @@ static enum stream_again move(struct stream *s)
     d->moved = true;
     if (stream_delivered(t, len))
         pass_credit(s);
+    ask_for_credit(s);
     device_wake(t->device);
     return inbox_is_empty(&t->inbox) ? STREAM_WAITS : STREAM_MORE;
 }
