@@ -460,13 +460,17 @@ static void drain(void)
         for (int i = 0; i < 2; i++) {
             while (accept_one(i))
                 ;
-            moved |= emit(i) | deliver(i);
+            moved |= emit(i);
+            moved |= deliver(i);
         }
         for (int i = 0; i < w.ends; i++) {
             struct end *e = &w.end[i];
 
-            if (e->conn && e->owned)
-                moved |= answer(e, true) | consume(e, 1 + pick(pick_size())) | send_some(e, UINT32_MAX);
+            if (!e->conn || !e->owned)
+                continue;
+            moved |= answer(e, true);
+            moved |= consume(e, 1 + pick(pick_size()));
+            moved |= send_some(e, UINT32_MAX);
         }
         MUST(++rounds < 3000000, "no end of packets");
     } while (moved || vmux_has_owed(w.node[0].m) || vmux_has_owed(w.node[1].m));
