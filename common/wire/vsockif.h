@@ -183,7 +183,8 @@
  * credit.  A packet that is well formed but for which no connection exists, or whose op does not fit
  * the state of the connection, is answered with RST (an RST is dropped), because the peer
  * may have sent it before it saw our own RST.  REQUEST for a pair of addresses that is in use gets RST
- * and ends the connection.
+ * and ends the connection.  While an end waits for the answer to its REQUEST it drops, without an answer, what is neither
+ * RESPONSE nor RST nor REQUEST: that is the tail of an earlier connection of the same pair, and an RST would hit the new one.
  *
  * SHUTDOWN flags: RCV = 1, the sender will receive no more; SEND = 2, it will send no more.  Data sent
  * before SHUTDOWN is delivered before the end of the stream.  Data that arrives after the receiver said
@@ -206,11 +207,12 @@
  *
  * A peer_fwd_cnt that would make "in flight" larger than before by wrapping (it passed tx_cnt, or went back) closes
  * the device.  A receiver that shrinks its buf_alloc still accepts what was granted before: it judges RW by
- *      rx_cnt + len - last fwd_cnt sent <= largest buf_alloc sent.
+ *      rx_cnt + len <= the largest sum of fwd_cnt and buf_alloc that it ever sent.
  * buf_alloc is a promise: the receiver takes that many bytes of this connection without ever making another
  * connection wait.  CREDIT_UPDATE is due when what the sender believes to be free is less than half of buf_alloc
- * and consuming has freed at least that much more, so that bulk pays few of them; and at once in answer to
- * CREDIT_REQUEST.
+ * and consuming has freed at least half of buf_alloc more, so that bulk pays few of them; and at once in answer to
+ * CREDIT_REQUEST, and, if there was no news to tell then, once more when half of what is in flight is consumed.  A sender
+ * whose own cap is below the peer's buf_alloc asks, because the peer cannot know that cap.
  *
  *
  * 9. Progress
