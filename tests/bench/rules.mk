@@ -1,12 +1,41 @@
 # SPDX-License-Identifier: MIT
+# rules.mk: figures.
+#     make bench          everything on hosted Xen: a table, build/bench.json, build/bench.svg.  BENCH='--quick' and other
+#                         options of tests/bench/run.py; --help lists them
+#     make bench-xen      the ratios to libxenvchan on real Xen (tests/xenlab), into the same file
+#     make check-bench    what does not depend on the machine's mood: instructions and bytes
+#     make bench-record   accepts today's instruction counts
+
 # The measuring programs.  Each is built as its user would: bench_xvs with the public header and the shared library.
 bench_bins := $(addprefix $(B)/bench/,bench_base bench_vchan bench_xvs)
-.PHONY: bench-programs
-bench-programs: $(bench_bins)
 $(B)/bench/bench_base: bench_libs := -lxenevtchn
-$(B)/bench/bench_vchan: bench_libs := -lxenvchan
+# It has an xenevtchn_notify() of its own, which counts.
+$(B)/bench/bench_vchan: bench_libs := -Wl,--export-dynamic -lxenvchan -lxenevtchn -ldl
 $(B)/bench/bench_xvs: bench_libs := -L$(B) -lxvs
 $(B)/bench/bench_xvs: $(B)/libxvs.so.0
-$(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/bench.o
+$(B)/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(B)/obj/tests/bench/bench.o
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter %.o,$^) $(bench_libs)
+
+# Guests and the daemon in one process (joined.h).
+joined_objs := $(addprefix $(B)/obj/tests/bench/joined_,xen.o front.o back.o) \
+               $(filter-out %/main.o %/map.o,$(call objs,backend)) $(B)/libtest.a
+joined_link  = $(CC) $(all_ldflags) -Wl,--wrap=memcpy,--wrap=__memcpy_chk,--wrap=guest_dir_connect -o $@ $(filter %.o %.a,$^) \
+               $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+$(B)/bench/guard: $(B)/obj/tests/bench/guard.o $(joined_objs)
+	@mkdir -p $(@D)
+	$(joined_link)
+$(B)/bench/test_memory: $(B)/obj/tests/bench/test_memory.o $(B)/obj/tests/harness/harness.o $(joined_objs)
+	@mkdir -p $(@D)
+	$(joined_link) $(cunit_libs)
+
+.PHONY: bench-programs bench bench-xen bench-record check-bench
+bench-programs: $(bench_bins)
+bench: all bench-programs xensim
+	tests/bench/run.py --bin $(B) $(BENCH)
+bench-xen: all bench-programs
+	tests/bench/run.py --bin $(B) --xen $(BENCH)
+check-bench: $(B)/bench/guard $(B)/bench/test_memory
+	tests/run.sh $(B)/bench/test_memory "tests/bench/guard.sh $(B)/bench/guard"
+bench-record: $(B)/bench/guard
+	tests/bench/guard.sh --record $(B)/bench/guard

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* joined.h: guests' libraries and the daemon in one process, one thread, over ordinary memory: no Xen, no scheduler.
+ *
+ *     struct xvs *x = joined_open(3);      a device of the guest with CID 3, and the daemon's end of it, connected
+ *     …xvs_connect(), xvs_send()…          the public calls that do not wait
+ *     joined_guest(x)                      the library takes in what has come, and sends what is due
+ *     joined_daemon()                      the daemon works until it has nothing left to do
+ *     joined_settle()                      all of them, until everyone is quiet
+ *
+ * All files of the library and of the daemon are the real ones, but main.c and map.c of the daemon: joined_back.c and
+ * joined_xen.c stand in for those and for Xen's libraries.  A connection to a port of the host goes to a socketpair, whose other end
+ * joined_host() gives.  So the same steps cost the same instructions each time, and every byte of memory can be
+ * counted. */
+#ifndef XVS_JOINED_H
+#define XVS_JOINED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "link_front.h"
+
+struct xvs;
+struct device;
+
+/* ---- for tests ---- */
+
+struct xvs *joined_open(uint64_t cid);
+void joined_guest(struct xvs *x);
+void joined_daemon(void);
+void joined_settle(void);
+/* The host program's end of the socketpair made last; the caller closes it. */
+int joined_host(void);
+struct device *joined_device(uint64_t cid);
+
+size_t front_record_size(void);         /* of a stream in the library's table */
+size_t front_shared(const struct xvs *x);   /* bytes of pages */
+
+/* Bytes that the heap has handed out, with what malloc needs around them. */
+size_t joined_heap(void);
+extern uint64_t joined_kicks;           /* notifications, by anyone */
+/* Bytes that variable-length memcpy() moved while joined_counting. */
+extern bool joined_counting;
+extern uint64_t joined_copied;
+
+/* ---- between the parts of the fixture ---- */
+
+/* An event channel. */
+struct xenevtchn_handle {
+    struct xvs *guest;
+    void *device;                       /* the daemon's */
+    bool to_guest, to_daemon;
+};
+
+struct xvs *front_open(uint64_t cid);
+const struct link_memory *front_memory(const struct xvs *x);
+struct xenevtchn_handle *front_channel(const struct xvs *x);
+
+/* The daemon's part of joined_open(). */
+void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link_memory *mem);
+
+__attribute__((noreturn, format(printf, 1, 2)))
+void joined_fail(const char *format, ...);
+
+#endif

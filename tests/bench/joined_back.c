@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* joined_back.c: the daemon without main.c and map.c: its loop is called, its guests are in the same process.
+ * See joined.h. */
+#include "joined.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "registry.h"
+#include "serve.h"
+#include "stream.h"
+
+static struct xvsd daemon_;
+static int host_end = -1;
+
+/* ---- main.c's ---- */
+
+void xvsd_wake_at(struct xvsd *x, uint64_t at)
+{
+    (void)x;
+    (void)at;
+}
+
+void xvsd_stay_awake(struct xvsd *x)
+{
+    (void)x;
+}
+
+int xvsd_reload(struct xvsd *x, char *why)
+{
+    (void)x;
+    (void)why;
+    return -EINVAL;
+}
+
+void xvsd_out_of_files(struct xvsd *x)
+{
+    (void)x;
+    joined_fail("out of files");
+}
+
+/* ---- map.c's ---- */
+
+int map_open(struct guest_map *m, uint32_t domid, uint32_t control_ref, uint32_t event_channel,
+             const struct map_limits *limits, char *why)
+{
+    (void)m;
+    (void)domid;
+    (void)control_ref;
+    (void)event_channel;
+    (void)limits;
+    (void)why;
+    return -EINVAL;
+}
+
+void map_close(struct guest_map *m)
+{
+    (void)m;
+}
+
+bool map_is_live(const struct guest_map *m)
+{
+    (void)m;
+    return true;
+}
+
+int map_fd(const struct guest_map *m)
+{
+    (void)m;
+    return eventfd(0, EFD_CLOEXEC);     /* never readable: joined_daemon() looks at to_daemon */
+}
+
+bool map_take_event(struct guest_map *m)
+{
+    m->evt->to_daemon = false;
+    return true;
+}
+
+void map_unmask(struct guest_map *m)
+{
+    (void)m;
+}
+
+void map_notify(struct guest_map *m)
+{
+    joined_kicks++;
+    m->evt->to_guest = true;
+}
+
+/* ---- a host program on every port: linked with --wrap ---- */
+
+int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port);
+
+int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port)
+{
+    int size = 1 << 20, sv[2];
+
+    (void)g;
+    (void)port;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv))
+        return -errno;
+    setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    host_end = sv[1];
+    return sv[0];
+}
+
+int joined_host(void)
+{
+    return host_end;
+}
+
+struct device *joined_device(uint64_t cid)
+{
+    return registry_by_cid(&daemon_, cid);
+}
+
+/* ---- the daemon ---- */
+
+static void start(struct xvsd *x)
+{
+    if (x->settings)
+        return;
+    if (uv_loop_init(&x->loop) || poller_init(&x->poller, &x->loop) || !(x->settings = settings_default()))
+        joined_fail("cannot make a loop");
+    x->settings->services = true;
+    x->settings->guest_to_guest = true;
+    x->settings->max_connections = 65536;
+    x->settings->spin_us = 0;
+    x->timer_at = x->rescan_at = UINT64_MAX;
+    list_init(&x->devices);
+    list_init(&x->turns);
+}
+
+void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link_memory *mem)
+{
+    struct xvsd *x = &daemon_;
+    struct device *d;
+
+    start(x);
+    if (!(d = calloc(1, sizeof *d)))
+        joined_fail("out of memory");
+    d->x = x;
+    d->id.front = (uint32_t)cid;
+    d->cid = cid;
+    d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
+    d->channel.fd = d->listener.fd = d->dir.fd = d->dir.listen_fd = -1;
+    list_init(&d->turn);
+    list_init(&d->clients);
+    snprintf(d->name, sizeof d->name, "dom%llu", (unsigned long long)cid);
+    journal_guest_init(&d->journal, d->name, d->id.front, 0);
+    life_back_init(&d->life, VSOCKIF_CONNECTED, 0);
+    d->life.own = d->life.peer = VSOCKIF_CONNECTED;
+    d->life.mapped = true;
+    d->life.drop = false;
+    d->map.evt = channel;
+    d->map.mem = *mem;
+    d->map.mem.rx_buffer = 0;   /* the frontend's choice alone */
+    channel->device = d;
+    list_append(&x->devices, &d->link);
+    if (serve_start(d))
+        joined_fail("the daemon does not serve guest %llu", (unsigned long long)cid);
+}
+
+static bool look_at_channels(struct xvsd *x)
+{
+    bool any = false;
+
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
+        struct device *d = container_of(l, struct device, link);
+
+        if (!d->map.evt->to_daemon)
+            continue;
+        d->channel.ready(&d->channel, EPOLLIN);
+        any = true;
+    }
+    return any;
+}
+
+/* As main.c's on_check(). */
+void joined_daemon(void)
+{
+    struct xvsd *x = &daemon_;
+    struct list round, *link;
+
+    do {
+        uv_run(&x->loop, UV_RUN_NOWAIT);
+        look_at_channels(x);
+        list_init(&round);
+        while ((link = list_take(&x->turns)))
+            list_append(&round, link);
+        while ((link = list_take(&round))) {
+            struct device *d = container_of(link, struct device, turn);
+
+            device_serve(d);
+            if (!device_is_connected(d))
+                joined_fail("the daemon refuses guest %s: %s", d->name, d->error);
+        }
+    } while (!list_is_empty(&x->turns) || look_at_channels(x));
+}
+
+static bool guests_look(struct xvsd *x)
+{
+    bool any = false;
+
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
+        struct xenevtchn_handle *channel = container_of(l, struct device, link)->map.evt;
+
+        if (!channel->to_guest)
+            continue;
+        joined_guest(channel->guest);
+        any = true;
+    }
+    return any;
+}
+
+void joined_settle(void)
+{
+    for (struct list *l = daemon_.devices.next; l != &daemon_.devices; l = l->next)
+        joined_guest(container_of(l, struct device, link)->map.evt->guest);
+    do
+        joined_daemon();
+    while (guests_look(&daemon_));
+}
+
+struct xvs *joined_open(uint64_t cid)
+{
+    struct xvs *x = front_open(cid);
+
+    front_channel(x)->guest = x;
+    back_open(cid, front_channel(x), front_memory(x));
+    joined_daemon();
+    return x;
+}
