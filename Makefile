@@ -113,7 +113,7 @@ unit-tests: $(unit_tests)
 check-unit: unit-tests
 	tests/run.sh $(unit_tests)
 
--include $(wildcard tools/xensim/rules.mk tests/*/rules.mk dist/rules.mk rules.mk)
+-include $(wildcard tools/xensim/rules.mk backend/rules.mk tests/*/rules.mk dist/rules.mk rules.mk)
 
 # ---- all of it: tests/all.sh names the parts, runs each and adds up ----------------------------------
 .PHONY: check-unit test check demo

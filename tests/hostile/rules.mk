@@ -7,3 +7,7 @@ $(B)/hostile/test_hostile_backend: $(B)/obj/tests/hostile/test_hostile_backend.o
                                    $(B)/obj/tests/harness/harness.o $(B)/libtest.a
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(cunit_libs)
+
+.PHONY: check-hostile
+check-hostile: xensim $(hostile_tests)
+	tests/hosted/run.sh $(hostile_tests)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# Tests of the daemon's own parts: unit tests of the pure ones, and a guest that breaks every rule.
+backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
+
+$(B)/unit/test_backend_connect_line: $(call backend_obj,connect_line)
+$(B)/unit/test_backend_inbox:        $(call backend_obj,inbox)
+$(B)/unit/test_backend_promise:      $(call backend_obj,promise)
+$(B)/unit/test_backend_settings:     $(call backend_obj,settings journal)
+$(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
+
+$(B)/hostile/test_hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_hostile_guest rawfront daemon hosted) \
+                                 $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)

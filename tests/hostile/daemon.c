@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* daemon.c: see daemon.h. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/xvs-hostile.XXXXXX";
+static bool has_dir;
+static pid_t pid;
+
+static const char *in_dir(const char *name)
+{
+    static char path[4][160];
+    static int turn;
+    char *out = path[turn++ % 4];
+
+    snprintf(out, sizeof path[0], "%s/%s", dir, name);
+    return out;
+}
+
+static const char *program(void)
+{
+    static char path[4200];
+    ssize_t n;
+
+    if (getenv("XVSD"))
+        return getenv("XVSD");
+    n = readlink("/proc/self/exe", path, 4096);
+    path[n > 0 ? n : 0] = '\0';
+    for (int up = 0; up < 2 && strrchr(path, '/'); up++)
+        *strrchr(path, '/') = '\0';
+    strcat(path, "/xvsd");
+    return path;
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+int daemon_start(const char *conf)
+{
+    FILE *f;
+    int fd;
+
+    if (!has_dir && !mkdtemp(dir))
+        return -errno;
+    has_dir = true;
+    if (!(f = fopen(in_dir("conf"), "w")))
+        return -errno;
+    fputs(conf, f);
+    fclose(f);
+    pid = fork();
+    if (pid == 0) {
+        fd = open(in_dir("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+        dup2(fd, STDERR_FILENO);
+        execl(program(), "xvsd", "-c", in_dir("conf"), "-r", in_dir("run"), (char *)NULL);
+        _exit(127);
+    }
+    for (int waited = 0; waited < 5000; waited += 10) {
+        if ((fd = connect_to(in_dir("run/control.sock"))) >= 0) {
+            close(fd);
+            return 0;
+        }
+        poll(NULL, 0, 10);
+    }
+    return -ETIMEDOUT;
+}
+
+bool daemon_lives(void)
+{
+    return pid > 0 && waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+int daemon_stop(int signal)
+{
+    int status;
+
+    if (pid <= 0 || kill(pid, signal) || waitpid(pid, &status, 0) != pid)
+        return -1;
+    pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* ---- the log ---- */
+
+long daemon_log_mark(void)
+{
+    FILE *f = fopen(in_dir("log"), "r");
+    long at = 0;
+
+    if (f) {
+        fseek(f, 0, SEEK_END);
+        at = ftell(f);
+        fclose(f);
+    }
+    return at;
+}
+
+int daemon_log_count(long mark, const char *text)
+{
+    FILE *f = fopen(in_dir("log"), "r");
+    char line[2048];
+    int count = 0;
+
+    if (!f)
+        return 0;
+    fseek(f, mark, SEEK_SET);
+    while (fgets(line, sizeof line, f))
+        count += strstr(line, text) != NULL;
+    fclose(f);
+    return count;
+}
+
+bool daemon_log_has(long mark, const char *text)
+{
+    for (int waited = 0; waited < 2000; waited += 10) {
+        if (daemon_log_count(mark, text))
+            return true;
+        poll(NULL, 0, 10);
+    }
+    return false;
+}
+
+/* ---- the control socket ---- */
+
+const char *daemon_ask(const char *format, ...)
+{
+    static char answer[65536];
+    char request[512];
+    size_t at = 0;
+    va_list args;
+    int fd = connect_to(in_dir("run/control.sock")), len;
+
+    *answer = '\0';
+    if (fd < 0)
+        return answer;
+    va_start(args, format);
+    len = vsnprintf(request, sizeof request - 1, format, args);
+    va_end(args);
+    request[len++] = '\n';
+    if (write(fd, request, (size_t)len) == len)
+        while (at < sizeof answer - 1 && !memchr(answer, '\n', at)) {
+            ssize_t n = read(fd, answer + at, sizeof answer - 1 - at);
+
+            if (n <= 0)
+                break;
+            at += (size_t)n;
+        }
+    answer[at] = '\0';
+    close(fd);
+    return answer;
+}
+
+long long daemon_number(const char *answer, const char *key)
+{
+    char quoted[64];
+    const char *at;
+
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    at = strstr(answer, quoted);
+    return at ? strtoll(at + strlen(quoted), NULL, 10) : -1;
+}
+
+/* ---- host programs ---- */
+
+int host_listen(const char *guest, uint32_t port)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    snprintf(a.sun_path, sizeof a.sun_path, "%s/run/guest/%s/vsock_%u", dir, guest, port);
+    unlink(a.sun_path);
+    if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 16)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int host_accept(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, 2000) == 1 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+}
+
+size_t host_read(int fd, void *buffer, size_t len)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    size_t at = 0;
+
+    while (at < len && poll(&p, 1, 2000) == 1) {
+        ssize_t n = read(fd, (char *)buffer + at, len - at);
+
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+    return at;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* rawfront.c: see rawfront.h. */
+#include "rawfront.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "hosted.h"
+#include "parse.h"
+
+#define RING_PAGES (1u << RAWFRONT_ORDER)
+#define WAIT_MS    5000
+
+static void sleep_ms(int ms)
+{
+    struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+    nanosleep(&ts, NULL);
+}
+
+int rawfront_open(struct rawfront *f, uint32_t domid)
+{
+    char why[PARSE_WHY];
+    struct back_nodes nodes;
+    int err;
+
+    memset(f, 0, sizeof *f);
+    f->port = -1;
+    hosted_become(domid);
+    err = store_open(&f->store);
+    hosted_become(0);
+    for (int waited = 0; !err && waited < WAIT_MS; waited += 10) {
+        err = nodes_find(f->store, 0, &f->paths, &f->id, why);
+        if (err != -ENOENT)
+            break;
+        err = 0;
+        sleep_ms(10);
+    }
+    if (err)
+        return err;
+    if ((err = rawfront_wait(f, VSOCKIF_INITWAIT)) || (err = nodes_read_back(f->store, &f->paths, &nodes, why)))
+        return err;
+    f->cid = nodes.cid;
+    return 0;
+}
+
+int rawfront_share(struct rawfront *f)
+{
+    uint32_t refs[RAWFRONT_PAGES];
+    uint8_t *at;
+
+    hosted_become(f->id.front);
+    f->gntshr = xengntshr_open(NULL, 0);
+    f->evtchn = xenevtchn_open(NULL, 0);
+    hosted_become(0);
+    if (!f->gntshr || !f->evtchn || (f->port = xenevtchn_bind_unbound_port(f->evtchn, 0)) < 0)
+        return -EIO;
+    fcntl(xenevtchn_fd(f->evtchn), F_SETFL, O_NONBLOCK);
+    f->control = xengntshr_share_page_notify(f->gntshr, 0, &f->control_ref, 1,
+                                             offsetof(struct vsockif_control, front_live), (evtchn_port_t)f->port);
+    f->pages = xengntshr_share_pages(f->gntshr, 0, RAWFRONT_PAGES, refs, 1);
+    if (!f->control || !f->pages)
+        return -errno;
+    memset(f->control, 0, sizeof *f->control);
+    memset(f->pages, 0, RAWFRONT_PAGES * VSOCKIF_PAGE_SIZE);
+    *f->control = (struct vsockif_control){
+        .magic = VSOCKIF_CONTROL_MAGIC, .version = VSOCKIF_VERSION, .tx_ring_pages = RING_PAGES,
+        .rx_ring_pages = RING_PAGES, .tx_pool_pages = RAWFRONT_POOL, .rx_pool_pages = RAWFRONT_POOL, .front_live = 1
+    };
+    memcpy(f->control->ref, refs, sizeof refs);
+    at = f->pages;
+    ring_init(&f->tx, RING_FRONT, at, RAWFRONT_ORDER);
+    ring_init(&f->rx, RING_FRONT, at + RING_PAGES * VSOCKIF_PAGE_SIZE, RAWFRONT_ORDER);
+    f->tx_pool = at + 2 * RING_PAGES * VSOCKIF_PAGE_SIZE;
+    f->rx_pool = f->tx_pool + RAWFRONT_POOL * VSOCKIF_PAGE_SIZE;
+    f->next_id = 0;
+    return 0;
+}
+
+int rawfront_wait(struct rawfront *f, unsigned state)
+{
+    uint8_t own = 0, peer = 0;
+    char why[PARSE_WHY];
+
+    for (int waited = 0; waited < WAIT_MS; waited += 5) {
+        nodes_look(f->store, f->paths.front, f->paths.back, &own, &peer, why);
+        if (peer == state)
+            return 0;
+        sleep_ms(5);
+    }
+    return -ETIMEDOUT;
+}
+
+int rawfront_offer_pages(struct rawfront *f)
+{
+    struct front_nodes nodes = { .version = VSOCKIF_VERSION, .control_ref = f->control_ref,
+                                 .event_channel = (uint32_t)f->port, .queues = 1 };
+    int err = rawfront_wait(f, VSOCKIF_INITWAIT);
+
+    return err ? err : nodes_share(f->store, &f->paths, &nodes);
+}
+
+int rawfront_set_state(struct rawfront *f, const char *text)
+{
+    return rawfront_write(f, "state", text);
+}
+
+int rawfront_write(struct rawfront *f, const char *leaf, const char *text)
+{
+    char path[PATHS_MAX];
+
+    return store_write(f->store, paths_join(path, f->paths.front, leaf), text);
+}
+
+int rawfront_connect(struct rawfront *f)
+{
+    int err;
+
+    if ((err = rawfront_set_state(f, "1")) || (err = rawfront_wait(f, VSOCKIF_INITWAIT)) || (err = rawfront_share(f)) ||
+        (err = rawfront_offer_pages(f)) || (err = rawfront_wait(f, VSOCKIF_CONNECTED)) ||
+        (err = rawfront_set_state(f, "4")))
+        return err;
+    for (uint32_t id = 0; id < ring_slots(&f->rx); id++)
+        rawfront_post(f, id);
+    rawfront_kick(f);
+    return 0;
+}
+
+void rawfront_unshare(struct rawfront *f)
+{
+    if (f->gntshr && f->control)
+        xengntshr_unshare(f->gntshr, f->control, 1);
+    if (f->gntshr && f->pages)
+        xengntshr_unshare(f->gntshr, f->pages, RAWFRONT_PAGES);
+    if (f->gntshr)
+        xengntshr_close(f->gntshr);
+    if (f->evtchn)
+        xenevtchn_close(f->evtchn);
+    f->gntshr = NULL;
+    f->evtchn = NULL;
+    f->control = NULL;
+    f->pages = NULL;
+    f->port = -1;
+}
+
+void rawfront_close(struct rawfront *f)
+{
+    rawfront_unshare(f);
+    store_close(f->store);
+    f->store = NULL;
+}
+
+struct vsockif_hdr rawfront_header(const struct rawfront *f, unsigned op, uint32_t port, uint32_t host_port)
+{
+    return (struct vsockif_hdr){ .src_cid = f->cid, .dst_cid = VSOCKIF_CID_HOST, .src_port = port,
+                                 .dst_port = host_port, .type = VSOCKIF_TYPE_STREAM, .op = (uint16_t)op,
+                                 .buf_alloc = 262144 };
+}
+
+void rawfront_put(struct rawfront *f, const struct vsockif_slot *slot)
+{
+    ring_put(&f->tx, slot);
+}
+
+void rawfront_send(struct rawfront *f, const struct vsockif_hdr *hdr)
+{
+    uint32_t id = f->next_id++ % ring_slots(&f->tx);
+    struct vsockif_slot slot = { .hdr = *hdr, .id = id, .size = hdr->len };
+
+    slot.off = hdr->len ? id * VSOCKIF_PAGE_SIZE % (RAWFRONT_POOL * VSOCKIF_PAGE_SIZE - hdr->len + 1) : 0;
+    rawfront_put(f, &slot);
+}
+
+void rawfront_post(struct rawfront *f, uint32_t id)
+{
+    struct vsockif_slot slot = { .id = id, .off = id * RAWFRONT_BUFFER, .size = RAWFRONT_BUFFER };
+
+    ring_put(&f->rx, &slot);
+}
+
+void rawfront_kick(struct rawfront *f)
+{
+    int port;
+
+    ring_publish(&f->tx);
+    ring_publish(&f->rx);
+    xenevtchn_notify(f->evtchn, (evtchn_port_t)f->port);
+    while ((port = xenevtchn_pending(f->evtchn)) >= 0)
+        xenevtchn_unmask(f->evtchn, (evtchn_port_t)port);
+}
+
+int rawfront_recv(struct rawfront *f, struct vsockif_hdr *hdr, int ms)
+{
+    struct vsockif_slot slot;
+    uint32_t count;
+
+    for (int waited = 0; ring_pending(&f->rx) <= 0; waited++) {
+        if (waited == ms)
+            return 0;
+        sleep_ms(1);
+    }
+    ring_get(&f->rx, 0, &slot);
+    *hdr = slot.hdr;
+    count = slot.count;
+    for (uint32_t i = 0; i < count; i++) {
+        ring_get(&f->rx, i, &slot);
+        rawfront_post(f, slot.id);
+    }
+    ring_take(&f->rx, count);
+    rawfront_kick(f);
+    return 1;
+}
+
+uint32_t rawfront_reap(struct rawfront *f, uint32_t count, int ms)
+{
+    int n = 0;
+
+    for (int waited = 0; waited <= ms; waited++) {
+        n = ring_pending(&f->tx);
+        if (n >= (int)count || n < 0)
+            break;
+        sleep_ms(1);
+    }
+    if (n > 0)
+        ring_take(&f->tx, (uint32_t)n);
+    return n > 0 ? (uint32_t)n : 0;
+}
