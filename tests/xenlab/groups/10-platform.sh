@@ -122,7 +122,8 @@ test_a_command_ends_when_its_guest_is_destroyed() {
 test_xl_shutdown() {
 	create guest3 || fail "create"
 	xl shutdown -w guest3 || fail "xl shutdown"
-	! domid guest3 2>/dev/null
+	# -w waits for the guest's end; xl's own process then clears up.
+	wait_for 20 "the domain goes" sh -c '! domid guest3 2>/dev/null'
 }
 
 test_xl_save_and_restore() { # limit 120

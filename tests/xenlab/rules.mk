@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# rules.mk: the lab, a real Xen in QEMU (tests/xenlab/README.md).
+#     make check-xen       every group of tests; XEN='10 30-e2e' runs only those; VARIANT=asan tests that build
+#     make xen-shell       a shell in dom0 with two guests running
+#     make xenlab-images   only builds what is booted, and the snapshot
+XEN ?=
+
+.PHONY: check-xen xen-shell xenlab-images
+check-xen: all e2e-helpers
+	XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e" tests/xenlab/run.sh $(XEN)
+xen-shell: all
+	tests/xenlab/lab shell --bin "$(CURDIR)/$(B)"
+xenlab-images:
+	tests/xenlab/lab snapshot

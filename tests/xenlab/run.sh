@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run.sh [GROUP...]: the groups of tests on real Xen, each on a host restored
+# from the snapshot; a GROUP is a file of groups/ or its number, none means all.
+#
+# Prints "ok NAME", "FAIL NAME: why" or "skip NAME: reason" a test, and as its
+# last line the sum.  What a group printed and left in $OUT, the guests' consoles
+# and the serial log stay in build/xenlab/results/GROUP.
+#
+#     XVS_BIN=DIR     the build that is tested (build/release); a colon between several
+#
+# A group says how it wants to be run in a line of its own:
+#
+#     # lab: timeout=300 cold guests=pvh cpu=+svm,+npt tries=3 advisory e2e
+#
+# timeout   seconds for the whole group, 300 if not said
+# cold      boots a host with these guests and this processor, not the snapshot
+# tries     runs it again when it fails
+# advisory  its failures are shown, and counted as skipped
+# e2e       puts tests/e2e beside the group
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+top=$here/../..
+lab=$here/lab
+results=${XENLAB_DIR:-$top/build/xenlab}/results
+bins=${XVS_BIN-$top/build/release}
+
+passed=0 failed=0 skipped=0
+running=
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null; exit 130' INT TERM HUP
+
+sum() {
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ $failed -eq 0 ]
+	exit
+}
+
+# In the background and waited for, so that an interrupt reaches the trap above at once.
+run() {
+	"$@" &
+	running=$!
+	wait "$running"
+	status=$?
+	running=
+	return $status
+}
+
+setting() { # NAME DEFAULT: of the group's "# lab:" line
+	value=$(sed -n "s/^# lab:\(.* \| \)$1=\([^ ]*\).*/\2/p" "$file")
+	echo "${value:-$2}"
+}
+
+flag() {
+	grep -q "^# lab:\(.* \| \)$1\( \|$\)" "$file"
+}
+
+is_wanted() {
+	[ -n "$wanted" ] || return 0
+	for want in $wanted; do
+		case $want in "$name" | "$name.sh" | "${name%%-*}") return 0 ;; esac
+	done
+	return 1
+}
+
+# The results of one run as they come, and the rest into the log.
+run_group() {
+	set -- --timeout "$(setting timeout 300)" --out "$out" --add "$here/groups/lib.sh"
+	old_ifs=$IFS
+	IFS=:
+	for bin in $bins; do
+		set -- "$@" --bin "$bin"
+	done
+	IFS=$old_ifs
+	if flag e2e; then
+		set -- "$@" --add "$top/tests/e2e"
+	fi
+	if flag cold; then
+		set -- cold --guests "$(setting guests '')" --cpu "$(setting cpu '')" "$@"
+	else
+		set -- run "$@"
+	fi
+	"$lab" "$@" "$file" 2>"$out.err" >"$out.out"
+}
+
+# count PREFIX: results of that sort
+count() {
+	grep -c "^$1 " "$out.out"
+}
+
+show() {
+	sed -n '/^\(ok\|FAIL\|skip\) /p; /^    /p' "$out.out" | if flag advisory; then
+		sed 's/^FAIL \(.*\)/skip \1 (does not decide)/'
+	else
+		cat
+	fi
+}
+
+mkdir -p "$results"
+wanted=$*
+if ! run "$lab" snapshot 2>"$results/snapshot.err"; then
+	cat "$results/snapshot.err"
+	echo "FAIL lab: $(sed -n 's/^lab: //p' "$results/snapshot.err" | tail -n 1)"
+	failed=1
+	sum
+fi
+cat "$results/snapshot.err"
+
+for file in "$here"/groups/[0-9]*.sh; do
+	name=$(basename "$file" .sh)
+	is_wanted || continue
+	out=$results/$name
+	start=$(date +%s)
+	tries=$(setting tries 1)
+	while :; do
+		run run_group
+		status=$?
+		# What did not end as it should is a failure of its own.
+		if [ $status -ne 0 ] && [ "$(count FAIL)" -eq 0 ]; then
+			echo "FAIL $name: $(sed -n 's/^lab: //p' "$out.err" | tail -n 1 | grep . || echo "ended with status $status")" >>"$out.out"
+		elif [ "$(count '\(ok\|FAIL\|skip\)')" -eq 0 ]; then
+			echo "FAIL $name: it had no tests" >>"$out.out"
+		fi
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] && [ "$(count FAIL)" -gt 0 ] || break
+		echo "-- $name failed, once more"
+	done
+	show
+	[ "$(count FAIL)" -eq 0 ] || sed 's/^/    /' "$out.err"
+	p=$(count ok) f=$(count FAIL) s=$(count skip)
+	if flag advisory; then
+		s=$((s + f)) f=0
+	fi
+	echo "== $name: $p passed, $f failed, $s skipped in $(($(date +%s) - start)) s"
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+done
+sum
