@@ -58,12 +58,13 @@ static void guest_posts(bool tx)
     }
     if (spoil > 240) {
         noise = spoil > 250 ? word() : byte();
-        switch (byte() % 6) {
+        switch (byte() % 7) {
         case 0: slot.id = noise; break;
         case 1: slot.size = noise; break;
         case 2: slot.off = noise; break;
         case 3: slot.hdr.len = noise; break;
         case 4: slot.size = slot.hdr.len = VSOCKIF_MAX_PACKET + noise, slot.off = 0; break;
+        case 5: slot.off = 0 - noise % 1024 * 64; break;      /* off + size comes round to a small number */
         default: slot.off = POOL_BYTES - slot.size + noise; break;
         }
     }
@@ -123,6 +124,21 @@ static void done(uint32_t which)
     held[which] = held[--held_count];
 }
 
+/* The bytes of the iov must be those of the posted buffers, in their order. */
+static void check_places(const struct iovec *iov, int used)
+{
+    uint32_t i = 0;
+
+    for (int k = 0; k < used; k++)
+        for (size_t at = 0; at < iov[k].iov_len; i++) {
+            const struct link_buffer *b = &l.buffer[(l.first + i) % LINK_MAX_SLOTS];
+            size_t n = iov[k].iov_len - at < b->size ? iov[k].iov_len - at : b->size;
+
+            insist(i < l.count && (uint8_t *)iov[k].iov_base + at == mem.rx_pool + b->off, "room that is no posted buffer");
+            at += n;
+        }
+}
+
 static void send_packet(uint32_t want, int max)
 {
     struct iovec iov[8];
@@ -146,6 +162,7 @@ static void send_packet(uint32_t want, int max)
         memset(iov[i].iov_base, 0x5a, iov[i].iov_len);
         sum += (uint32_t)iov[i].iov_len;
     }
+    check_places(iov, used);
     insist(sum == room, "the pieces do not add up to the room");
     hdr.len = room - (byte() & 1 ? byte() % room : 0);
     link_back_send(&l, &hdr);
