@@ -38,11 +38,20 @@ fail() {
     [ ! -s "$dir/xvsd.log" ] || { echo "demo: the daemon's last words:" >&2; tail -n 20 "$dir/xvsd.log" >&2; }
     exit 1
 }
+export PATH="$here:$PATH" LD_LIBRARY_PATH="$here"
 # on DOMAIN command...: as part of that domain.
 on() {
     domain=$1
     shift
-    PATH="$here:$PATH" LD_LIBRARY_PATH="$here" "$top/build/xensim/bin/xensim-run" -d "$domain" "$host" -- "$@"
+    "$top/build/xensim/bin/xensim-run" -d "$domain" "$host" -- "$@"
+}
+# start DOMAIN command...: in the background; $started is the command itself.
+start() {
+    domain=$1
+    shift
+    "$top/build/xensim/bin/xensim-run" -d "$domain" "$host" -- "$@" &
+    started=$!
+    jobs="$jobs $started"
 }
 # wait_for 'CONDITION' WHAT: at most 10 s.
 wait_for() {
@@ -86,9 +95,8 @@ cid = 101
 cid = 102
 END
 start_daemon() {
-    on 0 xvsd --config "$dir/xvsd.conf" >>"$dir/xvsd.log" 2>&1 &
-    daemon=$!
-    jobs="$jobs $daemon"
+    start 0 xvsd --config "$dir/xvsd.conf" >>"$dir/xvsd.log" 2>&1
+    daemon=$started
     wait_for 'on 0 xvs ls >/dev/null 2>&1' "an answer of the daemon"
 }
 show "dom0# xvsd &"
@@ -97,9 +105,8 @@ wait_for '[ "$(on 0 xvs ls 2>/dev/null | grep -c -e web1 -e db1)" -ge 2 ]' "the 
 
 title "3. dom0 → web1 → dom0: the library just built"
 show "web1# xvs serve 7 -- cat"
-on web1 xvs serve 7 -- cat </dev/null 2>"$dir/serve.err" &
-serve=$!
-jobs="$jobs $serve"
+start web1 xvs serve 7 -- cat </dev/null 2>"$dir/serve.err"
+serve=$started
 show "dom0# xvs cat web1 7 <libxvs.so.0 >returned"
 on 0 xvs cat -r 10 web1 7 <"$here/libxvs.so.0" >"$dir/returned" || fail "xvs cat failed"
 same "$here/libxvs.so.0" "$dir/returned"
@@ -107,9 +114,9 @@ same "$here/libxvs.so.0" "$dir/returned"
 title "4. dom0 → web1 → dom0: a stream of $((bytes / 1048576)) MiB, both directions at once"
 head -c "$bytes" /dev/urandom >"$dir/stream"
 show "dom0# xvs cat web1 7 <stream >returned"
-start=$(now_ms)
+began=$(now_ms)
 on 0 xvs cat web1 7 <"$dir/stream" >"$dir/returned" || fail "xvs cat failed"
-rate "$bytes" $(($(now_ms) - start))
+rate "$bytes" $(($(now_ms) - began))
 same "$dir/stream" "$dir/returned"
 show "dom0# xvs ping -c 3 web1 7"
 on 0 xvs ping -c 3 web1 7 2>&1 | sed 's/^/    /'
@@ -126,26 +133,24 @@ wait "$serve" 2>/dev/null
 
 title "6. web1 → dom0"
 show "dom0# xvs cat -l 5000 web1 >received"
-on 0 xvs cat -l 5000 web1 </dev/null >"$dir/received" &
-listener=$!
-jobs="$jobs $listener"
+start 0 xvs cat -l 5000 web1 </dev/null >"$dir/received"
+listener=$started
 show "web1# xvs cat host 5000 <stream"
-start=$(now_ms)
+began=$(now_ms)
 on web1 xvs cat -r 10 host 5000 <"$dir/stream" >/dev/null || fail "xvs cat failed in web1"
 wait "$listener" || fail "xvs cat -l failed in dom0"
-rate "$bytes" $(($(now_ms) - start))
+rate "$bytes" $(($(now_ms) - began))
 same "$dir/stream" "$dir/received"
 
 title "7. web1 → db1, allowed by guest_to_guest = yes"
 show "db1# xvs cat -l 9 >received"
-on db1 xvs cat -l 9 </dev/null >"$dir/received" &
-listener=$!
-jobs="$jobs $listener"
+start db1 xvs cat -l 9 </dev/null >"$dir/received"
+listener=$started
 show "web1# xvs cat 102 9 <stream"
-start=$(now_ms)
+began=$(now_ms)
 on web1 xvs cat -r 10 102 9 <"$dir/stream" >/dev/null || fail "xvs cat failed in web1"
 wait "$listener" || fail "xvs cat -l failed in db1"
-rate "$bytes" $(($(now_ms) - start))
+rate "$bytes" $(($(now_ms) - began))
 same "$dir/stream" "$dir/received"
 
 title "8. What the daemon knows"

@@ -83,6 +83,11 @@ for file in "$here"/cases/[0-9]*.sh; do
         log=$E2E_T/log/$test
         timeout -k 10 $((${limit:-60} * E2E_SLOW)) sh "$here/one.sh" run "$file" "$test" >"$log" 2>&1 </dev/null
         status=$?
+        if [ $status -ne 0 ] && [ $status -ne 77 ]; then
+            for f in "$E2E_T"/peer/*.out "$E2E_T"/peer/*.err; do
+                [ ! -s "$f" ] || tail -n 15 "$f" | sed "s|^|${f##*/}: |" >>"$log"
+            done
+        fi
         # What it started ends here, and must leave nothing behind.
         sh "$here/one.sh" clean >"$E2E_T/clean" 2>&1 || {
             cat "$E2E_T/clean" >>"$log"
@@ -103,10 +108,8 @@ for file in "$here"/cases/[0-9]*.sh; do
             why=$(sed -n 's/^fail: //p' "$log" | tail -n 1)
             case $status in 124 | 137 | 143) [ -n "$why" ] || why="no end in time" ;; esac
             echo "FAIL $test: ${why:-ended with status $status}"
-            sed 's/^/    /' "$log" | tail -n 60
-            for f in "$E2E_T/dom0/xvsd.log" "$E2E_T"/peer/*.err; do
-                [ -s "$f" ] && sed "s|^|    ${f##*/}: |" "$f" | tail -n 25
-            done
+            sed 's/^/    /' "$log" | tail -n 80
+            tail -n 25 "$E2E_T/dom0/xvsd.log" | sed 's/^/    xvsd.log: /'
             ;;
         esac
     done
