@@ -17,8 +17,7 @@ DOCDIR     ?= $(PREFIX)/share/doc/xvs
 
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
-install_units := $(wildcard backend/*.service backend/*.socket backend/systemd/*.service) dist/xvs-agent@.service
-install_conf  := $(wildcard backend/xvsd.conf backend/*/xvsd.conf)
+install_units := backend/xvsd.service dist/xvs-agent@.service
 
 # name of the section, from the name of the page
 man_section = $(subst .,,$(suffix $(1)))
@@ -26,7 +25,7 @@ man_section = $(subst .,,$(suffix $(1)))
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 # $(1) file, $(2) folder, $(3) name, $(4) more for sed: the places that a file names are put in.
 define install_filled
-sed $(4) -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+sed $(4) -e 's|/usr/local/sbin/|$(SBINDIR)/|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' $(1) >$(B)/$(3).filled && \
 	$(INSTALL) -D -m 644 $(B)/$(3).filled "$(DESTDIR)$(2)/$(3)"
 
@@ -48,8 +47,8 @@ install: all
 	$(foreach unit,$(install_units),$(call install_filled,$(unit),$(UNITDIR),$(notdir $(unit))))
 	$(INSTALL) -D -m 644 dist/modules-load-dom0.conf "$(DESTDIR)$(MODULESDIR)/xvsd.conf"
 	$(INSTALL) -D -m 644 dist/modules-load-guest.conf "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf"
-	$(foreach conf,$(install_conf),test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
-		$(INSTALL) -D -m 644 $(conf) "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf")
+	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
+		$(INSTALL) -D -m 644 dist/xvsd.conf "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf"
 	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
 

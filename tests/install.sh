@@ -46,6 +46,10 @@ for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc incl
     check "$file is installed" test -s "$root/usr/$file"
 done
 
+check "the configuration is read by xvsd" env LD_LIBRARY_PATH="$root/usr/lib" \
+    "$root/usr/sbin/xvsd" --check-config --config "$root/etc/xvs/xvsd.conf"
+check "the unit starts what was installed" grep -q '^ExecStart=/usr/sbin/xvsd' "$root/usr/lib/systemd/system/xvsd.service"
+
 # Nothing of the build or of the templates may be left in what people read.
 leftovers=$(grep -rIlE "@[A-Z]+@|$(pwd)|$dir" "$root" 2>/dev/null)
 if [ -z "$leftovers" ]; then ok "no path of the build is in a text"; else
@@ -107,7 +111,7 @@ fi
 if command -v systemd-analyze >/dev/null 2>&1; then
     for unit in "$root"/usr/lib/systemd/system/*; do
         # Programs are looked for below the folder; what is unknown about other units is not our business.
-        out=$(systemd-analyze verify --root="$root" --man=no "$unit" 2>&1 | grep -E "^(/.*)?${unit##*/}" | grep -v 'not found')
+        out=$(systemd-analyze verify --root="$root" --man=no "$unit" 2>&1 | grep -E "^(/.*)?${unit##*/}" | grep -v -e 'not found' -e 'is not executable')
         if [ -z "$out" ]; then ok "systemd reads ${unit##*/}"; else
             fail "systemd reads ${unit##*/}" "$(echo "$out" | head -n 3 | tr '\n' '|')"; fi
     done
