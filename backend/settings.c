@@ -308,7 +308,7 @@ struct settings *settings_default(void)
 
 int settings_load(const char *path, struct settings **out, char *why)
 {
-    struct reader r = { .settings = settings_default() };
+    struct reader r = { .settings = settings_default(), .section = "\n" };      /* none has been entered */
     int line;
 
     if (!r.settings) {

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* test_backend_connect_line.c: what is a line, what may become one, and what never will. */
+#include <errno.h>
+#include <string.h>
+
+#include "connect_line.h"
+#include "harness.h"
+
+static uint32_t port;
+
+static int parse(const char *text)
+{
+    port = 12345;
+    return connect_line_parse(text, strlen(text), &port);
+}
+
+static void a_line_gives_its_port_and_its_length(void)
+{
+    EQ(parse("CONNECT 1\n"), 10);
+    EQ(port, 1);
+    EQ(parse("connect 4294967295\n"), 19);
+    EQ(port, 4294967295u);
+    EQ(parse("CoNnEcT 0080\r\n"), 14);
+    EQ(port, 80);
+}
+
+static void what_follows_the_newline_is_not_looked_at(void)
+{
+    EQ(parse("CONNECT 7\nCONNECT x\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"), 10);
+    EQ(port, 7);
+}
+
+static void every_beginning_of_a_line_may_become_one(void)
+{
+    static const char line[] = "CONNECT 4294967295\n";
+
+    for (size_t n = 0; n < sizeof line - 2; n++)
+        EQ(connect_line_parse(line, n, &port), 0);
+}
+
+static void what_can_become_no_line_is_refused_at_once(void)
+{
+    static const char *const lines[] = {
+        "X", "CONNEXT", "GET / HTTP/1.1\r\n", "\n", "CONNECT\n", "CONNECT \n", "CONNECT  1\n", "CONNECT +1\n", "CONNECT -1\n",
+        "CONNECT 0x10\n", "CONNECT 1 \n", "CONNECT 4294967296\n", "CONNECT 99999999999999999999\n", "CONNECT 1\r\r\n",
+        " CONNECT 1\n", "CONNECT\t1\n"
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        EQ(parse(lines[i]), -EINVAL);
+        EQ(port, 12345);
+    }
+}
+
+static void a_line_has_32_bytes_at_most(void)
+{
+    EQ(parse("CONNECT 00000000000000000000001\n"), 32);
+    EQ(parse("CONNECT 000000000000000000000001\n"), -EINVAL);
+    EQ(parse("CONNECT 00000000000000000000000000000000000000"), -EINVAL);
+}
+
+static void a_nul_is_no_end(void)
+{
+    EQ(connect_line_parse("CONNECT 1\0\n", 11, &port), -EINVAL);
+    EQ(connect_line_parse("CONN\0CT 1\n", 10, &port), -EINVAL);
+}
+
+static const struct test tests[] = {
+    TEST(a_line_gives_its_port_and_its_length), TEST(what_follows_the_newline_is_not_looked_at),
+    TEST(every_beginning_of_a_line_may_become_one), TEST(what_can_become_no_line_is_refused_at_once),
+    TEST(a_line_has_32_bytes_at_most), TEST(a_nul_is_no_end)
+};
+
+int main(int argc, char **argv)
+{
+    return harness_run("connect line", tests, sizeof tests / sizeof *tests, argc, argv);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* test_backend_promise.c: what all streams of a guest are promised together. */
+#include "harness.h"
+#include "promise.h"
+
+#define BUDGET (4u << 20)
+
+static struct promises all;
+
+static void the_first_ones_get_everything(void)
+{
+    struct promise p[8] = { 0 };
+
+    promises_init(&all, BUDGET, UINT32_MAX);
+    for (int i = 0; i < 8; i++)
+        EQ(promise_make(&all, &p[i]), PROMISE_MOST);
+    EQ(all.given, 8 * PROMISE_MOST);
+}
+
+static void a_small_pool_bounds_each_of_them(void)
+{
+    struct promise p = { 0 };
+
+    promises_init(&all, BUDGET, 8192);
+    EQ(promise_make(&all, &p), 8192);
+}
+
+static void the_sum_keeps_to_the_budget_until_all_are_least(void)
+{
+    struct promise p[1000] = { 0 };
+    uint32_t last = UINT32_MAX;
+
+    promises_init(&all, BUDGET, UINT32_MAX);
+    for (int i = 0; i < 1000; i++) {
+        uint32_t bytes = promise_make(&all, &p[i]);
+
+        CU_ASSERT_TRUE(bytes <= last && bytes >= PROMISE_LEAST);
+        CU_ASSERT_TRUE(bytes == PROMISE_LEAST || all.given <= BUDGET);
+        last = bytes;
+    }
+    EQ(last, PROMISE_LEAST);
+    for (int i = 0; i < 1000; i++)
+        promise_end(&all, &p[i]);
+    EQ(all.given, 0);
+}
+
+static void a_reader_that_reads_gets_more(void)
+{
+    struct promise p = { 0 }, others[100] = { 0 };
+
+    promises_init(&all, BUDGET, UINT32_MAX);
+    for (int i = 0; i < 100; i++)
+        promise_make(&all, &others[i]);
+    EQ(promise_make(&all, &p), PROMISE_LEAST);
+    CU_ASSERT_FALSE(promise_taken(&all, &p, PROMISE_PROOF - 1));
+    CU_ASSERT_TRUE(promise_taken(&all, &p, 1));
+    EQ(p.bytes, 2 * PROMISE_LEAST);
+    for (int i = 0; i < 100; i++)
+        promise_taken(&all, &p, PROMISE_PROOF);
+    EQ(p.bytes, PROMISE_MOST);
+}
+
+static void a_reader_that_stands_still_begins_anew(void)
+{
+    struct promise p = { 0 };
+
+    promises_init(&all, 0, UINT32_MAX);
+    promise_make(&all, &p);
+    p.bytes = PROMISE_MOST;
+    all.given = PROMISE_MOST;
+    promise_taken(&all, &p, 100);
+    CU_ASSERT_TRUE(promise_stuck(&all, &p));
+    EQ(p.bytes, PROMISE_LEAST);
+    EQ(p.proof, 0);
+    EQ(all.given, PROMISE_LEAST);
+}
+
+static void within_the_budget_nobody_is_cut(void)
+{
+    struct promise p = { 0 };
+
+    promises_init(&all, BUDGET, UINT32_MAX);
+    promise_make(&all, &p);
+    CU_ASSERT_FALSE(promise_stuck(&all, &p));
+    EQ(p.bytes, PROMISE_MOST);
+}
+
+static void the_overdraft_is_bounded(void)
+{
+    struct promise p[2000] = { 0 };
+
+    promises_init(&all, BUDGET, UINT32_MAX);
+    for (int i = 0; i < 500; i++)
+        promise_make(&all, &p[i]);
+    for (int round = 0; round < 20; round++)
+        for (int i = 0; i < 500; i++)
+            promise_taken(&all, &p[i], PROMISE_PROOF);
+    CU_ASSERT_TRUE(all.given <= PROMISE_OVERDRAFT * BUDGET);
+}
+
+static const struct test tests[] = {
+    TEST(the_first_ones_get_everything), TEST(a_small_pool_bounds_each_of_them),
+    TEST(the_sum_keeps_to_the_budget_until_all_are_least), TEST(a_reader_that_reads_gets_more),
+    TEST(a_reader_that_stands_still_begins_anew), TEST(within_the_budget_nobody_is_cut), TEST(the_overdraft_is_bounded)
+};
+
+int main(int argc, char **argv)
+{
+    return harness_run("promise", tests, sizeof tests / sizeof *tests, argc, argv);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* test_backend_settings.c: a good file, and each error with its file, line and key. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "journal.h"
+#include "settings.h"
+
+static char why[SETTINGS_WHY];
+
+static struct settings *load(const char *text, int expected)
+{
+    char path[] = "/tmp/xvs-settings.XXXXXX";
+    struct settings *s = NULL;
+    int fd = mkstemp(path);
+
+    REQUIRE(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    *why = '\0';
+    EQ(settings_load(path, &s, why), expected);
+    unlink(path);
+    return s;
+}
+
+static void an_empty_file_gives_the_defaults(void)
+{
+    struct settings *s = load("", 0);
+
+    REQUIRE(s != NULL);
+    CU_ASSERT_TRUE(s->attach_auto);
+    CU_ASSERT_FALSE(s->guest_to_guest);
+    EQ(s->sockets.mode, 0600);
+    EQ(s->held_spill_bytes, 4 << 20);
+    EQ(s->guest_count, 0);
+    settings_free(s);
+}
+
+static void a_good_file_is_read(void)
+{
+    struct settings *s = load("# a comment\n[daemon]\nrun_dir = /run/x\nattach = manual ; here, too\nlog_level = debug\n"
+                              "socket_mode = 0660\nmax_connections = 100\n"
+                              "[guest web1]\ncid = 10\nguest_to_guest = db1, db2\nsocket_mode = 0600\n"
+                              "[guest db1]\ncid = 11\nguest_to_guest = yes\n[guest db2]\nguest_to_guest=no\n", 0);
+
+    REQUIRE(s != NULL);
+    EQ(strcmp(s->run_dir, "/run/x"), 0);
+    CU_ASSERT_FALSE(s->attach_auto);
+    EQ(s->log_level, JOURNAL_DEBUG);
+    EQ(s->max_connections, 100);
+    EQ(settings_guest(s, "web1")->cid, 10);
+    EQ(settings_sockets_of(s, "web1").mode, 0600);
+    EQ(settings_sockets_of(s, "db1").mode, 0660);
+    EQ(settings_sockets_of(s, "nobody").mode, 0660);
+    settings_free(s);
+}
+
+static void both_guests_must_agree(void)
+{
+    struct settings *s = load("[guest a]\nguest_to_guest = b c\n[guest b]\nguest_to_guest = a\n"
+                              "[guest d]\nguest_to_guest = yes\n[guest e]\nguest_to_guest = yes\n", 0);
+
+    REQUIRE(s != NULL);
+    CU_ASSERT_TRUE(settings_may_speak(s, "a", "b"));
+    CU_ASSERT_TRUE(settings_may_speak(s, "b", "a"));
+    CU_ASSERT_FALSE(settings_may_speak(s, "a", "c"));       /* c is silent, and [daemon] says no */
+    CU_ASSERT_FALSE(settings_may_speak(s, "a", "d"));       /* a does not list d */
+    CU_ASSERT_TRUE(settings_may_speak(s, "d", "e"));
+    CU_ASSERT_FALSE(settings_may_speak(s, "x", "y"));
+    settings_free(s);
+    s = load("[daemon]\nguest_to_guest = yes\n[guest a]\nguest_to_guest = no\n", 0);
+    REQUIRE(s != NULL);
+    CU_ASSERT_TRUE(settings_may_speak(s, "x", "y"));
+    CU_ASSERT_FALSE(settings_may_speak(s, "x", "a"));
+    settings_free(s);
+}
+
+static void an_error_names_line_key_and_what_is_right(void)
+{
+    static const struct { const char *text, *has; } bad[] = {
+        { "[daemon]\n\nattach = maybe\n", ":3: attach = maybe: it must be auto or manual" },
+        { "[daemon]\ncolour = red\n", ":2: colour: there is no such key in [daemon]; there are run_dir," },
+        { "[daemon]\ncid = 5\n", ":2: cid: there is no such key in [daemon]" },
+        { "[guest a]\nrun_dir = /x\n", ":2: run_dir: there is no such key in [guest a]" },
+        { "[demon]\nattach = auto\n", ":2: section [demon]: there are only" },
+        { "[guest ]\ncid = 5\n", ":2: section [guest" },
+        { "attach = auto\n", ":1: section []" },
+        { "[daemon]\nattach = auto\nattach = auto\n", ":3: attach is given twice" },
+        { "[guest a]\ncid = 2\n", ":2: cid = 2: it must be a number from 3 to 999" },
+        { "[guest a]\ncid = 1000\n", "from 3 to 999" },
+        { "[guest a]\ncid = 5x\n", "from 3 to 999" },
+        { "[guest a]\ncid = -5\n", "from 3 to 999" },
+        { "[guest a]\ncid = 5\n[guest b]\ncid = 5\n", ":4: cid = 5: guest a has this CID already" },
+        { "[guest a]\ncid = 5\n[daemon]\nattach = auto\n[guest a]\nsocket_mode = 0600\n", "is there twice" },
+        { "[daemon]\nrun_dir = run\n", "absolute path" },
+        { "[daemon]\nsocket_mode = 0777\n", "octal mode" },
+        { "[daemon]\nsocket_mode = 9\n", "octal mode" },
+        { "[daemon]\nsocket_group = no such group\n", "there is no such group" },
+        { "[daemon]\nguest_to_guest = a, b\n", "yes or no" },
+        { "[daemon]\nmax_ring_page_order = 5\n", "from 0 to 4" },
+        { "[daemon]\nlog_level = loud\n", "error, warning" },
+        { "[daemon]\nnonsense\n", ":2:" },
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct settings *s = load(bad[i].text, -EINVAL);
+
+        CU_ASSERT_PTR_NULL(s);
+        if (!strstr(why, bad[i].has)) {
+            fprintf(stderr, "said \"%s\", expected \"%s\"\n", why, bad[i].has);
+            CU_FAIL("the message");
+        }
+    }
+}
+
+static void a_file_that_is_not_there_is_said(void)
+{
+    struct settings *s = NULL;
+
+    EQ(settings_load("/nonexistent/xvsd.conf", &s, why), -ENOENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "/nonexistent/xvsd.conf"));
+}
+
+static const struct test tests[] = {
+    TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(both_guests_must_agree),
+    TEST(an_error_names_line_key_and_what_is_right), TEST(a_file_that_is_not_there_is_said)
+};
+
+int main(int argc, char **argv)
+{
+    return harness_run("settings", tests, sizeof tests / sizeof *tests, argc, argv);
+}
