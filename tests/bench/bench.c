@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +49,55 @@ void bench_pin(int end)
         bench_die("cannot run on processor %d: %s", cpu[end], strerror(errno));
 }
 
+pid_t bench_fork(void)
+{
+    int ready[2];
+    pid_t pid;
+    char c;
+
+    if (pipe(ready) || (pid = fork()) < 0)
+        bench_die("cannot make a second process: %s", strerror(errno));
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        bench_pin(BENCH_FAR);
+        bench_write(ready[1], "x", 1);
+    } else {
+        bench_read(ready[0], &c, 1);
+    }
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+void bench_join(pid_t far)
+{
+    int status;
+
+    if (waitpid(far, &status, 0) != far || status)
+        bench_die("the far end failed");
+}
+
+/* BENCH_ONLY is a list of MEASURE or MEASURE/SUBJECT, with commas. */
+bool bench_wants(const char *measure, const char *subject)
+{
+    const char *only = getenv("BENCH_ONLY");
+    size_t len = strlen(measure);
+
+    if (!only || !*only)
+        return true;
+    for (; only; only = (only = strchr(only, ',')) ? only + 1 : NULL) {
+        size_t item = strcspn(only, ",");
+
+        if (item < len || strncmp(only, measure, len))
+            continue;
+        if (item == len)
+            return true;
+        if (only[len] == '/' && item - len - 1 == strlen(subject) && !strncmp(only + len + 1, subject, item - len - 1))
+            return true;
+    }
+    return false;
+}
+
 int bench_runs(void)
 {
     const char *text = getenv("BENCH_RUNS");
@@ -60,6 +112,20 @@ uint64_t bench_amount(uint64_t full)
     double n = (double)full * (text ? atof(text) : 1.0);
 
     return n < 1 ? 1 : (uint64_t)n;
+}
+
+uint64_t bench_bytes(uint64_t full, uint64_t piece)
+{
+    uint64_t n = bench_amount(full) / piece * piece;
+
+    return n ? n : piece;
+}
+
+uint64_t bench_warm(uint64_t bytes, uint64_t piece)
+{
+    uint64_t most = (UINT64_C(16) << 20) / piece * piece;
+
+    return bytes < most ? bytes : most;
 }
 
 void bench_add(struct bench_series *s, double value)
@@ -92,11 +158,11 @@ double bench_median(const struct bench_series *s)
 
 void bench_report(const char *measure, const char *subject, const struct bench_series *s, const char *unit)
 {
-    struct bench_series copy = *s;
-    double median = bench_percentile(copy.value, (size_t)copy.count, 50);
-
-    printf("{\"measure\":\"%s\",\"subject\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"min\":%.6g,\"max\":%.6g,\"runs\":%d}\n",
-           measure, subject, median, unit, copy.value[0], copy.value[copy.count - 1], copy.count);
+    printf("{\"measure\":\"%s\",\"subject\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"values\":[", measure, subject,
+           bench_median(s), unit);
+    for (int i = 0; i < s->count; i++)
+        printf("%s%.6g", i ? "," : "", s->value[i]);
+    puts("]}");
     fflush(stdout);
 }
 

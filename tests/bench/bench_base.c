@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* bench_base.c: what the machine itself can do, to compare with: an AF_UNIX socketpair, one memcpy through shared
- * memory, a cache line that goes back and forth, and a raw event channel (in a hosted Xen or a real one). */
+ * memory, a cache line that goes back and forth, and a raw event channel.
+ *
+ *     bench_base [DOMID]      DOMID is the domain that it runs in, of a hosted Xen: for the event channel to dom0, whose
+ *                             end the same program plays */
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -9,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <xenevtchn.h>
 
@@ -18,39 +20,53 @@
 
 /* ---- socketpair ---- */
 
-static void socket_stream(const char *measure, size_t size, uint64_t total)
+static double socket_run(char *buf, size_t size, uint64_t total)
 {
+    double begin, took;
+    int sv[2];
+    char ack;
+    pid_t far;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
+        bench_die("socketpair: %s", strerror(errno));
+    if (!(far = bench_fork())) {
+        ssize_t n;
+
+        close(sv[0]);
+        while ((n = read(sv[1], buf, size)) > 0)
+            ;
+        bench_write(sv[1], "x", 1);
+        _exit(0);
+    }
+    close(sv[1]);
+    begin = bench_now();
+    for (uint64_t left = total; left; left -= size)
+        bench_write(sv[0], buf, size);
+    shutdown(sv[0], SHUT_WR);
+    bench_read(sv[0], &ack, 1);
+    took = bench_now() - begin;
+    close(sv[0]);
+    bench_join(far);
+    return took;
+}
+
+/* Messages a second for 64 bytes, else bytes a second; both in millions. */
+static double rate(size_t size, uint64_t total, double seconds)
+{
+    return (size == 64 ? (double)(total / size) : (double)total) / seconds / 1e6;
+}
+
+static void socket_stream(const char *measure, size_t size, uint64_t full)
+{
+    uint64_t total = bench_bytes(full, size);
     struct bench_series s = { .count = 0 };
     char *buf = calloc(1, size);
 
-    for (int run = 0; run < bench_runs(); run++) {
-        uint64_t left = total;
-        double begin;
-        int sv[2];
-        char ack;
-
-        if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
-            bench_die("socketpair: %s", strerror(errno));
-        if (fork() == 0) {
-            ssize_t n;
-
-            bench_pin(BENCH_FAR);
-            close(sv[0]);
-            while ((n = read(sv[1], buf, size)) > 0)
-                ;
-            bench_write(sv[1], "x", 1);
-            _exit(0);
-        }
-        close(sv[1]);
-        begin = bench_now();
-        for (; left >= size; left -= size)
-            bench_write(sv[0], buf, size);
-        shutdown(sv[0], SHUT_WR);
-        bench_read(sv[0], &ack, 1);
-        bench_add(&s, (size == 64 ? (double)(total / size) : (double)total) / (bench_now() - begin) / 1e6);
-        close(sv[0]);
-        wait(NULL);
-    }
+    if (!bench_wants(measure, "socketpair"))
+        return;
+    socket_run(buf, size, bench_warm(total, size));
+    for (int run = 0; run < bench_runs(); run++)
+        bench_add(&s, rate(size, total, socket_run(buf, size, total)));
     bench_report(measure, "socketpair", &s, size == 64 ? "Mmsg/s" : "MB/s");
     free(buf);
 }
@@ -59,47 +75,61 @@ static void socket_stream(const char *measure, size_t size, uint64_t total)
 
 #define REGION (1u << 20)       /* as much as a connection's two pools */
 
+struct shared {
+    uint32_t wrote, pad[15], read, pad2[15];
+    uint8_t data[];
+};
+
+static double memcpy_run(struct shared *m, const char *buf, size_t size, uint64_t total)
+{
+    uint32_t pieces = (uint32_t)(REGION / size), count = (uint32_t)(total / size);
+    double begin, took;
+    pid_t far;
+
+    m->wrote = m->read = 0;
+    if (!(far = bench_fork())) {
+        for (uint32_t n = 0; n < count; ) {
+            uint32_t to = shm_load_acquire(&m->wrote);
+
+            if (to == n)
+                sched_yield();
+            n = to;
+            shm_store_seqcst(&m->read, n);
+        }
+        _exit(0);
+    }
+    begin = bench_now();
+    for (uint32_t n = 0; n < count; n++) {
+        while (n - shm_load_acquire(&m->read) >= pieces)
+            sched_yield();
+        memcpy(m->data + n % pieces * size, buf, size);
+        shm_store_seqcst(&m->wrote, n + 1);
+    }
+    while (shm_load_acquire(&m->read) != count)
+        sched_yield();
+    took = bench_now() - begin;
+    bench_join(far);
+    return took;
+}
+
 /* A writer copies pieces into a shared ring of REGION bytes, a reader counts them: the least that any copying transport through
  * shared memory has to do. */
-static void memcpy_stream(const char *measure, size_t size, uint64_t total)
+static void memcpy_stream(const char *measure, size_t size, uint64_t full)
 {
-    struct shared { uint32_t wrote, pad[15], read, pad2[15]; uint8_t data[]; } *m;
-    uint32_t pieces = (uint32_t)(REGION / size), count = (uint32_t)(total / size);
+    uint64_t total = bench_bytes(full, size);
     struct bench_series s = { .count = 0 };
     char *buf = malloc(size);
+    struct shared *m;
 
+    if (!bench_wants(measure, "memcpy"))
+        return;
     m = mmap(NULL, sizeof *m + REGION, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (m == MAP_FAILED || !buf)
         bench_die("out of memory");
     memset(buf, 1, size);
-    for (int run = 0; run < bench_runs(); run++) {
-        double begin;
-
-        m->wrote = m->read = 0;
-        if (fork() == 0) {
-            bench_pin(BENCH_FAR);
-            for (uint32_t n = 0; n < count; ) {
-                uint32_t to = shm_load_acquire(&m->wrote);
-
-                if (to == n)
-                    sched_yield();
-                n = to;
-                shm_store_seqcst(&m->read, n);
-            }
-            _exit(0);
-        }
-        begin = bench_now();
-        for (uint32_t n = 0; n < count; n++) {
-            while (n - shm_load_acquire(&m->read) >= pieces)
-                sched_yield();
-            memcpy(m->data + n % pieces * size, buf, size);
-            shm_store_seqcst(&m->wrote, n + 1);
-        }
-        while (shm_load_acquire(&m->read) != count)
-            sched_yield();
-        bench_add(&s, (double)total / (bench_now() - begin) / 1e6);
-        wait(NULL);
-    }
+    memcpy_run(m, buf, size, bench_warm(total, size));
+    for (int run = 0; run < bench_runs(); run++)
+        bench_add(&s, rate(size, total, memcpy_run(m, buf, size, total)));
     bench_report(measure, "memcpy", &s, "MB/s");
     munmap(m, sizeof *m + REGION);
     free(buf);
@@ -112,12 +142,14 @@ static void cacheline(uint32_t trips)
     struct bench_series s = { .count = 0 };
     uint32_t *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+    if (!bench_wants("rtt_spin", "cacheline"))
+        return;
     for (int run = 0; run < bench_runs(); run++) {
         double begin;
+        pid_t far;
 
         m[0] = m[16] = 0;
-        if (fork() == 0) {
-            bench_pin(BENCH_FAR);
+        if (!(far = bench_fork())) {
             for (uint32_t n = 1; n <= trips; n++) {
                 while (shm_load_acquire(&m[0]) != n)
                     shm_relax();
@@ -125,7 +157,6 @@ static void cacheline(uint32_t trips)
             }
             _exit(0);
         }
-        usleep(1000);           /* the far end is running when the clock starts; any time will do */
         begin = bench_now();
         for (uint32_t n = 1; n <= trips; n++) {
             __atomic_store_n(&m[0], n, __ATOMIC_RELEASE);
@@ -133,7 +164,7 @@ static void cacheline(uint32_t trips)
                 shm_relax();
         }
         bench_add(&s, (bench_now() - begin) / trips * 1e6);
-        wait(NULL);
+        bench_join(far);
     }
     bench_report("rtt_spin", "cacheline", &s, "us");
     munmap(m, 4096);
@@ -156,15 +187,17 @@ static void evtchn(uint32_t trips, int near_domid)
     struct bench_series s = { .count = 0 };
     int to_far[2], from_far[2];
 
+    if (!bench_wants("rtt_sleep", "evtchn"))
+        return;
     if (pipe(to_far) || pipe(from_far))
         bench_die("pipe: %s", strerror(errno));
     for (int run = 0; run < bench_runs(); run++) {
         xenevtchn_handle *h;
         double begin;
+        pid_t far;
         int port;
 
-        if (fork() == 0) {
-            bench_pin(BENCH_FAR);
+        if (!(far = bench_fork())) {
             setenv("XENSIM_DOMID", "0", 1);
             if (!(h = xenevtchn_open(NULL, 0)))
                 bench_die("event channel device: %s", strerror(errno));
@@ -189,7 +222,7 @@ static void evtchn(uint32_t trips, int near_domid)
             take(h);
         }
         bench_add(&s, (bench_now() - begin) / trips * 1e6);
-        wait(NULL);
+        bench_join(far);
         xenevtchn_close(h);
     }
     bench_report("rtt_sleep", "evtchn", &s, "us");
@@ -199,15 +232,17 @@ static void socket_rtt(uint32_t trips)
 {
     struct bench_series s = { .count = 0 };
 
+    if (!bench_wants("rtt_sleep", "socketpair"))
+        return;
     for (int run = 0; run < bench_runs(); run++) {
         double begin;
         int sv[2];
         char c = 'x';
+        pid_t far;
 
         if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
             bench_die("socketpair: %s", strerror(errno));
-        if (fork() == 0) {
-            bench_pin(BENCH_FAR);
+        if (!(far = bench_fork())) {
             for (uint32_t n = 0; n < trips; n++) {
                 bench_read(sv[1], &c, 1);
                 bench_write(sv[1], &c, 1);
@@ -222,25 +257,31 @@ static void socket_rtt(uint32_t trips)
         bench_add(&s, (bench_now() - begin) / trips * 1e6);
         close(sv[0]);
         close(sv[1]);
-        wait(NULL);
+        bench_join(far);
     }
     bench_report("rtt_sleep", "socketpair", &s, "us");
 }
 
+static bool shares_a_processor(void)
+{
+    const char *text = getenv("BENCH_CPUS");
+    int near, far;
+
+    return text && sscanf(text, "%d,%d", &near, &far) == 2 && near == far;
+}
+
 int main(int argc, char **argv)
 {
-    bool shared_processor = getenv("BENCH_CPUS") && atoi(getenv("BENCH_CPUS")) == atoi(strchr(getenv("BENCH_CPUS"), ',') + 1);
-
     bench_pin(BENCH_NEAR);
-    socket_stream("stream_4k", 4096, bench_amount(1u << 30));
-    socket_stream("stream_64k", 65536, bench_amount(4u << 29));
-    socket_stream("stream_512k", 524288, bench_amount(4u << 29));
-    socket_stream("msgs_64b", 64, bench_amount(64u << 20));
-    memcpy_stream("stream_4k", 4096, bench_amount(4u << 29));
-    memcpy_stream("stream_64k", 65536, bench_amount(UINT64_C(4) << 30));
-    memcpy_stream("stream_512k", 524288, bench_amount(UINT64_C(4) << 30));
+    socket_stream("stream_4k", 4096, 1u << 30);
+    socket_stream("stream_64k", 65536, UINT64_C(2) << 30);
+    socket_stream("stream_512k", 524288, UINT64_C(2) << 30);
+    socket_stream("msgs_64b", 64, 64u << 20);
+    memcpy_stream("stream_4k", 4096, UINT64_C(2) << 30);
+    memcpy_stream("stream_64k", 65536, UINT64_C(4) << 30);
+    memcpy_stream("stream_512k", 524288, UINT64_C(4) << 30);
     socket_rtt((uint32_t)bench_amount(50000));
-    if (!shared_processor)      /* on one processor it would measure the scheduler's tick */
+    if (!shares_a_processor())  /* there it would measure the scheduler's tick */
         cacheline((uint32_t)bench_amount(1000000));
     if (argc > 1)
         evtchn((uint32_t)bench_amount(50000), atoi(argv[1]));

@@ -8,14 +8,19 @@
  *     bench_xvs streams COUNT               stream_64k, with COUNT streams open and 1 % of them active
  *     bench_xvs sink PORT                   serves streams: takes all, answers the end with one byte
  *     bench_xvs hostsock PATH PORT          in dom0: through the UNIX socket to a sink in the guest
- *     bench_xvs idle COUNT SECONDS          COUNT connections that do nothing; prints "ready"
+ *     bench_xvs hostsink PATH PORT          in dom0: such a sink, for what guests send to that port of the host
+ *     bench_xvs idle COUNT SECONDS          COUNT connections that do nothing; prints "ready", and the bytes held before and then
+ *     bench_xvs guests FIRST COUNT SECONDS  in dom0 of a hosted Xen: plays that many guests, each with a device that is
+ *                                           up and idle; prints "ready", the bytes held for each and those of them that are shared
  *     bench_xvs flood SECONDS               writes to discard without end, with all its might
- *     bench_xvs ping COUNT MEASURE          the 99th percentile of round trips */
+ *     bench_xvs ping COUNT MEASURE [SPIN]   the 99th percentile of round trips */
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -123,59 +128,81 @@ static void finish(struct xvs_stream *s)
     xvs_stream_close(s);
 }
 
-static void stream(uint32_t size, bool in_place, uint64_t cid, uint32_t port, const char *measure, const char *platform_kicks)
+struct plan {
+    const char *measure;
+    uint32_t size;
+    bool in_place;
+    uint64_t cid;
+    uint32_t port;
+};
+
+/* Seconds from the first byte to the far end's word that it has all. */
+static double stream_run(const struct plan *p, const char *buf, uint64_t total)
 {
-    uint64_t total = bench_amount(size == 64 ? 256u << 20 : UINT64_C(2) << 30) / size * size;
+    struct xvs_stream *s = connected(p->cid, p->port);
+    double begin = bench_now();
+
+    (p->in_place ? send_in_place : send_copying)(s, buf, p->size, total);
+    finish(s);
+    drain_events();
+    return bench_now() - begin;
+}
+
+static void stream(const struct plan *p)
+{
+    uint64_t total = bench_bytes(p->size == 64 ? 256u << 20 : UINT64_C(2) << 30, p->size);
     struct bench_series rate = { .count = 0 }, kicks = { .count = 0 };
-    char *buf = malloc(size);
+    char *buf = malloc(p->size);
 
-    memset(buf, 'x', size);
+    memset(buf, 'x', p->size);
+    stream_run(p, buf, bench_warm(total, p->size));
     for (int run = 0; run < bench_runs(); run++) {
-        struct xvs_stream *s = connected(cid, port);
         struct xvs_stats a = stats(), b;
-        double begin = bench_now();
+        double seconds = stream_run(p, buf, total);
 
-        (in_place ? send_in_place : send_copying)(s, buf, size, total);
-        finish(s);
-        bench_add(&rate, (size == 64 ? (double)(total / size) : (double)total) / (bench_now() - begin) / 1e6);
         b = stats();
+        bench_add(&rate, (p->size == 64 ? (double)(total / p->size) : (double)total) / seconds / 1e6);
         bench_add(&kicks, (double)(b.notifications_sent + b.notifications_received - a.notifications_sent -
                                    a.notifications_received) / ((double)total / 1048576));
-        drain_events();
     }
-    bench_report(measure, "xvs", &rate, size == 64 ? "Mmsg/s" : "MB/s");
-    if (platform_kicks)
-        bench_report(platform_kicks, "xvs", &kicks, "1/MiB");
+    bench_report(p->measure, "xvs", &rate, p->size == 64 ? "Mmsg/s" : "MB/s");
+    if (!strcmp(p->measure, "stream_64k"))
+        bench_report("notifications_per_mib", "xvs", &kicks, "1/MiB");
     free(buf);
 }
 
 static void stream_verb(int argc, char **argv)
 {
-    uint32_t size = (uint32_t)atoi(argv[2]);
-    bool in_place = argc > 3 && strcmp(argv[3], "zerocopy") == 0, elsewhere = argc > 5;
+    struct plan p = { .size = (uint32_t)atoi(argv[2]), .cid = XVS_CID_HOST, .port = DISCARD };
     char measure[48];
 
-    device(-1, BENCH_NEAR);
-    if (size == 64)
+    if (!p.size || p.size > 16u << 20)
+        bench_die("stream: a size from 1 to 16777216");
+    p.in_place = argc > 3 && strcmp(argv[3], "zerocopy") == 0;
+    if (argc > 5) {
+        p.cid = strtoull(argv[4], NULL, 10);
+        p.port = (uint32_t)atoi(argv[5]);
+    }
+    if (p.size == 64)
         snprintf(measure, sizeof measure, "msgs_64b");
+    else if (p.port != DISCARD)
+        snprintf(measure, sizeof measure, "guest_to_%s", p.cid == XVS_CID_HOST ? "host" : "guest");
     else
-        snprintf(measure, sizeof measure, "%s_%uk%s", elsewhere ? "guest_to_guest" : "stream", size >> 10,
-                 in_place ? "_zerocopy" : "");
-    stream(size, in_place, elsewhere ? strtoull(argv[4], NULL, 10) : XVS_CID_HOST,
-           elsewhere ? (uint32_t)atoi(argv[5]) : DISCARD, elsewhere && size == 65536 ? "guest_to_guest" : measure,
-           size == 65536 && !in_place && !elsewhere ? "notifications_per_mib" : NULL);
+        snprintf(measure, sizeof measure, "stream_%uk%s", p.size >> 10, p.in_place ? "_zerocopy" : "");
+    p.measure = measure;
+    device(-1, BENCH_NEAR);
+    stream(&p);
+    xvs_close(x);
 }
 
 /* ---- round trips ---- */
 
-static double trip(struct xvs_stream *s)
+static void trip(struct xvs_stream *s)
 {
-    double begin = bench_now();
     char c = 'x';
 
     if (xvs_send_all(s, &c, 1, -1) || xvs_recv_wait(s, &c, 1, -1) != 1)
         bench_die("echo: the stream ended");
-    return bench_now() - begin;
 }
 
 static void rtt(int spin)
@@ -186,6 +213,8 @@ static void rtt(int spin)
 
     device(spin, BENCH_NEAR);
     stream_ = connected(XVS_CID_HOST, ECHO);
+    for (uint32_t n = 0; n < 200; n++)
+        trip(stream_);
     for (int run = 0; run < bench_runs(); run++) {
         double begin = bench_now();
 
@@ -196,18 +225,23 @@ static void rtt(int spin)
     bench_report(spin ? "rtt_spin" : "rtt_sleep", "xvs", &s, "us");
 }
 
-static void ping(uint32_t count, const char *measure)
+static void ping(int spin, uint32_t count, const char *measure)
 {
     struct bench_series s = { .count = 0 };
     double *us = malloc(count * sizeof *us);
     struct xvs_stream *stream_;
 
-    device(-1, BENCH_NEAR);
+    device(spin, BENCH_NEAR);
     stream_ = connected(XVS_CID_HOST, ECHO);
-    for (int run = 0; run < bench_runs(); run++) {
-        for (uint32_t n = 0; n < count; n++)
-            us[n] = trip(stream_) * 1e6;
-        bench_add(&s, bench_percentile(us, count, 99));
+    for (int run = -1; run < bench_runs(); run++) {
+        for (uint32_t n = 0; n < count; n++) {
+            double begin = bench_now();
+
+            trip(stream_);
+            us[n] = (bench_now() - begin) * 1e6;
+        }
+        if (run >= 0)
+            bench_add(&s, bench_percentile(us, count, 99));
     }
     bench_report(measure, "xvs", &s, "us");
     free(us);
@@ -271,64 +305,174 @@ static void connects(void)
     bench_report("connects_per_s", "xvs", &rate, "1/s");
 }
 
+/* One of those that send. */
+struct sender {
+    struct xvs_stream *s;
+    uint64_t left;
+    bool ready;                 /* no -EAGAIN since it was last told that it can write */
+};
+
+static void note_events(void)
+{
+    struct xvs_event ev;
+
+    while (xvs_next_event(x, &ev))
+        if (ev.user && ev.what & XVS_EVENT_OUT)
+            ((struct sender *)ev.user)->ready = true;
+}
+
+/* A packet of each that can write; true if one could. */
+static bool send_round(struct sender *all, uint32_t count, const char *buf, uint32_t *busy)
+{
+    bool moved = false;
+
+    for (struct sender *a = all; a < all + count; a++) {
+        ssize_t n;
+
+        if (!a->left || !a->ready)
+            continue;
+        n = xvs_send(a->s, buf, a->left < 65536 ? a->left : 65536, 0);
+        if (n < 0 && n != -EAGAIN)
+            bench_die("send: %s", strerror((int)-n));
+        if (n < 0) {
+            a->ready = false;
+            continue;
+        }
+        moved = true;
+        a->left -= (uint64_t)n;
+        *busy -= !a->left;
+    }
+    return moved;
+}
+
+static double streams_run(struct sender *all, uint32_t count, uint64_t each)
+{
+    static const char buf[65536];
+    uint32_t busy = count;
+    double begin = bench_now();
+
+    for (uint32_t i = 0; i < count; i++) {
+        all[i].left = each;
+        all[i].ready = true;
+    }
+    while (busy)
+        if (!send_round(all, count, buf, &busy)) {
+            xvs_wait(x, -1);
+            note_events();
+        }
+    return bench_now() - begin;
+}
+
 static void streams(uint32_t count)
 {
     uint32_t active = count / 100 ? count / 100 : 1;
-    uint64_t total = bench_amount(UINT64_C(2) << 30), each = total / active / 65536 * 65536;
-    struct xvs_stream **s = calloc(count, sizeof *s);
+    uint64_t each = bench_bytes((UINT64_C(2) << 30) / active, 65536);
     struct bench_series rate = { .count = 0 };
-    char *buf = calloc(1, 65536), measure[32];
+    struct sender *all = calloc(active, sizeof *all);
+    char measure[32];
 
     device(-1, BENCH_NEAR);
-    for (uint32_t i = 0; i < count; i++)
-        s[i] = connected(XVS_CID_HOST, DISCARD);
-    drain_events();
-    for (int run = 0; run < bench_runs(); run++) {
-        uint64_t *left = calloc(active, sizeof *left);
-        uint32_t busy = active;
-        double begin = bench_now();
+    for (uint32_t i = 0; i < count; i++) {
+        struct xvs_stream *s = connected(XVS_CID_HOST, DISCARD);
 
-        for (uint32_t i = 0; i < active; i++)
-            left[i] = each;
-        while (busy) {
-            bool moved = false;
-
-            for (uint32_t i = 0; i < active; i++) {
-                ssize_t n;
-
-                if (!left[i])
-                    continue;
-                n = xvs_send(s[i * 100], buf, left[i] < 65536 ? left[i] : 65536, 0);
-                if (n < 0 && n != -EAGAIN)
-                    bench_die("send: %s", strerror((int)-n));
-                if (n > 0) {
-                    moved = true;
-                    left[i] -= (uint64_t)n;
-                    busy -= !left[i];
-                }
-            }
-            if (!moved) {
-                xvs_wait(x, -1);
-                drain_events();
-            }
+        if (i % 100 == 0 && i / 100 < active) {
+            all[i / 100].s = s;
+            xvs_stream_set_user(s, &all[i / 100]);
         }
-        bench_add(&rate, (double)(each * active) / (bench_now() - begin) / 1e6);
-        free(left);
     }
-    snprintf(measure, sizeof measure, count == 10000 ? "streams_10k" : "streams_%u", count);
+    drain_events();
+    streams_run(all, active, bench_warm(each, 65536));
+    for (int run = 0; run < bench_runs(); run++)
+        bench_add(&rate, (double)(each * active) / streams_run(all, active, each) / 1e6);
+    if (count == 10000)
+        snprintf(measure, sizeof measure, "streams_10k");
+    else
+        snprintf(measure, sizeof measure, "streams_%u", count);
     bench_report(measure, "xvs", &rate, "MB/s");
     xvs_close(x);
+    free(all);
 }
 
 static void idle(uint32_t count, unsigned seconds)
 {
+    uint64_t before;
+
     device(-1, BENCH_NEAR);
+    before = stats().memory;
     for (uint32_t i = 0; i < count; i++)
         connected(XVS_CID_HOST, DISCARD);
-    printf("ready %llu\n", (unsigned long long)stats().memory);
+    printf("ready %llu %llu\n", (unsigned long long)before, (unsigned long long)stats().memory);
     fflush(stdout);
     for (double end = bench_now() + seconds; bench_now() < end; drain_events())
         xvs_wait(x, 1000);
+}
+
+/* ---- many guests ---- */
+
+/* What the libraries of a hosted Xen, and ours, read at each open. */
+static void become(uint32_t domid)
+{
+    const char *dir = getenv("XENSIM_DIR");
+    char text[4200];
+
+    if (!dir)
+        bench_die("guests: run me in a hosted Xen");
+    snprintf(text, sizeof text, "%u", domid);
+    setenv("XENSIM_DOMID", text, 1);
+    snprintf(text, sizeof text, "%s/run/dom%u", dir, domid);
+    setenv("XVS_RUN_DIR", text, 1);
+    unsetenv("XENSTORED_RUNDIR");
+    snprintf(text, sizeof text, "%s/dom%u.sock", dir, domid);
+    setenv("XENSTORED_PATH", text, 1);
+}
+
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static uint64_t shared_bytes(const struct xvs_options *o)
+{
+    return (uint64_t)o->tx_pool + o->rx_pool;
+}
+
+static void guests(uint32_t first, uint32_t count, unsigned seconds)
+{
+    struct xvs **all = calloc(count, sizeof *all);
+    struct pollfd *fds = calloc(count, sizeof *fds);
+    struct xvs_options o;
+    uint64_t memory = 0;
+
+    raise_limit();
+    bench_pin(BENCH_FAR);
+    xvs_options_init(&o);
+    for (uint32_t i = 0; i < count; i++) {
+        become(first + i);
+        if (xvs_open(&o, &all[i]))
+            bench_die("guest %u: %s", first + i, xvs_open_error());
+        fds[i] = (struct pollfd){ .fd = xvs_fd(all[i]), .events = POLLIN };
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        int err = xvs_wait_up(all[i], 60000);
+
+        if (err)
+            bench_die("guest %u does not come up: %s: %s", first + i, strerror(-err), xvs_reason(all[i]));
+        x = all[i];
+        memory += stats().memory;
+    }
+    printf("ready %llu %llu\n", (unsigned long long)memory / count, (unsigned long long)shared_bytes(&o));
+    fflush(stdout);
+    for (double end = bench_now() + seconds; bench_now() < end; ) {
+        poll(fds, count, 1000);
+        for (uint32_t i = 0; i < count; i++)
+            if (fds[i].revents)
+                xvs_process(all[i]);
+    }
 }
 
 /* ---- sinks ---- */
@@ -381,37 +525,65 @@ static void sink(uint32_t port)
     }
 }
 
+static double hostsock_run(const char *path, uint32_t port, uint64_t total)
+{
+    static char buf[65536];
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), n;
+    double begin, took;
+    char line[32];
+
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to))
+        bench_die("%s: %s", path, strerror(errno));
+    n = snprintf(line, sizeof line, "CONNECT %u\n", port);
+    bench_write(fd, line, (size_t)n);
+    do
+        bench_read(fd, line, 1);
+    while (line[0] != '\n');
+    begin = bench_now();
+    for (uint64_t left = total; left; left -= sizeof buf)
+        bench_write(fd, buf, sizeof buf);
+    shutdown(fd, SHUT_WR);
+    bench_read(fd, line, 1);
+    took = bench_now() - begin;
+    close(fd);
+    return took;
+}
+
 static void hostsock(const char *path, uint32_t port)
 {
-    uint64_t total = bench_amount(UINT64_C(1) << 30);
+    uint64_t total = bench_bytes(UINT64_C(2) << 30, 65536);
     struct bench_series rate = { .count = 0 };
-    char *buf = calloc(1, 65536);
 
     bench_pin(BENCH_NEAR);
-    for (int run = 0; run < bench_runs(); run++) {
-        struct sockaddr_un to = { .sun_family = AF_UNIX };
-        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        char line[32];
-        double begin;
-        int n;
+    hostsock_run(path, port, bench_warm(total, 65536));
+    for (int run = 0; run < bench_runs(); run++)
+        bench_add(&rate, (double)total / hostsock_run(path, port, total) / 1e6);
+    bench_report("hostsock_to_guest", "xvs", &rate, "MB/s");
+}
 
-        snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-        if (connect(fd, (struct sockaddr *)&to, sizeof to))
-            bench_die("%s: %s", path, strerror(errno));
-        n = snprintf(line, sizeof line, "CONNECT %u\n", port);
-        bench_write(fd, line, (size_t)n);
-        do
-            bench_read(fd, line, 1);
-        while (line[0] != '\n');
-        begin = bench_now();
-        for (uint64_t left = total; left; left -= 65536)
-            bench_write(fd, buf, 65536);
-        shutdown(fd, SHUT_WR);
-        bench_read(fd, line, 1);
-        bench_add(&rate, (double)total / (bench_now() - begin) / 1e6);
+/* As the far end of bench_base's socketpair: takes all, then answers with one byte. */
+static void hostsink(const char *path, uint32_t port)
+{
+    static char buf[65536];
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+
+    bench_pin(BENCH_FAR);
+    if (snprintf(at.sun_path, sizeof at.sun_path, "%s_%u", path, port) >= (int)sizeof at.sun_path)
+        bench_die("%s: the path is too long for a socket", path);
+    unlink(at.sun_path);
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 4))
+        bench_die("%s: %s", at.sun_path, strerror(errno));
+    puts("ready");
+    fflush(stdout);
+    while ((fd = accept(listener, NULL, NULL)) >= 0) {
+        while (read(fd, buf, sizeof buf) > 0)
+            ;
+        bench_write(fd, "x", 1);
         close(fd);
     }
-    bench_report("hostsock_to_guest", "xvs", &rate, "MB/s");
 }
 
 int main(int argc, char **argv)
@@ -423,7 +595,9 @@ int main(int argc, char **argv)
     else if (!strcmp(verb, "rtt"))
         rtt(argc > 2 ? atoi(argv[2]) : 0);
     else if (!strcmp(verb, "ping") && argc == 4)
-        ping((uint32_t)atoi(argv[2]), argv[3]);
+        ping(-1, (uint32_t)atoi(argv[2]), argv[3]);
+    else if (!strcmp(verb, "ping") && argc == 5)
+        ping(atoi(argv[4]), (uint32_t)atoi(argv[2]), argv[3]);
     else if (!strcmp(verb, "flood") && argc == 3)
         flood(atof(argv[2]));
     else if (!strcmp(verb, "connects"))
@@ -436,8 +610,12 @@ int main(int argc, char **argv)
         sink((uint32_t)atoi(argv[2]));
     else if (!strcmp(verb, "hostsock") && argc == 4)
         hostsock(argv[2], (uint32_t)atoi(argv[3]));
+    else if (!strcmp(verb, "hostsink") && argc == 4)
+        hostsink(argv[2], (uint32_t)atoi(argv[3]));
+    else if (!strcmp(verb, "guests") && argc == 5)
+        guests((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]), (unsigned)atoi(argv[4]));
     else
         bench_die("usage: bench_xvs stream SIZE [copy|zerocopy] [CID PORT] | rtt [SPIN] | connects | streams COUNT | sink PORT | "
-                  "hostsock PATH PORT | idle COUNT SECONDS | flood SECONDS | ping COUNT MEASURE");
+                  "hostsock PATH PORT | hostsink PATH PORT | idle COUNT SECONDS | guests FIRST COUNT SECONDS | flood SECONDS | ping COUNT MEASURE [SPIN]");
     return 0;
 }

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""run.py: measures xvs beside libxenvchan, socketpair, memcpy, an event channel and a cache line.
+
+On hosted Xen, in a temporary directory, everything side by side in one run; or, with --xen, on the real hypervisor in
+QEMU (tests/xenlab), where only ratios mean anything.  Figures go to build/bench.json, a table to standard output, a
+plot of the ratios to build/bench.svg."""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from figures import measures, report, xenlab  # noqa: E402
+from figures.hosted import Failed  # noqa: E402
+
+EXAMPLES = """examples:
+  make bench BENCH=--quick              everything once with little data, about a minute
+  make bench BENCH='--only msgs_64b --placement two-cpus'
+  tests/bench/run.py --table            the table of the figures that are there
+"""
+
+
+def parse():
+    p = argparse.ArgumentParser(prog="run.py", description=__doc__, epilog=EXAMPLES,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--quick", action="store_true", help="one round, little data: to see that it works")
+    p.add_argument("--placement", action="append", choices=measures.PLACEMENTS, help="only this one; may be given again")
+    p.add_argument("--only", action="append", metavar="MEASURE", help="only this one and what it is compared with; may be given again")
+    p.add_argument("--rounds", type=int, metavar="N", help="of all measures (5)")
+    p.add_argument("--scale", type=float, metavar="F", help="of the amounts in the programs (0.5)")
+    p.add_argument("--json", metavar="FILE", default="build/bench.json", help="figures (build/bench.json)")
+    p.add_argument("--svg", metavar="FILE", help="plot (the same name with .svg)")
+    p.add_argument("--bin", metavar="DIR", default="build/release", help="where xvsd and the programs are (build/release)")
+    p.add_argument("--xen", action="store_true", help="in the real Xen lab; its figures join those in the file")
+    p.add_argument("--table", action="store_true", help="measure nothing: show the file")
+    o = p.parse_args()
+    o.rounds = o.rounds or (1 if o.quick else 5)
+    o.inner = 1 if o.quick else 3
+    o.scale = o.scale or (0.02 if o.quick else 0.5)
+    o.svg = o.svg or os.path.splitext(o.json)[0] + ".svg"
+    return o
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+class Figures:
+    """All values, by what they are of."""
+
+    def __init__(self):
+        self.values, self.unit = {}, {}
+        self.failures = []
+
+    def add(self, lines, placement):
+        for line in lines:
+            key = (line["measure"], line["subject"], placement)
+            self.values.setdefault(key, []).extend(line["values"])
+            self.unit[key] = line["unit"]
+
+    def entries(self, platform_name):
+        return [report.entry(measure, subject, placement, platform_name, values, self.unit[measure, subject, placement])
+                for (measure, subject, placement), values in self.values.items()]
+
+
+class Progress:
+    """One line a step, and what went wrong."""
+
+    def __init__(self, figures, total):
+        self.figures, self.total, self.done = figures, total, 0
+
+    def step(self, placement, measure, subject, function):
+        self.done += 1
+        where = f"[{self.done}/{self.total}] {placement} {measure} {subject}"
+        try:
+            lines = function()
+        except Failed as failed:
+            self.figures.failures.append(f"{placement} {measure} {subject}: {failed}")
+            say(f"{where}: FAILED: {failed}")
+            return
+        self.figures.add(lines, placement)
+        say(f"{where}: " + ", ".join(f"{line['value']:.4g} {line['unit']}" for line in lines))
+
+
+def chosen(tasks, only):
+    if not only:
+        return tasks
+    wanted = set(only)
+    for measure in only:
+        wanted.update(measures.NEEDS.get(measure, ()))
+    return [task for task in tasks if task[0] in wanted]
+
+
+def wants(only, *names):
+    return not only or any(name in only for name in names)
+
+
+def places(options):
+    processors = measures.processors()
+    names = options.placement or list(measures.PLACEMENTS)
+    if len(processors) < 2 and "two-cpus" in names:
+        say("there is only one processor: the placement two-cpus is left out")
+        names = [name for name in names if name != "two-cpus"]
+    return [measures.Placed(name, processors) for name in names]
+
+
+def measure_hosted(options, work):
+    figures = Figures()
+    bench = measures.Bench(work, options, say)
+    only = options.only
+    try:
+        bench.start()
+        all_places = places(options)
+        crowd = wants(only, "guests_200", "bytes_per_guest")
+        plan = []
+        for place in all_places:
+            bench.at(place)
+            plan.append((place, chosen(bench.tasks(), only)))
+        total = options.rounds * sum(len(tasks) for _, tasks in plan)
+        memory = wants(only, "bytes_per_idle_connection")
+        total += memory + (crowd and 1 + options.rounds * 2 * len(plan))
+        progress = Progress(figures, total)
+        for _ in range(options.rounds):
+            for place, tasks in plan:
+                bench.at(place)
+                for task in tasks:
+                    progress.step(place.name, *task)
+        if memory:
+            bench.at(measures.Placed("scheduler", measures.processors()))
+            progress.step("scheduler", "bytes_per_idle_connection", "xvs", bench.memory)
+        if crowd:
+            progress.step("scheduler", "bytes_per_guest", "xvs", bench.start_big)
+        if crowd and bench.big:
+            for _ in range(options.rounds):
+                for place in all_places:
+                    bench.at(place)
+                    for task in bench.crowd_tasks():
+                        progress.step(place.name, *task)
+    finally:
+        bench.stop()
+    return figures
+
+
+def machine():
+    model = platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            model = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), model)
+    except OSError:
+        pass
+    return f"{len(measures.processors())} processors, {model}, Linux {platform.release()}"
+
+
+def load(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)
+    except FileNotFoundError:
+        return []
+
+
+def merged(old, new, platform_name, partial):
+    """New figures in place of old ones.  A whole run leaves none of its platform's old ones, so that all are of one run."""
+    keys = {report.key(e) for e in new}
+    return [e for e in old if (e["platform"] != platform_name or partial) and report.key(e) not in keys] + new
+
+
+def write(path, entries):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.write("[\n" + ",\n".join("  " + json.dumps(e) for e in entries) + "\n]\n")
+    os.replace(path + ".new", path)
+
+
+def show(options, entries, notes):
+    print(report.table(entries, notes, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    with open(options.svg, "w", encoding="utf-8") as f:
+        f.write(report.plot(entries))
+    print(f"figures: {options.json}   plot: {options.svg}")
+
+
+def end(number, _frame):
+    raise SystemExit(128 + number)
+
+
+def main():
+    options = parse()
+    os.chdir(os.path.join(HERE, "..", ".."))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)      # as an exception, so that everything is ended on the way out
+    if options.table:
+        show(options, load(options.json), [])
+        return 0
+    began = time.time()
+    busy = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="xvs-bench.", dir="/tmp") as work:
+        try:
+            figures = xenlab.measure(options, work, Figures(), say) if options.xen else measure_hosted(options, work)
+        except Failed as failed:
+            say(f"FAILED: {failed}")
+            return 1
+        except KeyboardInterrupt:
+            return 130
+    platform_name = "xen" if options.xen else "hosted"
+    entries = merged(load(options.json), figures.entries(platform_name), platform_name,
+                     bool(options.only or options.placement))
+    write(options.json, entries)
+    notes = [f"Taken on {platform_name} in {time.time() - began:.0f} s: {options.rounds} rounds of {options.inner} runs each, "
+             f"scale {options.scale:g}; {machine()}."]
+    if busy > 0.5 and not options.xen:
+        notes.append(f"The machine was busy with other things (load {busy:.1f} at the start): these figures mean little.")
+    notes += [f"FAILED {failure}" for failure in figures.failures]
+    show(options, entries, notes)
+    return 1 if figures.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
