@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <xvs.h>
 
 #include "say.h"
@@ -149,7 +148,9 @@ static int call(struct guest *g, struct dial *d)
     int err;
 
     if (!parse_peer(d->peer, &cid)) {
-        snprintf(d->why, sizeof d->why, "'%s' is no peer: write host, local, or another guest's CID", d->peer);
+        snprintf(d->why, sizeof d->why, "'%s' is no peer in a guest: write host, local, or another guest's CID%s", d->peer,
+                 d->side->options.which == SIDE_GUESS ? " (in dom0: start xvsd, or name its directory with --run-dir)"
+                                                      : "");
         return -EINVAL;
     }
     if (!xvs_is_up(g->x)) {

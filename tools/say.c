@@ -28,6 +28,8 @@ int exit_status(int err)
     case EPROTO:
     case ENOTCONN:
         return EXIT_RESET;
+    case EINVAL:
+        return EXIT_USAGE;
     case ENOENT:
     case ENXIO:
     case ENODEV:
