@@ -101,10 +101,14 @@ climbing=$(grep -n -E '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<](\.|/|.*
 if [ -z "$climbing" ]; then ok "no #include climbs out of its folder"; else
     fail "no #include climbs out of its folder" "$climbing"; fi
 
-# shellcheck disable=SC2086
-twice=$(find $known -maxdepth 1 -name '*.h' | sed 's|.*/||' | sort | uniq -d | tr '\n' ' ')
-if [ -z "$twice" ]; then ok "no two folders have a header of one name"; else
-    fail "no two folders have a header of one name" "$twice(the first include path would win)"; fi
+name="no folder sees two headers of one name"
+problem=
+for folder in $folders; do
+    # shellcheck disable=SC2046
+    twice=$(find "$folder" $(may_know "$folder") -maxdepth 1 -name '*.h' 2>/dev/null | sed 's|.*/||' | sort | uniq -d | tr '\n' ' ')
+    [ -z "$twice" ] || problem="$problem $folder: $twice"
+done
+if [ -z "$problem" ]; then ok "$name"; else fail "$name" "$problem(the first include path would win)"; fi
 
 wire=common/wire/vsockif.h
 stands_alone() {

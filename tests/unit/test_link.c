@@ -330,17 +330,17 @@ static struct vsockif_slot *slot(void *ring, uint32_t index)
     return (struct vsockif_slot *)(void *)((uint8_t *)ring + sizeof(struct vsockif_ring)) + index % SLOTS;
 }
 
-static void guest_posts(void *ring, struct vsockif_slot s)
+static void guest_posts(void *ring, const struct vsockif_slot *s)
 {
     struct vsockif_ring *header = ring;
 
-    *slot(ring, header->req_prod) = s;
+    *slot(ring, header->req_prod) = *s;
     header->req_prod++;
 }
 
-static struct vsockif_slot tx(uint32_t id, uint32_t off, uint32_t size, uint32_t len)
+static void guest_sends(uint32_t id, uint32_t off, uint32_t size, uint32_t len)
 {
-    return (struct vsockif_slot){ .hdr.len = len, .id = id, .off = off, .size = size };
+    guest_posts(tx_ring, &(struct vsockif_slot){ .hdr.len = len, .id = id, .off = off, .size = size });
 }
 
 static void a_guest_that_breaks_a_rule_of_tx_is_told_which(void)
@@ -362,9 +362,9 @@ static void a_guest_that_breaks_a_rule_of_tx_is_told_which(void)
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         open_with(4096);
-        guest_posts(tx_ring, tx(7, TX_BYTES - 65536, 65536, 65536));        /* as much as may be */
+        guest_sends(7, TX_BYTES - 65536, 65536, 65536);        /* as much as may be */
         EQ(link_back_recv(&back, &request), 1);
-        guest_posts(tx_ring, tx(table[i].id, table[i].off, table[i].size, table[i].len));
+        guest_sends(table[i].id, table[i].off, table[i].size, table[i].len);
         EQ(link_back_recv(&back, &request), -EPROTO);
         CU_ASSERT_PTR_NOT_NULL(strstr(back.why, table[i].why));
     }
@@ -387,9 +387,9 @@ static void a_guest_that_breaks_a_rule_of_rx_is_told_which(void)
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         open_with(4096);                        /* ids 0 to 23 are posted */
-        guest_posts(rx_ring, (struct vsockif_slot){ .id = 29, .off = RX_BYTES - 64, .size = 64 });
+        guest_posts(rx_ring, &(struct vsockif_slot){ .id = 29, .off = RX_BYTES - 64, .size = 64 });
         EQ(link_back_refill(&back), 0);
-        guest_posts(rx_ring, (struct vsockif_slot){ .id = table[i].id, .off = table[i].off, .size = table[i].size });
+        guest_posts(rx_ring, &(struct vsockif_slot){ .id = table[i].id, .off = table[i].off, .size = table[i].size });
         EQ(link_back_refill(&back), -EPROTO);
         CU_ASSERT_PTR_NOT_NULL(strstr(back.why, table[i].why));
     }
@@ -413,7 +413,7 @@ static void a_header_changed_after_it_was_read_changes_nothing(void)
     struct link_request request;
 
     open_with(4096);
-    guest_posts(tx_ring, tx(3, 0, 10, 10));
+    guest_sends(3, 0, 10, 10);
     EQ(link_back_recv(&back, &request), 1);
     memset(slot(tx_ring, 0), 0xff, sizeof(struct vsockif_slot));
     EQ(request.hdr.len, 10);
