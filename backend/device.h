@@ -60,6 +60,7 @@ struct device {
     struct list thirst;         /* struct stream.turn: those that wait for empty buffers of the guest's */
     struct list holding;        /* struct stream.holding: those with data in their inbox, oldest first */
     bool masked;                /* its event was taken and not unmasked */
+    uint64_t delivered;         /* bytes that streams have taken out of their inboxes */
     bool moved;                 /* something was done since the last event */
     uint32_t idle_events;       /* events in a row that came without work */
     struct spinner spinner;

@@ -169,10 +169,18 @@ static void send_owed(struct device *d)
     }
 }
 
-/* 1 if streams still wait for a turn. */
+/* Bytes that streams have moved, either way. */
+static uint64_t moved_bytes(const struct device *d)
+{
+    return d->delivered + d->back.counters.tx_bytes;
+}
+
+/* True if streams still wait for a turn. */
 static bool give_turns(struct device *d)
 {
-    for (uint32_t n = 0; n < SERVE_TURNS; n++) {
+    uint64_t end = moved_bytes(d) + SERVE_BYTES;
+
+    for (uint32_t n = 0; n < SERVE_TURNS && moved_bytes(d) < end; n++) {
         struct list *link = list_take(&d->streams_turn);
         struct stream *s;
 

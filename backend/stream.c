@@ -73,6 +73,7 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
 bool stream_delivered(struct stream *s, uint32_t len)
 {
     s->stuck = false;
+    s->device->delivered += len;
     inbox_take(&s->device->inboxes, &s->inbox, len);
     s->device->moved = true;
     if (inbox_is_empty(&s->inbox))
