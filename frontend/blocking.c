@@ -11,6 +11,7 @@
 struct until {
     struct xvs *x;
     uint64_t end;               /* ms, or LIFE_NEVER */
+    bool looked;                /* what has come was taken in at least once */
 };
 
 static uint64_t clock_ms(void)
@@ -27,13 +28,17 @@ static struct until until(struct xvs *x, int timeout)
 }
 
 /* Sleeps till something moves: 0, or -ETIMEDOUT.  The caller looks again first. */
-static int sleep_once(const struct until *u)
+static int sleep_once(struct until *u)
 {
     uint64_t now = clock_ms();
 
-    if (now >= u->end)
+    if (now < u->end)
+        device_sleep(u->x, u->end == LIFE_NEVER ? -1 : (int)(u->end - now));
+    else if (u->looked)
         return -ETIMEDOUT;
-    device_sleep(u->x, u->end == LIFE_NEVER ? -1 : (int)(u->end - now));
+    else
+        xvs_process(u->x);
+    u->looked = true;
     return 0;
 }
 
@@ -58,15 +63,15 @@ int xvs_connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, st
         return err;
     while (!err && s->v.c.state == VCONN_CONNECTING)
         err = sleep_once(&u);
-    if (!err)
+    /* It may have been opened and be over by now: then its data, its events and its error are the caller's to see. */
+    if (!err && !(s->source.pending & XVS_EVENT_OPEN))
         err = xvs_stream_error(s);
     if (err) {
         xvs_stream_close(s);
         return err;
     }
-    source_drop(&s->source);
-    if (s->unread || s->eof)
-        source_raise(x, &s->source, XVS_EVENT_IN);
+    if (!(s->source.pending &= ~XVS_EVENT_OPEN))
+        source_drop(&s->source);
     *out = s;
     return 0;
 }

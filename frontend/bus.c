@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 
 #define CHECK_MS 10000u         /* how often an idle device asks whether xenstored still answers */
-#define REOPEN_MS 1000u
+#define RETRY_MS  1000u
 
 static const struct watch_key *own_key(const struct xvs *x, struct watch_key *key)
 {
@@ -25,11 +25,14 @@ static const struct watch_key *back_key(const struct xvs *x, struct watch_key *k
     return key;
 }
 
-static void follow_store_fd(struct xvs *x)
+/* libxenstore makes its descriptor when it is first asked for, and that may fail. */
+static int follow_store_fd(struct xvs *x)
 {
-    int fd = store_fd(x->store);
+    int fd;
 
-    device_poll(x, &x->store_fd, fd < 0 ? -1 : fd, POLL_STORE);
+    errno = EMFILE;
+    fd = store_fd(x->store);
+    return fd < 0 ? -errno : device_poll(x, &x->store_fd, fd, POLL_STORE);
 }
 
 int bus_open(struct xvs *x)
@@ -43,9 +46,8 @@ int bus_open(struct xvs *x)
     paths_front_own(path, x->opt.device);
     if ((err = store_watch(x->store, paths_join(leaf, path, "backend"), own_key(x, &key))))
         return err;
-    follow_store_fd(x);
     x->store_check = now_ms() + CHECK_MS;
-    return 0;
+    return follow_store_fd(x);
 }
 
 void bus_close(struct xvs *x)
@@ -113,6 +115,14 @@ static int look(struct xvs *x, uint64_t now)
 
 /* ---- acting ---- */
 
+static int act_unshare(struct xvs *x)
+{
+    device_poll(x, &x->evtchn_fd, -1, POLL_EVTCHN);
+    share_close(&x->share);
+    x->byte_check = LIFE_NEVER;
+    return 0;
+}
+
 static int act_share(struct xvs *x)
 {
     struct back_nodes offer;
@@ -138,13 +148,16 @@ static int act_share(struct xvs *x)
     link_front_publish(&x->link);
     nodes.control_ref = x->share.control_ref;
     nodes.event_channel = x->share.port;
-    if ((err = nodes_share(x->store, &x->paths, &nodes))) {
-        share_close(&x->share);
+    fcntl(xenevtchn_fd(x->share.evtchn), F_SETFL, O_NONBLOCK);
+    if ((err = device_poll(x, &x->evtchn_fd, xenevtchn_fd(x->share.evtchn), POLL_EVTCHN)))
+        device_reason(x, "cannot wait for the event channel: %s", strerror(-err));
+    else
+        err = nodes_share(x->store, &x->paths, &nodes);
+    if (err) {
+        act_unshare(x);
         return err;
     }
     x->cid = offer.cid;
-    fcntl(xenevtchn_fd(x->share.evtchn), F_SETFL, O_NONBLOCK);
-    device_poll(x, &x->evtchn_fd, xenevtchn_fd(x->share.evtchn), POLL_EVTCHN);
     return 0;
 }
 
@@ -172,13 +185,6 @@ static int act_reset(struct xvs *x)
     return 0;
 }
 
-static int act_unshare(struct xvs *x)
-{
-    device_poll(x, &x->evtchn_fd, -1, POLL_EVTCHN);
-    share_close(&x->share);
-    return 0;
-}
-
 static int perform(struct xvs *x, enum life_act act)
 {
     switch (act) {
@@ -193,14 +199,22 @@ static int perform(struct xvs *x, enum life_act act)
     }
 }
 
-/* The connection to xenstored is dead: try a new one now and then. */
+/* The connection to xenstored is dead: try a new one now and then.  The old descriptor leaves first, for the new one may
+ * have its number. */
 static void reopen(struct xvs *x, uint64_t now)
 {
-    if (store_reopen(x->store) == 0)
+    device_poll(x, &x->store_fd, -1, POLL_STORE);
+    if (store_reopen(x->store) == 0 && follow_store_fd(x) == 0)
         device_log(x, "xenstore: connected again");
     else
-        x->store_check = now + REOPEN_MS;
-    follow_store_fd(x);
+        x->store_check = now + RETRY_MS;
+    x->stale = true;
+}
+
+/* RESET and UNSHARE take no xenstore: streams end at once, whether that answers or not. */
+static bool may_do(enum life_act act, int err)
+{
+    return act != LIFE_WAIT && (!err || act == LIFE_RESET || act == LIFE_UNSHARE);
 }
 
 void bus_run(struct xvs *x, bool fired, uint64_t now)
@@ -212,19 +226,29 @@ void bus_run(struct xvs *x, bool fired, uint64_t now)
     if (fired) {
         while (store_drain(x->store, keys, 4) == 4)
             ;
-        follow_store_fd(x);
     }
     if (now >= x->store_check) {
         x->store_check = now + CHECK_MS;
+        fired = fired || x->stale;
         err = store_check(x->store);
+        if (!err && x->store_fd < 0 && follow_store_fd(x)) {
+            fired = true;               /* deaf: ask instead */
+            x->store_check = now + RETRY_MS;
+        }
     }
-    if (!err && (fired || !x->looked || !share_is_live(&x->share) || now >= life_front_deadline(&x->life)))
+    if (now >= x->byte_check)
+        x->byte_check = LIFE_NEVER;
+    if (!err && (fired || !x->looked || !share_is_live(&x->share) || now >= life_front_deadline(&x->life))) {
         err = look(x, now);
-    while (!err && x->looked && (act = life_front_next(&x->life, now)) != LIFE_WAIT) {
-        err = perform(x, act);
-        life_front_done(&x->life, act, err, now);
-        if (err != -ECONNRESET)
-            err = 0;
+        if ((x->stale = err != 0))
+            x->store_check = now + RETRY_MS;
+    }
+    while (x->looked && may_do(act = life_front_next(&x->life, now), err)) {
+        int result = perform(x, act);
+
+        life_front_done(&x->life, act, result, now);
+        if (result == -ECONNRESET)
+            err = result;
     }
     if (err == -ECONNRESET)
         reopen(x, now);
@@ -232,7 +256,7 @@ void bus_run(struct xvs *x, bool fired, uint64_t now)
 
 uint64_t bus_deadline(const struct xvs *x)
 {
-    uint64_t life = life_front_deadline(&x->life);
+    uint64_t life = life_front_deadline(&x->life), check = x->store_check < x->byte_check ? x->store_check : x->byte_check;
 
-    return life < x->store_check ? life : x->store_check;
+    return life < check ? life : check;
 }

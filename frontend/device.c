@@ -15,6 +15,9 @@
 #define MIN_POOL (64u << 10)
 #define MAX_POOL (2u << 20)
 #define ROUNDS   16             /* of taking in and sending before others get the thread */
+#define UNSLEPT  64u            /* waits without a sleep, after which xenstore and the timer are looked at */
+#define BYTE_MS  100u           /* life.h: an event of the channel may come before back_live is cleared */
+#define AT_ONCE  0u
 
 static __thread char open_error[384];
 
@@ -57,32 +60,43 @@ void device_reason(struct xvs *x, const char *format, ...)
 
 /* ---- the descriptor ---- */
 
-void device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag)
+int device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag)
 {
     struct epoll_event ev = { .events = EPOLLIN, .data.u32 = tag };
 
     if (fd == *slot)
-        return;
+        return 0;
     if (*slot >= 0)
         epoll_ctl(x->epoll, EPOLL_CTL_DEL, *slot, NULL);
-    if (fd >= 0)
-        epoll_ctl(x->epoll, EPOLL_CTL_ADD, fd, &ev);
+    *slot = -1;
+    if (fd >= 0 && epoll_ctl(x->epoll, EPOLL_CTL_ADD, fd, &ev))
+        return -errno;
     *slot = fd;
+    return 0;
 }
 
-/* Sets the timer to an instant in ms, LIFE_NEVER for off, 0 for at once. */
+/* Sets the timer to an instant in ms, LIFE_NEVER for off, or AT_ONCE. */
 static void timer_at(struct xvs *x, uint64_t at)
 {
     struct itimerspec spec = { .it_value = { .tv_nsec = at == LIFE_NEVER ? 0 : 1 } };
+    struct timespec tick;
 
     if (at == x->timer_at)
         return;
     x->timer_at = at;
-    if (at && at != LIFE_NEVER) {
+    if (at != AT_ONCE && at != LIFE_NEVER) {
+        /* The timer's clock is finer than now_ms(): a tick later, the deadline has passed for that one, too. */
+        clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+        at += (uint64_t)tick.tv_nsec / 1000000 + 1;
         spec.it_value.tv_sec = (time_t)(at / 1000);
-        spec.it_value.tv_nsec = (long)(at % 1000) * 1000000 + 1;
+        spec.it_value.tv_nsec = (long)(at % 1000) * 1000000;
     }
     timerfd_settime(x->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+void device_call_again(struct xvs *x)
+{
+    timer_at(x, AT_ONCE);
 }
 
 void device_set_timer(struct xvs *x, uint64_t now)
@@ -90,8 +104,8 @@ void device_set_timer(struct xvs *x, uint64_t now)
     uint64_t bus = bus_deadline(x), mux = vmux_next_deadline(x->mux), at = bus < mux ? bus : mux;
 
     /* A deadline that is only pushed back (each close replaces a connect) need not touch the timer: it fires once too
-     * early, and is set again then. */
-    if (at == LIFE_NEVER ? x->timer_at == LIFE_NEVER : at >= x->timer_at && x->timer_at > now)
+     * early, and is set again then.  And a call to come again at once stands until it is heard. */
+    if (x->timer_at == AT_ONCE || (at >= x->timer_at && x->timer_at > now))
         return;
     timer_at(x, at);
 }
@@ -178,13 +192,16 @@ static int open_parts(struct xvs *x)
         .dispose = stream_dispose,
         .dispose_arg = x,
     };
+    const char *what;
     int err;
 
     if ((x->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
         (x->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
         return fail_open(-errno, "cannot create a descriptor: %s", strerror(errno));
-    x->timer_at = LIFE_NEVER;
-    device_poll(x, &(int){ -1 }, x->timer, POLL_TIMER);
+    if ((err = device_poll(x, &(int){ -1 }, x->timer, POLL_TIMER)))
+        return fail_open(err, "cannot wait for a descriptor: %s", strerror(-err));
+    if ((err = share_probe(&what)))
+        return fail_open(err, "cannot %s: %s; is this a Xen guest?", what, strerror(-err));
     if ((err = lock_device(x)))
         return err;
     if ((err = vmux_new(&config, &x->mux)))
@@ -206,9 +223,11 @@ int xvs_open(const struct xvs_options *options, struct xvs **out)
     if (options)
         memcpy(&x->opt, options, options->size < sizeof x->opt ? options->size : sizeof x->opt);
     x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock = -1;
+    x->timer_at = x->byte_check = LIFE_NEVER;
     list_init(&x->events);
     list_init(&x->gathering);
-    list_init(&x->blocked);
+    list_init(&x->hungry);
+    list_init(&x->fed);
     list_init(&x->listeners);
     source_init(&x->source, SOURCE_DEVICE);
     snprintf(x->reason, sizeof x->reason, "not connected yet");
@@ -275,6 +294,7 @@ static int take_wakeups(struct xvs *x, int timeout)
             x->timer_at = LIFE_NEVER;
             break;
         case POLL_EVTCHN:
+            x->kicked = true;
             if ((port = xenevtchn_pending(x->share.evtchn)) >= 0) {
                 x->received_kicks++;
                 xenevtchn_unmask(x->share.evtchn, (evtchn_port_t)port);
@@ -298,9 +318,11 @@ static void expire(struct xvs *x, uint64_t now)
 static void work(struct xvs *x)
 {
     uint64_t now = now_ms();
+    int got = x->up ? pump_receive(x, now) : 0;
 
-    if (x->up)
-        pump_receive(x, now);
+    if (x->kicked && !got && x->byte_check == LIFE_NEVER)
+        x->byte_check = now + BYTE_MS;
+    x->kicked = false;
     expire(x, now);
     bus_run(x, x->store_fired, now);
     x->store_fired = false;
@@ -310,7 +332,7 @@ static void work(struct xvs *x)
 /* False when something has come meanwhile: there is no sleeping yet. */
 static bool prepare_sleep(struct xvs *x)
 {
-    if (x->up && !link_front_arm(&x->link, x->wants_room))
+    if (x->up && !link_front_arm(&x->link, wants_room(x)))
         return false;
     device_set_timer(x, now_ms());
     return true;
@@ -323,12 +345,19 @@ static bool spin(struct xvs *x)
 
     do {
         for (int i = 0; i < 64; i++) {
-            if (ring_pending(&x->link.rx) || (x->wants_room && ring_pending(&x->link.tx)))
+            if (ring_pending(&x->link.rx) || (wants_room(x) && ring_pending(&x->link.tx)))
                 return true;
             shm_relax();
         }
     } while (now_us() < end);
     return false;
+}
+
+/* What is never idle must not keep us from xenstore and the timer. */
+static void note_unslept(struct xvs *x)
+{
+    if (++x->unslept % UNSLEPT == 0)
+        take_wakeups(x, 0);
 }
 
 int device_sleep(struct xvs *x, int timeout)
@@ -340,15 +369,15 @@ int device_sleep(struct xvs *x, int timeout)
 
         spinner_note(&x->spinner, hit);
         if (hit) {
+            note_unslept(x);
             work(x);
-            /* A ring that is never empty must not keep us from xenstore and the timer. */
-            if (x->spinner.hits % 64 == 0)
-                take_wakeups(x, 0);
             return 1;
         }
     }
     if (prepare_sleep(x))
         n = take_wakeups(x, timeout);
+    else
+        note_unslept(x);
     if (n > 0)
         work(x);
     return n;
@@ -362,38 +391,44 @@ int xvs_process(struct xvs *x)
         if (prepare_sleep(x))
             return 0;
     }
-    timer_at(x, 0);
+    device_call_again(x);
     return 0;
 }
 
 void xvs_flush(struct xvs *x)
 {
-    for (struct list *link = x->gathering.next, *next; x->up && link != &x->gathering; link = next) {
-        next = link->next;
-        send_gathered(x, container_of(link, struct xvs_stream, gather_link));
+    struct list *link;
+
+    /* Each once, for one that fills a reserved piece stays.  Sending may end another stream and take it out of the list. */
+    for (uint32_t n = x->gather_count; x->up && n && (link = list_take(&x->gathering)); n--) {
+        struct xvs_stream *s = container_of(link, struct xvs_stream, gather_link);
+
+        list_append(&x->gathering, link);
+        if (!s->reserved)
+            send_gathered(x, s);
     }
     pump_flush(x);
 }
 
 int xvs_wait(struct xvs *x, int timeout)
 {
-    uint64_t end = timeout < 0 ? LIFE_NEVER : now_us() / 1000 + (uint64_t)timeout;
+    uint64_t now = timeout < 0 ? 0 : now_us() / 1000, end = now + (uint64_t)timeout;
+    bool is_over = false;
 
     work(x);
-    for (;;) {
-        uint64_t now;
+    while (list_is_empty(&x->events)) {
         int n;
 
-        if (!list_is_empty(&x->events))
-            return 1;
-        now = timeout > 0 ? now_us() / 1000 : 0;
-        if (timeout >= 0 && now >= end)
+        if (is_over)
             return 0;
         if ((n = device_sleep(x, timeout < 0 ? -1 : (int)(end - now))) < 0)
             return n;
-        if (timeout == 0)
-            return !list_is_empty(&x->events);
+        if (timeout >= 0)
+            now = now_us() / 1000;
+        is_over = timeout >= 0 && now >= end;
     }
+    note_unslept(x);
+    return 1;
 }
 
 bool xvs_is_up(const struct xvs *x)

@@ -53,7 +53,7 @@ void xvs_dump(const struct xvs *x, FILE *to)
         dump_ring("rx", &x->link.rx, to);
         fprintf(to, "  tx pool free %u bytes, tx ids free %u, rx buffers held %u of %u, gathering %u%s\n",
                 pool_free_bytes(&x->link.pool), x->link.free_ids, link_front_held(&x->link), x->link.buffers,
-                x->gather_count, x->wants_room ? ", streams wait for room" : "");
+                x->gather_count, wants_room(x) ? ", streams wait for room" : "");
     }
     fprintf(to, "  notifications sent %llu received %llu, resets %llu, streams %u\n", (unsigned long long)x->sent_kicks,
             (unsigned long long)x->received_kicks, (unsigned long long)x->resets, vmux_count(x->mux));

@@ -51,9 +51,11 @@ struct xvs_stream {
     struct segment *first, *last;
     uint32_t unread;            /* bytes in the segments */
     uint32_t piece_off, piece_size, piece_len;  /* the packet being gathered: its place, room, and bytes so far */
+    uint32_t reserved;          /* bytes behind those that xvs_reserve() gave and xvs_commit() has not taken */
     struct list gather_link;    /* in xvs.gathering while piece_size != 0 */
-    struct list blocked_link;   /* in xvs.blocked while it waits for memory or slots */
+    struct list blocked_link;   /* in xvs.hungry or xvs.fed while it waits for memory or slots */
     void *user;
+    bool was_fed;               /* has got memory since it was last told that there is some */
     bool wants_out;             /* was told -EAGAIN: owes it an XVS_EVENT_OUT */
     bool eof;                   /* the peer sends no more */
 };
@@ -80,15 +82,17 @@ struct share {
 
 struct xvs {
     struct xvs_options opt;
-    int epoll;                  /* what xvs_fd() gives: holds the four below */
+    int epoll;                  /* what xvs_fd() gives: holds the three below */
     int timer;                  /* deadlines, and "call me again at once" */
     int store_fd, evtchn_fd;    /* as last put into epoll, or -1 */
     int lock;
     struct store *store;
     uint64_t store_check;       /* ms: when to ask whether xenstored still answers */
+    uint64_t byte_check;        /* ms: when to look at back_live again, LIFE_NEVER if there is no cause */
     struct life_front life;
     struct paths paths;
     bool looked;                /* life has been told how things are */
+    bool stale;                 /* the last look failed: look again at store_check */
     bool found;                 /* paths are those of a device that exists */
     bool back_watched;
     uint32_t back_domid;
@@ -97,11 +101,13 @@ struct xvs {
     struct link_front link;     /* valid while up */
     bool up;
     bool store_fired;           /* xenstore has something to say */
+    bool kicked;                /* the event channel had */
     struct spinner spinner;
-    bool wants_room;            /* some stream waits for a completion */
+    unsigned unslept;           /* waits that ended without a sleep */
     uint32_t gather_count;      /* streams in gathering: each has a slot kept for it */
     struct vmux *mux;
-    struct list events, gathering, blocked, listeners;
+    struct list events, gathering, listeners;
+    struct list hungry, fed;    /* streams that wait for memory or slots: fed ones got some since they were told */
     struct source source;
     struct segment segments[LINK_MAX_SLOTS];    /* one for each posted buffer */
     uint64_t timer_at;          /* ms: what the timer is set to, LIFE_NEVER if it is off */
@@ -116,16 +122,24 @@ static inline struct xvs_stream *stream_of(struct vmux_conn *conn)
     return (struct xvs_stream *)(void *)conn;
 }
 
+/* Something waits for a completion. */
+static inline bool wants_room(const struct xvs *x)
+{
+    return !list_is_empty(&x->hungry) || !list_is_empty(&x->fed) || vmux_has_owed(x->mux);
+}
+
 enum poll_tag { POLL_STORE, POLL_EVTCHN, POLL_TIMER };
 
 uint64_t now_ms(void);
-/* Puts fd (or -1) into the device's epoll set in place of the one in *slot. */
-void device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag);
+/* Puts fd (or -1) into the device's epoll set in place of the one in *slot: 0, or -errno and *slot is -1. */
+int  device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag);
 /* Sleeps until something comes, at most timeout ms (-1: no limit), and takes it in: 0 when the time is over, 1, or -EINTR.  May
  * return early: the caller looks for what it waits for and calls again. */
 int device_sleep(struct xvs *x, int timeout);
 /* Sets the timer for the next deadline. */
 void device_set_timer(struct xvs *x, uint64_t now);
+/* There is work to do that nobody will notify: makes xvs_fd() readable. */
+void device_call_again(struct xvs *x);
 __attribute__((format(printf, 2, 3)))
 void device_log(struct xvs *x, const char *format, ...);
 /* Notes why the device is not up, for xvs_reason(), and logs it. */
@@ -141,6 +155,7 @@ void source_drop(struct source *source);
 int owner_lock(const char *run_dir, unsigned device, long *pid, char *path, size_t path_size);
 
 /* share.c: 0 or -errno; what says what was tried. */
+int  share_probe(const char **what);
 int  share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
                 const char **what);
 void share_close(struct share *s);
@@ -156,8 +171,12 @@ uint64_t bus_deadline(const struct xvs *x);
 /* pump.c */
 /* Takes what has come over the rings: the number of packets, or -EPROTO after which the device has been faulted. */
 int  pump_receive(struct xvs *x, uint64_t now);
-/* Sends what is gathered and owed, and notifies. */
+/* Sends what is owed, shows the backend what was sent, and notifies. */
 void pump_flush(struct xvs *x);
+/* Takes back what the backend has finished with, if anything, and tells those who wait for it. */
+void pump_reap(struct xvs *x);
+/* Someone waits for the backend to finish with something: its next completion is to wake us. */
+void pump_await(struct xvs *x);
 /* The backend broke a rule. */
 void pump_fault(struct xvs *x, const char *why);
 /* The transport is gone: every stream ends, its unread data moves to the heap. */
@@ -168,7 +187,7 @@ void pump_apply(struct xvs *x, struct vmux_event *ev);
 /* receive.c: takes the data of a packet (counted as received already). */
 void receive_packet(struct xvs *x, struct xvs_stream *s, const struct link_packet *packet);
 void receive_copy(struct xvs *x, struct xvs_stream *s, const uint8_t *data, uint32_t len);
-/* Copies what lies in posted buffers to the heap. */
+/* Copies what lies in posted buffers to the heap.  Without memory the stream ends here and keeps what is in order. */
 void receive_evacuate(struct xvs *x, struct xvs_stream *s);
 void receive_drop(struct xvs *x, struct xvs_stream *s);
 
@@ -176,11 +195,13 @@ void receive_drop(struct xvs *x, struct xvs_stream *s);
 /* Sends the gathered packet, if there is one. */
 void send_gathered(struct xvs *x, struct xvs_stream *s);
 void send_drop(struct xvs *x, struct xvs_stream *s);
-/* Completions have come: wakes the streams that wait for them. */
+/* Memory has come back: wakes the streams that wait for it. */
 void send_unblock(struct xvs *x);
 
 /* stream.c: a stream that the table has just made gets its device. */
 void stream_adopt(struct xvs *x, struct xvs_stream *s);
+/* Ends it from this side: a reset, and the events that go with it. */
+void stream_fail(struct xvs *x, struct xvs_stream *s, int error);
 /* The table is about to reuse the record. */
 void stream_dispose(struct vmux_conn *conn, void *arg);
 /* Raises XVS_EVENT_HUP if the connection has ended since it was in state 'before'. */

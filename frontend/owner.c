@@ -32,7 +32,8 @@ int owner_lock(const char *run_dir, unsigned device, long *pid, char *path, size
     }
     if ((size_t)snprintf(path, path_size, "%s/device-%u.lock", run_dir, device) >= path_size)
         return -ENAMETOOLONG;
-    if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) < 0)
+    /* For its owner alone: whoever can open it can lock it, and so keep us out. */
+    if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
         return -errno;
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         err = errno == EWOULDBLOCK ? -EBUSY : -errno;

@@ -35,6 +35,7 @@ void pump_apply(struct xvs *x, struct vmux_event *ev)
         if (s->v.c.error == ECONNRESET)
             x->resets++;
         send_drop(x, s);
+        list_remove(&s->blocked_link);
     }
     if (s->v.listener)
         return;                 /* nobody has accepted it: stream.c tells what has happened when somebody does */
@@ -81,6 +82,19 @@ static int take_packet(struct xvs *x, struct link_packet *packet, uint64_t now)
     return 0;
 }
 
+void pump_reap(struct xvs *x)
+{
+    /* An error stays where it is: pump_receive() meets it again. */
+    if (link_front_reap(&x->link) > 0)
+        send_unblock(x);
+}
+
+void pump_await(struct xvs *x)
+{
+    if (!ring_arm(&x->link.tx, 1))
+        device_call_again(x);
+}
+
 int pump_receive(struct xvs *x, uint64_t now)
 {
     struct link_packet packet;
@@ -95,7 +109,7 @@ int pump_receive(struct xvs *x, uint64_t now)
         pump_fault(x, x->link.why);
         return -EPROTO;
     }
-    if (reaped && !list_is_empty(&x->blocked))
+    if (reaped)
         send_unblock(x);
     return n + reaped;
 }
@@ -134,6 +148,9 @@ void pump_flush(struct xvs *x)
         x->sent_kicks++;
         xenevtchn_notify(x->share.evtchn, x->share.port);
     }
+    /* What is still owed has no slot.  The caller may be about to poll(), so this cannot wait for the next process. */
+    if (vmux_has_owed(x->mux))
+        pump_await(x);
 }
 
 static void end_stream(struct vmux_conn *conn, void *arg)
@@ -145,7 +162,8 @@ static void end_stream(struct vmux_conn *conn, void *arg)
         return;
     list_remove(&s->blocked_link);
     x->resets++;
-    source_raise(x, &s->source, XVS_EVENT_HUP);
+    source_raise(x, &s->source, XVS_EVENT_HUP | (s->wants_out ? XVS_EVENT_OUT : 0));
+    s->wants_out = false;
 }
 
 static void evacuate(struct vmux_conn *conn, void *arg)

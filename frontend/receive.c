@@ -48,29 +48,36 @@ static void heap_append(struct segment *seg, const uint8_t *data, uint32_t len)
     seg->room -= len;
 }
 
-void receive_copy(struct xvs *x, struct xvs_stream *s, const uint8_t *data, uint32_t len)
+static bool copy(struct xvs *x, struct xvs_stream *s, const uint8_t *data, uint32_t len)
 {
     struct segment *seg = s->last;
 
     if (!seg || seg->room < len) {
-        if (!(seg = heap_segment(x, len))) {
-            vmux_abort(x->mux, &s->v, ENOMEM);
-            return;
-        }
+        if (!(seg = heap_segment(x, len)))
+            return false;
         append(s, seg);
     }
     heap_append(seg, data, len);
     s->unread += len;
+    return true;
+}
+
+void receive_copy(struct xvs *x, struct xvs_stream *s, const uint8_t *data, uint32_t len)
+{
+    if (!copy(x, s, data, len))
+        stream_fail(x, s, ENOMEM);
 }
 
 void receive_packet(struct xvs *x, struct xvs_stream *s, const struct link_packet *packet)
 {
+    bool lost = false;          /* a byte: nothing behind it may be read */
+
     for (uint32_t i = 0; i < packet->count; i++) {
         const struct link_piece *piece = &packet->piece[i];
         bool fits_behind = s->last && s->last->room >= piece->len;
 
-        if (fits_behind || link_front_held(&x->link) > x->link.buffers / 2) {
-            receive_copy(x, s, piece->data, piece->len);
+        if (lost || fits_behind || link_front_held(&x->link) > x->link.buffers / 2) {
+            lost = lost || !copy(x, s, piece->data, piece->len);
             link_front_return(&x->link, piece->id);
         } else {
             struct segment *seg = &x->segments[piece->id];
@@ -80,6 +87,8 @@ void receive_packet(struct xvs *x, struct xvs_stream *s, const struct link_packe
             s->unread += piece->len;
         }
     }
+    if (lost)
+        stream_fail(x, s, ENOMEM);
 }
 
 static void heap_free(struct xvs *x, struct segment *seg)
@@ -113,20 +122,25 @@ void receive_drop(struct xvs *x, struct xvs_stream *s)
 void receive_evacuate(struct xvs *x, struct xvs_stream *s)
 {
     struct segment *seg = s->first;
+    bool lost = false;
 
     s->first = s->last = NULL;
     s->unread = 0;
     while (seg) {
         struct segment *next = seg->next;
 
-        if (seg->id == SEGMENT_HEAP) {
+        if (seg->id != SEGMENT_HEAP) {
+            lost = lost || !copy(x, s, seg->data, seg->len);
+        } else if (lost) {
+            heap_free(x, seg);
+        } else {
             append(s, seg);
             s->unread += seg->len;
-        } else {
-            receive_copy(x, s, seg->data, seg->len);
         }
         seg = next;
     }
+    if (lost)
+        stream_fail(x, s, ENOMEM);
 }
 
 /* ---- the public calls ---- */
@@ -134,12 +148,10 @@ void receive_evacuate(struct xvs *x, struct xvs_stream *s)
 /* What a reader without data is told. */
 static int nothing_to_read(struct xvs_stream *s)
 {
-    if (s->v.c.shut_here & VSOCKIF_SHUTDOWN_RCV)
+    if ((s->v.c.shut_here & VSOCKIF_SHUTDOWN_RCV) || s->eof)
         return 0;
-    if (s->v.c.state == VCONN_CLOSED && s->v.c.error)
+    if (s->v.c.state == VCONN_CLOSED)
         return -s->v.c.error;
-    if (s->eof || s->v.c.state == VCONN_CLOSED)
-        return 0;
     return s->v.c.state == VCONN_CONNECTING ? -ENOTCONN : -EAGAIN;
 }
 
@@ -165,6 +177,8 @@ int xvs_peek(struct xvs_stream *s, struct iovec *iov, int max)
 {
     int n = 0;
 
+    if (max <= 0)
+        return -EINVAL;
     if (!s->unread)
         return nothing_to_read(s);
     for (struct segment *seg = s->first; seg; seg = seg->next) {
@@ -200,8 +214,8 @@ void xvs_done(struct xvs_stream *s, size_t len)
     vmux_consumed(x->mux, &s->v, taken);
     stream_tell_end(s, before);
     /* The backend gets its buffers back in batches: when this reader has nothing left, or when a quarter of
-     * all are waiting to be shown to it. */
-    if (x->up && (!s->unread || x->link.rx.out - x->link.rx.published > x->link.buffers / 4))
+     * all are waiting to be shown to it; and credit when it is due, for the reader may poll() before it reads on. */
+    if (x->up && (!s->unread || s->v.c.owed || x->link.rx.out - x->link.rx.published > x->link.buffers / 4))
         pump_flush(x);
 }
 

@@ -20,14 +20,16 @@ static bool is_local(const struct xvs_stream *s)
     return s->v.peer.cid == VSOCKIF_CID_LOCAL;
 }
 
-/* What a writer without room is told. */
-static int cannot_write(struct xvs_stream *s)
+/* What a writer is told however much room there is: 0, or a negative errno. */
+static int refusal(const struct xvs_stream *s)
 {
     if (s->v.c.state == VCONN_CONNECTING)
         return -ENOTCONN;
     if (s->v.c.state == VCONN_CLOSED && s->v.c.error)
         return -s->v.c.error;
-    return -EPIPE;
+    if (vconn_is_send_shut(&s->v.c))
+        return -EPIPE;
+    return s->x->up ? 0 : -ECONNRESET;          /* the device has been faulted, and resets its streams next */
 }
 
 static uint32_t credit_left(const struct xvs_stream *s)
@@ -37,47 +39,75 @@ static uint32_t credit_left(const struct xvs_stream *s)
     return credit > s->piece_len ? credit - s->piece_len : 0;
 }
 
+/* 0 and *credit of at least 1 byte beyond what is gathered, or a negative errno. */
+static int find_credit(struct xvs_stream *s, uint32_t *credit)
+{
+    struct xvs *x = s->x;
+    int err = refusal(s);
+
+    if (err || (*credit = credit_left(s)))
+        return err;
+    send_gathered(x, s);
+    vmux_want_room(x->mux, &s->v);
+    pump_flush(x);              /* may send the RESPONSE that we owe, after which there is room; or end a stream of this guest */
+    if ((err = refusal(s)) || (*credit = credit_left(s)))
+        return err;
+    s->wants_out = true;
+    return -EAGAIN;
+}
+
+static bool take_piece(struct xvs *x, struct xvs_stream *s, uint32_t size)
+{
+    s->piece_size = has_slot(x) ? link_front_reserve(&x->link, size, &s->piece_off) : 0;
+    if (!s->piece_size)
+        return false;
+    s->piece_len = 0;
+    s->was_fed = true;
+    x->gather_count++;
+    list_append(&x->gathering, &s->gather_link);
+    return true;
+}
+
+/* A piece of up to size bytes for a stream that has none: 0, or a negative errno. */
+static int find_piece(struct xvs_stream *s, uint32_t size)
+{
+    struct xvs *x = s->x;
+    int err;
+
+    if (take_piece(x, s, size))
+        return 0;
+    /* What others gather may be what is missing, and what the backend was not shown never comes back. */
+    xvs_flush(x);
+    if (list_is_empty(&x->hungry) && list_is_empty(&x->fed))
+        pump_reap(x);
+    if ((err = refusal(s)))
+        return err;
+    if (take_piece(x, s, size))
+        return 0;
+    list_remove(&s->blocked_link);
+    list_append(s->was_fed ? &x->fed : &x->hungry, &s->blocked_link);
+    s->wants_out = true;
+    pump_await(x);
+    return -EAGAIN;
+}
+
 /* Room to write up to want bytes at *place: their number, or a negative errno. */
 static ssize_t find_room(struct xvs_stream *s, uint32_t want, uint32_t ahead, uint8_t **place)
 {
-    struct xvs *x = s->x;
-    uint32_t credit, room;
+    uint32_t credit, room, size = want > ahead ? want : ahead;
+    int err;
 
-    if (vconn_is_send_shut(&s->v.c) || s->v.c.state == VCONN_CONNECTING || !x->up)
-        return x->up ? cannot_write(s) : -ECONNRESET;
     if (s->piece_size && s->piece_len == s->piece_size)
-        send_gathered(x, s);
-    if (!(credit = credit_left(s))) {
-        if (s->piece_len)
-            send_gathered(x, s);
-        vmux_want_room(x->mux, &s->v);
-        pump_flush(x);          /* may send the RESPONSE that we owe, after which there is room */
-        if (!(credit = credit_left(s))) {
-            s->wants_out = true;
-            return -EAGAIN;
-        }
-    }
-    if (!s->piece_size) {
-        uint32_t most = credit < VSOCKIF_MAX_PACKET ? credit : VSOCKIF_MAX_PACKET;
-        uint32_t size = want > ahead ? want : ahead;
-
-        s->piece_size = has_slot(x) ? link_front_reserve(&x->link, size < most ? size : most, &s->piece_off) : 0;
-        if (!s->piece_size) {
-            list_remove(&s->blocked_link);
-            list_append(&x->blocked, &s->blocked_link);
-            s->wants_out = x->wants_room = true;
-            pump_flush(x);
-            return -EAGAIN;
-        }
-        s->piece_len = 0;
-        x->gather_count++;
-        list_append(&x->gathering, &s->gather_link);
-    }
+        send_gathered(s->x, s);
+    if ((err = find_credit(s, &credit)))
+        return err;
+    if (size > VSOCKIF_MAX_PACKET)
+        size = VSOCKIF_MAX_PACKET;
+    if (!s->piece_size && (err = find_piece(s, size < credit ? size : credit)))
+        return err;
     room = s->piece_size - s->piece_len;
-    if (room > VSOCKIF_MAX_PACKET - s->piece_len)
-        room = VSOCKIF_MAX_PACKET - s->piece_len;
     room = room < credit ? room : credit;
-    *place = link_front_data(&x->link, s->piece_off) + s->piece_len;
+    *place = link_front_data(&s->x->link, s->piece_off) + s->piece_len;
     return room < want ? room : want;
 }
 
@@ -85,7 +115,15 @@ static void forget_piece(struct xvs *x, struct xvs_stream *s)
 {
     list_remove(&s->gather_link);
     x->gather_count--;
-    s->piece_size = s->piece_len = 0;
+    s->piece_size = s->piece_len = s->reserved = 0;
+}
+
+/* The backend never saw it, so no completion will tell those who wait for its memory. */
+static void give_back(struct xvs *x, struct xvs_stream *s)
+{
+    link_front_cancel(&x->link, s->piece_off, s->piece_size);
+    forget_piece(x, s);
+    send_unblock(x);
 }
 
 void send_drop(struct xvs *x, struct xvs_stream *s)
@@ -93,8 +131,9 @@ void send_drop(struct xvs *x, struct xvs_stream *s)
     if (!s->piece_size)
         return;
     if (x->up)
-        link_front_cancel(&x->link, s->piece_off, s->piece_size);
-    forget_piece(x, s);
+        give_back(x, s);
+    else
+        forget_piece(x, s);
 }
 
 /* Within this guest: the other end is in the same table. */
@@ -115,45 +154,63 @@ static void send_local(struct xvs *x, struct xvs_stream *s, const struct vsockif
 void send_gathered(struct xvs *x, struct xvs_stream *s)
 {
     struct vsockif_hdr hdr;
-    uint32_t credit = vconn_room(&s->v.c);
 
     if (!s->piece_size)
         return;
-    if (!s->piece_len || !credit) {
+    if (!s->piece_len || refusal(s)) {
         send_drop(x, s);        /* no byte was written, or none may be sent any more */
         return;
     }
-    /* A peer that takes back credit (legal, and rude) gets what it still allows. */
-    vmux_send(x->mux, &s->v, s->piece_len < credit ? s->piece_len : credit, &hdr);
+    /* There was credit for these bytes when they were taken.  A peer that has since shrunk its buffer still accepts what it
+     * granted before (vsockif.h, section 8). */
+    vmux_send(x->mux, &s->v, s->piece_len, &hdr);
     if (is_local(s)) {
         send_local(x, s, &hdr);
-        link_front_cancel(&x->link, s->piece_off, s->piece_size);
+        give_back(x, s);
     } else {
         link_front_send(&x->link, &hdr, s->piece_off, s->piece_size);
+        forget_piece(x, s);
     }
-    forget_piece(x, s);
+}
+
+static void tell_all(struct xvs *x, struct list *waiting)
+{
+    struct list *link;
+
+    while ((link = list_take(waiting))) {
+        struct xvs_stream *s = container_of(link, struct xvs_stream, blocked_link);
+
+        s->wants_out = s->was_fed = false;
+        source_raise(x, &s->source, XVS_EVENT_OUT);
+    }
 }
 
 void send_unblock(struct xvs *x)
 {
-    struct list *link;
-
-    /* All are told, in the order in which they began to wait; the first to write again gets the room. */
-    while ((link = list_take(&x->blocked))) {
-        struct xvs_stream *s = container_of(link, struct xvs_stream, blocked_link);
-
-        s->wants_out = false;
-        source_raise(x, &s->source, XVS_EVENT_OUT);
-    }
-    x->wants_room = false;
+    /* All are told, and the first to write again may take all there is.  So those that got nothing the last time come first:
+     * otherwise two streams that always want more would leave nothing to a third. */
+    tell_all(x, &x->hungry);
+    tell_all(x, &x->fed);
 }
 
 /* ---- the public calls ---- */
 
+/* Bytes have been added to the piece: sends it, unless more are to come and fit. */
+static void end_write(struct xvs_stream *s, unsigned flags)
+{
+    struct xvs *x = s->x;
+
+    s->reserved = 0;
+    if (!(flags & XVS_MORE) || s->piece_len == s->piece_size || !s->piece_len)
+        send_gathered(x, s);
+    if (x->up && (!(flags & XVS_MORE) || x->link.tx.out != x->link.tx.published))
+        pump_flush(x);
+}
+
 ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags)
 {
     size_t total = 0;
-    ssize_t room = 0;
+    ssize_t room = refusal(s);
 
     for (int i = 0; i < count; i++) {
         const uint8_t *from = iov[i].iov_base;
@@ -174,10 +231,7 @@ ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsi
         }
     }
 out:
-    if (!(flags & XVS_MORE) || (s->piece_size && s->piece_len == s->piece_size))
-        send_gathered(s->x, s);
-    if (!(flags & XVS_MORE) && s->x->up)
-        pump_flush(s->x);
+    end_write(s, flags);
     return total || room >= 0 ? (ssize_t)total : room;
 }
 
@@ -197,29 +251,32 @@ ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece)
         return -EINVAL;
     room = find_room(s, want < VSOCKIF_MAX_PACKET ? (uint32_t)want : VSOCKIF_MAX_PACKET, 0, &place);
     *piece = place;
+    s->reserved = room > 0 ? (uint32_t)room : 0;
     return room;
 }
 
 int xvs_commit(struct xvs_stream *s, size_t len, unsigned flags)
 {
-    if (!s->x->up || !s->piece_size)
-        return s->v.c.state == VCONN_CLOSED && s->v.c.error ? -s->v.c.error : -EINVAL;
-    if (len > s->piece_size - s->piece_len)
-        return -EINVAL;
+    int err = refusal(s);
+
+    if (err)
+        send_drop(s->x, s);
+    else if (!s->reserved || len > s->reserved)
+        err = -EINVAL;
+    if (err)
+        return err;
     s->piece_len += (uint32_t)len;
-    if (!(flags & XVS_MORE)) {
-        send_gathered(s->x, s);
-        pump_flush(s->x);
-    }
+    end_write(s, flags);
     return 0;
 }
 
 size_t xvs_stream_writable(const struct xvs_stream *s)
 {
-    size_t credit = credit_left(s), memory;
+    size_t credit = credit_left(s), memory = s->piece_size - s->piece_len;
 
-    if (!s->x->up || !has_slot(s->x))
+    if (!s->x->up)
         return 0;
-    memory = pool_free_bytes(&s->x->link.pool);
+    if (has_slot(s->x))
+        memory += pool_free_bytes(&s->x->link.pool);
     return credit < memory ? credit : memory;
 }

@@ -15,8 +15,10 @@
 static void *grant(struct share *s, uint32_t domid, uint32_t pages, bool writable, uint32_t *used)
 {
     uint32_t refs[VSOCKIF_MAX_POOL_PAGES];
-    void *memory = xengntshr_share_pages(s->gntshr, domid, (int)pages, refs, writable);
+    void *memory;
 
+    errno = ENOSPC;
+    memory = xengntshr_share_pages(s->gntshr, domid, (int)pages, refs, writable);
     if (memory) {
         memcpy(&s->control->ref[*used], refs, pages * sizeof refs[0]);
         *used += pages;
@@ -42,17 +44,17 @@ static int share_pages(struct share *s, uint32_t domid, const char **what)
 {
     uint32_t used = 0;
 
-    *what = "share the control page with";
+    *what = "share pages (raise the parameter 'limit' of the module xen-gntalloc?) with";
+    errno = ENOSPC;
     s->control = xengntshr_share_page_notify(s->gntshr, domid, &s->control_ref, true,
                                              offsetof(struct vsockif_control, front_live), s->port);
     if (!s->control)
         return -errno;
-    *what = "share the rings and pools (raise the parameter 'limit' of the module xen-gntalloc?) with";
     if (!(s->mem.tx_ring = grant(s, domid, s->ring_pages, true, &used)) ||
         !(s->mem.rx_ring = grant(s, domid, s->ring_pages, true, &used)) ||
         !(s->mem.tx_pool = grant(s, domid, s->tx_pages, false, &used)) ||
         !(s->mem.rx_pool = grant(s, domid, s->rx_pages, true, &used)))
-        return errno ? -errno : -ENOSPC;
+        return -errno;
     s->control->magic = VSOCKIF_CONTROL_MAGIC;
     s->control->version = VSOCKIF_VERSION;
     s->control->tx_ring_pages = s->control->rx_ring_pages = s->ring_pages;
@@ -60,6 +62,26 @@ static int share_pages(struct share *s, uint32_t domid, const char **what)
     s->control->rx_pool_pages = s->rx_pages;
     shm_store_byte(&s->control->front_live, 1);
     return 0;
+}
+
+int share_probe(const char **what)
+{
+    xenevtchn_handle *evtchn;
+    xengntshr_handle *gntshr;
+    int err = 0;
+
+    errno = ENOENT;
+    *what = "open the event channel device (module xen-evtchn)";
+    if (!(evtchn = xenevtchn_open(NULL, 0)))
+        return errno ? -errno : -EIO;
+    errno = ENOENT;
+    *what = "open the grant device (module xen-gntalloc)";
+    if ((gntshr = xengntshr_open(NULL, 0)))
+        xengntshr_close(gntshr);
+    else
+        err = errno ? -errno : -EIO;
+    xenevtchn_close(evtchn);
+    return err;
 }
 
 int share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
@@ -87,6 +109,7 @@ int share_open(struct share *s, const struct xvs_options *opt, const struct back
     s->port = (evtchn_port_t)port;
     s->has_port = true;
     *what = "open the grant device (module xen-gntalloc) for";
+    errno = ENOENT;
     if (!(s->gntshr = xengntshr_open(NULL, 0)))
         goto fail;
     if ((err = share_pages(s, back_domid, what)))

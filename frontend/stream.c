@@ -19,6 +19,14 @@ void stream_adopt(struct xvs *x, struct xvs_stream *s)
     list_init(&s->blocked_link);
 }
 
+void stream_fail(struct xvs *x, struct xvs_stream *s, int error)
+{
+    struct vmux_event ev = { .kind = VMUX_CONN, .now = VCONN_NOW_CLOSED, .conn = &s->v };
+
+    vmux_abort(x->mux, &s->v, error);
+    pump_apply(x, &ev);
+}
+
 void stream_dispose(struct vmux_conn *conn, void *arg)
 {
     struct xvs_stream *s = stream_of(conn);
@@ -34,6 +42,7 @@ void stream_dispose(struct vmux_conn *conn, void *arg)
 int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out)
 {
     struct vaddr local = { .cid = x->cid, .port = VSOCKIF_PORT_ANY }, peer = { .cid = cid, .port = port };
+    uint64_t now = now_ms();
     struct vmux_conn *conn;
     int err;
 
@@ -44,14 +53,20 @@ int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **
         return -ENETDOWN;
     if (cid == x->cid || cid == VSOCKIF_CID_LOCAL)
         local.cid = peer.cid = VSOCKIF_CID_LOCAL;
-    err = vmux_connect(x->mux, local, peer, x->opt.buffer, x->opt.connect_timeout, now_ms(), &conn);
+    err = vmux_connect(x->mux, local, peer, x->opt.buffer, x->opt.connect_timeout, now, &conn);
+    if (!err && local.cid == VSOCKIF_CID_LOCAL && conn->local.port == port) {
+        struct vmux_conn *itself = conn;        /* nobody listens there: the next port asks, and is told so */
+
+        err = vmux_connect(x->mux, local, peer, x->opt.buffer, x->opt.connect_timeout, now, &conn);
+        vmux_release(x->mux, itself, now);
+    }
     if (err)
         return err;
     *out = stream_of(conn);
     stream_adopt(x, *out);
     x->opened++;
     pump_flush(x);
-    device_set_timer(x, now_ms());
+    device_set_timer(x, now);
     return 0;
 }
 

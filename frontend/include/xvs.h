@@ -12,10 +12,10 @@
  *         while (xvs_next_event(x, &ev)) …accept, read, write until -EAGAIN…
  *     }
  *
- * Events are edges: each tells that something became possible, and is told again only after a call gave
- * -EAGAIN.  Small programs can use the blocking helpers at the end instead, and never see an event.
+ * Events are edges: each tells that something became possible, and is sure to be told again only after a call gave
+ * -EAGAIN, or took fewer bytes than it was given.  Small programs can use the blocking helpers at the end instead, and never see an event.
  *
- * Results   0 or a count on success; a negative errno otherwise.  errno itself is not touched.
+ * Results   0 or a count on success; a negative errno otherwise.  errno itself means nothing.
  * Ownership what an out-parameter returns is yours until its close call; closing the device closes all.
  * Threads   a device with all its streams belongs to one thread at a time; different devices are independent.
  *           After fork() only the parent may use it.  No call raises SIGPIPE.
@@ -59,8 +59,8 @@ struct xvs_options {
     size_t   size;              /* of this struct: lets it grow without breaking you */
     unsigned device;            /* device/vsock/N; default 0 */
     uint32_t buffer;            /* bytes that a stream may receive unread; default 256 KiB, 4 KiB to 64 MiB */
-    uint32_t tx_pool, rx_pool;  /* bytes of shared memory each way; default 512 KiB, 64 KiB to 2 MiB, whole pages.  All
-                                   devices of a guest share gntalloc's limit, 4 MiB by default */
+    uint32_t tx_pool, rx_pool;  /* bytes of shared memory each way; default 512 KiB, 64 KiB to 2 MiB, whole pages, together
+                                   at most 3904 KiB.  All devices of a guest share gntalloc's limit, 4 MiB by default */
     uint32_t max_streams;       /* default 65536 */
     uint32_t connect_timeout;   /* milliseconds; default 2000 */
     uint32_t spin;              /* microseconds that a wait looks at the ring before it sleeps, at times when that has
@@ -141,23 +141,28 @@ int  xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream *
 #define XVS_PEEK (1u << 1)      /* recv: copy without consuming */
 
 /* The number of bytes taken, perhaps fewer than len.  -EAGAIN (no credit or no memory: XVS_EVENT_OUT follows), -EPIPE (shut for
- * writing by either end), -ECONNRESET, -ETIMEDOUT, -ENOTCONN (not open yet). */
+ * writing by either end), -ENOTCONN (not open yet), or the stream's error.  0 bytes without XVS_MORE end what is gathered. */
 ssize_t xvs_send(struct xvs_stream *s, const void *data, size_t len, unsigned flags);
 ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags);
-/* The number of bytes, 0 at the end of the stream, -EAGAIN, or the stream's error once all data was read. */
+/* The number of bytes, 0 at the end of the stream, -EAGAIN, -ENOTCONN (not open yet), or the stream's error once all data was
+ * read, if it came before the end of the stream did. */
 ssize_t xvs_recv(struct xvs_stream *s, void *buffer, size_t len, unsigned flags);
 
 /* Writing without a copy: a piece of up to want bytes of the ring's own memory, to be filled and then committed.  Returns its
- * size (at most want and 64 KiB), or as xvs_send().  One piece a stream at a time; xvs_commit() with 0 gives it back. */
+ * size (at most want and 64 KiB), or as xvs_send(); -EINVAL to want nothing.  One piece a stream at a time.  It is yours to fill
+ * until xvs_commit(), another call that writes to or ends the stream, or the device is processed again. */
 ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece);
+/* Sends the first len bytes of the piece and gives the rest back; len may be 0.  -EINVAL: that is more than was reserved, or
+ * nothing is.  Otherwise as xvs_send(), but for -EAGAIN. */
 int     xvs_commit(struct xvs_stream *s, size_t len, unsigned flags);
 /* Reading without a copy: fills up to max entries with what has arrived and returns their number, 0 at the end of the
- * stream, or as xvs_recv().  The memory stays good until xvs_done() has consumed it or the device is processed again, and may be
+ * stream, -EINVAL (max below 1), or as xvs_recv().  The memory stays good until xvs_done() has consumed it or the device is processed again, and may be
  * changed meanwhile by a hostile backend: check what you read only after copying what you check. */
 int     xvs_peek(struct xvs_stream *s, struct iovec *iov, int max);
 void    xvs_done(struct xvs_stream *s, size_t len);
 
-/* how: SHUT_RD, SHUT_WR, SHUT_RDWR.  What was sent before is delivered before the peer sees the end.  -ENOTCONN, -EINVAL. */
+/* how: SHUT_RD, SHUT_WR, SHUT_RDWR.  What was sent before is delivered before the peer sees the end; what was received and
+ * not read before SHUT_RD is dropped.  -EINVAL, -ENOTCONN (not open yet, or over in order), or the stream's error. */
 int  xvs_shutdown(struct xvs_stream *s, int how);
 /* Lets go of the stream.  With data unread it is a reset, otherwise an orderly close that goes on in the background. */
 void xvs_stream_close(struct xvs_stream *s);
@@ -174,7 +179,7 @@ struct xvs_address xvs_stream_peer(const struct xvs_stream *s);
 /* Bytes that can be read, and written, without -EAGAIN. */
 size_t xvs_stream_readable(const struct xvs_stream *s);
 size_t xvs_stream_writable(const struct xvs_stream *s);
-/* Changes how many bytes may arrive unread (4 KiB to 64 MiB). */
+/* Changes how many bytes may arrive unread (4 KiB to 64 MiB, else -EINVAL).  What was promised before may still arrive. */
 int  xvs_stream_set_buffer(struct xvs_stream *s, uint32_t bytes);
 
 /* ---- looking inside ---- */
@@ -205,7 +210,7 @@ int     xvs_accept_wait(struct xvs_listener *l, int timeout, struct xvs_stream *
 int     xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout);
 /* At least 1 byte, or 0 at the end of the stream. */
 ssize_t xvs_recv_wait(struct xvs_stream *s, void *buffer, size_t len, int timeout);
-/* len bytes, fewer only at the end of the stream. */
+/* len bytes, fewer only at the end of the stream, or an error (what came before it is in the buffer: how many is unknown). */
 ssize_t xvs_recv_all(struct xvs_stream *s, void *buffer, size_t len, int timeout);
 
 #pragma GCC visibility pop
