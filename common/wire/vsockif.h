@@ -145,7 +145,7 @@
  * 64 bytes, one cache line: the header of the packet and the descriptor of its data.
  *
  *   tx request     hdr, id, off, size: the packet.  size = hdr.len.  With size > 0 the data is the bytes
- *                  [off, off + size) of the tx pool, size <= 65536.  With size = 0, off is 0.
+ *                  [off, off + size) of the tx pool, size <= 65536.
  *   tx response    id, status.  The buffer belongs to the frontend again.  Responses come in any order:
  *                  the backend may keep data whose reader is slow and answer later requests first.
  *   rx request     id, off, size: an empty buffer, the bytes [off, off + size) of the rx pool,
