@@ -4,9 +4,9 @@
 # run.sh: the command xvs in dom0, against a daemon that is none (fake.py).  What it does in a guest, the end-to-end
 # suite and guest.sh see.  XVS_BIN is the build directory; its xvs and libxvs are used.
 set -u
-cd "$(dirname "$0")" || exit 2
-bin=$(cd "${XVS_BIN:-../../build/release}" && pwd) || exit 2
-here=$PWD
+cd "$(dirname "$0")/../.." || exit 2
+bin=$(cd "${XVS_BIN:-build/release}" && pwd) || exit 2
+here=$PWD/tests/tools
 passed=0 failed=0 skipped=0
 dir=$(mktemp -d /tmp/xvs-tools.XXXXXX) || exit 2
 fake=
