@@ -137,7 +137,7 @@ static void on_listener(struct source *source, uint32_t events)
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE) {
             xvsd_out_of_files(x);
-            source_change(&x->poller, source, 0);       /* until a client leaves, or for ever: there is ls(1) */
+            source_change(&x->poller, source, 0);       /* until a client leaves, or control_listen_again() */
         }
         return;
     }
@@ -176,6 +176,12 @@ int control_start(struct xvsd *x, char *why)
     }
     x->control = control;
     return 0;
+}
+
+void control_listen_again(struct xvsd *x)
+{
+    if (x->control && x->control->count < CONTROL_CLIENTS)
+        source_change(&x->poller, &x->control->listener, EPOLLIN);
 }
 
 void control_stop(struct xvsd *x)

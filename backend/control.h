@@ -16,6 +16,8 @@ struct control;
 
 /* 0 or a negative errno; why has RUNDIR_WHY bytes. */
 int  control_start(struct xvsd *x, char *why);
+/* To be called now and then: it stops to accept when there are no descriptors left. */
+void control_listen_again(struct xvsd *x);
 /* Harmless when it was not started. */
 void control_stop(struct xvsd *x);
 

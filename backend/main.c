@@ -73,8 +73,10 @@ static void on_timer(uv_timer_t *timer)
     uint64_t now = xvsd_now(x), next = UINT64_MAX;
 
     x->timer_at = UINT64_MAX;
-    if (x->store_check_at <= now)
+    if (x->store_check_at <= now) {
         check_store(x, now);
+        control_listen_again(x);
+    }
     if (x->rescan_at <= now)
         registry_rescan(x);
     for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
