@@ -11,7 +11,7 @@
  *     bench_xvs hostsink PATH PORT          in dom0: such a sink, for what guests send to that port of the host
  *     bench_xvs idle COUNT SECONDS          COUNT connections that do nothing; prints "ready", and the bytes held before and then
  *     bench_xvs guests FIRST COUNT SECONDS  in dom0 of a hosted Xen: plays that many guests, each with a device that is
- *                                           up and idle; prints "ready", the bytes held for each and those of them that are shared
+ *                                           up and idle; prints "ready", and the bytes that each holds, shared pages included
  *     bench_xvs flood SECONDS               writes to discard without end, with all its might
  *     bench_xvs ping COUNT MEASURE [SPIN]   the 99th percentile of round trips */
 #include <errno.h>
@@ -436,11 +436,6 @@ static void raise_limit(void)
     }
 }
 
-static uint64_t shared_bytes(const struct xvs_options *o)
-{
-    return (uint64_t)o->tx_pool + o->rx_pool;
-}
-
 static void guests(uint32_t first, uint32_t count, unsigned seconds)
 {
     struct xvs **all = calloc(count, sizeof *all);
@@ -465,7 +460,7 @@ static void guests(uint32_t first, uint32_t count, unsigned seconds)
         x = all[i];
         memory += stats().memory;
     }
-    printf("ready %llu %llu\n", (unsigned long long)memory / count, (unsigned long long)shared_bytes(&o));
+    printf("ready %llu\n", (unsigned long long)memory / count);
     fflush(stdout);
     for (double end = bench_now() + seconds; bench_now() < end; ) {
         poll(fds, count, 1000);

@@ -29,7 +29,8 @@ struct xvs *front_open(uint64_t cid)
     x->store_check = LIFE_NEVER;
     list_init(&x->events);
     list_init(&x->gathering);
-    list_init(&x->blocked);
+    list_init(&x->hungry);
+    list_init(&x->fed);
     list_init(&x->listeners);
     source_init(&x->source, SOURCE_DEVICE);
     config.max_conns = x->opt.max_streams;
@@ -75,5 +76,5 @@ void joined_guest(struct xvs *x)
         if (pump_receive(x, now_ms()) < 0)
             joined_fail("the library: %s", x->reason);
         xvs_flush(x);
-    } while (!link_front_arm(&x->link, x->wants_room));
+    } while (!link_front_arm(&x->link, wants_room(x)));
 }
