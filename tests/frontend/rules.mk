@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# rules.mk: tests of the library before a backend by hand, in a hosted Xen that tests/frontend/run.sh starts.
+#     make check-frontend       any VARIANT
+frontend_common := $(B)/obj/tests/frontend/lab.o $(patsubst %,$(B)/obj/tests/hostile/%.o,hosted rawback daemon)
+frontend_tests  := $(patsubst tests/frontend/%.c,$(B)/frontend/%,$(wildcard tests/frontend/test_*.c))
+$(B)/obj/tests/frontend/%.o: test_incs += -Itests/frontend -Itests/hostile
+$(B)/frontend/test_%: $(B)/obj/tests/frontend/test_%.o $(frontend_common) $(B)/obj/tests/harness/harness.o $(B)/libtest.a
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) $(frontend_wrap) -o $@ $^ $(xen_libs) $(cunit_libs)
+
+# test_faults decides which allocation fails, and which descriptor is not to be had.
+$(B)/frontend/test_faults: frontend_wrap := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=epoll_ctl
+
+.PHONY: check-frontend
+check-frontend: xensim $(B)/xvsd $(frontend_tests)
+	tests/frontend/run.sh $(B) $(notdir $(frontend_tests))
