@@ -114,6 +114,8 @@ static void print_pair(const char *key, const json_t *value, int depth)
     if ((json_is_object(value) && json_object_size(value)) || (json_is_array(value) && json_array_size(value))) {
         putchar('\n');
         print_value(value, depth + 1);
+    } else if (json_is_object(value) || json_is_array(value)) {
+        puts(" none");
     } else {
         putchar(' ');
         print_value(value, 0);
