@@ -80,7 +80,8 @@ run_group() {
 	else
 		set -- run "$@"
 	fi
-	"$lab" "$@" "$file" 2>"$out.err" >"$out.out"
+	# Instead of this subshell, so that the trap above ends the lab itself.
+	exec "$lab" "$@" "$file" 2>"$out.err" >"$out.out"
 }
 
 # count PREFIX: results of that sort

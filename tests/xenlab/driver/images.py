@@ -32,7 +32,7 @@ _LIBS = ["-lxenvchan", "-lxenstore", "-lxengnttab", "-lxenevtchn", "-lxentoollog
 # Libraries that the builds of xvs need, sanitised ones included.  libgcc_s is
 # not in any DT_NEEDED of ours: pthread_cancel opens it by name, and xl cancels.
 _GUEST_LIBS = ["libxengnttab.so.1", "libxenevtchn.so.1", "libxenstore.so.4", "libxentoollog.so.1",
-               "libjansson.so.4", "libgcc_s.so.1", "libm.so.6", "libasan.so.8", "libubsan.so.1", "libstdc++.so.6"]
+               "libxenvchan.so.4.17", "libjansson.so.4", "libgcc_s.so.1", "libm.so.6", "libasan.so.8", "libubsan.so.1", "libstdc++.so.6"]
 _DOM0_LIBS = _GUEST_LIBS + ["libuv.so.1", "libinih.so.1", "libsystemd.so.0"]
 
 _XENSTORE_TOOLS = ["chmod", "exists", "list", "ls", "read", "rm", "watch", "write"]

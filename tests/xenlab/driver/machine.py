@@ -120,6 +120,8 @@ class Machine:
             return
         with open(os.path.join(self._workdir, "qemu.log"), errors="replace") as f:
             said = f.read().strip()
+        with open(self.serial_log, errors="replace") as f:
+            said = said or next((line.strip() for line in f if any(fatal in line for fatal in _FATAL)), "")
         raise Problem(f"{what}: QEMU ended (status {status}){': ' + said if said else ''}", self.serial_log)
 
     def _new_serial_text(self):

@@ -17,6 +17,8 @@ GUESTS = ("guest1", "guest2")
 # Generous: a loaded machine emulates at a fraction of its speed.
 BOOT_SECONDS = 180
 
+_KEEP_RUNS_SECONDS = 3600
+
 
 @contextlib.contextmanager
 def lock(say, seconds=600):
@@ -48,6 +50,7 @@ def workdir(keep=None):
         yield os.path.abspath(keep)
         return
     os.makedirs(places.RUNS, exist_ok=True)
+    _forget_old_runs()
     path = tempfile.mkdtemp(dir=places.RUNS)
     try:
         yield path
@@ -55,6 +58,15 @@ def workdir(keep=None):
         raise  # its report names the log in here
     else:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _forget_old_runs():
+    """What failed runs left to look at, and runs that were killed."""
+    for name in os.listdir(places.RUNS):
+        path = os.path.join(places.RUNS, name)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - os.stat(path).st_mtime > _KEEP_RUNS_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def ensure(say):
