@@ -113,10 +113,15 @@ unit-tests: $(unit_tests)
 check-unit: unit-tests
 	tests/run.sh $(unit_tests)
 
+# Those with threads are what the thread sanitizer is for.
+threaded_tests := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell grep -l pthread tests/unit/test_*.c 2>/dev/null))
+check-threads: $(threaded_tests)
+	tests/run.sh $(threaded_tests)
+
 -include $(wildcard tools/xensim/rules.mk backend/rules.mk tests/*/rules.mk dist/rules.mk rules.mk)
 
 # ---- all of it: tests/all.sh names the parts, runs each and adds up ----------------------------------
-.PHONY: check-unit test check demo
+.PHONY: check-unit check-threads test check demo
 test:
 	tools/deps.sh build test lab
 	tests/all.sh full

@@ -63,7 +63,7 @@ part() {
     fi
     if [ "$f" -gt 0 ]; then
         # What failed, with what was printed around it; the end too, where a build breaks.
-        grep -E -A 25 '^FAIL' "$logs/$name.log" | head -n 300
+        grep -E -A 25 '^FAIL' "$logs/$name.log" | awk '!/^FAIL/ || !seen[$0]++' | head -n 300
         echo "-- the end of $logs/$name.log:"
         tail -n 30 "$logs/$name.log"
     fi
@@ -93,15 +93,15 @@ full)
     part model       300 'tests/model/*.c' "$make" -j2 --no-print-directory check-model
     part layers      120 rules.mk "$make" --no-print-directory check-layers
     part unit-asan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=asan check-unit
-    part unit-tsan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=tsan check-unit
-    part fuzz        600 'tests/fuzz/*.c' "$make" -j2 --no-print-directory check-fuzz
+    part unit-tsan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=tsan check-threads
+    part fuzz        600 'tests/fuzz/*.c' "$make" -j2 --no-print-directory FUZZ_SECONDS=8 check-fuzz
     part hostile     600 'tests/hostile/*.c' "$make" -j2 --no-print-directory check-hostile
     part xensim      600 'tests/xensim/run.sh' "$make" -j2 --no-print-directory check-xensim
     part tools       600 'tests/tools/*' "$make" -j2 --no-print-directory check-tools
     part install     300 frontend/man/xvs.3 "$make" -j2 --no-print-directory check-install
     part e2e         900 $whole "$make" -j2 --no-print-directory check-e2e
     part e2e-asan    900 $whole "$make" -j2 --no-print-directory VARIANT=asan check-e2e-some
-    part e2e-tsan    900 $whole "$make" -j2 --no-print-directory VARIANT=tsan check-e2e-some
+    part e2e-tsan    900 $whole "$make" -j2 --no-print-directory VARIANT=tsan check-e2e-short
     part demo        300 $whole "$make" --no-print-directory demo
     part guard       300 'tests/bench/rules.mk' "$make" -j2 --no-print-directory check-bench
     part xen        1500 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen

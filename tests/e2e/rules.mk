@@ -2,7 +2,8 @@
 # rules.mk: the suite that exchanges bytes (tests/e2e/run.sh), on hosted Xen.  On real Xen it is part of check-xen.
 #     make check-e2e            everything; E2E='30 test_guest_to_guest' runs only that
 #     make check-e2e-short      the part for daily work
-#     make check-e2e-some       everything with fewer bytes and streams, for VARIANT=asan and tsan
+#     make check-e2e-some       everything with fewer bytes and streams, for VARIANT=asan
+#     make check-e2e-short VARIANT=tsan
 # The helpers are built like an agent of somebody else: over the public header and the shared library.
 E2E ?=
 e2e_helpers := $(B)/e2e/e2e_guest $(B)/e2e/e2e_host
@@ -25,7 +26,7 @@ e2e_run = XVS_BIN="$(CURDIR)/$(B)" E2E_XENSIM="$(CURDIR)/build/xensim/bin" $(1) 
 check-e2e: all e2e-helpers xensim
 	$(call e2e_run,)
 check-e2e-short: all e2e-helpers xensim
-	$(call e2e_run,E2E_SHORT=1)
+	$(call e2e_run,E2E_SHORT=1 E2E_SLOW=$(if $(filter release,$(VARIANT)),1,4))
 # Sanitizers cost up to ten times, and their reports are what is looked for, not figures.
 check-e2e-some: all e2e-helpers xensim
 	$(call e2e_run,E2E_BULK=16777216 E2E_MANY=300 E2E_SLOW=4)
