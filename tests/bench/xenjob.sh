@@ -51,8 +51,9 @@ is_wanted() {
 
 vchan() { # MEASURE
 	path=/local/domain/0/data/bench-vchan
+	: >/tmp/server
 	# shellcheck disable=SC2046 # words
-	env $(bench_env "$1" libxenvchan) bench_vchan server "$(domid guest1)" $path >/tmp/server 2>&1 </dev/null &
+	env $(bench_env "$1" libxenvchan) bench_vchan server "$(domid guest1)" $path >>/tmp/server 2>&1 </dev/null &
 	server=$!
 	until grep -q ready /tmp/server; do
 		kill -0 $server 2>/dev/null || {

@@ -18,6 +18,7 @@ NEEDS = {
     "guest_to_guest": ("stream_64k", "guest_to_host"),
     "guest_to_host": ("stream_64k",),
     "streams_10k": ("stream_64k",),
+    "flood_ping_p99": ("flood_ping_p99_alone",),
 }
 
 # Which processor has what, for the report.  A is the first of a pair and B the second; both are the same in same-cpu.
