@@ -164,8 +164,7 @@ void lab_take(struct far *f, bool hold)
         else
             link_back_done(&back.link, r.id);
     }
-    EQ(n, 0);
-    REQUIRE(n == 0);
+    REQUIRE(n == 0 && link_back_refill(&back.link) == 0);
     link_back_arm(&back.link, true, 1);
     lab_kick();
 }
