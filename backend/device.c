@@ -258,6 +258,8 @@ void device_refuse(struct device *d, const char *format, ...)
     bool refused = d->life.refuse;
     va_list args;
 
+    if (d->ending)
+        return;
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);

@@ -59,6 +59,7 @@ struct device {
     struct list streams_turn;   /* struct stream.turn: those that can do something */
     struct list thirst;         /* struct stream.turn: those that wait for empty buffers of the guest's */
     struct list holding;        /* struct stream.holding: those with data in their inbox, oldest first */
+    bool ending;                /* delivers its last words: a rule that is broken now is of no interest */
     bool masked;                /* its event was taken and not unmasked */
     uint64_t delivered;         /* bytes that streams have taken out of their inboxes */
     bool moved;                 /* something was done since the last event */

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "control.h"
+#include "farewell.h"
 #include "registry.h"
 #include "serve.h"
 
@@ -281,6 +282,7 @@ static int start(struct xvsd *x)
 static void finish(struct xvsd *x)
 {
     registry_stop(x);
+    farewell_drop_all(x);
     control_stop(x);
     source_remove(&x->poller, &x->store_source);
     store_close(x->store);
@@ -351,6 +353,7 @@ int main(int argc, char **argv)
     x.poller.fd = x.store_source.fd = x.rundir.fd = x.rundir.lock_fd = -1;
     list_init(&x.devices);
     list_init(&x.turns);
+    list_init(&x.farewells);
     if (read_settings(&x))
         return 1;
     if (check) {

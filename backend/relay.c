@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "farewell.h"
 #include "registry.h"
 #include "serve.h"
 
@@ -200,6 +201,9 @@ void relay_lost(struct stream *s)
     struct stream *t = s->twin;
 
     s->twin = t->twin = NULL;
+    if (s->open && s->guest_eof && !s->told_eof && !stream_is_closed(t) && !vconn_is_send_shut(&t->v.c) &&
+        farewell_to_guest(t, s))
+        return;
     if (!stream_is_closed(t))
         vmux_abort(t->device->mux, &t->v, ECONNRESET);
     stream_end(t);

@@ -16,7 +16,7 @@
 int  relay_connect(struct stream *s);
 void relay_event(struct stream *s, unsigned now);
 enum stream_again relay_turn(struct stream *s);
-/* This guest is gone: the other end is reset. */
+/* This guest is gone: the other end is reset, or gets what was sent and ended in order (farewell.h). */
 void relay_lost(struct stream *s);
 
 #endif

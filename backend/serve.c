@@ -10,9 +10,10 @@
 #define SPIN_LOOKS   64         /* at the ring, between two rounds of the loop: some microseconds */
 #define STORM_EVENTS 64u        /* events without work, in a row, that are forgiven */
 #define STORM_MAX_MS 16u        /* between two looks at a guest that goes on */
+#define LAST_TURNS   64         /* rounds of turns for a device that goes away */
 #define LOOK_AGAIN_MS 100u      /* life.h: after an event without work */
 
-/* ---- beginning and end ---- */
+/* ---- the beginning ---- */
 
 static void on_channel(struct source *source, uint32_t events)
 {
@@ -65,31 +66,6 @@ int serve_start(struct device *d)
     }
     device_wake(d);
     return 0;
-}
-
-static void lose(struct vmux_conn *conn, void *arg)
-{
-    (void)arg;
-    if (!conn->released)
-        stream_lost(stream_of(conn));
-}
-
-void serve_stop(struct device *d)
-{
-    if (!d->mux)
-        return;
-    source_remove(&d->x->poller, &d->channel);
-    list_remove(&d->turn);
-    vmux_transport_reset(d->mux, NULL, NULL);
-    vmux_each(d->mux, lose, NULL);
-    vmux_free(d->mux);
-    d->mux = NULL;
-    list_remove(&d->turn);      /* a stream that ended may have asked for a turn */
-    d->count.from_packets += d->back.counters.rx_packets;
-    d->count.from_bytes += d->back.counters.rx_bytes;
-    d->count.to_packets += d->back.counters.tx_packets;
-    d->count.to_bytes += d->back.counters.tx_bytes;
-    d->count.connects++;
 }
 
 /* ---- from the guest ---- */
@@ -331,4 +307,75 @@ void device_serve(struct device *d)
     else
         sleep_now(d);
     xvsd_wake_at(d->x, device_deadline(d));
+}
+
+/* ---- the end ---- */
+
+/* A program in the guest may write, close and exit at once: what it had put into the ring is still delivered, as far as the
+ * readers take it now.  It ends, because nothing is published: at most a ring full of packets can be there. */
+static void last_words(struct device *d)
+{
+    d->ending = true;
+    while (receive(d) > 0)
+        ;
+    for (int n = 0; n < LAST_TURNS && give_turns(d); n++)
+        ;
+    for (struct list *link = d->holding.next, *next; link != &d->holding; link = next) {
+        struct stream *s = container_of(link, struct stream, holding);
+
+        next = link->next;
+        while (s->twin && stream_turn(s->twin) == STREAM_MORE)
+            ;
+    }
+    d->ending = false;
+}
+
+static void lose(struct vmux_conn *conn, void *arg)
+{
+    (void)arg;
+    if (!conn->released)
+        stream_lost(stream_of(conn));
+}
+
+static bool act(struct device *d, const struct vmux_event *ev, const struct link_request *packet);
+
+/* A program that wrote, closed and exited has left packets in the ring: they count.  New connections do not. */
+static void receive_last(struct device *d)
+{
+    struct link_request packet;
+    struct vmux_event ev;
+
+    while (!vmux_is_choked(d->mux) && link_back_recv(&d->back, &packet) > 0) {
+        vmux_rx(d->mux, &packet.hdr, xvsd_now(d->x), &ev);
+        if (ev.kind == VMUX_VIOLATION)
+            return;
+        if (ev.kind == VMUX_OFFER) {
+            vmux_abort(d->mux, ev.conn, ECONNREFUSED);
+            vmux_release(d->mux, ev.conn, xvsd_now(d->x));
+        }
+        if (ev.kind == VMUX_OFFER || !act(d, &ev, &packet))
+            link_back_done(&d->back, packet.id);
+    }
+}
+
+void serve_stop(struct device *d)
+{
+    if (!d->mux)
+        return;
+    if (!d->life.refuse)        /* one that broke a rule is not listened to */
+        receive_last(d);
+    source_remove(&d->x->poller, &d->channel);
+    if (!d->life.refuse)
+        last_words(d);
+    list_remove(&d->turn);
+    vmux_transport_reset(d->mux, NULL, NULL);
+    vmux_each(d->mux, lose, NULL);
+    vmux_free(d->mux);
+    d->mux = NULL;
+    list_remove(&d->turn);      /* a stream that ended may have asked for a turn */
+    d->count.from_packets += d->back.counters.rx_packets;
+    d->count.from_bytes += d->back.counters.rx_bytes;
+    d->count.to_packets += d->back.counters.tx_packets;
+    d->count.to_bytes += d->back.counters.tx_bytes;
+    d->count.connects++;
 }

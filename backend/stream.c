@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "bridge.h"
+#include "farewell.h"
 #include "relay.h"
 #include "serve.h"
 #include "service.h"
@@ -28,6 +29,8 @@ enum stream_again stream_turn(struct stream *s)
 {
     if (s->service)
         return service_turn(s);
+    if (s->farewell)
+        return farewell_turn(s);
     return s->twin ? relay_turn(s) : bridge_turn(s);
 }
 
@@ -61,7 +64,7 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
         vmux_consumed(d->mux, &s->v, packet->hdr.len);
     }
     s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
-    if (s->service)
+    if (s->service || s->farewell)
         stream_wake(s);
     else if (s->twin)
         relay_event(s, now);
@@ -103,6 +106,7 @@ void stream_end(struct stream *s)
     stream_discard(s);
     list_remove(&s->turn);
     promise_end(&d->promises, &s->promise);
+    farewell_end(s);
     bridge_close(s);
     vmux_release(d->mux, &s->v, xvsd_now(d->x));
     device_wake(d);
@@ -110,9 +114,12 @@ void stream_end(struct stream *s)
 
 void stream_lost(struct stream *s)
 {
-    stream_discard(s);
-    list_remove(&s->turn);
-    bridge_close(s);
+    if (s->socket.fd >= 0 && s->open && s->guest_eof && !s->host_deaf && !inbox_is_empty(&s->inbox))
+        farewell_to_host(s);
     if (s->twin)
         relay_lost(s);
+    stream_discard(s);
+    list_remove(&s->turn);
+    farewell_end(s);
+    bridge_close(s);
 }

@@ -10,7 +10,7 @@
  *     stream_event()       a packet of its came, or a deadline
  *     stream_lost()        the device goes away
  *
- * What differs between the kinds is in bridge.c, relay.c and service.c. */
+ * What differs between the kinds is in bridge.c, relay.c and service.c; farewell.c is for those whose guest went away. */
 #ifndef XVSD_STREAM_H
 #define XVSD_STREAM_H
 
@@ -35,6 +35,7 @@ struct stream {
     struct promise promise;     /* what we may promise its guest: for a bridged one, buf_alloc */
     struct stream *twin;        /* the other guest's record of a relayed connection */
     struct source socket;       /* of a bridged one */
+    struct farewell *farewell;  /* what is left of a twin that is gone, or NULL */
     uint8_t service;            /* the port of one of the daemon's own services, or 0 */
     bool open;                  /* both ends have agreed to it */
     bool readable, writable;    /* the socket, as far as we know */

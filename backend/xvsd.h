@@ -7,6 +7,7 @@
  *     map.c        its pages and its event channel       serve.c     its work, a bounded piece at a time
  *     stream.c     one connection                        bridge.c    …to a UNIX socket
  *     greet.c      …from a host program                  relay.c     …to another guest
+ *     service.c    …to the daemon itself                farewell.c  …whose guest went away
  *     inbox.c      data that waits for its reader        control.c, verbs.c    questions and commands
  *     poller.c     descriptors                           journal.c   words
  *
@@ -48,6 +49,7 @@ struct xvsd {
     uint64_t declined[(PATHS_DOMID + 63) / 64];     /* domids that are to have no device of their own accord */
     struct list devices;        /* struct device.link */
     struct list turns;          /* struct device.turn */
+    struct list farewells;      /* struct farewell.link */
     uint64_t started;           /* ms */
     uint64_t stop_at;           /* ms: when a stop becomes impatient; 0 while not stopping */
     bool out_of_files;          /* said once */

@@ -483,6 +483,27 @@ static void a_frontend_that_dies_is_let_go(void)
     comes_back();
 }
 
+/* An agent that answered, closed and exited at once lost its answer now and then: its process was gone before the daemon
+ * had read the ring. */
+static void what_a_frontend_sent_before_it_died_is_delivered(void)
+{
+    char got[200] = "";
+
+    for (int round = 0; round < 20; round++) {
+        fresh();
+        REQUIRE(rawfront_connect(&bad) == 0);
+        open_stream();
+        memset(bad.tx_pool, 'w', RAWFRONT_POOL * VSOCKIF_PAGE_SIZE);
+        send_data(100);
+        send_data(50);
+        ring_publish(&bad.tx);      /* no notification: only its death tells */
+        rawfront_unshare(&bad);
+        EQ(host_read(bad_stream, got, sizeof got), 150);
+        EQ(got[149], 'w');
+        close_stream();
+    }
+}
+
 static void the_daemon_still_stops_in_order(void)
 {
     close(good_stream);
@@ -514,7 +535,8 @@ static const struct test tests[] = {
     TEST(data_beyond_the_credit), TEST(consuming_what_was_never_sent), TEST(a_tx_id_in_flight_twice),
     TEST(a_guest_that_takes_no_resets_holds_only_itself_up), TEST(single_bytes_to_a_reader_that_stands_still),
     TEST(events_without_work_are_heard_less_and_less), TEST(connect_and_disconnect_in_a_tight_loop),
-    TEST(a_frontend_that_dies_is_let_go), TEST(the_daemon_still_stops_in_order)
+    TEST(a_frontend_that_dies_is_let_go), TEST(what_a_frontend_sent_before_it_died_is_delivered),
+    TEST(the_daemon_still_stops_in_order)
 };
 
 int main(int argc, char **argv)
