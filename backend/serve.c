@@ -337,35 +337,12 @@ static void lose(struct vmux_conn *conn, void *arg)
         stream_lost(stream_of(conn));
 }
 
-static bool act(struct device *d, const struct vmux_event *ev, const struct link_request *packet);
-
-/* A program that wrote, closed and exited has left packets in the ring: they count.  New connections do not. */
-static void receive_last(struct device *d)
-{
-    struct link_request packet;
-    struct vmux_event ev;
-
-    while (!vmux_is_choked(d->mux) && link_back_recv(&d->back, &packet) > 0) {
-        vmux_rx(d->mux, &packet.hdr, xvsd_now(d->x), &ev);
-        if (ev.kind == VMUX_VIOLATION)
-            return;
-        if (ev.kind == VMUX_OFFER) {
-            vmux_abort(d->mux, ev.conn, ECONNREFUSED);
-            vmux_release(d->mux, ev.conn, xvsd_now(d->x));
-        }
-        if (ev.kind == VMUX_OFFER || !act(d, &ev, &packet))
-            link_back_done(&d->back, packet.id);
-    }
-}
-
 void serve_stop(struct device *d)
 {
     if (!d->mux)
         return;
-    if (!d->life.refuse)        /* one that broke a rule is not listened to */
-        receive_last(d);
     source_remove(&d->x->poller, &d->channel);
-    if (!d->life.refuse)
+    if (!d->life.refuse)        /* one that broke a rule is not listened to */
         last_words(d);
     list_remove(&d->turn);
     vmux_transport_reset(d->mux, NULL, NULL);
