@@ -12,12 +12,6 @@
 
 #include "lab.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOWLY 10
-#else
-#define SLOWLY 1
-#endif
-
 static struct far a;
 static uint8_t data[1 << 20];
 
@@ -465,26 +459,22 @@ static void a_time_out_of_nothing_still_takes_in_what_has_come(void)
 static void an_idle_device_does_not_spin_before_a_deadline(void)
 {
     struct xvs_stream *s;
-    struct timespec before, after;
-    int64_t us;
+    unsigned wakes = 0;
 
     lab_stop();
     options.connect_timeout = 20;
-    options.spin = 0;
     lab_start();
-    lab_events();
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
     for (int i = 0; i < 10; i++) {
         REQUIRE(xvs_connect(x, XVS_CID_HOST, 5, &s) == 0);
-        while (!xvs_stream_error(s))
-            xvs_wait(x, 1000);
+        for (; !xvs_stream_error(s); wakes++) {
+            REQUIRE(lab_poll(1000));
+            xvs_process(x);
+        }
         EQ(xvs_stream_error(s), -ETIMEDOUT);
         xvs_stream_close(s);
         lab_take(NULL, false);
     }
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-    us = (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
-    CU_ASSERT_TRUE(us < SLOWLY * 5000);
+    CU_ASSERT_TRUE(wakes < 50);
     lab_stop();
 }
 
