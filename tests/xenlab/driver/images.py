@@ -217,6 +217,7 @@ def _dom0(out):
         image.library(name)
     for name in _XEN_TOOLS:
         image.program(f"{_XEN_BIN}/{name}", _pkg(_XEN_BIN, name))
+    image.program("usr/bin/socat", _pkg("usr/bin/socat"))
     image.tree("etc/xen/scripts", _pkg("etc/xen/scripts"))
     # Memory is fixed on the hypervisor's command line.
     image.data("etc/xen/xl.conf", b'autoballoon="off"\n')

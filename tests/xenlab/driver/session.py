@@ -117,7 +117,7 @@ def run_shell(m, workdir):
     """A dom0 shell on this terminal, until it exits or ctrl-] is typed."""
     if not sys.stdin.isatty():
         raise Problem("a shell needs a terminal")
-    size = os.get_terminal_size()
+    size = shutil.get_terminal_size()
     m.tell(f"shell {size.lines} {size.columns} {os.environ.get('TERM', 'vt100')}")
     saved = termios.tcgetattr(0)
     try:
