@@ -611,6 +611,7 @@ int main(int argc, char **argv)
         guests((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]), (unsigned)atoi(argv[4]));
     else
         bench_die("usage: bench_xvs stream SIZE [copy|zerocopy] [CID PORT] | rtt [SPIN] | connects | streams COUNT | sink PORT | "
-                  "hostsock PATH PORT | hostsink PATH PORT | idle COUNT SECONDS | guests FIRST COUNT SECONDS | flood SECONDS | ping COUNT MEASURE [SPIN]");
+                  "hostsock PATH PORT | hostsink PATH PORT | idle COUNT SECONDS | guests FIRST COUNT SECONDS | "
+                  "flood SECONDS | ping COUNT MEASURE [SPIN]");
     return 0;
 }

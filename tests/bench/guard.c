@@ -2,8 +2,8 @@
 /* guard.c: what guard.sh counts under callgrind: the daily work of the library and of the daemon, one piece at a time.
  *
  * Both ends run here, over ordinary memory (joined.h); collecting is on only within the part that a case is about.
- * Each case warms up, then repeats its steps ITERATIONS times, then dumps the counts under its name.  On standard output, for each
- * case: its name, how often it ran, and the bytes that memcpy moved meanwhile. */
+ * Each case warms up, then repeats its steps ITERATIONS times, then dumps the counts under its name.  On standard
+ * output, for each case: its name, how often it ran, and the bytes that memcpy moved meanwhile. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,9 +8,9 @@
  *     joined_settle()                      all of them, until everyone is quiet
  *
  * All files of the library and of the daemon are the real ones, but main.c and map.c of the daemon: joined_back.c and
- * joined_xen.c stand in for those and for Xen's libraries.  A connection to a port of the host goes to a socketpair, whose other end
- * joined_host() gives.  So the same steps cost the same instructions each time, and every byte of memory can be
- * counted. */
+ * joined_xen.c stand in for those and for Xen's libraries.  A connection to a port of the host goes to a socketpair,
+ * whose other end joined_host() gives.  So the same steps cost the same instructions each time, and every byte of
+ * memory can be counted. */
 #ifndef XVS_JOINED_H
 #define XVS_JOINED_H
 

@@ -34,7 +34,8 @@ def parse():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--quick", action="store_true", help="one round, little data: to see that it works")
     p.add_argument("--placement", action="append", choices=measures.PLACEMENTS, help="only this one; may be given again")
-    p.add_argument("--only", action="append", metavar="MEASURE", help="only this one and what it is compared with; may be given again")
+    p.add_argument("--only", action="append", metavar="MEASURE",
+                   help="only this one and what it is compared with; may be given again")
     p.add_argument("--rounds", type=int, metavar="N", help="of all measures (5)")
     p.add_argument("--scale", type=float, metavar="F", help="of the amounts in the programs (0.5)")
     p.add_argument("--json", metavar="FILE", default="build/bench.json", help="figures (build/bench.json)")

@@ -121,6 +121,7 @@ one_round() {
 modprobe -a xen-gntalloc xen-gntdev xen-evtchn 2>/dev/null
 on guest1 modprobe -a xen-gntalloc xen-gntdev xen-evtchn 2>/dev/null </dev/null
 settings 20
+# shellcheck disable=SC3045 # busybox has it
 ulimit -n 4096
 xvsd --config "$conf" >"$OUT/xvsd.log" 2>&1 </dev/null &
 daemon=$!

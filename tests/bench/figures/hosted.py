@@ -30,7 +30,8 @@ class Host:
         self.up = False
         command = [XENSIM, "start", "--while", str(os.getpid())]
         command += ["--guests", str(count)] if count else []
-        done = subprocess.run([*command, self.dir, *guests], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, self.dir, *guests], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
         if done.returncode:
             raise Failed(f"hosted Xen does not start: {done.stderr.strip()}")
         self.up = True

@@ -30,7 +30,7 @@ WHERE = {
     "rtt_sleep": "spinning off at both ends (spin_us = 0); the guest on A, the daemon on B",
     "rtt_spin": "spinning for up to 1000 us at both ends; the guest on A, the daemon on B",
     "flood_ping_p99": "spinning off; the guest that pings and the one that floods on A, the daemon on B",
-    "bytes_per_guest": "the daemon's own memory, with what the stand-ins for Xen's libraries need; the library's with all shared pages",
+    "bytes_per_guest": "the daemon's own memory, with what the stand-ins for Xen's libraries need; the library's with its pages",
     "guests_200": "the sender on A, the daemon on B; 200 guests with a device that is up and idle",
 }
 

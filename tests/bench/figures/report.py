@@ -146,7 +146,8 @@ def table(entries, notes, colour=False):
     lines = _aims(book, colour)
     for column in book.columns:
         lines += _figures(book, column)
-    lines += ["", "How they were taken: A and B are the two processors of two-cpus, and one in same-cpu; in scheduler nothing is pinned."]
+    lines += ["", "How they were taken: A and B are the two processors of two-cpus, and one in same-cpu; in scheduler nothing is "
+                  "pinned."]
     lines += [f"  {measure:{max(map(len, measures.WHERE))}}  {text}" for measure, text in measures.WHERE.items()]
     lines += [""] + notes
     return "\n".join(lines)
