@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <xenstore.h>
+#include <xentoollog.h>
 
 #define LOCK_DIR "/run/lab"
 #define FAILED 255
@@ -36,6 +37,7 @@
 #define FREE_WORKER_SECONDS 30
 
 static struct xs_handle *xs;
+static xentoollog_logger *quiet;        /* a connection that fails is tried again */
 
 static int64_t now_ms(void)
 {
@@ -127,7 +129,7 @@ static struct libxenvchan *try_worker(int domid, int slot)
 	if (fd < 0)
 		return NULL;
 	snprintf(path, sizeof(path), "/local/domain/%d/" LAB_WORKER_PATH, domid, slot);
-	vchan = libxenvchan_client_init(NULL, domid, path);
+	vchan = libxenvchan_client_init(quiet, domid, path);
 	still = read_turn(domid, slot);
 	if (vchan && (!still || strcmp(still, turn))) {
 		/* The worker was replaced meanwhile: this may be half of its
@@ -326,6 +328,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "labctl: cannot reach xenstored: %m\n");
 		return FAILED;
 	}
+	quiet = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
 	mkdir(LOCK_DIR, 0700);
 	if (!strcmp(verb, "exec") && argc > 3)
 		return cmd_exec(argv[2], argv + 3);

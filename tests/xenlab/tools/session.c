@@ -18,18 +18,18 @@
 #include <xenstore.h>
 
 #define MAX_ARGS 256
-#define CLOSE_TIMEOUT_MS 10000          /* for the client to close after the exit status */
 #define NO_CLIENT_YET 2                 /* libxenvchan_ring's cli_live, as a new server sets it */
 
 struct worker {
 	int slot;
 	unsigned int turn;
 	struct xs_handle *xs;
+	struct libxenvchan *vchan;
 };
 
 struct session {
 	struct libxenvchan *vchan;
-	struct frame_reader reader;
+	struct frame_reader *reader;
 	pid_t pid;
 	int pidfd;                      /* readable when the command has ended */
 	int in, out, err;               /* our ends of its pipes, -1 once closed */
@@ -56,35 +56,42 @@ static int announce(struct worker *w)
 	return xs_write(w->xs, XBT_NULL, path, value, strlen(value)) ? 0 : -errno;
 }
 
-/* Makes the vchan ready for another client, which saves making a new one: in
- * emulation that is the dearest part of a session.  False when anything is left
- * in it; the worker then ends and a new one starts afresh. */
-static bool reuse(struct libxenvchan *vchan)
+/* Waits for a client's command: 0 and the ARGV frame, or -errno when the vchan
+ * cannot be used any more.
+ *
+ * One vchan serves client after client, which saves making a new one: in
+ * emulation that is the dearest part of a session.  A client that closed leaves
+ * cli_live at 0; it is set back and the worker announced.  The kernel clears it
+ * once more when it unmaps the client's pages, which can come after that: then
+ * all is done again, and labctl, which reads the turn before and after it
+ * connects, tries again. */
+static int next_command(struct worker *w, struct frame_reader *reader)
 {
-	struct pollfd fd = { .fd = libxenvchan_fd_for_select(vchan), .events = POLLIN };
-	char rest[1024];
-	int ready;
+	struct libxenvchan *vchan = w->vchan;
+	int got, err;
 
-	while (libxenvchan_is_open(vchan))
-		if (poll(&fd, 1, CLOSE_TIMEOUT_MS) <= 0 || libxenvchan_wait(vchan) < 0)
-			return false;
-	while ((ready = libxenvchan_data_ready(vchan)) > 0)
-		libxenvchan_read(vchan, rest, (size_t)ready < sizeof(rest) ? (size_t)ready : sizeof(rest));
-	if (libxenvchan_buffer_space(vchan) != FRAME_RING)
-		return false;
-	vchan->ring->cli_live = NO_CLIENT_YET;
-	return true;
-}
-
-/* 0 or -errno: blocks until a whole frame is there. */
-static int recv_wait(struct session *s)
-{
-	int got;
-
-	while ((got = frame_recv(s->vchan, &s->reader)) == 0)
-		if (libxenvchan_wait(s->vchan) < 0)
+	for (;;) {
+		got = frame_recv(vchan, reader);
+		if (got == 1 && reader->frame.type == FRAME_ARGV)
+			return 0;
+		if (got == 1)
+			continue;       /* input that the last command did not want */
+		if (got == -EPIPE) {
+			/* Half a frame, or one that nobody took: the next
+			 * client must not find it. */
+			if (reader->have_header || libxenvchan_data_ready(vchan) > 0 ||
+			    libxenvchan_buffer_space(vchan) != FRAME_RING)
+				return -EPIPE;
+			vchan->ring->cli_live = NO_CLIENT_YET;
+			err = announce(w);
+			if (err)
+				return err;
+		} else if (got < 0) {
+			return got;
+		}
+		if (libxenvchan_wait(vchan) < 0)
 			return -EPIPE;
-	return got < 0 ? got : 0;
+	}
 }
 
 static _Noreturn void become_command(char *data, size_t len, int in, int out, int err)
@@ -110,10 +117,10 @@ static _Noreturn void become_command(char *data, size_t len, int in, int out, in
 
 static int start_command(struct session *s)
 {
-	struct frame *frame = &s->reader.frame;
+	struct frame *frame = &s->reader->frame;
 	int in[2], out[2], err[2];
 
-	if (frame->type != FRAME_ARGV || !frame->len || frame->data[frame->len - 1])
+	if (!frame->len || frame->data[frame->len - 1])
 		return -EPROTO;
 	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
 		return -errno;
@@ -138,7 +145,7 @@ static int start_command(struct session *s)
 /* Takes frames until the command's pipe is full or there are none. */
 static int take_input(struct session *s)
 {
-	struct frame *frame = &s->reader.frame;
+	struct frame *frame = &s->reader->frame;
 	ssize_t done;
 	int got;
 
@@ -154,7 +161,7 @@ static int take_input(struct session *s)
 		}
 		if (s->input_ended)
 			close_fd(&s->in);
-		got = frame_recv(s->vchan, &s->reader);
+		got = frame_recv(s->vchan, s->reader);
 		if (got <= 0)
 			return got;
 		if (frame->type == FRAME_STDIN_END) {
@@ -227,16 +234,14 @@ static int serve(struct session *s)
 	}
 }
 
-/* 0 when the client took everything up to the exit status. */
-static int run_session(struct libxenvchan *vchan)
+/* 0 when everything up to the exit status was sent. */
+static int run_command(struct worker *w, struct frame_reader *reader)
 {
-	struct session s = { .vchan = vchan, .in = -1, .out = -1, .err = -1, .pidfd = -1 };
+	struct session s = { .vchan = w->vchan, .reader = reader, .in = -1, .out = -1, .err = -1, .pidfd = -1 };
 	int status = 0, res;
 	int32_t code;
 
-	res = recv_wait(&s);
-	if (!res)
-		res = start_command(&s);
+	res = start_command(&s);
 	if (res)
 		return res;
 	res = serve(&s);
@@ -247,7 +252,7 @@ static int run_session(struct libxenvchan *vchan)
 	waitpid(s.pid, &status, 0);
 	code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	if (!res)
-		res = frame_send(vchan, FRAME_EXIT, &code, sizeof(code));
+		res = frame_send(w->vchan, FRAME_EXIT, &code, sizeof(code));
 	close_fd(&s.in);
 	close_fd(&s.out);
 	close_fd(&s.err);
@@ -258,26 +263,26 @@ static int run_session(struct libxenvchan *vchan)
 int session_loop(int slot)
 {
 	struct worker w = { .slot = slot };
-	struct libxenvchan *vchan;
+	struct frame_reader reader = { 0 };
 	char path[64];
 
 	/* A turn of a worker that died must not lead anybody to the nodes of a
-	 * vchan that is only half written: dom0 reads it before and after. */
+	 * vchan that is only half written. */
 	w.xs = xs_open(0);
 	snprintf(path, sizeof(path), LAB_WORKER_PATH "/turn", slot);
 	if (w.xs)
 		xs_rm(w.xs, XBT_NULL, path);
 	snprintf(path, sizeof(path), LAB_WORKER_PATH, slot);
-	vchan = libxenvchan_server_init(NULL, 0, path, FRAME_RING, FRAME_RING);
-	if (!vchan || !w.xs) {
+	w.vchan = libxenvchan_server_init(NULL, 0, path, FRAME_RING, FRAME_RING);
+	if (!w.vchan || !w.xs) {
 		fprintf(stderr, "labagent: cannot offer vchan %d: %m\n", slot);
 		return -EIO;
 	}
-	vchan->blocking = 1;
-	do {
-		if (announce(&w))
-			return -EIO;
-	} while (!run_session(vchan) && reuse(vchan));
-	libxenvchan_close(vchan);
+	w.vchan->blocking = 1;
+	if (announce(&w))
+		return -EIO;
+	while (!next_command(&w, &reader) && !run_command(&w, &reader))
+		;
+	libxenvchan_close(w.vchan);
 	return 0;
 }
