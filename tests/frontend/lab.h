@@ -92,6 +92,9 @@ struct xvs_stream *lab_connect(struct far *f, uint32_t host_port, uint32_t alloc
 /* Its last packet leaves and the far end forgets it. */
 void lab_close(struct far *f, struct xvs_stream *s);
 
+/* The library's connection to xenstored dies, without a word to it. */
+void lab_break_store(void);
+
 /* One number of domain domid in "xensim ls --json": "granted", "ports", "handles", "revoked". */
 long lab_count(unsigned domid, const char *what);
 
