@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# lab: timeout=600
+#
+# xvs and libxenvchan, from the same guest to dom0 in the same run, in turns.  A
+# test fails only when bytes do not flow: emulation decides no timing.  `make
+# bench-xen` takes more figures, with the spread of each.
+. ./lib.sh
+
+export BENCH_RUNS=1 BENCH_SCALE=0.008
+rounds=5
+
+# take FILE cmd...: its lines "MEASURE SUBJECT VALUE UNIT" are added to the file.
+take() {
+	file=$1
+	shift
+	timeout 60 "$@" >/tmp/lines 2>/tmp/why </dev/null || fail "$*: $(tail -n 1 /tmp/why)"
+	sed -n 's/^{"measure":"\([^"]*\)","subject":"\([^"]*\)","value":\([^,]*\),"unit":"\([^"]*\)".*/\1 \2 \3 \4/p' /tmp/lines >>"$file"
+	[ -s "$file" ] || fail "$*: no figures"
+}
+
+vchan() { # MEASURE FILE
+	path=/local/domain/0/data/yardstick
+	: >/tmp/server
+	BENCH_ONLY=$1 bench_vchan server "$(domid guest1)" $path >/tmp/server 2>&1 </dev/null &
+	server=$!
+	wait_for 20 "bench_vchan serves" grep -q ready /tmp/server
+	take "$2" on guest1 env BENCH_RUNS=$BENCH_RUNS BENCH_SCALE=$BENCH_SCALE BENCH_ONLY="$1" bench_vchan client $path
+	wait_for 10 "its server ends" sh -c "! kill -0 $server 2>/dev/null" || kill $server
+	xenstore-rm $path 2>/dev/null
+}
+
+xvs_does() { # FILE VERB...
+	file_=$1
+	shift
+	take "$file_" on guest1 env BENCH_RUNS=$BENCH_RUNS BENCH_SCALE=$BENCH_SCALE bench_xvs "$@"
+}
+
+daemon() { # SPIN-US: as it says for the moment between rings, and with services to measure against
+	printf '[daemon]\nservices = yes\nlog_level = warning\nspin_us = %s\n' "$1" >/tmp/xvsd.conf
+	xvsd --config /tmp/xvsd.conf >/tmp/xvsd.log 2>&1 </dev/null &
+	xvsd=$!
+	wait_for 20 "xvsd answers" sh -c 'xvs ls >/dev/null 2>&1'
+}
+
+# The next test starts its own: this one must have let go of the run directory.
+no_daemon() {
+	kill $xvsd
+	wait $xvsd
+}
+
+median() { # FILE MEASURE SUBJECT
+	sed -n "s/^$2 $3 \([^ ]*\) .*/\1/p" "$1" | sort -g | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : "none" }'
+}
+
+# compare FILE MEASURE UNIT: both medians and what xvs is of libxenvchan.
+compare() {
+	x=$(median "$1" "$2" xvs) v=$(median "$1" "$2" libxenvchan)
+	[ "$x" != none ] && [ "$v" != none ] || fail "$2 has no figures"
+	figure "$2: xvs $x $3, libxenvchan $v $3, ratio $(awk "BEGIN { printf \"%.2f\", $x / $v }") (medians of $rounds)"
+}
+
+is_here() {
+	[ -x "$XVS_BIN/bench_xvs" ] && [ -x "$XVS_BIN/bench_vchan" ] || skip "needs build/release/bench in XVS_BIN (make bench-programs)"
+}
+
+test_streams_of_64_kib() { # limit 240
+	is_here
+	daemon 20
+	: >/tmp/stream
+	for _ in $(seq $rounds); do
+		xvs_does /tmp/stream stream 65536
+		vchan stream_64k /tmp/stream
+	done
+	compare /tmp/stream stream_64k MB/s
+	compare /tmp/stream notifications_per_mib 1/MiB
+	# For the log: what the daemon itself counted.
+	xvs ls
+	no_daemon
+}
+
+test_round_trips_that_sleep() { # limit 240
+	is_here
+	daemon 0
+	: >/tmp/rtt
+	for _ in $(seq $rounds); do
+		xvs_does /tmp/rtt rtt 0
+		vchan rtt_sleep /tmp/rtt
+	done
+	compare /tmp/rtt rtt_sleep us
+	no_daemon
+}
+
+run_tests "$@"
