@@ -115,9 +115,29 @@ static int look(struct xvs *x, uint64_t now)
 
 /* ---- acting ---- */
 
+/* 0 if it cannot be found out. */
+static uint32_t own_domid(const struct xvs *x)
+{
+    char text[16];
+    uint32_t domid;
+
+    return store_read(x->store, "domid", text, sizeof text) > 0 && parse_u32("", text, 0, PATHS_DOMID - 1, &domid, NULL) == 0
+               ? domid : 0;
+}
+
+/* A restored guest has another domid. */
+void bus_judge_share(struct xvs *x)
+{
+    uint32_t domid;
+
+    if (x->store && x->share.own_domid && (domid = own_domid(x)) && domid != x->share.own_domid)
+        x->share.restored = true;
+}
+
 static int act_unshare(struct xvs *x)
 {
     device_poll(x, &x->evtchn_fd, -1, POLL_EVTCHN);
+    bus_judge_share(x);
     share_close(&x->share);
     x->byte_check = LIFE_NEVER;
     return 0;
@@ -144,6 +164,7 @@ static int act_share(struct xvs *x)
         device_reason(x, "cannot %s domain %u: %s", what, x->back_domid, strerror(-err));
         return err;
     }
+    x->share.own_domid = own_domid(x);
     link_front_init(&x->link, &x->share.mem);
     link_front_publish(&x->link);
     nodes.control_ref = x->share.control_ref;

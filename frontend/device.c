@@ -253,6 +253,7 @@ void xvs_close(struct xvs *x)
         pump_reset(x);
     if (x->mux)
         vmux_free(x->mux);
+    bus_judge_share(x);
     share_close(&x->share);
     if (x->store)
         bus_close(x);

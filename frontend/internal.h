@@ -78,6 +78,8 @@ struct share {
     uint32_t control_ref;
     struct link_memory mem;
     uint32_t ring_pages, tx_pages, rx_pages;
+    uint32_t own_domid;         /* when this was shared; 0 if it is not known */
+    bool restored;              /* since then the guest was saved and restored: see share_close() */
 };
 
 struct xvs {
@@ -158,12 +160,16 @@ int owner_lock(const char *run_dir, unsigned device, long *pid, char *path, size
 int  share_probe(const char **what);
 int  share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
                 const char **what);
+/* If the guest was restored, port and control page stay as they are until the process ends: Linux has forgotten the port, and
+ * to unbind it is a BUG() that kills the caller (drivers/xen/evtchn.c, seen with 6.1). */
 void share_close(struct share *s);
 bool share_is_live(const struct share *s);
 
 /* bus.c */
 int  bus_open(struct xvs *x);
 void bus_close(struct xvs *x);
+/* Before share_close(): sets share.restored. */
+void bus_judge_share(struct xvs *x);
 /* Looks at xenstore if it has something to say, and does what the life cycle asks for. */
 void bus_run(struct xvs *x, bool look, uint64_t now);
 uint64_t bus_deadline(const struct xvs *x);

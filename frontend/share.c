@@ -137,15 +137,15 @@ void share_close(struct share *s)
         xengntshr_unshare(s->gntshr, s->mem.rx_ring, s->ring_pages);
     if (s->mem.tx_ring)
         xengntshr_unshare(s->gntshr, s->mem.tx_ring, s->ring_pages);
-    if (s->control) {
+    if (s->control && !s->restored) {
         shm_store_byte(&s->control->front_live, 0);
         xengntshr_unshare(s->gntshr, s->control, 1);
     }
     if (s->gntshr)
         xengntshr_close(s->gntshr);
-    if (s->has_port)
+    if (s->has_port && !s->restored)
         xenevtchn_unbind(s->evtchn, s->port);
-    if (s->evtchn)
+    if (s->evtchn && !s->restored)
         xenevtchn_close(s->evtchn);
     memset(s, 0, sizeof *s);
 }
