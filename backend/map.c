@@ -129,7 +129,8 @@ static int map_groups(struct guest_map *m, uint32_t domid, uint32_t *refs, char 
             snprintf(what, sizeof what, "map the %u pages of the %s, grants from %u", g->pages, group_names[i], *refs);
             return fail(why, err, what, err == -ENOMEM || err == -ENOSPC
                                             ? "raise gnttab_max_maptrack_frames on Xen's command line"
-                                            : "the guest must grant them to this domain");
+                                            : "the guest must grant them to this domain, and the parameter 'limit' of "
+                                              "xen-gntdev allow so many at once");
         }
         refs += g->pages;
     }
