@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #define CHECK_MS 10000u         /* how often an idle device asks whether xenstored still answers */
 #define RETRY_MS  1000u
@@ -125,13 +126,27 @@ static uint32_t own_domid(const struct xvs *x)
                ? domid : 0;
 }
 
+/* The end of the process stumbles over the old event channel, and Linux closes descriptors from the highest down: the
+ * lock must be above it, or no other process ever gets the device. */
+static void raise_lock(struct xvs *x)
+{
+    int lock = fcntl(x->lock, F_DUPFD_CLOEXEC, xenevtchn_fd(x->share.evtchn) + 1);
+
+    if (lock >= 0) {
+        close(x->lock);
+        x->lock = lock;
+    }
+}
+
 /* A restored guest has another domid. */
 void bus_judge_share(struct xvs *x)
 {
     uint32_t domid;
 
-    if (x->store && x->share.own_domid && (domid = own_domid(x)) && domid != x->share.own_domid)
+    if (x->store && x->share.own_domid && (domid = own_domid(x)) && domid != x->share.own_domid) {
         x->share.restored = true;
+        raise_lock(x);
+    }
 }
 
 static int act_unshare(struct xvs *x)
