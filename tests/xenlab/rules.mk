@@ -6,8 +6,8 @@
 XEN ?=
 
 .PHONY: check-xen xen-shell xenlab-images
-check-xen: all e2e-helpers
-	XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e" tests/xenlab/run.sh $(XEN)
+check-xen: all e2e-helpers bench-programs
+	XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e:$(CURDIR)/$(B)/bench" tests/xenlab/run.sh $(XEN)
 xen-shell: all
 	tests/xenlab/lab shell --bin "$(CURDIR)/$(B)"
 xenlab-images:
