@@ -21,15 +21,19 @@ skip() {
 
 # ---- waiting -----------------------------------------------------------------------------------------
 
+# Seconds since the machine started.  Waiting forks as little as it can: on real Xen each program costs milliseconds.
 now() {
-    date +%s
+    read -r _uptime _ </proc/uptime
+    echo "${_uptime%%.*}"
 }
 
 # wait_until 'CONDITION' SECONDS: false when the time is over.
 wait_until() {
-    _end=$(($(now) + $2 * SLOW + 1))
+    read -r _uptime _ </proc/uptime
+    _end=$((${_uptime%%.*} + $2 * SLOW + 1))
     until eval "$1"; do
-        [ "$(now)" -lt "$_end" ] || return 1
+        read -r _uptime _ </proc/uptime
+        [ "${_uptime%%.*}" -lt "$_end" ] || return 1
         sleep 0.02
     done
 }
@@ -45,35 +49,27 @@ equal() {       # GOT EXPECTED WHAT
 
 # ---- programs on hosts -----------------------------------------------------------------------------------
 
-# spawn NAME HOST cmd...: in the background; its pid over there is `pid_of NAME`, its output $PEER/NAME.out and .err.
-# SPAWN_IN names a file for its input.
-_spawned=0
+# spawn NAME HOST cmd...: in the background; its pid over there is `pid_of NAME`, its output $PEER/NAME.out and .err, the latter
+# with the pid as the first line.  SPAWN_IN names a file for its input.
 spawn() {
     _name=$1 _host=$2
     shift 2
     mkdir -p "$PEER"
-    rm -f "$PEER/$_name.out" "$PEER/$_name.err" "$PEER/$_name.status" "$PEER/$_name.pid"
+    rm -f "$PEER/$_name.status"
     : >"$PEER/$_name.out"
-    # A name of its own for each, lest the pid of an earlier one be read.
-    _spawned=$((_spawned + 1))
-    _pidfile=$T/$_host/$_name.$$.$_spawned.pid
+    : >"$PEER/$_name.err"
     echo "$_host" >"$PEER/$_name.host"
-    echo "$_pidfile" >"$PEER/$_name.pidfile"
     (
         # shellcheck disable=SC2016 # expanded over there
-        on "$_host" sh -c 'echo $$ >"$1"; shift; exec "$@"' spawn "$_pidfile" "$@" \
-            <"${SPAWN_IN:-/dev/null}" >>"$PEER/$_name.out" 2>"$PEER/$_name.err"
+        on "$_host" sh -c 'echo $$ >&2; exec "$@"' spawn "$@" \
+            <"${SPAWN_IN:-/dev/null}" >>"$PEER/$_name.out" 2>>"$PEER/$_name.err"
         echo $? >"$PEER/$_name.status"
     ) &
-    wait_for "pid_of $_name >/dev/null" 10 "$_name starts on $_host"
+    wait_for "[ -s $PEER/$_name.err ]" 10 "$_name starts on $_host"
 }
 
 pid_of() {
-    [ -s "$PEER/$1.pid" ] || {
-        on "$(cat "$PEER/$1.host")" cat "$(cat "$PEER/$1.pidfile")" >"$PEER/$1.pid" 2>/dev/null </dev/null
-        [ -s "$PEER/$1.pid" ] || return 1
-    }
-    cat "$PEER/$1.pid"
+    read -r _pid <"$PEER/$1.err" && echo "$_pid"
 }
 
 # signal NAME SIG
@@ -136,8 +132,18 @@ tell() {
 # answer NAME [SECONDS]: the next line that it prints.
 answer() {
     eval "_line_$1=\$((_line_$1 + 1)); _n=\$_line_$1"
-    wait_for "[ \$(wc -l <$PEER/$1.out) -ge $_n ] || has_ended $1" "${2:-30}" "$1 answers"
-    _answer=$(sed -n "${_n}p" "$PEER/$1.out")
+    wait_for "line_is_there $1 $_n || has_ended $1" "${2:-30}" "$1 answers"
+    line_is_there "$1" "$_n" || fail "$1 has ended: $(tail -n 2 "$PEER/$1.err" | tr '\n' ' ')"
+}
+
+line_is_there() { # NAME N
+    _lines=0
+    while IFS= read -r _answer; do
+        _lines=$((_lines + 1))
+        [ $_lines -lt "$2" ] || return 0
+    done <"$PEER/$1.out"
+    _answer=
+    return 1
 }
 
 # ask NAME STEP ANSWER [SECONDS]
@@ -155,7 +161,8 @@ heard() {
 # ---- the daemon --------------------------------------------------------------------------------------------
 
 # Where the daemon of dom0 has its sockets.
-RUN=$(on dom0 sh -c 'echo "${XVS_RUN_DIR:-/run/xvs}"' </dev/null)
+[ -s "$T/run_dir" ] || on dom0 sh -c 'echo "${XVS_RUN_DIR:-/run/xvs}"' >"$T/run_dir" </dev/null
+read -r RUN <"$T/run_dir"
 # What a program on the host connects to; what it listens on is ${GUEST1}_PORT.
 GUEST1=$RUN/guest/guest1/vsock
 GUEST2=$RUN/guest/guest2/vsock
@@ -231,17 +238,17 @@ disturb() {
 
 # What every test finds: both guests, a daemon with guest_to_guest = yes, nothing open.
 standard() {
-    for _guest in guest1 guest2; do
-        domid "$_guest" >/dev/null 2>&1 || create "$_guest" || fail "cannot create $_guest"
-        on "$_guest" mkdir -p "$T/$_guest" </dev/null
-    done
     if [ ! -e "$T/is_standard" ] || ! daemon_lives; then
+        for _guest in guest1 guest2; do
+            domid "$_guest" >/dev/null 2>&1 || create "$_guest" || fail "cannot create $_guest"
+            on "$_guest" mkdir -p "$T/$_guest" </dev/null
+        done
         stop_daemon_if_any
         config "guest_to_guest = yes"
         start_daemon
+        wait_for 'attached guest1 && attached guest2' 10 "xvsd attaches both guests"
         : >"$T/is_standard"
     fi
-    wait_for 'attached guest1 && attached guest2' 10 "xvsd attaches both guests"
 }
 
 attached() {

@@ -87,6 +87,10 @@ for file in "$here"/cases/[0-9]*.sh; do
             for f in "$E2E_T"/peer/*.out "$E2E_T"/peer/*.err; do
                 [ ! -s "$f" ] || tail -n 15 "$f" | sed "s|^|${f##*/}: |" >>"$log"
             done
+            # Its files could be large, and a guest's memory is small.
+            for host in dom0 guest1 guest2; do
+                on "$host" rm -f "$E2E_T/$host/in" "$E2E_T/$host/out" </dev/null
+            done
         fi
         # What it started ends here, and must leave nothing behind.
         sh "$here/one.sh" clean >"$E2E_T/clean" 2>&1 || {

@@ -86,8 +86,8 @@ test_cat_from_guest_to_guest() { # short
 }
 # Both ends send at the same time, then both end.
 test_cat_both_directions_at_once() { # short
-    mine=$(data dom0 in 20000001)
-    theirs=$(data guest1 in 15000001)
+    mine=$(data dom0 in $((E2E_BULK / 16 + 1)))
+    theirs=$(data guest1 in $((E2E_BULK / 20 + 1)))
     spawn listener guest1 sh -c "exec xvs cat -l 5103 <$T/guest1/in >$T/guest1/out"
     feed dom0 in out xvs cat -r 20 guest1 5103 || fail "xvs cat ended with $?"
     equal "$(status_of listener 20)" 0 "the listener's exit status"
