@@ -18,6 +18,10 @@ DOCDIR     ?= $(PREFIX)/share/doc/xvs
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
 install_units := backend/xvsd.service dist/xvs-agent@.service
+# One page describes several calls: "PAGE CALL" for each that NAME lists, so that man finds it under each.
+man_aliases = for page in frontend/man/*.3; do \
+	sed -n '/^\.SH NAME/,/^\.SH SYN/{/^\.SH/d; s/\\-.*//; s/,/ /g; p}' $$page | tr ' ' '\n' | \
+	sed -n "s|^xvs..*|$$(basename $$page) &.3|p"; done | awk '$$1 != $$2'
 
 # name of the section, from the name of the page
 man_section = $(subst .,,$(suffix $(1)))
@@ -44,6 +48,7 @@ install: all
 		-e 's|@PREFIX_INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|')
 	$(foreach page,$(install_man),$(INSTALL) -D -m 644 $(page) \
 		"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))" &&) true
+	$(man_aliases) | while read -r page alias; do ln -sf "$$page" "$(DESTDIR)$(MANDIR)/man3/$$alias" || exit; done
 	$(foreach unit,$(install_units),$(call install_filled,$(unit),$(UNITDIR),$(notdir $(unit))))
 	$(INSTALL) -D -m 644 dist/modules-load-dom0.conf "$(DESTDIR)$(MODULESDIR)/xvsd.conf"
 	$(INSTALL) -D -m 644 dist/modules-load-guest.conf "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf"
@@ -60,6 +65,7 @@ uninstall:
 		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
 		$(foreach unit,$(install_units),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))") \
 		"$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE"
+	$(man_aliases) | while read -r page alias; do rm -f "$(DESTDIR)$(MANDIR)/man3/$$alias"; done
 	-rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null
 
 check-install: all
