@@ -3,7 +3,9 @@
 #
 # run.sh PLATFORM [CASE...]: real bytes through the product, on hosted Xen ("hosted") or on real Xen ("xen").
 #
-# A CASE is a test's name, a file's name or its number; none means all.  Each test prints "ok NAME", "FAIL NAME: why"
+# A CASE is a test's name, a file's name or its number, or "all".  None means all on hosted Xen, and on real Xen, where
+# everything is slow, the tests that are marked "short" or "xen": real hypervisor and kernels have a part in what they show.
+# Each test prints "ok NAME", "FAIL NAME: why"
 # or "skip NAME: reason"; the last line is the sum.  A test is a process of its own with a time limit, and
 # what it started is ended after it.  On "xen" this runs in dom0, under busybox's shell.
 #
@@ -64,7 +66,7 @@ is_wanted() {   # FILE TEST
     [ $wanted -gt 0 ] || return 0
     for want in $cases; do
         number=${1%%-*}
-        case $want in "$1" | "${1%.sh}" | "$2" | "$number") return 0 ;; esac
+        case $want in all | "$1" | "${1%.sh}" | "$2" | "$number") return 0 ;; esac
     done
     return 1
 }
@@ -75,11 +77,13 @@ for file in "$here"/cases/[0-9]*.sh; do
     base=${file##*/}
     for test in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$file"); do
         is_wanted "$base" "$test" || continue
-        # "# short" behind a test's name marks the short part.
-        if [ -n "${E2E_SHORT-}" ] && ! grep -q "^$test().*# short" "$file"; then
-            continue
-        fi
-        limit=$(sed -n "s/^$test().*# limit \([0-9]*\).*/\1/p" "$file")
+        # What is behind a test's name, "# short, limit 90, xen", says which parts it belongs to and its time limit in seconds.
+        marks=$(sed -n "s/^$test().*# //p" "$file")
+        case $platform,${E2E_SHORT:+short},$wanted,$marks in
+        *,short,*,*short* | *,,[1-9]* | hosted,,* | xen,,*short* | xen,,*xen*) ;;
+        *) continue ;;
+        esac
+        limit=$(echo "$marks" | sed -n 's/.*limit \([0-9]*\).*/\1/p')
         log=$E2E_T/log/$test
         timeout -k 10 $((${limit:-60} * E2E_SLOW)) sh "$here/one.sh" run "$file" "$test" >"$log" 2>&1 </dev/null
         status=$?

@@ -41,7 +41,7 @@ test_300001_bytes_over_a_stream_opened_by_the_host() { # short
 test_300001_bytes_over_a_stream_opened_by_the_guest() { # short
     there_and_back g 300001
 }
-test_bulk_over_a_stream_opened_by_the_host() { # limit 120
+test_bulk_over_a_stream_opened_by_the_host() { # limit 120, xen
     there_and_back h "$E2E_BULK"
 }
 

@@ -33,7 +33,7 @@ test_guest_to_guest_both_directions_at_once() {
     heard a "many ok 20"
     heard b "echo l 20"
 }
-test_bulk_from_guest_to_guest() { # limit 120
+test_bulk_from_guest_to_guest() { # limit 120, xen
     two_guests
     ask a "connect s 102:7001" "connect s ok"
     ask b "accept s l" "accept s ok"
@@ -49,7 +49,7 @@ test_guest_to_guest_reset() {
     ask b "eof s" "eof s ECONNRESET"
 }
 # A guest that dies takes only its own streams with it.
-test_a_killed_guest_program_resets_the_other_guest_s_stream() {
+test_a_killed_guest_program_resets_the_other_guest_s_stream() { # xen
     two_guests
     ask a "connect s 102:7001" "connect s ok"
     ask b "accept s l" "accept s ok"

@@ -79,7 +79,7 @@ daemon_comes_back() { # stop_daemon|kill_daemon
 test_the_daemon_ends_on_sigterm_and_comes_back() { # short
     daemon_comes_back stop_daemon
 }
-test_the_daemon_is_killed_and_comes_back() {
+test_the_daemon_is_killed_and_comes_back() { # xen
     daemon_comes_back kill_daemon
 }
 # A frontend waits longer after each connection that came to nothing soon (life.h), so not too often here.
@@ -101,7 +101,7 @@ test_the_daemon_is_killed_five_times() { # limit 120
     ask g "up" "up ok"
 }
 # No daemon: an agent may start first, and is up when the daemon comes.
-test_an_agent_that_starts_before_the_daemon() {
+test_an_agent_that_starts_before_the_daemon() { # xen
     disturb
     stop_daemon
     talk g guest1
@@ -115,7 +115,7 @@ test_an_agent_that_starts_before_the_daemon() {
 }
 
 # A domain crashes with everything mapped and connected.
-test_a_crashed_guest_is_cleaned_up_and_may_come_again() { # limit 120
+test_a_crashed_guest_is_cleaned_up_and_may_come_again() { # limit 120, xen
     disturb
     both guest1
     joined a h 8007
@@ -141,7 +141,7 @@ test_a_crashed_guest_is_cleaned_up_and_may_come_again() { # limit 120
     ask n "accept b l" "accept b ok"
 }
 # What the daemon holds is the same after many crashes as after one.
-test_crashes_leave_nothing_in_the_daemon() { # limit 180
+test_crashes_leave_nothing_in_the_daemon() { # limit 180, xen
     disturb
     fds='' mapped=''
     for round in 1 2 3 4; do

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Many streams, slow readers and greedy guests: nobody pays for another, and nothing is left over.
 
-test_many_connections_at_a_time_from_the_host() { # limit 180
+test_many_connections_at_a_time_from_the_host() { # limit 180, xen
     both guest1
     ask g "listen l 9101 1024" "listen l ok"
     tell g "echo l $E2E_MANY"
@@ -53,10 +53,10 @@ slow_reader() { # SLOW WRITER
     ask "$2" "send a 100000" "send a ok"
     ask "$1" "recv a 100000" "recv a ok"
 }
-test_a_slow_host_reader_stops_no_other_stream() {
+test_a_slow_host_reader_stops_no_other_stream() { # xen
     slow_reader h g
 }
-test_a_slow_guest_reader_stops_no_other_stream() {
+test_a_slow_guest_reader_stops_no_other_stream() { # xen
     slow_reader g h
 }
 slow_host_readers() { # NUMBER; false if another stream does not flow
@@ -86,7 +86,7 @@ test_forty_slow_host_readers_stop_no_other_stream() {
 }
 
 # A guest that writes as much as it can does not stop another guest.
-test_a_flooding_guest_stops_no_other_guest() { # limit 90
+test_a_flooding_guest_stops_no_other_guest() { # limit 90, xen
     disturb
     both guest2
     talk s dom0
@@ -140,7 +140,7 @@ work() {
     end_spawned
     _fd=4
 }
-test_nothing_is_left_of_200_connections_and_reconnects() { # limit 120
+test_nothing_is_left_of_200_connections_and_reconnects() { # limit 120, xen
     work
     wait_for '[ "$(idle_counts)" = "$(cat "$T/idle" 2>/dev/null || idle_counts)" ]' 10 "the first round is over"
     before=$(everything)

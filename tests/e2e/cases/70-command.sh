@@ -73,7 +73,7 @@ test_cat_1_byte_to_the_host() {
 test_cat_300001_bytes_to_the_host() { # short
     cat_to_host 300001
 }
-test_cat_bulk_to_the_host() { # limit 120
+test_cat_bulk_to_the_host() { # limit 120, xen
     cat_to_host "$E2E_BULK"
 }
 test_cat_from_guest_to_guest() { # short
@@ -190,7 +190,7 @@ test_ping_of_nobody() {
 }
 
 # ---- attach and detach ----
-test_detach_and_attach_while_it_runs() {
+test_detach_and_attach_while_it_runs() { # xen
     disturb
     both guest1
     ask g "listen l 5130" "listen l ok"
