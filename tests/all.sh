@@ -106,7 +106,7 @@ full)
     part e2e-tsan    900 $whole "$make" -j2 --no-print-directory VARIANT=tsan check-e2e-short
     part demo        300 $whole "$make" --no-print-directory demo
     part guard       300 'tests/bench/rules.mk' "$make" -j2 --no-print-directory check-bench
-    part xen        2700 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen
+    part xen        3300 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen
     ;;
 *)
     echo "usage: all.sh [quick|full]" >&2

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# lab: timeout=1200
 #
 # libxenvchan between the domains that xvs connects, as the yardstick beside it.
 # In emulation only the ratios between figures of one run mean anything.

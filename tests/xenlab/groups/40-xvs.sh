@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# lab: e2e timeout=1200
+# lab: e2e timeout=1500
 #
 # What only a real hypervisor shows: guests that xl destroys, shuts down, saves
 # and restores while they exchange bytes, the limits of Linux's Xen drivers, and
