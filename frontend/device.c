@@ -79,17 +79,13 @@ int device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag)
 static void timer_at(struct xvs *x, uint64_t at)
 {
     struct itimerspec spec = { .it_value = { .tv_nsec = at == LIFE_NEVER ? 0 : 1 } };
-    struct timespec tick;
 
     if (at == x->timer_at)
         return;
     x->timer_at = at;
     if (at != AT_ONCE && at != LIFE_NEVER) {
-        /* The timer's clock is finer than now_ms(): a tick later, the deadline has passed for that one, too. */
-        clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-        at += (uint64_t)tick.tv_nsec / 1000000 + 1;
         spec.it_value.tv_sec = (time_t)(at / 1000);
-        spec.it_value.tv_nsec = (long)(at % 1000) * 1000000;
+        spec.it_value.tv_nsec = (long)(at % 1000) * 1000000 + 1;
     }
     timerfd_settime(x->timer, TFD_TIMER_ABSTIME, &spec, NULL);
 }
@@ -292,6 +288,8 @@ static int take_wakeups(struct xvs *x, int timeout)
             break;
         case POLL_TIMER:
             (void)!read(x->timer, &ticks, sizeof ticks);
+            if (x->timer_at != LIFE_NEVER)
+                x->passed = x->timer_at;
             x->timer_at = LIFE_NEVER;
             break;
         case POLL_EVTCHN:
@@ -318,7 +316,7 @@ static void expire(struct xvs *x, uint64_t now)
 /* Takes in all that has come and sends all that is owed. */
 static void work(struct xvs *x)
 {
-    uint64_t now = now_ms();
+    uint64_t coarse = now_ms(), now = coarse > x->passed ? coarse : x->passed;
     int got = x->up ? pump_receive(x, now) : 0;
 
     if (x->kicked && !got && x->byte_check == LIFE_NEVER)

@@ -113,6 +113,7 @@ struct xvs {
     struct source source;
     struct segment segments[LINK_MAX_SLOTS];    /* one for each posted buffer */
     uint64_t timer_at;          /* ms: what the timer is set to, LIFE_NEVER if it is off */
+    uint64_t passed;            /* ms: a deadline that the timer has met, which now_ms() may not have reached: it is coarse */
     uint64_t heap_bytes;        /* in heap segments */
     uint64_t sent_kicks, received_kicks, opened, resets, ups;
     struct link_counters totals;    /* of the connections before this one */

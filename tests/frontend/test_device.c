@@ -23,15 +23,28 @@ static int open_fds(void)
     return n;
 }
 
+/* Shared memory of the device that is mapped here. */
+static int maps(void)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[4400];
+    int n = 0;
+
+    while (f && fgets(line, sizeof line, f))
+        n += strstr(line, " rw-s ") != NULL;
+    fclose(f);
+    return n;
+}
+
 struct books {
     long granted, ports, handles, revoked;
-    int fds;
+    int fds, maps;
 };
 
 static struct books books(void)
 {
     return (struct books){ lab_count(GUEST, "granted"), lab_count(GUEST, "ports"), lab_count(GUEST, "handles"),
-                           lab_count(GUEST, "revoked"), open_fds() };
+                           lab_count(GUEST, "revoked"), open_fds(), maps() };
 }
 
 static void expect_books(struct books before)
@@ -43,6 +56,7 @@ static void expect_books(struct books before)
     EQ(now.handles, before.handles);
     EQ(now.revoked, before.revoked);
     EQ(now.fds, before.fds);
+    EQ(now.maps, before.maps);
 }
 
 static void refused_option(const char *words)
@@ -412,10 +426,13 @@ static void the_owner_is_named_and_others_are_kept_out(void)
     struct xvs *second = x;
     char path[4200], pid[32];
     struct stat st;
+    int fds;
 
     lab_start();
     hosted_become(GUEST);
+    fds = open_fds();
     EQ(xvs_open(NULL, &second), -EBUSY);
+    EQ(open_fds(), fds);
     CU_ASSERT_PTR_NULL(second);
     snprintf(pid, sizeof pid, "process %ld", (long)getpid());
     CU_ASSERT_PTR_NOT_NULL(strstr(xvs_open_error(), pid));

@@ -110,6 +110,8 @@ static void come_up_once(unsigned n)
     }
     countdown = 0;
     UNTIL(rawback_front_state(&back) == VSOCKIF_INITIALISED);
+    /* The guest's ring to xenstored, the control page, two rings, two pools: and none of an attempt that failed. */
+    EQ(lab_count(GUEST, "granted"), 2 + 2 * x->share.ring_pages + x->share.tx_pages + x->share.rx_pages);
     REQUIRE(rawback_map(&back) == 0);
     UNTIL(xvs_is_up(x));
     lab_stop();
@@ -118,6 +120,34 @@ static void come_up_once(unsigned n)
 static void a_device_without_memory_comes_up_later(void)
 {
     CU_ASSERT_TRUE(each(come_up_once) >= 1);
+}
+
+/* It is attached while there is no memory to watch it with: nothing but the library itself will look again. */
+static void appear_once(unsigned n)
+{
+    struct xvs *late;
+
+    lab_stop();
+    REQUIRE(lab_open() == 0);
+    while (lab_poll(20))
+        lab_process();
+    late = x;
+    x = NULL;
+    lab_attach();
+    x = late;
+    fail_at(n);
+    for (int i = 0; i < 500 && !failed && !x->back_watched; i++) {
+        lab_poll(10);
+        lab_process();
+    }
+    countdown = 0;
+    lab_handshake();
+    lab_stop();
+}
+
+static void a_device_that_appears_without_memory_is_found_later(void)
+{
+    CU_ASSERT_TRUE(each(appear_once) >= 1);
 }
 
 /* The connection to xenstored is made anew. */
@@ -188,7 +218,8 @@ static void receive_once(unsigned n)
     s = lab_accept(&a, 5, 65536);
     fail_at(n);
     for (int i = 0; i < 3; i++) {
-        lab_send(&a, VSOCKIF_OP_RW, 32000);
+        /* The second fills up the half of the buffers that may be held: parts of it are copied, and parts are not. */
+        lab_send(&a, VSOCKIF_OP_RW, i < 2 ? 20480 : 12288);
         xvs_process(x);
     }
     countdown = 0;
@@ -207,7 +238,7 @@ static void receive_once(unsigned n)
     CU_ASSERT_TRUE(lab_matches(data, 0, (size_t)all));
     EQ(xvs_is_up(x), true);
     if (!failed)
-        EQ(all, 96000);
+        EQ(all, 53248);
     CU_ASSERT_PTR_NULL(vmux_invariant(x->mux));
     xvs_stream_reset(s);
     lab_take(&a, false);
@@ -218,7 +249,7 @@ static void receive_once(unsigned n)
 
 static void a_reader_without_memory_ends_before_the_hole(void)
 {
-    CU_ASSERT_TRUE(each(receive_once) >= 10);
+    CU_ASSERT_TRUE(each(receive_once) >= 4);
 }
 
 /* The same within the guest, where the writer goes on to learn of it. */
@@ -347,6 +378,7 @@ int main(int argc, char **argv)
     static const struct test tests[] = {
         TEST(an_open_without_memory_fails_clean),
         TEST(a_device_without_memory_comes_up_later),
+        TEST(a_device_that_appears_without_memory_is_found_later),
         TEST(xenstore_without_memory_is_asked_later),
         TEST(a_connect_or_listen_without_memory_fails_clean),
         TEST(a_reader_without_memory_ends_before_the_hole),

@@ -456,6 +456,42 @@ static void more_streams_than_slots_may_gather(void)
     lab_stop();
 }
 
+/* Packets without data may take the slots that are kept for them, and none that is kept for what is gathered. */
+static void packets_without_data_leave_the_slots_of_what_is_gathered(void)
+{
+    struct xvs_stream *s[24], *t;
+    struct far far[24];
+    uint32_t got = 0;
+
+    lab_stop();
+    options.rx_pool = 64u << 10;                /* 32 slots */
+    lab_start();
+    for (uint32_t i = 0; i < 24; i++) {
+        s[i] = lab_accept(&far[i], 100 + i, 65536);
+        lab_process();
+    }
+    lab_fill(data, 0, 100);
+    for (int i = 0; i < 24; i++)
+        EQ(xvs_send(s[i], data, 50, XVS_MORE), 50);
+    for (int i = 0; i < 12; i++)
+        REQUIRE(xvs_connect(x, XVS_CID_HOST, 9, &t) == 0);
+    lab_take(NULL, true);
+    EQ(lab_held, 8);
+    EQ(x->link.free_ids, 24);
+    xvs_flush(x);
+    lab_take(NULL, true);
+    for (int i = 0; i < 24; i++)
+        got += far[i].got;
+    EQ(got, 24 * 50);
+    EQ(lab_held, 32);
+    lab_complete(lab_held);
+    CU_ASSERT_TRUE(lab_poll(1500));
+    lab_process();
+    lab_take(NULL, true);
+    EQ(lab_held, 4);                            /* the other four connects */
+    lab_stop();
+}
+
 static void parts_from_many_places_are_one_packet(void)
 {
     struct iovec iov[4] = { { data, 10 }, { data + 10, 0 }, { data + 10, 500 }, { data + 510, 90 } };
@@ -595,8 +631,8 @@ static void a_reset_takes_the_reserved_piece(void)
     lab_send(&b, VSOCKIF_OP_RST, 0);
     lab_process();
     EQ(lab_stream_events(t), XVS_EVENT_HUP);
-    EQ(xvs_commit(t, 100, 0), -ECONNRESET);
     EQ(x->gather_count, 1);
+    EQ(xvs_commit(t, 100, 0), -ECONNRESET);
     lab_reset();
     EQ(xvs_commit(s, 100, 0), -ECONNRESET);
     EQ(x->gather_count, 0);
@@ -715,14 +751,23 @@ static void nothing_is_written_before_it_is_open(void)
 /* In the same call: some bytes, then the end of what there is.  A waiter hears of a reset, too. */
 static void a_waiting_writer_hears_of_the_end(void)
 {
-    struct xvs_stream *s, *t;
+    struct xvs_stream *s, *t, *u;
 
     start_small();
     s = lab_accept(&a, 5, 1);
     t = lab_accept(&b, 6, 1 << 20);
+    u = lab_accept(&c, 7, 1 << 20);
     EQ(xvs_send(s, data, 2, 0), 1);
     fill_up(t, 0, 1 << 20);
+    EQ(xvs_send(u, data, 1, 0), -EAGAIN);
     lab_take(NULL, true);
+    lab_send(&c, VSOCKIF_OP_RST, 0);
+    lab_process();
+    EQ(lab_stream_events(u), XVS_EVENT_OUT | XVS_EVENT_HUP);
+    lab_complete(1);
+    lab_process();
+    EQ(lab_stream_events(u), 0);                /* it waits no more */
+    fill_up(t, 0, 1 << 20);
     lab_send(&a, VSOCKIF_OP_RST, 0);
     lab_process();
     EQ(lab_stream_events(s), XVS_EVENT_OUT | XVS_EVENT_HUP);
@@ -845,6 +890,7 @@ int main(int argc, char **argv)
         TEST(full_packets_leave_although_more_is_to_come),
         TEST(gathered_bytes_fill_the_credit_and_no_more),
         TEST(more_streams_than_slots_may_gather),
+        TEST(packets_without_data_leave_the_slots_of_what_is_gathered),
         TEST(parts_from_many_places_are_one_packet),
         TEST(a_reserved_piece_is_filled_and_committed),
         TEST(no_more_than_was_reserved_can_be_committed),
