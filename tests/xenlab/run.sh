@@ -127,7 +127,11 @@ for file in "$here"/groups/[0-9]*.sh; do
 		echo "-- $name failed, once more"
 	done
 	show
-	[ "$(count FAIL)" -eq 0 ] || sed 's/^/    /' "$out.err"
+	if [ "$(count FAIL)" -gt 0 ]; then
+		sed 's/^/    /' "$out.err"
+		# What a guest's kernel had to say explains much.
+		grep -E 'Out of memory|kernel BUG|Oops|Kernel panic' "$out"/guest-*.log 2>/dev/null | head -n 5 | sed "s|^$out/|    |"
+	fi
 	p=$(count ok) f=$(count FAIL) s=$(count skip)
 	if flag advisory; then
 		s=$((s + f)) f=0

@@ -80,6 +80,7 @@ int main(void)
 	pid_t pid;
 
 	signal(SIGPIPE, SIG_IGN);
+	set_oom_score(OOM_NEVER);
 	start_watcher();
 	for (slot = 0; slot < LAB_WORKERS; slot++)
 		start_worker(slot);

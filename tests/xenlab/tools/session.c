@@ -94,6 +94,16 @@ static int next_command(struct worker *w, struct frame_reader *reader)
 	}
 }
 
+void set_oom_score(int score)
+{
+	FILE *file = fopen("/proc/self/oom_score_adj", "w");
+
+	if (!file)
+		return;
+	fprintf(file, "%d", score);
+	fclose(file);
+}
+
 static _Noreturn void become_command(char *data, size_t len, int in, int out, int err)
 {
 	char *argv[MAX_ARGS + 1], *at, *end = data + len;
@@ -104,6 +114,7 @@ static _Noreturn void become_command(char *data, size_t len, int in, int out, in
 	argv[n] = NULL;
 
 	setsid();
+	set_oom_score(OOM_USUAL);
 	signal(SIGPIPE, SIG_DFL);
 	dup2(in, 0);
 	dup2(out, 1);

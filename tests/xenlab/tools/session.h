@@ -11,6 +11,12 @@
 
 #include "frame.h"
 
+/* How readily the kernel kills this process when the guest is out of memory:
+ * what is tested goes, not the way to find out why. */
+#define OOM_NEVER (-1000)
+#define OOM_USUAL 0
+void set_oom_score(int score);
+
 /* Serves one command after the other on worker path 'slot'.  Returns when the
  * vchan is of no more use: 0, or -errno when it could not be offered at all. */
 int session_loop(int slot);
