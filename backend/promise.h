@@ -4,13 +4,14 @@
  * buf_alloc is a promise (vsockif.h, section 8): so many bytes of this stream are taken without ever making another stream
  * wait.  What stands behind it is memory: a reader that stands still has its data moved into the spill budget of
  * its guest (inbox.h).  So the promises of one device together must not exceed that budget, however many streams it
- * has, and yet a stream should have Linux's 256 KiB if it can.  Therefore
+ * has, and yet a stream should have Linux's 256 KiB if it can, and on a host where a wake-up takes long, more:
+ * a window is what can be sent while the other end wakes up.  Therefore
  *
  *     a new stream gets an eighth of what is left of the budget, at most PROMISE_MOST, at least PROMISE_LEAST;
  *     a stream whose reader has taken PROMISE_PROOF bytes without once standing still gets twice what it had;
  *     a stream whose reader stands still goes back to PROMISE_LEAST, if the budget is overdrawn.
  *
- * With the default of 4 MiB the first nine get 256 KiB each.  Beyond some fifty streams that are open at a time, the least ones
+ * With the default of 4 MiB the first gets 448 KiB and the fifth 256 KiB.  Beyond some fifty streams that are open at a time, the least ones
  * overdraw the budget, and so do fast readers, by at most PROMISE_OVERDRAFT times in all: it takes as many readers that
  * stop at once for the guest to feel it, and it is that guest alone.  Pure. */
 #ifndef XVSD_PROMISE_H
@@ -19,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROMISE_MOST      (256u << 10)
+#define PROMISE_MOST      (512u << 10)
 #define PROMISE_LEAST     (16u << 10)
 #define PROMISE_PROOF     (1u << 20)    /* more than a socket's buffer takes when nobody reads */
 #define PROMISE_OVERDRAFT 4u

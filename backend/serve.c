@@ -244,7 +244,7 @@ static bool spins(struct device *d, bool worked)
         return false;
     now = uv_hrtime();
     if (!d->spin_until)
-        d->spin_until = now + d->x->settings->spin_us * UINT64_C(1000);
+        d->spin_until = now + spinner_time(&d->spinner, d->x->settings->spin_us) * UINT64_C(1000);
     if (now >= d->spin_until) {
         d->spin_until = 0;
         spinner_note(&d->spinner, false);
@@ -274,6 +274,16 @@ static void sleep_now(struct device *d)
     d->unmask_at = xvsd_now(d->x) + (storm < STORM_MAX_MS ? storm : STORM_MAX_MS);
 }
 
+static void notify(struct device *d)
+{
+    uint64_t begin = spinner_times(&d->spinner) ? uv_hrtime() : 0;
+
+    d->count.notify_sent++;
+    map_notify(&d->map);
+    if (begin)
+        spinner_price(&d->spinner, uv_hrtime() - begin);
+}
+
 void device_serve(struct device *d)
 {
     uint32_t buffers = d->back.count, before = progress(d);
@@ -297,10 +307,8 @@ void device_serve(struct device *d)
     more = give_turns(d);
     make_way(d);
     send_owed(d);
-    if (link_back_publish(&d->back)) {
-        d->count.notify_sent++;
-        map_notify(&d->map);
-    }
+    if (link_back_publish(&d->back))
+        notify(d);
     if (got || more || !list_is_empty(&d->streams_turn) || spins(d, progress(d) != before) ||
         !link_back_arm(&d->back, !vmux_is_choked(d->mux), !list_is_empty(&d->thirst) || vmux_has_owed(d->mux)))
         device_wake(d);

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "journal.h"
+#include "spinner.h"
 #include "vsockif.h"
 
 struct reader {
@@ -197,7 +198,13 @@ static bool read_pool_pages(struct reader *r, const char *key, const char *text)
 
 static bool read_spin(struct reader *r, const char *key, const char *text)
 {
-    return read_u32(r, key, text, 0, 1000, &r->settings->spin_us);
+    if (strcmp(text, "auto") == 0) {
+        r->settings->spin_us = SPINNER_AUTO;
+        return true;
+    }
+    if (*text < '0' || *text > '9')
+        return wrong(r, "%s = %.40s: it must be auto or a number from 0 to %u", key, text, SPINNER_MOST);
+    return read_u32(r, key, text, 0, SPINNER_MOST, &r->settings->spin_us);
 }
 
 static bool read_spill(struct reader *r, const char *key, const char *text)
@@ -299,7 +306,7 @@ struct settings *settings_default(void)
     s->max_ring_page_order = VSOCKIF_MAX_RING_PAGE_ORDER;
     s->max_pool_pages = 512;
     s->held_spill_bytes = 4u << 20;
-    s->spin_us = 20;
+    s->spin_us = SPINNER_AUTO;
     s->sockets.mode = 0600;
     s->sockets.user = (uid_t)-1;
     s->sockets.group = (gid_t)-1;

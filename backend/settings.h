@@ -46,7 +46,7 @@ struct settings {
     uint32_t max_ring_page_order;
     uint32_t max_pool_pages;
     uint64_t held_spill_bytes;  /* of one device */
-    uint32_t spin_us;           /* how long to look at a ring before sleeping, when that pays (spinner.h); 0: never */
+    uint32_t spin_us;           /* how long to look at a ring before sleeping, when that pays (spinner.h); 0: never; or SPINNER_AUTO */
     struct settings_sockets sockets;
     struct settings_guest *guests;
     size_t guest_count;

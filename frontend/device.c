@@ -14,7 +14,10 @@
 
 #define MIN_POOL (64u << 10)
 #define MAX_POOL (2u << 20)
+#define DEFAULT_POOL (960u << 10)       /* with its rings, two such devices go into gntalloc's 1024 pages */
 #define ROUNDS   16             /* of taking in and sending before others get the thread */
+_Static_assert(XVS_SPIN_AUTO == SPINNER_AUTO, "one value, in and out");
+
 #define UNSLEPT  64u            /* waits without a sleep, after which xenstore and the timer are looked at */
 #define BYTE_MS  100u           /* life.h: an event of the channel may come before back_live is cleared */
 #define AT_ONCE  0u
@@ -117,12 +120,12 @@ void xvs_options_init(struct xvs_options *options)
 {
     *options = (struct xvs_options){
         .size = sizeof *options,
-        .buffer = 256u << 10,
-        .tx_pool = 512u << 10,
-        .rx_pool = 512u << 10,
+        .buffer = 512u << 10,
+        .tx_pool = DEFAULT_POOL,
+        .rx_pool = DEFAULT_POOL,
         .max_streams = 65536,
         .connect_timeout = VCONN_CONNECT_MS,
-        .spin = 20,
+        .spin = XVS_SPIN_AUTO,
     };
 }
 
@@ -264,12 +267,27 @@ void xvs_close(struct xvs *x)
 
 /* ---- process and wait ---- */
 
-static uint64_t now_us(void)
+static uint64_t now_ns(void)
 {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t now_us(void)
+{
+    return now_ns() / 1000;
+}
+
+void device_notify(struct xvs *x)
+{
+    uint64_t begin = spinner_times(&x->spinner) ? now_ns() : 0;
+
+    x->sent_kicks++;
+    xenevtchn_notify(x->share.evtchn, x->share.port);
+    if (begin)
+        spinner_price(&x->spinner, now_ns() - begin);
 }
 
 /* Waits up to timeout ms for the sources of wake-ups and reads them: how many, or -EINTR. */
@@ -340,7 +358,7 @@ static bool prepare_sleep(struct xvs *x)
 /* Looks at the rings for a while; true if something came. */
 static bool spin(struct xvs *x)
 {
-    uint64_t end = now_us() + x->opt.spin;
+    uint64_t end = now_us() + spinner_time(&x->spinner, x->opt.spin);
 
     do {
         for (int i = 0; i < 64; i++) {

@@ -143,6 +143,7 @@ int device_sleep(struct xvs *x, int timeout);
 void device_set_timer(struct xvs *x, uint64_t now);
 /* There is work to do that nobody will notify: makes xvs_fd() readable. */
 void device_call_again(struct xvs *x);
+void device_notify(struct xvs *x);              /* the backend; remembers what that cost */
 __attribute__((format(printf, 2, 3)))
 void device_log(struct xvs *x, const char *format, ...);
 /* Notes why the device is not up, for xvs_reason(), and logs it. */

@@ -144,10 +144,8 @@ void pump_flush(struct xvs *x)
         return;
     if (vmux_has_owed(x->mux))
         send_owed(x);
-    if (link_front_publish(&x->link)) {
-        x->sent_kicks++;
-        xenevtchn_notify(x->share.evtchn, x->share.port);
-    }
+    if (link_front_publish(&x->link))
+        device_notify(x);
     /* What is still owed has no slot.  The caller may be about to poll(), so this cannot wait for the next process. */
     if (vmux_has_owed(x->mux))
         pump_await(x);

@@ -96,7 +96,7 @@ int share_open(struct share *s, const struct xvs_options *opt, const struct back
     s->mem.tx_bytes = s->tx_pages * PAGE;
     s->mem.rx_bytes = s->rx_pages * PAGE;
     s->mem.rx_buffer = LINK_MIN_RX_BUFFER;
-    s->mem.tx_order = s->mem.rx_order = ring_order(2 * s->rx_pages, limits->max_ring_page_order);
+    s->mem.tx_order = s->mem.rx_order = ring_order(s->rx_pages, limits->max_ring_page_order);
     s->ring_pages = 1u << s->mem.tx_order;
 
     *what = "open the event channel device (module xen-evtchn) for";

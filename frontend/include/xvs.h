@@ -54,17 +54,19 @@ struct xvs_address {
 
 /* ---- the device ---- */
 
+#define XVS_SPIN_AUTO UINT32_MAX    /* for xvs_options.spin */
+
 /* Set by xvs_options_init(); change what you need. */
 struct xvs_options {
     size_t   size;              /* of this struct: lets it grow without breaking you */
     unsigned device;            /* device/vsock/N; default 0 */
-    uint32_t buffer;            /* bytes that a stream may receive unread; default 256 KiB, 4 KiB to 64 MiB */
-    uint32_t tx_pool, rx_pool;  /* bytes of shared memory each way; default 512 KiB, 64 KiB to 2 MiB, whole pages, together
+    uint32_t buffer;            /* bytes that a stream may receive unread; default 512 KiB, 4 KiB to 64 MiB */
+    uint32_t tx_pool, rx_pool;  /* bytes of shared memory each way; default 960 KiB, 64 KiB to 2 MiB, whole pages, together
                                    at most 3904 KiB.  All devices of a guest share gntalloc's limit, 4 MiB by default */
     uint32_t max_streams;       /* default 65536 */
     uint32_t connect_timeout;   /* milliseconds; default 2000 */
     uint32_t spin;              /* microseconds that a wait looks at the ring before it sleeps, at times when that has
-                                   paid; default 20, 0 for never */
+                                   paid; 0 for never, default XVS_SPIN_AUTO: as long as a sleep and a wake-up cost here */
     const char *run_dir;        /* for the lock file; default $XVS_RUN_DIR, else /run/xvs */
     void (*log)(void *log_arg, const char *line);   /* one line, no newline; default: nothing is logged */
     void *log_arg;

@@ -15,7 +15,7 @@
 #define PER_CONNECTION  512u            /* bytes at each end, data that waits left aside */
 #define PER_GUEST       (32u << 10)    /* bytes in the daemon for a guest that is connected */
 #define PER_DEVICE      (40u << 10)    /* bytes in the library, shared pages left aside */
-#define SHARED          (1200u << 10)   /* bytes of shared pages for a device with default pools */
+#define SHARED          (2000u << 10)   /* bytes of shared pages for a device with default pools */
 #define CONNECTIONS     10000u
 #define DISCARD         9u
 

@@ -102,7 +102,7 @@ static void the_size_of_the_options_says_which_are_there(void)
     options.max_streams = 0;
     lab_start();
     EQ(x->opt.tx_pool, 64u << 10);
-    EQ(x->opt.rx_pool, 512u << 10);
+    EQ(x->opt.rx_pool, 960u << 10);
     EQ(x->opt.max_streams, 65536);
     lab_stop();
     memset(&newer, 0xee, sizeof newer);
@@ -114,7 +114,7 @@ static void the_size_of_the_options_says_which_are_there(void)
     lab_stop();
     hosted_become(GUEST);
     EQ(xvs_open(NULL, &x), 0);
-    EQ(x->opt.spin, 20);
+    EQ(x->opt.spin, XVS_SPIN_AUTO);
     EQ(x->opt.connect_timeout, 2000);
     hosted_become(0);
     lab_stop();

@@ -63,6 +63,7 @@ static void a_full_stream_waits_until_the_other_end_reads(void)
     struct xvs_stream *s, *t;
     uint32_t sent = 0, got = 0, told = 0;
 
+    options.buffer = 256u << 10;
     lab_start();
     join(XVS_CID_LOCAL, &s, &t);
     while (got < 3000000) {

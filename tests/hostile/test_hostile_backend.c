@@ -320,13 +320,13 @@ static void data_beyond_the_credit_closes_the_device(void)
     s = stream(0);
     hdr = rawback_header(&back, VSOCKIF_OP_RW, HOST_PORT, PORT);
     hdr.len = 65536;
-    for (; sent < 262144; sent += hdr.len) {
+    for (; sent < 524288; sent += hdr.len) {
         REQUIRE(rawback_send(&back, &hdr) == 0);
         process();
     }
-    EQ(xvs_stream_readable(s), 262144);
+    EQ(xvs_stream_readable(s), 524288);
     REQUIRE(rawback_send(&back, &hdr) == 0);
-    expect_reset(s, 262144, "beyond the credit");
+    expect_reset(s, 524288, "beyond the credit");
     stop();
 }
 

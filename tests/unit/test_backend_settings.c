@@ -9,6 +9,7 @@
 #include "harness.h"
 #include "journal.h"
 #include "settings.h"
+#include "spinner.h"
 
 static char why[SETTINGS_WHY];
 
@@ -35,6 +36,7 @@ static void an_empty_file_gives_the_defaults(void)
     CU_ASSERT_FALSE(s->guest_to_guest);
     EQ(s->sockets.mode, 0600);
     EQ(s->held_spill_bytes, 4 << 20);
+    EQ(s->spin_us, SPINNER_AUTO);
     EQ(s->guest_count, 0);
     settings_free(s);
 }
@@ -42,12 +44,13 @@ static void an_empty_file_gives_the_defaults(void)
 static void a_good_file_is_read(void)
 {
     struct settings *s = load("# a comment\n[daemon]\nrun_dir = /run/x\nattach = manual ; here, too\nlog_level = debug\n"
-                              "socket_mode = 0660\nmax_connections = 100\n"
+                              "socket_mode = 0660\nmax_connections = 100\nspin_us = 0\n"
                               "[guest web1]\ncid = 10\nguest_to_guest = db1, db2\nsocket_mode = 0600\n"
                               "[guest db1]\ncid = 11\nguest_to_guest = yes\n[guest db2]\nguest_to_guest=no\n", 0);
 
     REQUIRE(s != NULL);
     EQ(strcmp(s->run_dir, "/run/x"), 0);
+    EQ(s->spin_us, 0);
     CU_ASSERT_FALSE(s->attach_auto);
     EQ(s->log_level, JOURNAL_DEBUG);
     EQ(s->max_connections, 100);
@@ -102,6 +105,8 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\nguest_to_guest = a, b\n", "yes or no" },
         { "[daemon]\nmax_ring_page_order = 5\n", "from 0 to 4" },
         { "[daemon]\nlog_level = loud\n", "error, warning" },
+        { "[daemon]\nspin_us = 1001\n", "from 0 to 1000" },
+        { "[daemon]\nspin_us = much\n", "auto or a number" },
         { "[daemon]\nnonsense\n", ":2:" },
     };
 

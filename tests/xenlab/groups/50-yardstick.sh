@@ -7,7 +7,7 @@
 # bench-xen` takes more figures, with the spread of each.
 . ./lib.sh
 
-export BENCH_RUNS=1 BENCH_SCALE=0.008
+export BENCH_RUNS=1 BENCH_SCALE=0.03
 rounds=5
 
 # take FILE cmd...: its lines "MEASURE SUBJECT VALUE UNIT" are added to the file.
@@ -66,7 +66,7 @@ is_here() {
 
 test_streams_of_64_kib() { # limit 240
 	is_here
-	daemon 20
+	daemon auto
 	: >/tmp/stream
 	for _ in $(seq $rounds); do
 		xvs_does /tmp/stream stream 65536
