@@ -191,6 +191,19 @@ static enum stream_again read_error(struct stream *s)
     return STREAM_MORE;
 }
 
+/* The guest takes no more, and bridge_event() has told the host program's next write so.  One that sleeps in poll() because
+ * its socket is full hears of it only when there is room again: so what is queued is taken, and dropped. */
+static enum stream_again drop_queue(struct stream *s)
+{
+    static uint8_t dropped[STREAM_QUANTUM];
+    ssize_t n = read(s->socket.fd, dropped, sizeof dropped);
+
+    if (n > 0 || (n < 0 && errno == EINTR))
+        return STREAM_MORE;
+    s->host_eof = true;
+    return STREAM_WAITS;
+}
+
 static enum stream_again turn_to_guest(struct stream *s)
 {
     struct device *d = s->device;
@@ -202,10 +215,8 @@ static enum stream_again turn_to_guest(struct stream *s)
 
     if (!s->open || !s->readable || s->host_eof)
         return STREAM_WAITS;
-    if (vconn_is_send_shut(&s->v.c)) {
-        s->host_eof = true;     /* the guest takes no more; what the host program says is of no interest */
-        return STREAM_WAITS;
-    }
+    if (vconn_is_send_shut(&s->v.c))
+        return drop_queue(s);
     room = vconn_room(&s->v.c);
     if (!room) {
         vmux_want_room(d->mux, &s->v);
