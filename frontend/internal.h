@@ -51,6 +51,7 @@ struct xvs_stream {
     struct segment *first, *last;
     uint32_t unread;            /* bytes in the segments */
     uint32_t piece_off, piece_size, piece_len;  /* the packet being gathered: its place, room, and bytes so far */
+    uint32_t piece_good;        /* …up to which it may be written without asking again: room and credit; 0 if not known */
     uint32_t reserved;          /* bytes behind those that xvs_reserve() gave and xvs_commit() has not taken */
     struct list gather_link;    /* in xvs.gathering while piece_size != 0 */
     struct list blocked_link;   /* in xvs.hungry or xvs.fed while it waits for memory or slots */

@@ -31,6 +31,8 @@ void pump_apply(struct xvs *x, struct vmux_event *ev)
     stream_adopt(x, s);
     if (ev->now & VCONN_NOW_EOF)
         s->eof = true;
+    if (ev->now & VCONN_NOW_DEAF)
+        s->piece_good = 0;
     if (ev->now & VCONN_NOW_CLOSED) {
         if (s->v.c.error == ECONNRESET)
             x->resets++;

@@ -107,6 +107,7 @@ static ssize_t find_room(struct xvs_stream *s, uint32_t want, uint32_t ahead, ui
         return err;
     room = s->piece_size - s->piece_len;
     room = room < credit ? room : credit;
+    s->piece_good = s->piece_len + room;
     *place = link_front_data(&s->x->link, s->piece_off) + s->piece_len;
     return room < want ? room : want;
 }
@@ -115,7 +116,7 @@ static void forget_piece(struct xvs *x, struct xvs_stream *s)
 {
     list_remove(&s->gather_link);
     x->gather_count--;
-    s->piece_size = s->piece_len = s->reserved = 0;
+    s->piece_size = s->piece_len = s->piece_good = s->reserved = 0;
 }
 
 /* The backend never saw it, so no completion will tell those who wait for its memory. */
@@ -239,6 +240,12 @@ ssize_t xvs_send(struct xvs_stream *s, const void *data, size_t len, unsigned fl
 {
     struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
 
+    /* What most small writes come to: one more piece of something for which room and credit were found before. */
+    if ((flags & XVS_MORE) && len < s->piece_good && s->piece_len < s->piece_good - len) {
+        memcpy(link_front_data(&s->x->link, s->piece_off) + s->piece_len, data, len);
+        s->piece_len += (uint32_t)len;
+        return (ssize_t)len;
+    }
     return xvs_sendv(s, &iov, 1, flags);
 }
 
@@ -251,6 +258,7 @@ ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece)
         return -EINVAL;
     room = find_room(s, want < VSOCKIF_MAX_PACKET ? (uint32_t)want : VSOCKIF_MAX_PACKET, 0, &place);
     *piece = place;
+    s->piece_good = 0;          /* a send meanwhile gives the reserved place up, and so has to pass by end_write() */
     s->reserved = room > 0 ? (uint32_t)room : 0;
     return room;
 }
