@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c: options, start, the loop, stop.  See xvsd.h for the map of the daemon. */
+/* main.c: options, signals, start, stop.  See xvsd.h for the map of the daemon. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -11,11 +11,10 @@
 
 #include "control.h"
 #include "farewell.h"
+#include "loop.h"
 #include "registry.h"
-#include "serve.h"
 
-#define STOP_MS        3000u    /* for all devices to be closed in order */
-#define STORE_CHECK_MS 5000u    /* store.h: a dead connection to xenstored does not show by itself */
+#define STOP_MS 3000u    /* for all devices to be closed in order */
 
 static const char usage[] =
     "Usage: xvsd [OPTION]...\n"
@@ -32,100 +31,6 @@ static const char usage[] =
     "Example: talk to port 1234 of the guest web1 (the socket answers \"OK <port>\" first):\n"
     "    (echo CONNECT 1234; cat) | socat - UNIX-CONNECT:" SETTINGS_RUN "/guest/web1/vsock\n"
     "Signals: SIGHUP reads the configuration again, SIGTERM stops.  See xvsd(8), xvsd.conf(5).\n";
-
-/* ---- the loop ---- */
-
-static void on_timer(uv_timer_t *timer);
-
-void xvsd_wake_at(struct xvsd *x, uint64_t at)
-{
-    uint64_t now = xvsd_now(x);
-
-    if (at >= x->timer_at)
-        return;
-    x->timer_at = at;
-    uv_timer_start(&x->timer, on_timer, at > now ? at - now : 0, 0);
-}
-
-static void on_store(struct source *source, uint32_t events)
-{
-    (void)events;
-    registry_on_store(container_of(source, struct xvsd, store_source));
-}
-
-/* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire. */
-static void check_store(struct xvsd *x, uint64_t now)
-{
-    x->store_check_at = now + STORE_CHECK_MS;
-    if (!store_check(x->store))
-        return;
-    if (x->store_source.fd >= 0)
-        journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
-    source_remove(&x->poller, &x->store_source);
-    if (store_reopen(x->store) || source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store))
-        return;
-    journal(JOURNAL_NOTICE, "connected to xenstored again");
-    registry_on_store(x);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct xvsd *x = timer->data;
-    uint64_t now = xvsd_now(x), next = UINT64_MAX;
-
-    x->timer_at = UINT64_MAX;
-    if (x->store_check_at <= now) {
-        check_store(x, now);
-        control_listen_again(x);
-    }
-    if (x->rescan_at <= now)
-        registry_rescan(x);
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
-        struct device *d = container_of(l, struct device, link);
-        uint64_t at = device_deadline(d);
-
-        if (at <= now) {
-            device_due(d, now);
-            at = device_deadline(d);
-            if (at <= now)
-                at = now + 1;   /* it stands in line, or xenstore is away: not in a tight loop */
-        }
-        next = at < next ? at : next;
-    }
-    next = x->store_check_at < next ? x->store_check_at : next;
-    next = x->rescan_at < next ? x->rescan_at : next;
-    if (x->stop_at)
-        next = x->stop_at < next ? x->stop_at : next;
-    xvsd_wake_at(x, next);
-}
-
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle;                 /* it is enough that it runs: then the loop polls without sleeping */
-}
-
-void xvsd_stay_awake(struct xvsd *x)
-{
-    uv_idle_start(&x->idle, on_idle);
-}
-
-/* Once a round: each device that has something to do gets one piece of work. */
-static void on_check(uv_check_t *check)
-{
-    struct xvsd *x = check->data;
-    struct list round, *link;
-
-    list_init(&round);
-    while ((link = list_take(&x->turns)))
-        list_append(&round, link);
-    while ((link = list_take(&round)))
-        device_serve(container_of(link, struct device, turn));
-    registry_sweep(x);
-    if (list_is_empty(&x->turns))
-        uv_idle_stop(&x->idle);
-    if (x->stop_at && (list_is_empty(&x->devices) || xvsd_now(x) >= x->stop_at))
-        uv_stop(&x->loop);
-}
 
 /* ---- signals ---- */
 
@@ -163,7 +68,7 @@ static void on_stop(uv_signal_t *signal, int number)
     struct xvsd *x = signal->data;
 
     if (x->stop_at) {
-        uv_stop(&x->loop);      /* asked twice: at once */
+        x->is_over = true;      /* asked twice: at once */
         return;
     }
     journal(JOURNAL_NOTICE, "%s: closing all devices", strsignal(number));
@@ -201,14 +106,11 @@ static int start_loop(struct xvsd *x)
 {
     int err;
 
-    if ((err = uv_loop_init(&x->loop)) || (err = poller_init(&x->poller, &x->loop)) ||
-        (err = uv_check_init(&x->loop, &x->check)) || (err = uv_idle_init(&x->loop, &x->idle)) ||
-        (err = uv_timer_init(&x->loop, &x->timer)) || (err = uv_signal_init(&x->loop, &x->hup)) ||
-        (err = uv_signal_init(&x->loop, &x->term)) || (err = uv_signal_init(&x->loop, &x->interrupt)))
+    if ((err = loop_init(x)) || (err = uv_signal_init(&x->uv, &x->hup)) || (err = uv_signal_init(&x->uv, &x->term)) ||
+        (err = uv_signal_init(&x->uv, &x->interrupt)))
         return err;
-    x->check.data = x->timer.data = x->hup.data = x->term.data = x->interrupt.data = x;
-    if ((err = uv_check_start(&x->check, on_check)) || (err = uv_signal_start(&x->hup, on_hup, SIGHUP)) ||
-        (err = uv_signal_start(&x->term, on_stop, SIGTERM)) ||
+    x->hup.data = x->term.data = x->interrupt.data = x;
+    if ((err = uv_signal_start(&x->hup, on_hup, SIGHUP)) || (err = uv_signal_start(&x->term, on_stop, SIGTERM)) ||
         (err = uv_signal_start(&x->interrupt, on_stop, SIGINT)))
         return err;
     x->started = xvsd_now(x);
@@ -226,7 +128,6 @@ static int start_store(struct xvsd *x)
     }
     if (domains_self(x->store, &x->self))
         x->self = 0;            /* dom0 without the node: xen-init-dom0(8) writes it */
-    x->store_check_at = xvsd_now(x) + STORE_CHECK_MS;
     return 0;
 }
 
@@ -269,11 +170,10 @@ static int start(struct xvsd *x)
     if ((err = start_store(x)))
         return err;
     if ((err = control_start(x, why)) || (err = registry_start(x, why)) ||
-        (err = source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store))) {
+        (err = loop_watch_store(x))) {
         journal(JOURNAL_ERROR, "%s", why);
         return err;
     }
-    xvsd_wake_at(x, x->store_check_at);
     journal(JOURNAL_NOTICE, "version " XVS_VERSION " is ready in %s, domid %u", x->rundir.path, x->self);
     sd_notify(0, "READY=1");
     return 0;
@@ -286,7 +186,7 @@ static void finish(struct xvsd *x)
     control_stop(x);
     source_remove(&x->poller, &x->store_source);
     store_close(x->store);
-    poller_close(&x->poller);
+    loop_close(x);
     rundir_close(&x->rundir);
     settings_free(x->settings);
     journal(JOURNAL_NOTICE, "stopped");
@@ -350,7 +250,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     x.timer_at = x.rescan_at = UINT64_MAX;
-    x.poller.fd = x.store_source.fd = x.rundir.fd = x.rundir.lock_fd = -1;
+    x.poller.fd = x.uv_source.fd = x.store_source.fd = x.rundir.fd = x.rundir.lock_fd = -1;
     list_init(&x.devices);
     list_init(&x.turns);
     list_init(&x.farewells);
@@ -363,7 +263,7 @@ int main(int argc, char **argv)
     }
     err = start(&x);
     if (!err)
-        uv_run(&x.loop, UV_RUN_DEFAULT);
+        loop_run(&x);
     finish(&x);
     return err ? 1 : 0;
 }

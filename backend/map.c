@@ -3,7 +3,6 @@
 #include "map.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -191,12 +190,6 @@ int map_fd(const struct guest_map *m)
 
 bool map_take_event(struct guest_map *m)
 {
-    struct pollfd p = { .fd = map_fd(m), .events = POLLIN };
-
-    /* xenevtchn.h: pending may block, even on a non-blocking descriptor, unless poll() has just said otherwise.  epoll's
-     * word is from the start of the batch. */
-    if (poll(&p, 1, 0) != 1 || !(p.revents & POLLIN))
-        return false;
     return xenevtchn_pending(m->evt) == m->port;
 }
 

@@ -7,14 +7,27 @@
 #include <string.h>
 #include <unistd.h>
 
-static void on_ready(uv_poll_t *handle, int status, int events)
+int poller_init(struct poller *p, uv_loop_t *clock)
 {
-    struct poller *p = handle->data;
+    memset(p, 0, sizeof *p);
+    p->clock = clock;
+    p->fd = epoll_create1(EPOLL_CLOEXEC);
+    return p->fd < 0 ? -errno : 0;
+}
 
-    (void)status;
-    (void)events;
-    p->wakeups++;
-    p->count = epoll_wait(p->fd, p->event, POLLER_BATCH, 0);
+void poller_close(struct poller *p)
+{
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
+}
+
+void poller_wait(struct poller *p, int timeout)
+{
+    p->count = epoll_wait(p->fd, p->event, POLLER_BATCH, timeout);
+    uv_update_time(p->clock);
+    if (p->count > 0)
+        p->wakeups++;
     for (int i = 0; i < p->count; i++)
         ((struct source *)p->event[i].data.ptr)->batch = i + 1;
     for (int i = 0; i < p->count; i++) {
@@ -26,31 +39,6 @@ static void on_ready(uv_poll_t *handle, int status, int events)
         s->ready(s, p->event[i].events);
     }
     p->count = 0;
-}
-
-int poller_init(struct poller *p, uv_loop_t *loop)
-{
-    int err;
-
-    memset(p, 0, sizeof *p);
-    p->fd = epoll_create1(EPOLL_CLOEXEC);
-    if (p->fd < 0)
-        return -errno;
-    p->handle.data = p;
-    if ((err = uv_poll_init(loop, &p->handle, p->fd)) || (err = uv_poll_start(&p->handle, UV_READABLE, on_ready))) {
-        close(p->fd);
-        p->fd = -1;
-    }
-    return err;
-}
-
-void poller_close(struct poller *p)
-{
-    if (p->fd < 0)
-        return;
-    uv_poll_stop(&p->handle);
-    close(p->fd);
-    p->fd = -1;
 }
 
 int source_add(struct poller *p, struct source *s, int fd, uint32_t events,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* poller.h: every descriptor of the daemon that is not libuv's own, in one epoll set inside of libuv's.
+/* poller.h: every descriptor of the daemon in one epoll set, with libuv's own as one of them.
  *
  * Why not one uv_poll_t each: a stream lives for as little as one message, and uv_poll costs it several system calls
  * and a close that ends later.  Here a descriptor is registered once, with one call, and source_remove() takes
@@ -25,15 +25,17 @@ struct source {
 
 struct poller {
     int fd;
-    uv_poll_t handle;
+    uv_loop_t *clock;           /* whose time is that of the last wake-up */
     struct epoll_event event[POLLER_BATCH];
     int count;
     uint64_t wakeups;
 };
 
 /* 0 or a negative errno. */
-int  poller_init(struct poller *p, uv_loop_t *loop);
+int  poller_init(struct poller *p, uv_loop_t *clock);
 void poller_close(struct poller *p);
+/* Sleeps until something is ready or timeout (ms, -1 for ever) is over, or a signal comes; calls ready() of what is. */
+void poller_wait(struct poller *p, int timeout);
 
 int  source_add(struct poller *p, struct source *s, int fd, uint32_t events,
                 void (*ready)(struct source *s, uint32_t events));

@@ -8,6 +8,7 @@
 #include "stream.h"
 
 #define SPIN_LOOKS   64         /* at the ring, between two rounds of the loop: some microseconds */
+#define CATCH        16         /* pieces of work in one turn, each all that there was */
 #define STORM_EVENTS 64u        /* events without work, in a row, that are forgiven */
 #define STORM_MAX_MS 16u        /* between two looks at a guest that goes on */
 #define LAST_TURNS   64         /* rounds of turns for a device that goes away */
@@ -19,8 +20,7 @@ static void on_channel(struct source *source, uint32_t events)
 {
     struct device *d = container_of(source, struct device, channel);
 
-    (void)events;
-    if (!map_take_event(&d->map))
+    if (!(events & EPOLLIN) || !map_take_event(&d->map))
         return;
     d->count.notify_received++;
     d->masked = true;
@@ -210,7 +210,6 @@ void device_wake(struct device *d)
     if (!d->mux || !list_is_empty(&d->turn))
         return;
     list_append(&d->x->turns, &d->turn);
-    xvsd_stay_awake(d->x);
 }
 
 void device_unmask(struct device *d)
@@ -228,33 +227,43 @@ static uint32_t progress(const struct device *d)
     return d->back.tx.in + d->back.tx.out + d->back.rx.in + d->back.rx.out;
 }
 
-/* Nothing is left to do.  True if it is worth looking again for a while before the guest is asked to notify
- * us (spinner.h): the channel stays masked and the events unarmed meanwhile, so the guest sends none. */
-static bool spins(struct device *d, bool worked)
+enum served {
+    SERVED_ALL,                 /* nothing is left to do */
+    SERVED_MORE,                /* it has more to do, or spins */
+    SERVED_CAUGHT,              /* nothing was left to do, and then something came */
+    SERVED_ENDED                /* the device is refused */
+};
+
+/* Nothing is left to do.  Is it worth looking again for a while before the guest is asked to notify
+ * us (spinner.h)?  The channel stays masked and the events unarmed meanwhile, so the guest sends none. */
+static enum served spin(struct device *d, bool worked)
 {
     uint64_t now;
 
     if (!d->x->settings->spin_us)
-        return false;
+        return SERVED_ALL;
     if (d->spin_until && worked) {
         d->spin_until = 0;
         spinner_note(&d->spinner, true);
     }
     if (!d->spin_until && !(worked && spinner_wants(&d->spinner)))
-        return false;
+        return SERVED_ALL;
     now = uv_hrtime();
     if (!d->spin_until)
         d->spin_until = now + spinner_time(&d->spinner, d->x->settings->spin_us) * UINT64_C(1000);
     if (now >= d->spin_until) {
         d->spin_until = 0;
         spinner_note(&d->spinner, false);
-        return false;
+        return SERVED_ALL;
     }
     /* With nobody else at work this is the place to look: a round of the loop costs system calls. */
     if (list_is_empty(&d->x->turns))
-        for (int i = 0; i < SPIN_LOOKS && !ring_pending(&d->back.tx); i++)
+        for (int i = 0; i < SPIN_LOOKS; i++) {
+            if (ring_pending(&d->back.tx))
+                return SERVED_CAUGHT;
             shm_relax();
-    return true;
+        }
+    return SERVED_MORE;
 }
 
 static void sleep_now(struct device *d)
@@ -284,24 +293,23 @@ static void notify(struct device *d)
         spinner_price(&d->spinner, uv_hrtime() - begin);
 }
 
-void device_serve(struct device *d)
+static enum served serve(struct device *d)
 {
     uint32_t buffers = d->back.count, before = progress(d);
+    enum served served;
     bool more;
     int got;
 
-    if (!device_is_connected(d))
-        return;
     if (link_back_refill(&d->back)) {
         device_refuse(d, "%s", d->back.why);
-        return;
+        return SERVED_ENDED;
     }
     if (d->back.count > buffers)
         d->moved = true;
     if (d->back.count)
         quench_thirst(d);
     if ((got = receive(d)) < 0)
-        return;
+        return SERVED_ENDED;
     expire(d);
     send_owed(d);
     more = give_turns(d);
@@ -309,11 +317,31 @@ void device_serve(struct device *d)
     send_owed(d);
     if (link_back_publish(&d->back))
         notify(d);
-    if (got || more || !list_is_empty(&d->streams_turn) || spins(d, progress(d) != before) ||
-        !link_back_arm(&d->back, !vmux_is_choked(d->mux), !list_is_empty(&d->thirst) || vmux_has_owed(d->mux)))
-        device_wake(d);
-    else
+    if (got || more || !list_is_empty(&d->streams_turn))
+        return SERVED_MORE;
+    if ((served = spin(d, progress(d) != before)) != SERVED_ALL)
+        return served;
+    if (!link_back_arm(&d->back, !vmux_is_choked(d->mux), !list_is_empty(&d->thirst) || vmux_has_owed(d->mux)))
+        return SERVED_CAUGHT;
+    return SERVED_ALL;
+}
+
+void device_serve(struct device *d)
+{
+    enum served served = SERVED_CAUGHT;
+    int n = 0;
+
+    if (!device_is_connected(d))
+        return;
+    /* What came while the guest was being notified is most often its answer: a round of the loop would be a system call more. */
+    for (uint64_t end = moved_bytes(d) + SERVE_BYTES; served == SERVED_CAUGHT && moved_bytes(d) < end && n < CATCH; n++)
+        served = serve(d);
+    if (served == SERVED_ENDED)
+        return;
+    if (served == SERVED_ALL)
         sleep_now(d);
+    else
+        device_wake(d);
     xvsd_wake_at(d->x, device_deadline(d));
 }
 

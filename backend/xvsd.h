@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* xvsd.h: the daemon as a whole: one process, one thread, one loop.
  *
- *     main.c       options, start, stop
+ *     main.c       options, signals, start, stop          loop.c      rounds, deadlines
  *     settings.c   what the administrator decided        rundir.c    what host programs see
  *     registry.c   which devices there are               device.c    one device's life, by xenstore
  *     map.c        its pages and its event channel       serve.c     its work, a bounded piece at a time
@@ -29,9 +29,9 @@
 #include "store.h"
 
 struct xvsd {
-    uv_loop_t loop;
-    uv_check_t check;
-    uv_idle_t idle;             /* runs while devices stand in turns, so that the loop does not sleep */
+    uv_loop_t uv;               /* signals and the timer */
+    struct source uv_source;    /* its descriptor */
+    bool uv_ready;              /* …has something for it */
     uv_timer_t timer;           /* one for all deadlines */
     uint64_t timer_at;          /* ms, UINT64_MAX when it is stopped */
     uv_signal_t hup, term, interrupt;
@@ -48,10 +48,11 @@ struct xvsd {
     uint32_t self;              /* our own domid */
     uint64_t declined[(PATHS_DOMID + 63) / 64];     /* domids that are to have no device of their own accord */
     struct list devices;        /* struct device.link */
-    struct list turns;          /* struct device.turn */
+    struct list turns;          /* struct device.turn; while there are any, the loop does not sleep */
     struct list farewells;      /* struct farewell.link */
     uint64_t started;           /* ms */
     uint64_t stop_at;           /* ms: when a stop becomes impatient; 0 while not stopping */
+    bool is_over;               /* the loop ends with this round */
     bool out_of_files;          /* said once */
     struct control *control;
 };
@@ -59,13 +60,11 @@ struct xvsd {
 /* Milliseconds, as of the begin of this round of the loop. */
 static inline uint64_t xvsd_now(const struct xvsd *x)
 {
-    return uv_now(&x->loop);
+    return uv_now(&x->uv);
 }
 
 /* Calls device_due() of whoever is due at 'at' (ms) or earlier. */
 void xvsd_wake_at(struct xvsd *x, uint64_t at);
-/* There is work: the loop goes round without sleeping until 'turns' is empty. */
-void xvsd_stay_awake(struct xvsd *x);
 /* SIGHUP and the control socket: reads the settings again; the old ones stay on an error, which goes to why. */
 int  xvsd_reload(struct xvsd *x, char *why);
 /* accept() or socket() gave EMFILE: says so once. */

@@ -290,6 +290,14 @@ void device_notify(struct xvs *x)
         spinner_price(&x->spinner, now_ns() - begin);
 }
 
+/* Only before a sleep: the answer to what has come should not have to wait for this system call. */
+static void unmask(struct xvs *x)
+{
+    if (x->masked && x->share.evtchn)
+        xenevtchn_unmask(x->share.evtchn, x->share.port);
+    x->masked = false;
+}
+
 /* Waits up to timeout ms for the sources of wake-ups and reads them: how many, or -EINTR. */
 static int take_wakeups(struct xvs *x, int timeout)
 {
@@ -298,7 +306,6 @@ static int take_wakeups(struct xvs *x, int timeout)
 
     for (int i = 0; i < n; i++) {
         uint64_t ticks;
-        xenevtchn_port_or_error_t port;
 
         switch ((enum poll_tag)evs[i].data.u32) {
         case POLL_STORE:
@@ -312,9 +319,9 @@ static int take_wakeups(struct xvs *x, int timeout)
             break;
         case POLL_EVTCHN:
             x->kicked = true;
-            if ((port = xenevtchn_pending(x->share.evtchn)) >= 0) {
+            if (xenevtchn_pending(x->share.evtchn) >= 0) {
                 x->received_kicks++;
-                xenevtchn_unmask(x->share.evtchn, (evtchn_port_t)port);
+                x->masked = true;
             }
             break;
         }
@@ -351,6 +358,7 @@ static bool prepare_sleep(struct xvs *x)
 {
     if (x->up && !link_front_arm(&x->link, wants_room(x)))
         return false;
+    unmask(x);
     device_set_timer(x, now_ms());
     return true;
 }

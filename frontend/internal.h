@@ -105,6 +105,7 @@ struct xvs {
     bool up;
     bool store_fired;           /* xenstore has something to say */
     bool kicked;                /* the event channel had */
+    bool masked;                /* …and says nothing more until it is unmasked */
     struct spinner spinner;
     unsigned unslept;           /* waits that ended without a sleep */
     uint32_t gather_count;      /* streams in gathering: each has a slot kept for it */

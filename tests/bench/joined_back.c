@@ -17,17 +17,12 @@
 static struct xvsd daemon_;
 static int host_end = -1;
 
-/* ---- main.c's ---- */
+/* ---- main.c's and loop.c's ---- */
 
 void xvsd_wake_at(struct xvsd *x, uint64_t at)
 {
     (void)x;
     (void)at;
-}
-
-void xvsd_stay_awake(struct xvsd *x)
-{
-    (void)x;
 }
 
 int xvsd_reload(struct xvsd *x, char *why)
@@ -125,7 +120,7 @@ static void start(struct xvsd *x)
 {
     if (x->settings)
         return;
-    if (uv_loop_init(&x->loop) || poller_init(&x->poller, &x->loop) || !(x->settings = settings_default()))
+    if (uv_loop_init(&x->uv) || poller_init(&x->poller, &x->uv) || !(x->settings = settings_default()))
         joined_fail("cannot make a loop");
     x->settings->services = true;
     x->settings->guest_to_guest = true;
@@ -181,14 +176,14 @@ static bool look_at_channels(struct xvsd *x)
     return any;
 }
 
-/* As main.c's on_check(). */
+/* As loop_run(). */
 void joined_daemon(void)
 {
     struct xvsd *x = &daemon_;
     struct list round, *link;
 
     do {
-        uv_run(&x->loop, UV_RUN_NOWAIT);
+        poller_wait(&x->poller, 0);
         look_at_channels(x);
         list_init(&round);
         while ((link = list_take(&x->turns)))

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.c: see loop.h. */
+#include "loop.h"
+
+#include "control.h"
+#include "journal.h"
+#include "registry.h"
+#include "serve.h"
+
+#define STORE_CHECK_MS 5000u    /* store.h: a dead connection to xenstored does not show by itself */
+
+/* ---- xenstore ---- */
+
+static void on_store(struct source *source, uint32_t events)
+{
+    (void)events;
+    registry_on_store(container_of(source, struct xvsd, store_source));
+}
+
+int loop_watch_store(struct xvsd *x)
+{
+    x->store_check_at = xvsd_now(x) + STORE_CHECK_MS;
+    xvsd_wake_at(x, x->store_check_at);
+    return source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store);
+}
+
+/* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire. */
+static void check_store(struct xvsd *x, uint64_t now)
+{
+    x->store_check_at = now + STORE_CHECK_MS;
+    if (!store_check(x->store))
+        return;
+    if (x->store_source.fd >= 0)
+        journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
+    source_remove(&x->poller, &x->store_source);
+    if (store_reopen(x->store) || loop_watch_store(x))
+        return;
+    journal(JOURNAL_NOTICE, "connected to xenstored again");
+    registry_on_store(x);
+}
+
+/* ---- deadlines ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct xvsd *x = timer->data;
+    uint64_t now = xvsd_now(x), next = UINT64_MAX;
+
+    x->timer_at = UINT64_MAX;
+    if (x->store_check_at <= now) {
+        check_store(x, now);
+        control_listen_again(x);
+    }
+    if (x->rescan_at <= now)
+        registry_rescan(x);
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
+        struct device *d = container_of(l, struct device, link);
+        uint64_t at = device_deadline(d);
+
+        if (at <= now) {
+            device_due(d, now);
+            at = device_deadline(d);
+            if (at <= now)
+                at = now + 1;   /* it stands in line, or xenstore is away: not in a tight loop */
+        }
+        next = at < next ? at : next;
+    }
+    next = x->store_check_at < next ? x->store_check_at : next;
+    next = x->rescan_at < next ? x->rescan_at : next;
+    if (x->stop_at)
+        next = x->stop_at < next ? x->stop_at : next;
+    xvsd_wake_at(x, next);
+}
+
+void xvsd_wake_at(struct xvsd *x, uint64_t at)
+{
+    uint64_t now = xvsd_now(x);
+
+    if (at >= x->timer_at)
+        return;
+    x->timer_at = at;
+    uv_timer_start(&x->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+/* ---- rounds ---- */
+
+static void on_uv(struct source *source, uint32_t events)
+{
+    (void)events;
+    container_of(source, struct xvsd, uv_source)->uv_ready = true;
+}
+
+/* Each device that has something to do gets one piece of work. */
+static void serve_round(struct xvsd *x)
+{
+    struct list round, *link;
+
+    list_init(&round);
+    while ((link = list_take(&x->turns)))
+        list_append(&round, link);
+    while ((link = list_take(&round)))
+        device_serve(container_of(link, struct device, turn));
+}
+
+int loop_init(struct xvsd *x)
+{
+    int err;
+
+    if ((err = uv_loop_init(&x->uv)) || (err = poller_init(&x->poller, &x->uv)) ||
+        (err = source_add(&x->poller, &x->uv_source, uv_backend_fd(&x->uv), EPOLLIN, on_uv)) ||
+        (err = uv_timer_init(&x->uv, &x->timer)))
+        return err;
+    x->timer.data = x;
+    x->uv_ready = true;         /* it registers what it watches when it runs */
+    return 0;
+}
+
+void loop_run(struct xvsd *x)
+{
+    while (!x->is_over) {
+        if (x->uv_ready || uv_backend_timeout(&x->uv) == 0) {
+            x->uv_ready = false;
+            uv_run(&x->uv, UV_RUN_NOWAIT);
+        }
+        serve_round(x);
+        registry_sweep(x);
+        if (x->stop_at && (list_is_empty(&x->devices) || xvsd_now(x) >= x->stop_at))
+            break;
+        poller_wait(&x->poller, list_is_empty(&x->turns) ? uv_backend_timeout(&x->uv) : 0);
+    }
+}
+
+void loop_close(struct xvsd *x)
+{
+    source_remove(&x->poller, &x->uv_source);
+    poller_close(&x->poller);
+}
