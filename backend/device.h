@@ -64,7 +64,8 @@ struct device {
     uint64_t delivered;         /* bytes that streams have taken out of their inboxes */
     bool moved;                 /* something was done since the last event */
     uint32_t idle_events;       /* events in a row that came without work */
-    struct spinner spinner;
+    struct spinner spinner, yields;
+    bool has_yielded;           /* …and what for is still to be seen */
     uint64_t spin_until;        /* ns (uv_hrtime), 0 while it does not spin */
     uint64_t unmask_at;         /* ms: when its storm is over, UINT64_MAX for no storm */
 

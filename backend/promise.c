@@ -7,11 +7,17 @@ void promises_init(struct promises *all, uint64_t budget, uint32_t most)
     *all = (struct promises){ .budget = budget, .most = most < PROMISE_MOST ? most : PROMISE_MOST };
 }
 
+static uint64_t raised(uint32_t bytes)
+{
+    return bytes > PROMISE_LEAST ? bytes - PROMISE_LEAST : 0;
+}
+
 static bool change(struct promises *all, struct promise *p, uint32_t bytes)
 {
     bool changed = bytes != p->bytes;
 
-    all->given = all->given - p->bytes + bytes;
+    all->given += bytes - (uint64_t)p->bytes;
+    all->raised += raised(bytes) - raised(p->bytes);
     p->bytes = bytes;
     return changed;
 }
@@ -38,7 +44,7 @@ bool promise_taken(struct promises *all, struct promise *p, uint32_t len)
     if (p->bytes >= all->most)
         return false;
     p->proof += len;
-    if (p->proof < PROMISE_PROOF || all->given + twice - p->bytes > PROMISE_OVERDRAFT * all->budget)
+    if (p->proof < PROMISE_PROOF || all->raised + twice - p->bytes > PROMISE_OVERDRAFT * all->budget)
         return false;
     p->proof = 0;
     return change(all, p, twice);

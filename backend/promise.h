@@ -12,7 +12,7 @@
  *     a stream whose reader stands still goes back to PROMISE_LEAST, if the budget is overdrawn.
  *
  * With the default of 4 MiB the first gets 448 KiB and the fifth 256 KiB.  Beyond some fifty streams that are open at a time, the least ones
- * overdraw the budget, and so do fast readers, by at most PROMISE_OVERDRAFT times in all: it takes as many readers that
+ * overdraw the budget, and so do fast readers, by at most PROMISE_OVERDRAFT times what is beyond the least ones: it takes as many readers that
  * stop at once for the guest to feel it, and it is that guest alone.  Pure. */
 #ifndef XVSD_PROMISE_H
 #define XVSD_PROMISE_H
@@ -22,12 +22,13 @@
 
 #define PROMISE_MOST      (512u << 10)
 #define PROMISE_LEAST     (16u << 10)
-#define PROMISE_PROOF     (1u << 20)    /* more than a socket's buffer takes when nobody reads */
+#define PROMISE_PROOF     (512u << 10)   /* more than a socket's buffer takes when nobody reads */
 #define PROMISE_OVERDRAFT 4u
 
 struct promises {
     uint64_t budget;            /* bytes */
     uint64_t given;             /* bytes, in all */
+    uint64_t raised;            /* …of these, beyond PROMISE_LEAST each */
     uint32_t most;              /* of one stream: less than PROMISE_MOST when the guest's pool is small */
 };
 

@@ -3,6 +3,7 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "relay.h"
 #include "stream.h"
@@ -234,6 +235,14 @@ enum served {
     SERVED_ENDED                /* the device is refused */
 };
 
+/* For a turn.  Its own work may have put d itself in line again. */
+static bool others_wait(const struct device *d)
+{
+    const struct list *turns = &d->x->turns;
+
+    return turns->next != turns && !(turns->next == &d->turn && turns->prev == &d->turn);
+}
+
 /* Nothing is left to do.  Is it worth looking again for a while before the guest is asked to notify
  * us (spinner.h)?  The channel stays masked and the events unarmed meanwhile, so the guest sends none. */
 static enum served spin(struct device *d, bool worked)
@@ -257,13 +266,32 @@ static enum served spin(struct device *d, bool worked)
         return SERVED_ALL;
     }
     /* With nobody else at work this is the place to look: a round of the loop costs system calls. */
-    if (list_is_empty(&d->x->turns))
+    if (!others_wait(d))
         for (int i = 0; i < SPIN_LOOKS; i++) {
             if (ring_pending(&d->back.tx))
                 return SERVED_CAUGHT;
             shm_relax();
         }
     return SERVED_MORE;
+}
+
+/* Nothing is left to do, and spinning does not pay.  True if the processor was given to others and is here again: it is worth
+ * another look at everything, sockets included. */
+static bool yielded(struct device *d, bool worked)
+{
+    uint64_t began;
+
+    if (d->has_yielded)
+        spinner_note(&d->yields, worked);
+    d->has_yielded = false;
+    if (!d->x->settings->spin_us || !worked || others_wait(d) || !spinner_wants(&d->yields))
+        return false;
+    began = uv_hrtime();
+    if (began < d->x->next_yield)
+        return false;
+    sched_yield();
+    d->x->next_yield = spinner_next_yield(began, uv_hrtime());
+    return d->has_yielded = true;
 }
 
 static void sleep_now(struct device *d)
@@ -297,7 +325,7 @@ static enum served serve(struct device *d)
 {
     uint32_t buffers = d->back.count, before = progress(d);
     enum served served;
-    bool more;
+    bool more, worked;
     int got;
 
     if (link_back_refill(&d->back)) {
@@ -319,8 +347,11 @@ static enum served serve(struct device *d)
         notify(d);
     if (got || more || !list_is_empty(&d->streams_turn))
         return SERVED_MORE;
-    if ((served = spin(d, progress(d) != before)) != SERVED_ALL)
+    worked = progress(d) != before;
+    if ((served = spin(d, worked)) != SERVED_ALL)
         return served;
+    if (yielded(d, worked))
+        return ring_pending(&d->back.tx) ? SERVED_CAUGHT : SERVED_MORE;
     if (!link_back_arm(&d->back, !vmux_is_choked(d->mux), !list_is_empty(&d->thirst) || vmux_has_owed(d->mux)))
         return SERVED_CAUGHT;
     return SERVED_ALL;

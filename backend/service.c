@@ -51,6 +51,16 @@ static void send_to_guest(struct stream *s, uint32_t len)
     s->device->moved = true;
 }
 
+/* The service has read so much. */
+static void read_bytes(struct stream *s, uint32_t len)
+{
+    bool changed = stream_delivered(s, len);
+
+    vmux_consumed(s->device->mux, &s->v, len);
+    if (changed)
+        vmux_set_buf_alloc(s->device->mux, &s->v, s->promise.bytes);
+}
+
 static enum stream_again echo(struct stream *s)
 {
     struct iovec from, to[PIECES];
@@ -71,9 +81,15 @@ static enum stream_again echo(struct stream *s)
     }
     send_to_guest(s, len);
     s->stuck = false;
-    stream_delivered(s, len);
-    vmux_consumed(d->mux, &s->v, len);
+    read_bytes(s, len);
     return inbox_is_empty(&s->inbox) ? STREAM_WAITS : STREAM_MORE;
+}
+
+static enum stream_again discard(struct stream *s)
+{
+    if (!inbox_is_empty(&s->inbox))
+        read_bytes(s, s->inbox.bytes);
+    return STREAM_WAITS;
 }
 
 static enum stream_again source(struct stream *s)
@@ -98,8 +114,7 @@ static enum stream_again serve(struct stream *s)
         return echo(s);
     if (s->service == SERVICE_SOURCE)
         return source(s);
-    stream_discard(s);
-    return STREAM_WAITS;
+    return discard(s);
 }
 
 enum stream_again service_turn(struct stream *s)

@@ -53,6 +53,7 @@ struct xvsd {
     uint64_t started;           /* ms */
     uint64_t stop_at;           /* ms: when a stop becomes impatient; 0 while not stopping */
     bool is_over;               /* the loop ends with this round */
+    uint64_t next_yield;        /* ns (uv_hrtime): spinner.h */
     bool out_of_files;          /* said once */
     struct control *control;
 };

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -363,6 +364,11 @@ static bool prepare_sleep(struct xvs *x)
     return true;
 }
 
+static bool has_come(struct xvs *x)
+{
+    return ring_pending(&x->link.rx) || (wants_room(x) && ring_pending(&x->link.tx));
+}
+
 /* Looks at the rings for a while; true if something came. */
 static bool spin(struct xvs *x)
 {
@@ -370,12 +376,40 @@ static bool spin(struct xvs *x)
 
     do {
         for (int i = 0; i < 64; i++) {
-            if (ring_pending(&x->link.rx) || (wants_room(x) && ring_pending(&x->link.tx)))
+            if (has_come(x))
                 return true;
             shm_relax();
         }
     } while (now_us() < end);
     return false;
+}
+
+/* Gives the processor to others; true if something came. */
+static bool yield(struct xvs *x)
+{
+    uint64_t began = now_ns();
+
+    if (began < x->next_yield)
+        return false;
+    sched_yield();
+    x->next_yield = spinner_next_yield(began, now_ns());
+    return has_come(x);
+}
+
+/* Tries what has paid, in place of a sleep; true if something came. */
+static bool linger(struct xvs *x)
+{
+    bool hit = false;
+
+    if (spinner_wants(&x->spinner)) {
+        hit = spin(x);
+        spinner_note(&x->spinner, hit);
+    }
+    if (!hit && spinner_wants(&x->yields)) {
+        hit = yield(x);
+        spinner_note(&x->yields, hit);
+    }
+    return hit;
 }
 
 /* What is never idle must not keep us from xenstore and the timer. */
@@ -389,15 +423,10 @@ int device_sleep(struct xvs *x, int timeout)
 {
     int n = 1;
 
-    if (x->up && x->opt.spin && timeout && spinner_wants(&x->spinner)) {
-        bool hit = spin(x);
-
-        spinner_note(&x->spinner, hit);
-        if (hit) {
-            note_unslept(x);
-            work(x);
-            return 1;
-        }
+    if (x->up && x->opt.spin && timeout && linger(x)) {
+        note_unslept(x);
+        work(x);
+        return 1;
     }
     if (prepare_sleep(x))
         n = take_wakeups(x, timeout);

@@ -106,7 +106,8 @@ struct xvs {
     bool store_fired;           /* xenstore has something to say */
     bool kicked;                /* the event channel had */
     bool masked;                /* …and says nothing more until it is unmasked */
-    struct spinner spinner;
+    struct spinner spinner, yields;
+    uint64_t next_yield;        /* ns (CLOCK_MONOTONIC): spinner.h */
     unsigned unslept;           /* waits that ended without a sleep */
     uint32_t gather_count;      /* streams in gathering: each has a slot kept for it */
     struct vmux *mux;

@@ -10,7 +10,12 @@
  * How long: about as long as what it saves would take, so that a miss at most doubles the price of a sleep.  That
  * price differs by a factor of a hundred between platforms, so it is measured as well: a notification of our own is the part of
  * it that can be timed from here, and the whole is SPINNER_TIMES that.  The least time ever seen counts: a longer one was
- * somebody else's work.  Pure; one thread. */
+ * somebody else's work.
+ *
+ * Where spinning does not pay because the peer waits for this very processor, giving way to it does: sched_yield(), with a
+ * spinner of its own.  The peer then fills the ring until it has to wait, and needs no notification for that.  But
+ * somebody else who has nothing to do with us may take the processor for a whole slice, so after a yield that took long there
+ * is none for twenty times as long (spinner_next_yield()).  Pure; one thread. */
 #ifndef XVS_SPINNER_H
 #define XVS_SPINNER_H
 
@@ -23,6 +28,9 @@
 #define SPINNER_TIMES  16u
 #define SPINNER_LEAST  20u          /* microseconds */
 #define SPINNER_MOST   1000u
+
+#define SPINNER_YIELD_LONG  UINT64_C(500000)        /* ns: the peer has not that much to do before it waits for us */
+#define SPINNER_YIELD_SHARE 20                      /* such yields take at most one part in so many of the time */
 
 struct spinner {
     uint8_t credit;             /* tries that earlier hits have paid for */
@@ -75,6 +83,12 @@ static inline uint32_t spinner_time(const struct spinner *s, uint32_t setting)
     if (setting != SPINNER_AUTO)
         return setting;
     return us < SPINNER_LEAST ? SPINNER_LEAST : us < SPINNER_MOST ? (uint32_t)us : SPINNER_MOST;
+}
+
+/* When to yield again at the earliest, after a yield from began to now; all in ns. */
+static inline uint64_t spinner_next_yield(uint64_t began, uint64_t now)
+{
+    return now - began > SPINNER_YIELD_LONG ? now + SPINNER_YIELD_SHARE * (now - began) : now;
 }
 
 #endif

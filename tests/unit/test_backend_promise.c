@@ -95,13 +95,31 @@ static void the_overdraft_is_bounded(void)
     for (int round = 0; round < 20; round++)
         for (int i = 0; i < 500; i++)
             promise_taken(&all, &p[i], PROMISE_PROOF);
-    CU_ASSERT_TRUE(all.given <= PROMISE_OVERDRAFT * BUDGET);
+    CU_ASSERT_TRUE(all.raised <= PROMISE_OVERDRAFT * BUDGET);
+    CU_ASSERT_TRUE(all.given <= all.raised + 500 * PROMISE_LEAST);
+    for (int i = 0; i < 500; i++)
+        promise_end(&all, &p[i]);
+    EQ(all.given, 0);
+    EQ(all.raised, 0);
+}
+
+static void idle_streams_do_not_keep_readers_small(void)
+{
+    static struct promise p[10000];
+
+    promises_init(&all, BUDGET, UINT32_MAX);
+    for (int i = 0; i < 10000; i++)
+        promise_make(&all, &p[i]);
+    for (int round = 0; round < 20; round++)
+        promise_taken(&all, &p[9999], PROMISE_PROOF);
+    EQ(p[9999].bytes, PROMISE_MOST);
 }
 
 static const struct test tests[] = {
     TEST(the_first_ones_get_everything), TEST(a_small_pool_bounds_each_of_them),
     TEST(the_sum_keeps_to_the_budget_until_all_are_least), TEST(a_reader_that_reads_gets_more),
-    TEST(a_reader_that_stands_still_begins_anew), TEST(within_the_budget_nobody_is_cut), TEST(the_overdraft_is_bounded)
+    TEST(a_reader_that_stands_still_begins_anew), TEST(within_the_budget_nobody_is_cut), TEST(the_overdraft_is_bounded),
+    TEST(idle_streams_do_not_keep_readers_small)
 };
 
 int main(int argc, char **argv)

@@ -77,10 +77,17 @@ static void few_notifications_are_timed_later_on(void)
     EQ(later, 10);
 }
 
+static void a_yield_that_took_long_is_the_last_for_a_while(void)
+{
+    EQ(spinner_next_yield(1000, 1000 + SPINNER_YIELD_LONG), 1000 + SPINNER_YIELD_LONG);
+    EQ(spinner_next_yield(1000, 3001000), 3001000 + SPINNER_YIELD_SHARE * UINT64_C(3000000));
+}
+
 static const struct test tests[] = {
     TEST(what_never_pays_is_tried_now_and_then), TEST(what_pays_is_done_each_time),
     TEST(what_no_longer_pays_is_given_up_soon), TEST(a_time_that_is_set_is_kept),
-    TEST(the_time_follows_the_least_price), TEST(few_notifications_are_timed_later_on)
+    TEST(the_time_follows_the_least_price), TEST(few_notifications_are_timed_later_on),
+    TEST(a_yield_that_took_long_is_the_last_for_a_while)
 };
 
 int main(int argc, char **argv)
