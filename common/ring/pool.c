@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pool.c: next fit over a bitmap, a word at a time. */
+/* pool.c: first fit over a bitmap, a word at a time. */
 #include "pool.h"
 
 #include <string.h>
@@ -44,10 +44,11 @@ static void mark(struct pool *p, uint32_t unit, uint32_t count, bool value)
     }
 }
 
-/* Looks through [from, end) for 'want' free units in a row; remembers the longest run in *best, *best_count. */
-static bool search(const struct pool *p, uint32_t from, uint32_t end, uint32_t want, uint32_t *best,
-                   uint32_t *best_count)
+/* Looks for 'want' free units in a row; the first such run, or the longest one there is, goes to *best, *best_count. */
+static void search(const struct pool *p, uint32_t want, uint32_t *best, uint32_t *best_count)
 {
+    uint32_t from = p->first, end = p->units;
+
     while ((from = find(p, from, end, false)) < end) {
         uint32_t last = from + want < end ? from + want : end;
         uint32_t stop = find(p, from, last, true);
@@ -56,11 +57,10 @@ static bool search(const struct pool *p, uint32_t from, uint32_t end, uint32_t w
             *best = from;
             *best_count = stop - from;
             if (*best_count == want)
-                return true;
+                return;
         }
         from = stop;
     }
-    return false;
 }
 
 uint32_t pool_take(struct pool *p, uint32_t bytes, uint32_t *offset)
@@ -69,19 +69,21 @@ uint32_t pool_take(struct pool *p, uint32_t bytes, uint32_t *offset)
 
     if (!p->free_units || !want)
         return 0;
-    if (!search(p, p->next, p->units, want, &best, &count))
-        search(p, 0, p->units, want, &best, &count);
+    search(p, want, &best, &count);
+    if (find(p, p->first, best, false) == best)
+        p->first = best + count;
     mark(p, best, count, true);
     p->free_units -= count;
-    p->next = best + count < p->units ? best + count : 0;
     *offset = best * POOL_UNIT;
     return count * POOL_UNIT;
 }
 
 void pool_give(struct pool *p, uint32_t offset, uint32_t bytes)
 {
-    uint32_t count = (bytes + POOL_UNIT - 1) / POOL_UNIT;
+    uint32_t unit = offset / POOL_UNIT, count = (bytes + POOL_UNIT - 1) / POOL_UNIT;
 
-    mark(p, offset / POOL_UNIT, count, false);
+    if (unit < p->first)
+        p->first = unit;
+    mark(p, unit, count, false);
     p->free_units += count;
 }

@@ -2,8 +2,9 @@
 /* pool.h: which bytes of a data pool are in use, by units of POOL_UNIT bytes.
  *
  * The frontend owns its tx pool and carves packets out of it: from one unit for a small message to
- * 64 KiB in one piece.  Completions come in any order, so this is a bitmap with a moving start (next fit) and
- * not a ring: a packet that a slow reader keeps blocks nobody else's.  Pure; private memory only. */
+ * 64 KiB in one piece.  Completions come in any order, so this is a bitmap and not a ring: a packet that a slow
+ * reader keeps blocks nobody else's.  First fit, so that a stream whose reader keeps up stays within few pages, which the
+ * caches hold.  Pure; private memory only. */
 #ifndef XVS_POOL_H
 #define XVS_POOL_H
 
@@ -19,7 +20,7 @@
 struct pool {
     uint64_t used[POOL_WORDS];  /* a bit a unit; bits past 'units' are set for ever */
     uint32_t units;
-    uint32_t next;              /* the unit at which the next search begins */
+    uint32_t first;             /* no unit before this one is free */
     uint32_t free_units;
 };
 

@@ -12,7 +12,7 @@ static bool used[POOL_MAX_UNITS];               /* the reference: a bool a unit 
 static void dump(void *unused)
 {
     (void)unused;
-    printf("  %u units, %u free, next %u\n", pool.units, pool.free_units, pool.next);
+    printf("  %u units, %u free, first %u\n", pool.units, pool.free_units, pool.first);
 }
 
 static void open_units(uint32_t units)
@@ -158,29 +158,30 @@ static void pieces_that_touch_become_one(void)
     check_bits();
 }
 
-static void a_piece_around_the_start_of_the_search_is_found_whole(void)
+static void the_first_place_that_fits_is_taken(void)
 {
     uint32_t unit;
 
     open_units(100);
-    EQ(take(50 * POOL_UNIT, &unit), 50);        /* the next search begins at 50 */
-    give(0, 50);
-    EQ(pool.next, 50);
-    EQ(take(80 * POOL_UNIT, &unit), 80);        /* neither [50, 100) nor [0, 50) would do */
-    EQ(unit, 0);
-    check_bits();
-}
-
-static void searches_go_on_where_the_last_one_ended(void)
-{
-    uint32_t unit;
-
-    open_units(10);
-    for (uint32_t i = 0; i < 25; i++) {         /* so that neighbours are not reused at once, and it wraps */
-        EQ(take(1, &unit), 1);
-        EQ(unit, i % 10);
-        give(unit, 1);
+    for (uint32_t i = 0; i < 25; i++) {         /* a reader that keeps up: always the same pages */
+        EQ(take(POOL_UNIT, &unit), 1);
+        EQ(unit, 0);
+        give(0, 1);
     }
+    EQ(take(50 * POOL_UNIT, &unit), 50);
+    give(10, 5);
+    EQ(take(20 * POOL_UNIT, &unit), 20);        /* behind the hole, which stays the first */
+    EQ(unit, 50);
+    EQ(take(3 * POOL_UNIT, &unit), 3);
+    EQ(unit, 10);
+    give(0, 1);
+    EQ(take(3 * POOL_UNIT, &unit), 3);
+    EQ(unit, 70);
+    EQ(take(POOL_UNIT, &unit), 1);
+    EQ(unit, 0);
+    EQ(take(2 * POOL_UNIT, &unit), 2);
+    EQ(unit, 13);
+    check_bits();
 }
 
 static void a_part_can_be_given_back(void)
@@ -267,8 +268,7 @@ static const struct test tests[] = {
     TEST(a_full_pool_gives_nothing_and_takes_back),
     TEST(a_pool_in_pieces_gives_the_largest),
     TEST(pieces_that_touch_become_one),
-    TEST(a_piece_around_the_start_of_the_search_is_found_whole),
-    TEST(searches_go_on_where_the_last_one_ended),
+    TEST(the_first_place_that_fits_is_taken),
     TEST(a_part_can_be_given_back),
     TEST(every_length_fits_at_every_place_near_the_edges_of_words),
     TEST(random_use_agrees_with_the_reference),
