@@ -7,7 +7,9 @@ XEN ?=
 
 .PHONY: check-xen xen-shell xenlab-images
 check-xen: all e2e-helpers bench-programs
-	XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e:$(CURDIR)/$(B)/bench" tests/xenlab/run.sh $(XEN)
+	rm -rf build/xenlab/installed
+	$(MAKE) -s install PREFIX=/usr DESTDIR=$(CURDIR)/build/xenlab/installed
+	XVS_INSTALLED="$(CURDIR)/build/xenlab/installed" XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e:$(CURDIR)/$(B)/bench" tests/xenlab/run.sh $(XEN)
 xen-shell: all
 	tests/xenlab/lab shell --bin "$(CURDIR)/$(B)"
 xenlab-images:

@@ -19,6 +19,8 @@
 # tries     runs it again when it fails
 # advisory  its failures are shown, and counted as skipped
 # e2e       puts tests/e2e beside the group
+# installed puts $XVS_INSTALLED beside the group, a tree that `make install DESTDIR=` has made
+# alone     does not share the machine with another group: it measures
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..
@@ -74,6 +76,9 @@ run_group() {
 	IFS=$old_ifs
 	if flag e2e; then
 		set -- "$@" --add "$top/tests/e2e"
+	fi
+	if flag installed && [ -d "${XVS_INSTALLED-}" ]; then
+		set -- "$@" --add "$XVS_INSTALLED"
 	fi
 	if flag cold; then
 		set -- cold --guests "$(setting guests '')" --cpu "$(setting cpu '')" "$@"

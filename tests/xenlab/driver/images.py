@@ -177,13 +177,17 @@ class _Image(Archive):
                 self.file(loader.group(1), os.path.realpath(loader.group(1)), 0o755)
 
     def modules(self, flavour, wanted, options):
-        """Into /lib/modules, with a list of them in order that the init script reads."""
-        lines = []
-        for path in kernel.modules(places.PKGS, kernel.find(places.PKGS, flavour), wanted):
+        """Where modprobe looks for them, with a list of them in order that the init script reads."""
+        version = kernel.find(places.PKGS, flavour)
+        lines, names = [], []
+        for path in kernel.modules(places.PKGS, version, wanted):
             name = os.path.basename(path)
-            self.file("lib/modules/" + name, path)
-            lines.append(" ".join([name] + options.get(name, [])))
+            names.append(name)
+            self.file(f"lib/modules/{version}/{name}", path)
+            lines.append(" ".join([f"{version}/{name}"] + options.get(name, [])))
         self.data("lib/modules/order", "".join(line + "\n" for line in lines).encode())
+        # Without dependencies: what is in the list is there when modprobe is called.
+        self.data(f"lib/modules/{version}/modules.dep", "".join(name + ":\n" for name in names).encode())
 
     def finish(self, out):
         # The dynamic loader looks into /usr/lib/x86_64-linux-gnu by itself; no cache is needed.

@@ -20,4 +20,20 @@ test_libxenvchan_to_a_pvh_guest() { # limit 120
 	figure "dom0 to pvh: $line"
 }
 
+test_xvs_to_a_pvh_guest() { # limit 120
+	mkdir -p /run/xvs
+	xvsd --run-dir /run/xvs >/tmp/xvsd.log 2>&1 </dev/null &
+	export XVS_RUN_DIR=/run/xvs
+	# shellcheck disable=SC2016 # expanded over there
+	on pvh sh -c 'xvs ping -l 7 >/tmp/ping.log 2>&1 & echo $! >/tmp/ping.pid' </dev/null
+	line=$(xvs ping -c 5 -i 0.1 --retry 30 pvh 7) || fail "xvs ping: $(cat /tmp/xvsd.log; on pvh cat /tmp/ping.log)"
+	figure "dom0 to pvh: xvs: $(echo "$line" | tail -n 1)"
+	# One process owns the device: the next one, once this one has gone.
+	# shellcheck disable=SC2016
+	on pvh sh -c 'kill $(cat /tmp/ping.pid); while kill -0 $(cat /tmp/ping.pid) 2>/dev/null; do sleep 0.1; done
+		xvs serve 9 -- md5sum >/tmp/serve.log 2>&1 &' </dev/null
+	head -c 4000000 /dev/urandom >/tmp/bytes
+	equal "$(xvs cat --retry 30 pvh 9 </tmp/bytes | cut -c1-32)" "$(md5sum </tmp/bytes | cut -c1-32)" "4 MB to the guest, summed there"
+}
+
 run_tests "$@"
