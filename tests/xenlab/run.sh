@@ -20,7 +20,6 @@
 # advisory  its failures are shown, and counted as skipped
 # e2e       puts tests/e2e beside the group
 # installed puts $XVS_INSTALLED beside the group, a tree that `make install DESTDIR=` has made
-# alone     does not share the machine with another group: it measures
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..

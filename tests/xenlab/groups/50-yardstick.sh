@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# lab: alone timeout=1200
+# lab: timeout=1200
 #
 # xvs and libxenvchan, from the same guest to dom0 in the same run, in turns.  A
 # test fails only when bytes do not flow: emulation decides no timing.  `make
