@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
-#define CHECK_MS 10000u         /* how often an idle device asks whether xenstored still answers */
+#define CHECK_MS  10000u        /* how often an idle device asks whether xenstored still answers */
 #define RETRY_MS  1000u
+#define SUSPENDED_MS 10         /* more than what lies between two looks at the clock */
 
 static const struct watch_key *own_key(const struct xvs *x, struct watch_key *key)
 {
@@ -138,15 +140,31 @@ static void raise_lock(struct xvs *x)
     }
 }
 
-/* A restored guest has another domid. */
+/* For how long, in ms, this guest has been suspended since it booted: Linux adds the time from a save to the restore, seconds
+ * even for a small guest and a fast disk. */
+static int64_t suspended_ms(void)
+{
+    struct timespec awake, all;
+
+    clock_gettime(CLOCK_MONOTONIC, &awake);
+    clock_gettime(CLOCK_BOOTTIME, &all);
+    return (int64_t)(all.tv_sec - awake.tv_sec) * 1000 + (all.tv_nsec - awake.tv_nsec) / 1000000;
+}
+
+/* A restored guest has another domid, unless a migration happened to give it the same one, and has been suspended. */
+static bool is_restored(const struct xvs *x)
+{
+    uint32_t domid = x->share.own_domid && x->store ? own_domid(x) : 0;
+
+    return (domid && domid != x->share.own_domid) || suspended_ms() > x->share.suspended_ms + SUSPENDED_MS;
+}
+
 void bus_judge_share(struct xvs *x)
 {
-    uint32_t domid;
-
-    if (x->store && x->share.own_domid && (domid = own_domid(x)) && domid != x->share.own_domid) {
-        x->share.restored = true;
-        raise_lock(x);
-    }
+    if (!x->share.evtchn || x->share.restored || !is_restored(x))
+        return;
+    x->share.restored = true;
+    raise_lock(x);
 }
 
 static int act_unshare(struct xvs *x)
@@ -180,6 +198,7 @@ static int act_share(struct xvs *x)
         return err;
     }
     x->share.own_domid = own_domid(x);
+    x->share.suspended_ms = suspended_ms();
     link_front_init(&x->link, &x->share.mem);
     link_front_publish(&x->link);
     nodes.control_ref = x->share.control_ref;
