@@ -92,8 +92,10 @@ full)
     part unit-tsan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=tsan check-threads
     part fuzz        600 'tests/fuzz/*.c' "$make" -j2 --no-print-directory FUZZ_SECONDS=8 check-fuzz
     part hostile     600 'tests/hostile/*.c' "$make" -j2 --no-print-directory check-hostile
+    part hostile-asan 600 'tests/hostile/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-hostile
     part hosted      300 'tests/hosted/*.c' "$make" -j2 --no-print-directory check-hosted
     part frontend    600 'tests/frontend/*.c' "$make" -j2 --no-print-directory check-frontend
+    part frontend-asan 600 'tests/frontend/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-frontend
     part xensim      600 'tests/xensim/run.sh' "$make" -j2 --no-print-directory check-xensim
     part tools       600 'tests/tools/*' "$make" -j2 --no-print-directory check-tools
     part install     300 tests/install.sh "$make" -j2 --no-print-directory check-install
