@@ -149,7 +149,7 @@ def table(entries, notes, colour=False):
     lines += ["", "How they were taken: A and B are the two processors of two-cpus, and one in same-cpu; in scheduler nothing is "
                   "pinned."]
     lines += [f"  {measure:{max(map(len, measures.WHERE))}}  {text}" for measure, text in measures.WHERE.items()]
-    lines += [""] + notes
+    lines += ["", "Why what is not met is not: tests/bench/PROFILE.md."] + notes
     return "\n".join(lines)
 
 
