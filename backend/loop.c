@@ -17,11 +17,16 @@ static void on_store(struct source *source, uint32_t events)
     registry_on_store(container_of(source, struct xvsd, store_source));
 }
 
+static int watch_store(struct xvsd *x)
+{
+    return source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store);
+}
+
 int loop_watch_store(struct xvsd *x)
 {
     x->store_check_at = xvsd_now(x) + STORE_CHECK_MS;
     xvsd_wake_at(x, x->store_check_at);
-    return source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store);
+    return watch_store(x);
 }
 
 /* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire. */
@@ -33,7 +38,7 @@ static void check_store(struct xvsd *x, uint64_t now)
     if (x->store_source.fd >= 0)
         journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
     source_remove(&x->poller, &x->store_source);
-    if (store_reopen(x->store) || loop_watch_store(x))
+    if (store_reopen(x->store) || watch_store(x))
         return;
     journal(JOURNAL_NOTICE, "connected to xenstored again");
     registry_on_store(x);

@@ -11,9 +11,10 @@
  *     a stream whose reader has taken PROMISE_PROOF bytes without once standing still gets twice what it had;
  *     a stream whose reader stands still goes back to PROMISE_LEAST, if the budget is overdrawn.
  *
- * With the default of 4 MiB the first gets 448 KiB and the fifth 256 KiB.  Beyond some fifty streams that are open at a time, the least ones
- * overdraw the budget, and so do fast readers, by at most PROMISE_OVERDRAFT times what is beyond the least ones: it takes as many readers that
- * stop at once for the guest to feel it, and it is that guest alone.  Pure. */
+ * With the default of 4 MiB the first gets 448 KiB and the fifth 256 KiB.  Beyond some fifty streams that are open at a
+ * time, the least ones overdraw the budget.  So do fast readers: what is promised beyond the least ones is at most
+ * PROMISE_OVERDRAFT times the budget.  It takes as many readers that stop at once for the guest to feel it, and it is
+ * that guest alone.  Pure. */
 #ifndef XVSD_PROMISE_H
 #define XVSD_PROMISE_H
 
@@ -22,7 +23,7 @@
 
 #define PROMISE_MOST      (512u << 10)
 #define PROMISE_LEAST     (16u << 10)
-#define PROMISE_PROOF     (512u << 10)   /* more than a socket's buffer takes when nobody reads */
+#define PROMISE_PROOF     (512u << 10)  /* more than a socket's buffer takes when nobody reads */
 #define PROMISE_OVERDRAFT 4u
 
 struct promises {

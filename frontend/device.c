@@ -17,11 +17,11 @@
 #define MAX_POOL (2u << 20)
 #define DEFAULT_POOL (960u << 10)       /* with its rings, two such devices go into gntalloc's 1024 pages */
 #define ROUNDS   16             /* of taking in and sending before others get the thread */
-_Static_assert(XVS_SPIN_AUTO == SPINNER_AUTO, "one value, in and out");
-
 #define UNSLEPT  64u            /* waits without a sleep, after which xenstore and the timer are looked at */
 #define BYTE_MS  100u           /* life.h: an event of the channel may come before back_live is cleared */
 #define AT_ONCE  0u
+
+_Static_assert(XVS_SPIN_AUTO == SPINNER_AUTO, "one value, in and out");
 
 static __thread char open_error[384];
 

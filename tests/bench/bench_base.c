@@ -73,7 +73,7 @@ static void socket_stream(const char *measure, size_t size, uint64_t full)
 
 /* ---- one memcpy through shared memory ---- */
 
-#define REGION (512u << 10)     /* as much as a device's pool for sending */
+#define REGION (512u << 10)     /* about as much as a stream of ours has in flight at most */
 
 struct shared {
     uint32_t wrote, pad[15], read, pad2[15];

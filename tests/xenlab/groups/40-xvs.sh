@@ -348,7 +348,6 @@ test_attach_and_detach_with_attach_manual() { # limit 240
 	exchange h g b 300000
 }
 
-# The lines of the top README, as far as the lab has what they need: no systemd, and no make.
 # The lines of the README, as they stand there, but for systemd, which this dom0 has not: what its unit says is done by hand.
 test_the_readme_s_deployment() { # limit 240
 	[ -d ./installed ] || skip "needs XVS_INSTALLED, a tree of make install (make check-xen)"
