@@ -9,6 +9,7 @@
 # and the serial log stay in build/xenlab/results/GROUP.
 #
 #     XVS_BIN=DIR     the build that is tested (build/release); a colon between several
+#     XENLAB_HOSTS=N  hosts at a time, of 2 GiB each; one per processor if not said, at most four
 #
 # A group says how it wants to be run in a line of its own:
 #
@@ -26,6 +27,9 @@ top=$here/../..
 lab=$here/lab
 results=${XENLAB_DIR:-$top/build/xenlab}/results
 bins=${XVS_BIN-$top/build/release}
+# A host has one processor, so as many at a time as there are.
+hosts=${XENLAB_HOSTS:-$(nproc)}
+[ "$hosts" -le 4 ] || hosts=4
 
 passed=0 failed=0 skipped=0
 running=
@@ -111,9 +115,8 @@ if ! run "$lab" snapshot 2>"$results/snapshot.err"; then
 fi
 cat "$results/snapshot.err"
 
-for file in "$here"/groups/[0-9]*.sh; do
-	name=$(basename "$file" .sh)
-	is_wanted || continue
+# one_group: runs $file, and says at its end, in one piece, how it went.
+one_group() {
 	out=$results/$name
 	start=$(date +%s)
 	tries=$(setting tries 1)
@@ -130,17 +133,55 @@ for file in "$here"/groups/[0-9]*.sh; do
 		[ $tries -gt 0 ] && [ "$(count FAIL)" -gt 0 ] || break
 		echo "-- $name failed, once more"
 	done
-	show
-	if [ "$(count FAIL)" -gt 0 ]; then
-		sed 's/^/    /' "$out.err"
-		# What a guest's kernel had to say explains much.
-		grep -E 'Out of memory|kernel BUG|Oops|Kernel panic' "$out"/guest-*.log 2>/dev/null | head -n 5 | sed "s|^$out/|    |"
-	fi
 	p=$(count ok) f=$(count FAIL) s=$(count skip)
-	if flag advisory; then
-		s=$((s + f)) f=0
-	fi
-	echo "== $name: $p passed, $f failed, $s skipped in $(($(date +%s) - start)) s"
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	{
+		show
+		if [ "$f" -gt 0 ]; then
+			sed 's/^/    /' "$out.err"
+			# What a guest's kernel had to say explains much.
+			grep -E 'Out of memory|kernel BUG|Oops|Kernel panic' "$out"/guest-*.log 2>/dev/null | head -n 5 | sed "s|^$out/|    |"
+		fi
+		if flag advisory; then
+			s=$((s + f)) f=0
+		fi
+		echo "== $name: $p passed, $f failed, $s skipped in $(($(date +%s) - start)) s"
+	} >"$out.shown"
+	cat "$out.shown"
+}
+
+# A worker takes the next group that nobody has taken.  The longest limit first, so that none of them ends long after the rest.
+worker() {
+	trap '[ -z "$running" ] || kill "$running" 2>/dev/null; exit 143' TERM
+	for file in $files; do
+		name=$(basename "$file" .sh)
+		mkdir "$results/$name.taken" 2>/dev/null && one_group
+	done
+}
+
+files=
+for file in "$here"/groups/[0-9]*.sh; do
+	name=$(basename "$file" .sh)
+	rm -rf "$results/$name.taken" "$results/$name.shown"
+	is_wanted || continue
+	files="$files$(setting timeout 300) $file
+"
+done
+files=$(echo "$files" | sort -rns | cut -d' ' -f2)
+workers=
+for _ in $(seq "$hosts"); do
+	worker &
+	workers="$workers $!"
+done
+# shellcheck disable=SC2086 # process ids
+trap 'kill $workers 2>/dev/null; wait; exit 130' INT TERM HUP
+# shellcheck disable=SC2086
+wait $workers
+for file in $files; do
+	name=$(basename "$file" .sh)
+	rmdir "$results/$name.taken"
+	# shellcheck disable=SC2046 # three numbers
+	set -- $(sed -n 's/^== .*: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped in .*/\1 \2 \3/p' "$results/$name.shown")
+	[ $# -eq 3 ] || set -- 0 1 0
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 done
 sum

@@ -45,7 +45,7 @@ def arguments(cpu=CPU, guests=()):
     no 'noreboot' for Xen: with QEMU's -no-reboot, QEMU exits when dom0 crashes.
     """
     dom0 = f"{os.path.basename(places.DOM0_KERNEL)} {_DOM0_OPTIONS} lab.guests={'+'.join(guests)}"
-    return ["-M", "pc", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2", "-m", str(_MEMORY_MIB),
+    return ["-M", "pc", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "1", "-m", str(_MEMORY_MIB),
             "-display", "none", "-vga", "none", "-nodefaults", "-no-user-config", "-no-reboot",
             "-kernel", os.path.basename(places.XEN), "-append", _XEN_OPTIONS,
             "-initrd", f"{dom0},{os.path.basename(places.DOM0_IMAGE)}"]
