@@ -33,7 +33,13 @@ hosts=${XENLAB_HOSTS:-$(nproc)}
 
 passed=0 failed=0 skipped=0
 running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null; exit 130' INT TERM HUP
+# shellcheck disable=SC2086 # process ids
+stop() {
+	[ -z "$running" ] || kill $running 2>/dev/null
+	wait
+	exit 130
+}
+trap stop INT TERM HUP
 
 sum() {
 	echo "$passed passed, $failed failed, $skipped skipped"
@@ -115,8 +121,9 @@ if ! run "$lab" snapshot 2>"$results/snapshot.err"; then
 fi
 cat "$results/snapshot.err"
 
-# one_group: runs $file, and says at its end, in one piece, how it went.
+# one_group: runs group $name, and says at its end, in one piece, how it went; its counts go into $out.sum.
 one_group() {
+	file=$here/groups/$name.sh
 	out=$results/$name
 	start=$(date +%s)
 	tries=$(setting tries 1)
@@ -147,41 +154,34 @@ one_group() {
 		echo "== $name: $p passed, $f failed, $s skipped in $(($(date +%s) - start)) s"
 	} >"$out.shown"
 	cat "$out.shown"
+	echo "$p $f $s" >"$out.sum"
 }
 
-# A worker takes the next group that nobody has taken.  The longest limit first, so that none of them ends long after the rest.
+# A worker takes the next group that nobody has taken.
 worker() {
-	trap '[ -z "$running" ] || kill "$running" 2>/dev/null; exit 143' TERM
-	for file in $files; do
-		name=$(basename "$file" .sh)
+	running=
+	trap stop TERM
+	for name in $names; do
 		mkdir "$results/$name.taken" 2>/dev/null && one_group
 	done
 }
 
-files=
-for file in "$here"/groups/[0-9]*.sh; do
+# The longest limit first, so that none of them ends long after the rest.
+names=$(for file in "$here"/groups/[0-9]*.sh; do
 	name=$(basename "$file" .sh)
-	rm -rf "$results/$name.taken" "$results/$name.shown"
-	is_wanted || continue
-	files="$files$(setting timeout 300) $file
-"
-done
-files=$(echo "$files" | sort -rns | cut -d' ' -f2)
-workers=
+	rm -rf "$results/$name.taken" "$results/$name.sum"
+	is_wanted && echo "$(setting timeout 300) $name"
+done | sort -rns | cut -d' ' -f2)
 for _ in $(seq "$hosts"); do
 	worker &
-	workers="$workers $!"
+	running="$running $!"
 done
 # shellcheck disable=SC2086 # process ids
-trap 'kill $workers 2>/dev/null; wait; exit 130' INT TERM HUP
-# shellcheck disable=SC2086
-wait $workers
-for file in $files; do
-	name=$(basename "$file" .sh)
+wait $running
+for name in $names; do
 	rmdir "$results/$name.taken"
-	# shellcheck disable=SC2046 # three numbers
-	set -- $(sed -n 's/^== .*: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped in .*/\1 \2 \3/p' "$results/$name.shown")
-	[ $# -eq 3 ] || set -- 0 1 0
-	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+	# A worker that was killed has left none: a failure.
+	read -r p f s <"$results/$name.sum" || p=0 f=1 s=0
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
 sum

@@ -43,6 +43,7 @@ def arguments(cpu=CPU, guests=()):
     Paths and file descriptors of a run are not among them; the images are named
     relative to build/xenlab, as -initrd cannot quote a space or a comma.  There is
     no 'noreboot' for Xen: with QEMU's -no-reboot, QEMU exits when dom0 crashes.
+    One processor: hosts that run at the same time then hardly slow each other.
     """
     dom0 = f"{os.path.basename(places.DOM0_KERNEL)} {_DOM0_OPTIONS} lab.guests={'+'.join(guests)}"
     return ["-M", "pc", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "1", "-m", str(_MEMORY_MIB),
