@@ -95,8 +95,9 @@ static int look(struct xvs *x, uint64_t now)
 {
     struct life_look seen = { .own = 0 };
     char why[PARSE_WHY] = "";
-    int err = find_device(x);
+    int err = !x->sought ? find_device(x) : x->found ? 0 : -ENOENT;
 
+    x->sought = err == 0 || err == -ENOENT;
     if (err == 0)
         err = nodes_look(x->store, x->paths.front, x->paths.back, &seen.own, &seen.peer, why);
     else if (err == -ENOENT)
@@ -264,6 +265,7 @@ static void reopen(struct xvs *x, uint64_t now)
     else
         x->store_check = now + RETRY_MS;
     x->stale = true;
+    x->sought = false;
 }
 
 /* RESET and UNSHARE take no xenstore: streams end at once, whether that answers or not. */
@@ -272,22 +274,34 @@ static bool may_do(enum life_act act, int err)
     return act != LIFE_WAIT && (!err || act == LIFE_RESET || act == LIFE_UNSHARE);
 }
 
-void bus_run(struct xvs *x, bool fired, uint64_t now)
+/* What has fired is looked at anyway; where the device is, only when our own node may have changed. */
+static void drain(struct xvs *x)
 {
     struct watch_key keys[4];
+    int n;
+
+    do {
+        n = store_drain(x->store, keys, 4);
+        for (int i = 0; i < n; i++)
+            if (keys[i].kind == WATCH_OWN)
+                x->sought = false;
+    } while (n == 4);
+}
+
+void bus_run(struct xvs *x, bool fired, uint64_t now)
+{
     enum life_act act;
     int err = 0;
 
-    if (fired) {
-        while (store_drain(x->store, keys, 4) == 4)
-            ;
-    }
+    if (fired)
+        drain(x);
     if (now >= x->store_check) {
         x->store_check = now + CHECK_MS;
         fired = fired || x->stale;
         err = store_check(x->store);
         if (!err && x->store_fd < 0 && follow_store_fd(x)) {
             fired = true;               /* deaf: ask instead */
+            x->sought = false;
             x->store_check = now + RETRY_MS;
         }
     }

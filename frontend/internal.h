@@ -97,6 +97,7 @@ struct xvs {
     struct paths paths;
     bool looked;                /* life has been told how things are */
     bool stale;                 /* the last look failed: look again at store_check */
+    bool sought;                /* where the device is has been looked up since our own node changed */
     bool found;                 /* paths are those of a device that exists */
     bool back_watched;
     uint32_t back_domid;

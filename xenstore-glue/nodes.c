@@ -26,11 +26,9 @@ static int read_leaf(struct store *s, const char *dir, const char *leaf, char *b
     return store_read(s, paths_join(path, dir, leaf), buf, size);
 }
 
-/* A value that must be there, as text.  Errors of the peer's making become -EPROTO. */
-static int need(struct store *s, const char *dir, const char *leaf, char *buf, size_t size, char *why)
+/* What read_leaf() said of a value that must be there, as text.  Errors of the peer's making become -EPROTO. */
+static int judge_leaf(int len, const char *leaf, char *why)
 {
-    int len = read_leaf(s, dir, leaf, buf, size);
-
     if (len >= 0)
         return 0;
     if (!is_missing(len) && len != -EMSGSIZE && len != -EINVAL)
@@ -38,6 +36,11 @@ static int need(struct store *s, const char *dir, const char *leaf, char *buf, s
     if (why)
         snprintf(why, PARSE_WHY, "%s: %s", leaf, is_missing(len) ? "there is no such node" : "the value is too long, or not text");
     return -EPROTO;
+}
+
+static int need(struct store *s, const char *dir, const char *leaf, char *buf, size_t size, char *why)
+{
+    return judge_leaf(read_leaf(s, dir, leaf, buf, size), leaf, why);
 }
 
 static int need_u32(struct store *s, const char *dir, const char *leaf, uint32_t min, uint32_t max, uint32_t *out, char *why)
@@ -54,10 +57,14 @@ static int need_u32(struct store *s, const char *dir, const char *leaf, uint32_t
 static int queues_of(struct store *s, const char *dir, const char *leaf, uint32_t *out, char *why)
 {
     char text[SHORT];
-    int len = read_leaf(s, dir, leaf, text, sizeof text);
+    int len = read_leaf(s, dir, leaf, text, sizeof text), err;
 
     *out = 1;
-    return is_missing(len) ? 0 : need_u32(s, dir, leaf, 1, NODES_MAX_QUEUES, out, why);
+    if (is_missing(len))
+        return 0;
+    if ((err = judge_leaf(len, leaf, why)))
+        return err;
+    return parse_u32(leaf, text, 1, NODES_MAX_QUEUES, out, why) ? -EPROTO : 0;
 }
 
 /* The state node in dir: 0 if it is missing or wrong. */
@@ -306,16 +313,16 @@ int nodes_find(struct store *s, uint32_t number, struct paths *p, struct device_
 {
     char dir[PATHS_MAX], back[PATHS_MAX];
     uint32_t back_id;
-    int err;
+    int len, err;
 
     paths_front_own(dir, number);
-    err = read_leaf(s, dir, "backend", back, sizeof back);
-    if (is_missing(err)) {
+    len = read_leaf(s, dir, "backend", back, sizeof back);
+    if (is_missing(len)) {
         if (why)
             snprintf(why, PARSE_WHY, "%s: this domain has no such device; \"xvs attach\" in dom0 makes one", dir);
         return -ENOENT;
     }
-    if ((err = need(s, dir, "backend", back, sizeof back, why)) ||
+    if ((err = judge_leaf(len, "backend", why)) ||
         (err = need_u32(s, dir, "backend-id", 0, PATHS_DOMID - 1, &back_id, why)) ||
         (err = paths_of_guest(p, number, back, back_id, id, why) ? -EPROTO : 0))
         return err;
