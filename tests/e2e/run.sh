@@ -83,8 +83,9 @@ for file in "$here"/cases/[0-9]*.sh; do
         *,short,*,*short* | *,,[1-9]* | hosted,,* | xen,,*short* | xen,,*xen*) ;;
         *) continue ;;
         esac
-        limit=$(echo "$marks" | sed -n 's/.*limit \([0-9]*\).*/\1/p')
+        limit=${marks##*limit } limit=${limit%%[!0-9]*}
         log=$E2E_T/log/$test
+        read -r began _ </proc/uptime
         timeout -k 10 $((${limit:-60} * E2E_SLOW)) sh "$here/one.sh" run "$file" "$test" >"$log" 2>&1 </dev/null
         status=$?
         if [ $status -ne 0 ] && [ $status -ne 77 ]; then
@@ -104,7 +105,8 @@ for file in "$here"/cases/[0-9]*.sh; do
         case $status in
         0)
             passed=$((passed + 1))
-            echo "ok $test"
+            read -r now _ </proc/uptime
+            echo "ok $test ($((${now%.*} - ${began%.*})) s)"
             [ -z "${E2E_VERBOSE-}" ] || sed 's/^/    /' "$log"
             ;;
         77)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # rules.mk: the lab, a real Xen in QEMU (tests/xenlab/README.md).
 #     make check-xen       every group of tests; XEN='10 30-e2e' runs only those; VARIANT=asan tests that build
-#     make xen-shell       a shell in dom0 with two guests running
+#     make xen-shell       a shell in dom0 with four guests running
 #     make xenlab-images   only builds what is booted, and the snapshot
 XEN ?=
 
@@ -9,7 +9,8 @@ XEN ?=
 check-xen: all e2e-helpers bench-programs
 	rm -rf build/xenlab/installed
 	$(MAKE) -s install PREFIX=/usr DESTDIR=$(CURDIR)/build/xenlab/installed
-	XVS_INSTALLED="$(CURDIR)/build/xenlab/installed" XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e:$(CURDIR)/$(B)/bench" tests/xenlab/run.sh $(XEN)
+	XVS_INSTALLED="$(CURDIR)/build/xenlab/installed" XVS_BENCH="$(CURDIR)/$(B)/bench" \
+		XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e" tests/xenlab/run.sh $(XEN)
 xen-shell: all
 	tests/xenlab/lab shell --bin "$(CURDIR)/$(B)"
 xenlab-images:

@@ -20,6 +20,7 @@
 # tries     runs it again when it fails
 # advisory  its failures are shown, and counted as skipped
 # e2e       puts tests/e2e beside the group
+# bench     takes the programs of $XVS_BENCH along, as those of XVS_BIN
 # installed puts $XVS_INSTALLED beside the group, a tree that `make install DESTDIR=` has made
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -83,6 +84,9 @@ run_group() {
 		set -- "$@" --bin "$bin"
 	done
 	IFS=$old_ifs
+	if flag bench && [ -d "${XVS_BENCH-}" ]; then
+		set -- "$@" --bin "$XVS_BENCH"
+	fi
 	if flag e2e; then
 		set -- "$@" --add "$top/tests/e2e"
 	fi

@@ -82,12 +82,12 @@ test_a_reload_allows_and_forbids_guest_to_guest() {
     two_guests
     ask a "connect s 102:7001" "connect s ECONNREFUSED"
     config "guest_to_guest = yes"
-    on dom0 kill -HUP "$(daemon_pid)" </dev/null
+    kill -HUP "$(daemon_pid)"
     wait_for 'tell a "connect s 102:7001"; answer a; [ "$_answer" = "connect s ok" ]' 5 "connecting is allowed after the reload"
     ask b "accept s l" "accept s ok"
     # A stream that exists outlives a reload.
     config "guest_to_guest = yes" "log_level = debug"
-    on dom0 kill -HUP "$(daemon_pid)" </dev/null
+    kill -HUP "$(daemon_pid)"
     ask a "send s 100000" "send s ok"
     ask b "recv s 100000" "recv s ok"
 }
@@ -97,7 +97,7 @@ test_a_reload_of_a_bad_file_changes_nothing() {
     two_guests
     _said=$(grep -c guest_to_guest "$T/dom0/xvsd.log")
     config "guest_to_guest = perhaps"
-    on dom0 kill -HUP "$(daemon_pid)" </dev/null
+    kill -HUP "$(daemon_pid)"
     wait_for '[ "$(grep -c guest_to_guest "$T/dom0/xvsd.log")" -gt $_said ]' 5 "the daemon names the wrong key"
     ask a "connect s 102:7001" "connect s ok"
     daemon_lives || fail "the daemon has ended"

@@ -21,7 +21,7 @@ test_a_second_opener_is_told_the_pid_of_the_first() { # short
     equal "$(on guest1 e2e_guest "up" quit 2>&1 </dev/null)" "up ok" "the next owner"
 }
 test_a_configuration_with_an_error_is_refused_with_its_line() {
-    printf '[daemon]\nattach = sometimes\n' | on dom0 sh -c 'cat >"$1"' conf "$T/dom0/bad.conf"
+    printf '[daemon]\nattach = sometimes\n' >"$T/dom0/bad.conf"
     got=$(on dom0 timeout 10 xvsd --config "$T/dom0/bad.conf" 2>&1 </dev/null)
     status=$?
     [ $status -ne 0 ] && [ $status -ne 124 ] || fail "xvsd ended with $status"

@@ -99,7 +99,7 @@ test_socat_receives_from_the_guest() {
     on dom0 which socat >/dev/null 2>&1 </dev/null || skip "no socat on this platform"
     sum=$(data guest1 in 5000001)
     spawn listener dom0 sh -c "exec socat -u UNIX-LISTEN:${GUEST1}_5104 CREATE:$T/dom0/out"
-    wait_for 'on dom0 test -S "${GUEST1}_5104" </dev/null' 5
+    wait_for '[ -S "${GUEST1}_5104" ]' 5
     feed guest1 in out xvs cat -r 20 host 5104 || fail "xvs cat ended with $?"
     equal "$(status_of listener 20)" 0 "socat's exit status"
     equal "$(sum_of dom0 out)" "$sum" "the checksum on the host"

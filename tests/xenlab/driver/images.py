@@ -16,18 +16,20 @@ from . import kernel, places, stamp
 from .cpio import Archive
 from .problem import Problem
 
-# Programs of the lab, in both images ('labctl' is of use in dom0 only).  Static:
+# Programs of the lab, in both images ('labctl' and 'held' are of use in dom0 only).  Static:
 # in emulation the dynamic loader costs a fifth of a second at every start.
 _TOOLS = {
     "labagent": ["labagent.c", "session.c", "frame.c"],
     "labctl": ["labctl.c", "frame.c"],
     "gntused": ["gntused.c"],
+    "held": ["held.c"],
     "vchanbench": ["vchanbench.c"],
 }
 _CFLAGS = ["-static", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow",
            "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wpointer-arith", "-Wcast-qual", "-Wundef", "-Wvla",
            "-Werror"]
-_LIBS = ["-lxenvchan", "-lxenstore", "-lxengnttab", "-lxenevtchn", "-lxentoollog", "-lxentoolcore"]
+_LIBS = ["-lxenvchan", "-lxenctrl", "-lxenstore", "-lxengnttab", "-lxenevtchn", "-lxencall", "-lxenforeignmemory",
+         "-lxendevicemodel", "-lxentoollog", "-lxentoolcore"]
 
 # Libraries that the builds of xvs need, sanitised ones included.  libgcc_s is
 # not in any DT_NEEDED of ours: pthread_cancel opens it by name, and xl cancels.

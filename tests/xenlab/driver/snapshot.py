@@ -12,7 +12,7 @@ from . import images, machine, places, stamp
 from .machine import Machine
 from .problem import Problem
 
-GUESTS = ("guest1", "guest2")
+GUESTS = ("guest1", "guest2", "guest3", "guest4")
 
 # Generous: a loaded machine emulates at a fraction of its speed.
 BOOT_SECONDS = 180

@@ -28,7 +28,6 @@ test_two_guests() { # limit 120
 
 # Its peer says nothing and its pages stay mapped; after the unmap the domain goes.
 test_a_guest_destroyed_in_mid_stream() {
-	create guest3 || fail "create"
 	id=$(domid guest3)
 	on guest3 vchanbench server 0 data/bench 64 &
 	vchanbench client "$id" "/local/domain/$id/data/bench" 4000 &

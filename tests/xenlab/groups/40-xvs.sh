@@ -13,13 +13,6 @@ mkdir -p $E2E_T/dom0
 
 # ---- words ------------------------------------------------------------------------------------------
 
-# third NAME: creates a further guest, with a device.
-third() {
-	create "$1" || fail "cannot create $1"
-	on "$1" mkdir -p "$T/$1" </dev/null
-	wait_for "attached $1" 10 "xvsd attaches $1"
-}
-
 # streaming HOST-PEER GUEST-PEER GUEST PORT: a stream a without an end from dom0 to the guest flows.
 streaming() {
 	talk "$1" dom0
@@ -114,9 +107,49 @@ test_pages_of_a_device_by_default() { # limit 120
 	[ $pages -gt 0 ] && [ $pages -lt 1024 ]
 }
 
+test_four_guests_at_once() { # limit 400
+	# A guest that connects for the first time keeps its device's nodes, whose number is constant.
+	for i in 1 2 3 4; do
+		talk "w$i" guest$i
+		ask "w$i" "up" "up ok"
+	done
+	end_spawned
+	wait_for '! xvs ls | grep -q Connected' 20 "the first devices are closed"
+	leakcount dom0 guest1 guest2 guest3 guest4 >/tmp/before
+	cid4=$((1000 + $(domid guest4)))
+	for i in 1 2 4; do
+		talk "g$i" guest$i
+		ask "g$i" "up" "up ok"
+		ask "g$i" "listen l 9005" "listen l ok"
+		tell "g$i" "echo l"
+		heard "g$i" "echo l ready"
+	done
+	talk g3 guest3
+	ask g3 "up" "up ok"
+	talk h dom0
+	ask h "listen L ${RUN}/guest/guest3/vsock_9005" "listen L ok"
+	ask g3 "connect a 2:9005" "connect a ok"
+	ask h "accept a L" "accept a ok"
+	# From dom0 to three of them, from the third to the fourth, and a stream between the third and dom0.
+	for i in 1 2 4; do
+		spawn "many$i" dom0 e2e_host "many $RUN/guest/guest$i/vsock:9005 3 300000 100000"
+	done
+	tell h "recv a 500000 100000"
+	ask g3 "send a 500000 100000" "send a ok" 100
+	heard h "recv a ok" 100
+	ask g3 "many $cid4:9005 3 300000 100000" "many open 3" 100
+	heard g3 "many ok 3" 100
+	for i in 1 2 4; do
+		equal "$(status_of "many$i" 60)" 0 "streams between dom0 and guest$i"
+		equal "$(tail -n 1 "$PEER/many$i.out")" "many ok 3" "streams between dom0 and guest$i"
+	done
+	equal "$(xvs ls | grep -c Connected)" 4 "connected guests"
+	end_spawned
+	wait_until 'leakcount dom0 guest1 guest2 guest3 guest4 >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 30 || fail "$(cat /tmp/leaks)"
+}
+
 test_xl_destroy_in_mid_stream() { # limit 240
-	leakcount dom0 guest1 >/tmp/before
-	third guest3
+	leakcount -x guest3 dom0 guest1 >/tmp/before
 	id=$(domid guest3)
 	streaming k m guest3 9001
 	both guest1
@@ -136,98 +169,15 @@ test_xl_destroy_in_mid_stream() { # limit 240
 }
 
 test_xl_shutdown_with_an_open_stream() { # limit 240
-	leakcount dom0 guest1 >/tmp/before
-	third guest3
-	id=$(domid guest3)
-	streaming k m guest3 9002
-	xl shutdown -w guest3 >/dev/null || fail "xl shutdown"
+	leakcount -x guest4 dom0 guest1 >/tmp/before
+	id=$(domid guest4)
+	streaming k m guest4 9002
+	xl shutdown -w guest4 >/dev/null || fail "xl shutdown"
 	peer_gone k
-	buried guest3 "$id"
+	buried guest4 "$id"
 	end_spawned
 	wait_for 'leakcount dom0 guest1 >/tmp/after; diff /tmp/before /tmp/after >/tmp/difference' 10 \
 		"all is given back: $(cat /tmp/difference 2>/dev/null)"
-}
-
-# The same process goes on: its streams are reset, its listener stays, its device comes back by itself.
-test_xl_save_and_restore() { # limit 400
-	id=$(domid guest2)
-	leakcount dom0 >/tmp/before
-	agent guest2
-	agent_ask "up" "up ok"
-	agent_ask "listen l 9003" "listen l ok"
-	talk h dom0
-	ask h "connect a $GUEST2:9003" "connect a ok"
-	agent_ask "accept a l" "accept a ok"
-	tell h "send a 300000"
-	agent_ask "recv a 300000" "recv a ok"
-	heard h "send a ok"
-	xl save guest2 /tmp/guest2.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
-	tell h "eof a"
-	answer h 20
-	case $_answer in "eof a ok" | "eof a ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
-	buried guest2 "$id"
-	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
-	rm /tmp/guest2.saved
-	labctl wait guest2 60 || fail "the guest's lab agent does not come back"
-	[ "$(domid guest2)" != "$id" ] || fail "the domid is the same"
-	agent_lives || fail "the agent did not live on: $(on guest2 cat /tmp/agent.err)"
-	wait_for 'attached guest2' 10 "xvsd attaches the restored guest"
-	agent_ask "eof a" "eof a ECONNRESET"
-	agent_ask "send a 10" "send a 0 ECONNRESET"
-	agent_ask "close a" "close a ok"
-	agent_ask "up 100000" "up ok"
-	agent_tell stats
-	agent_answer
-	case $_answer in *" reconnects 1 "*" cid 102") ;; *) fail "not one reconnect with the CID it had: $_answer" ;; esac
-	ask h "connect b $GUEST2:9003" "connect b ok"
-	agent_ask "accept b l" "accept b ok"
-	tell h "send b 2000000"
-	agent_ask "recv b 2000000" "recv b ok"
-	heard h "send b ok"
-	agent_tell "send b 2000000"
-	ask h "recv b 2000000" "recv b ok"
-	agent_answer
-	equal "$_answer" "send b ok" "the agent"
-	ask h "close b" "close b ok"
-	# What Linux cannot close stays open: a page and a port at most, until this process ends.
-	on guest2 dmesg | grep -E 'BUG|WARNING|Oops' && fail "the guest's kernel complains"
-	figure "a restored guest's agent went on under domid $(domid guest2), was $id"
-}
-
-# Once more with the same process, then without an agent, then saved while bytes flow.
-test_xl_save_and_restore_again_in_mid_stream() { # limit 400
-	id=$(domid guest2)
-	on guest2 sh -c 'kill -0 $(cat /tmp/agent.pid)' 2>/dev/null || fail "no agent from the test before"
-	_agent=guest2 _said=$(on guest2 sh -c 'wc -l </tmp/agent.out')
-	agent_ask "up 100000" "up ok"
-	talk h dom0
-	ask h "connect c $GUEST2:9003" "connect c ok"
-	agent_ask "accept c l" "accept c ok"
-	tell h "send c 4000000000 200000"
-	agent_tell "recv c 4000000000 200000"
-	before=$(to_guest guest2)
-	wait_for "[ \$(to_guest guest2) -gt $((before + 1000000)) ]" 20 "the stream flows"
-	xl save guest2 /tmp/guest2.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
-	answer h 20
-	case $_answer in "send c "*" EPIPE" | "send c "*" ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
-	buried guest2 "$id"
-	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
-	rm /tmp/guest2.saved
-	labctl wait guest2 60 || fail "the guest's lab agent does not come back"
-	agent_answer
-	case $_answer in "recv c "*" ECONNRESET") ;; *) fail "the agent: '$_answer'" ;; esac
-	agent_ask "close c" "close c ok"
-	agent_ask "up 100000" "up ok"
-	ask h "connect d $GUEST2:9003" "connect d ok"
-	agent_ask "accept d l" "accept d ok"
-	tell h "send d 400000"
-	agent_ask "recv d 400000" "recv d ok"
-	heard h "send d ok"
-	on guest2 dmesg | grep -E 'BUG|WARNING|Oops' && fail "the guest's kernel complains"
-	# A guest whose process held old event channels is not for further tests.
-	crash guest2
-	wait_for '! attached guest2' 10
-	create guest2 || fail "guest2 cannot be created again"
 }
 
 # gntalloc's limit is one for the whole guest; it can be raised while it runs.
@@ -264,58 +214,6 @@ test_dom0_s_limit_of_mapped_pages() { # limit 240
 	ask g "up 100000" "up ok"
 	grep -qi 'map' /tmp/ls || fail "xvs ls does not say that dom0 could not map: $(cat /tmp/ls)"
 	figure "$(tail -n 1 /tmp/ls | tr -s ' ')"
-}
-
-test_four_guests_at_once() { # limit 400
-	# A guest that connects for the first time keeps its device's nodes, whose number is constant.
-	for i in 1 2; do
-		talk "w$i" guest$i
-		ask "w$i" "up" "up ok"
-	done
-	end_spawned
-	wait_for '! xvs ls | grep -q Connected' 20 "the first devices are closed"
-	leakcount dom0 guest1 guest2 >/tmp/before
-	third guest3
-	third guest4
-	cid4=$((1000 + $(domid guest4)))
-	for i in 1 2 4; do
-		talk "g$i" guest$i
-		ask "g$i" "up" "up ok"
-		ask "g$i" "listen l 9005" "listen l ok"
-		tell "g$i" "echo l"
-		heard "g$i" "echo l ready"
-	done
-	talk g3 guest3
-	ask g3 "up" "up ok"
-	talk h dom0
-	joined_third
-	# From dom0 to three of them, from the third to the fourth, and a stream between the third and dom0.
-	for i in 1 2 4; do
-		spawn "many$i" dom0 e2e_host "many $RUN/guest/guest$i/vsock:9005 3 300000 100000"
-	done
-	tell h "recv a 500000 100000"
-	ask g3 "send a 500000 100000" "send a ok" 100
-	heard h "recv a ok" 100
-	ask g3 "many $cid4:9005 3 300000 100000" "many open 3" 100
-	heard g3 "many ok 3" 100
-	for i in 1 2 4; do
-		equal "$(status_of "many$i" 60)" 0 "streams between dom0 and guest$i"
-		equal "$(tail -n 1 "$PEER/many$i.out")" "many ok 3" "streams between dom0 and guest$i"
-	done
-	equal "$(xvs ls | grep -c Connected)" 4 "connected guests"
-	end_spawned
-	three=$(domid guest3) four=$(domid guest4)
-	crash guest3
-	crash guest4
-	buried guest3 "$three"
-	buried guest4 "$four"
-	wait_until 'leakcount dom0 guest1 guest2 >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 30 || fail "$(cat /tmp/leaks)"
-}
-
-joined_third() {
-	ask h "listen L ${RUN}/guest/guest3/vsock_9005" "listen L ok"
-	ask g3 "connect a 2:9005" "connect a ok"
-	ask h "accept a L" "accept a ok"
 }
 
 # attach = manual: no guest has a device until xvs attach gives it one, while all run.
@@ -391,6 +289,84 @@ test_the_readme_s_deployment() { # limit 240
 	grep -q STOPPING=1 /tmp/notified || fail "systemd is not told that it stops"
 	kill $notified
 	figure "$start: $(tr '\n' ' ' </tmp/notified)"
+}
+
+# The same process goes on: its streams are reset, its listener stays, its device comes back by itself.
+test_xl_save_and_restore() { # limit 400
+	id=$(domid guest2)
+	leakcount dom0 >/tmp/before
+	agent guest2
+	agent_ask "up" "up ok"
+	agent_ask "listen l 9003" "listen l ok"
+	talk h dom0
+	ask h "connect a $GUEST2:9003" "connect a ok"
+	agent_ask "accept a l" "accept a ok"
+	tell h "send a 300000"
+	agent_ask "recv a 300000" "recv a ok"
+	heard h "send a ok"
+	xl save guest2 /tmp/guest2.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
+	tell h "eof a"
+	answer h 20
+	case $_answer in "eof a ok" | "eof a ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
+	buried guest2 "$id"
+	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
+	rm /tmp/guest2.saved
+	labctl wait guest2 60 || fail "the guest's lab agent does not come back"
+	[ "$(domid guest2)" != "$id" ] || fail "the domid is the same"
+	agent_lives || fail "the agent did not live on: $(on guest2 cat /tmp/agent.err)"
+	wait_for 'attached guest2' 10 "xvsd attaches the restored guest"
+	agent_ask "eof a" "eof a ECONNRESET"
+	agent_ask "send a 10" "send a 0 ECONNRESET"
+	agent_ask "close a" "close a ok"
+	agent_ask "up 100000" "up ok"
+	agent_tell stats
+	agent_answer
+	case $_answer in *" reconnects 1 "*" cid 102") ;; *) fail "not one reconnect with the CID it had: $_answer" ;; esac
+	ask h "connect b $GUEST2:9003" "connect b ok"
+	agent_ask "accept b l" "accept b ok"
+	tell h "send b 2000000"
+	agent_ask "recv b 2000000" "recv b ok"
+	heard h "send b ok"
+	agent_tell "send b 2000000"
+	ask h "recv b 2000000" "recv b ok"
+	agent_answer
+	equal "$_answer" "send b ok" "the agent"
+	ask h "close b" "close b ok"
+	# What Linux cannot close stays open: a page and a port at most, until this process ends.
+	kernel_is_content guest2
+	figure "a restored guest's agent went on under domid $(domid guest2), was $id"
+}
+
+# Once more with the same process, then without an agent, then saved while bytes flow.
+test_xl_save_and_restore_again_in_mid_stream() { # limit 400
+	id=$(domid guest2)
+	on guest2 sh -c 'kill -0 $(cat /tmp/agent.pid)' 2>/dev/null || fail "no agent from the test before"
+	_agent=guest2 _said=$(on guest2 sh -c 'wc -l </tmp/agent.out')
+	agent_ask "up 100000" "up ok"
+	talk h dom0
+	ask h "connect c $GUEST2:9003" "connect c ok"
+	agent_ask "accept c l" "accept c ok"
+	tell h "send c 4000000000 200000"
+	agent_tell "recv c 4000000000 200000"
+	before=$(to_guest guest2)
+	wait_for "[ \$(to_guest guest2) -gt $((before + 1000000)) ]" 20 "the stream flows"
+	xl save guest2 /tmp/guest2.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
+	answer h 20
+	case $_answer in "send c "*" EPIPE" | "send c "*" ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
+	buried guest2 "$id"
+	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
+	rm /tmp/guest2.saved
+	labctl wait guest2 60 || fail "the guest's lab agent does not come back"
+	agent_answer
+	case $_answer in "recv c "*" ECONNRESET") ;; *) fail "the agent: '$_answer'" ;; esac
+	agent_ask "close c" "close c ok"
+	agent_ask "up 100000" "up ok"
+	ask h "connect d $GUEST2:9003" "connect d ok"
+	agent_ask "accept d l" "accept d ok"
+	tell h "send d 400000"
+	agent_ask "recv d 400000" "recv d ok"
+	heard h "send d ok"
+	kernel_is_content guest2
 }
 
 if [ $# -gt 0 ]; then

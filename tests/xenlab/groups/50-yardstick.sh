@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# lab: timeout=1200
+# lab: bench timeout=1200
 #
 # xvs and libxenvchan, from the same guest to dom0 in the same run, in turns.  A
 # test fails only when bytes do not flow: emulation decides no timing.  `make
@@ -61,7 +61,7 @@ compare() {
 }
 
 is_here() {
-	[ -x "$XVS_BIN/bench_xvs" ] && [ -x "$XVS_BIN/bench_vchan" ] || skip "needs build/release/bench in XVS_BIN (make bench-programs)"
+	[ -x "$XVS_BIN/bench_xvs" ] && [ -x "$XVS_BIN/bench_vchan" ] || skip "needs build/release/bench as XVS_BENCH (make check-xen)"
 }
 
 test_streams_of_64_kib() { # limit 240

@@ -29,6 +29,10 @@ equal() { # GOT EXPECTED WHAT
 	[ "$1" = "$2" ] || fail "$3: '$1', not '$2'"
 }
 
+kernel_is_content() { # HOST
+	! on "$1" dmesg </dev/null | grep -E 'BUG|WARNING|Oops' || fail "the kernel of $1 complains"
+}
+
 # wait_for SECONDS WHAT cmd args...: until the command succeeds.
 wait_for() {
 	_end=$(($(date +%s) + $1 + 1)) _seconds=$1 _what=$2
@@ -51,11 +55,14 @@ run_tests() {
 	for _test in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$0"); do
 		_limit=$(sed -n "s/^$_test().*# limit \([0-9]*\).*/\1/p" "$0")
 		_log=/tmp/$_test.log
+		read -r _began _ </proc/uptime
 		timeout -k 5 "${_limit:-60}" sh "$0" "$_test" >"$_log" 2>&1 </dev/null
 		_status=$?
+		read -r _now _ </proc/uptime
 		_name="$_group: ${_test#test_}"
+		_took=$((${_now%.*} - ${_began%.*}))
 		case $_status in
-		0) echo "ok $_name" ;;
+		0) echo "ok $_name ($_took s)" ;;
 		77) echo "skip $_name: $(tail -n 1 "$_log")" ;;
 		124 | 137 | 143) echo "FAIL $_name: no end within ${_limit:-60} s" ;;
 		*) echo "FAIL $_name: $(tail -n 1 "$_log")" ;;

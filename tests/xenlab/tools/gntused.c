@@ -13,6 +13,8 @@
 #include <xengnttab.h>
 #include <xentoollog.h>
 
+#define CHUNK 1024
+
 static int read_limit(void)
 {
 	FILE *file = fopen("/sys/module/xen_gntalloc/parameters/limit", "r");
@@ -30,18 +32,23 @@ int main(int argc, char **argv)
 	/* The library reports the refusal that ends the loop as an error: not here. */
 	xentoollog_logger *quiet = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
 	xengntshr_handle *gntshr = xengntshr_open(quiet, 0);
-	int limit = read_limit(), left = 0;
-	uint32_t ref;
+	int limit = read_limit(), left = 0, chunk = CHUNK;
+	uint32_t refs[CHUNK];
 
 	if (!gntshr || limit < 0) {
 		fprintf(stderr, "gntused: cannot use gntalloc: %m\n");
 		return 1;
 	}
-	while (xengntshr_share_pages(gntshr, 0, 1, &ref, 1))
-		left++;
-	if (errno != ENOSPC) {
-		fprintf(stderr, "gntused: after %d pages: %m\n", left);
-		return 1;
+	/* What is left is a sum of powers of two: a call for each, not one for each page. */
+	while (chunk) {
+		if (xengntshr_share_pages(gntshr, 0, (uint32_t)chunk, refs, 1))
+			left += chunk;
+		else if (errno == ENOSPC)
+			chunk /= 2;
+		else {
+			fprintf(stderr, "gntused: after %d pages: %m\n", left);
+			return 1;
+		}
 	}
 	printf("%d\n", argc > 1 && !strcmp(argv[1], "-f") ? left : limit - left);
 	/* The kernel takes them back when the descriptor closes. */
