@@ -25,7 +25,7 @@ _MEMORY_MIB = 2048
 _XEN_OPTIONS = ("com1=115200,8n1 console=com1 dom0_mem=768M,max:768M dom0_max_vcpus=1 sched=credit "
                 "spec-ctrl=no xpti=no conring_size=1m")
 # conring_size: platform/leakcount reads long tables back from Xen's console.
-_DOM0_OPTIONS = "console=hvc0 panic=1 quiet cryptomgr.notests nokaslr"
+_DOM0_OPTIONS = "console=hvc0 panic=1 quiet cryptomgr.notests nokaslr norandmaps"
 
 # qemu64 is the model whose dom0 boots; without rdrand xl create waits three
 # seconds for random numbers.
