@@ -186,17 +186,17 @@ test_the_guest_s_limit_of_granted_pages() { # limit 240
 	old=$(on guest1 cat $limit </dev/null)
 	on guest1 sh -c "echo 100 >$limit" </dev/null
 	talk g guest1
-	ask g "up 3000" "up ETIMEDOUT"
+	ask g "up 1500" "up ETIMEDOUT"
 	signal g KILL
 	on guest1 xvs ls >/tmp/ls 2>&1 </dev/null
-	on guest1 xvs cat -w 2 host 9004 >>/tmp/ls 2>&1 </dev/null
+	on guest1 xvs cat -w 1 host 9004 >>/tmp/ls 2>&1 </dev/null
 	cat /tmp/ls
 	grep -q "limit.*xen-gntalloc" /tmp/ls || fail "the guest's message does not name the parameter: $(cat /tmp/ls)"
 	talk n guest1
-	ask n "up 3000" "up ETIMEDOUT"
+	ask n "up 1500" "up ETIMEDOUT"
 	on guest1 sh -c "echo $old >$limit" </dev/null
 	ask n "up 100000" "up ok"
-	figure "$(head -n 1 /tmp/ls)"
+	figure "$(grep -m 1 "limit.*xen-gntalloc" /tmp/ls)"
 }
 
 # gntdev's limit is one of dom0's, for each request.
@@ -206,7 +206,7 @@ test_dom0_s_limit_of_mapped_pages() { # limit 240
 	old=$(cat $limit)
 	echo 16 >$limit
 	talk g guest1
-	ask g "up 4000" "up ETIMEDOUT"
+	ask g "up 1500" "up ETIMEDOUT"
 	xvs ls guest1 >/tmp/ls 2>&1
 	echo "$old" >$limit
 	cat /tmp/ls
