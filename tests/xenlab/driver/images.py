@@ -16,13 +16,14 @@ from . import kernel, places, stamp
 from .cpio import Archive
 from .problem import Problem
 
-# Programs of the lab, in both images ('labctl' and 'held' are of use in dom0 only).  Static:
+# Programs of the lab, in both images ('labctl', 'held' and 'hypercalls' are of use in dom0 only).  Static:
 # in emulation the dynamic loader costs a fifth of a second at every start.
 _TOOLS = {
     "labagent": ["labagent.c", "session.c", "frame.c"],
     "labctl": ["labctl.c", "frame.c"],
     "gntused": ["gntused.c"],
     "held": ["held.c"],
+    "hypercalls": ["hypercalls.c"],
     "vchanbench": ["vchanbench.c"],
 }
 _CFLAGS = ["-static", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow",
@@ -31,17 +32,17 @@ _CFLAGS = ["-static", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wex
 _LIBS = ["-lxenvchan", "-lxenctrl", "-lxenstore", "-lxengnttab", "-lxenevtchn", "-lxencall", "-lxenforeignmemory",
          "-lxendevicemodel", "-lxentoollog", "-lxentoolcore"]
 
-# Libraries that the builds of xvs need, sanitised ones included.  libgcc_s is
+# Libraries that the builds of xvs need; a sanitised build brings its own (session.py).  libgcc_s is
 # not in any DT_NEEDED of ours: pthread_cancel opens it by name, and xl cancels.
 _GUEST_LIBS = ["libxengnttab.so.1", "libxenevtchn.so.1", "libxenstore.so.4", "libxentoollog.so.1",
-               "libxenvchan.so.4.17", "libjansson.so.4", "libgcc_s.so.1", "libm.so.6", "libasan.so.8", "libubsan.so.1", "libstdc++.so.6"]
+               "libxenvchan.so.4.17", "libjansson.so.4", "libgcc_s.so.1", "libm.so.6"]
 _DOM0_LIBS = _GUEST_LIBS + ["libuv.so.1", "libinih.so.1", "libsystemd.so.0"]
 
 _XENSTORE_TOOLS = ["chmod", "exists", "list", "ls", "read", "rm", "watch", "write"]
 
 # From xen-utils' own directory: the names in /usr/sbin are wrapper scripts.
 _XEN_TOOLS = ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "libxl-save-helper", "lsevtchn",
-              "xenstore-control"]
+              "xenstore-control", "xentrace"]
 _XEN_BIN = "usr/lib/xen-4.17/bin"
 
 _XEN_MODULES = ["xen-evtchn", "xen-gntalloc", "xen-gntdev", "xen-privcmd", "xenfs"]

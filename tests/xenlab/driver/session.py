@@ -2,6 +2,7 @@
 """Something done on a running lab: a job with its output and verdict, or a shell."""
 
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from .problem import Problem
 
 # How long dom0 may take to say why a job is stuck.
 _DIAGNOSIS_SECONDS = 45
+
+_SANITIZERS = ("libasan", "libubsan")
 
 _CTRL_CLOSE_BRACKET = b"\x1d"
 
@@ -61,12 +64,24 @@ def _stage_binaries(folder, target):
             is_elf = f.read(4) == b"\x7fELF"
         if is_elf and (os.access(path, os.X_OK) or ".so" in name):
             _copy_program(path, os.path.join(target, name))
+            _stage_sanitizers(path, target)
 
 
 def _copy_program(path, copy):
     """Without debug information: two thirds of its bytes, and a byte that goes into a guest costs time in emulation."""
     if os.path.islink(path) or subprocess.run(["strip", "--strip-debug", "-o", copy, path]).returncode:
         shutil.copy(path, copy, follow_symlinks=False)
+
+
+def _stage_sanitizers(path, target):
+    """The libraries of the compiler's sanitizers are large, and only a build that has them needs them."""
+    listing = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+    found = dict(re.findall(r"^\s*(\S+) => (/\S+)", listing, re.M))
+    if not any(name.startswith(_SANITIZERS) for name in found):
+        return
+    for name, source in found.items():
+        if name.startswith(_SANITIZERS + ("libstdc++",)) and not os.path.exists(os.path.join(target, name)):
+            _copy_program(os.path.realpath(source), os.path.join(target, name))
 
 
 def _status(workdir):

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 # lab: bench timeout=1200
 #
-# xvs and libxenvchan, from the same guest to dom0 in the same run, in turns.  A
-# test fails only when bytes do not flow: emulation decides no timing.  `make
-# bench-xen` takes more figures, with the spread of each.
+# xvs and libxenvchan, from the same guest to dom0 in the same run, in turns; and
+# libxenvchan alone, between the domains that xvs connects.  A test fails only when
+# bytes do not flow: emulation decides no timing, and only ratios between figures of one
+# run mean anything.  `make bench-xen` takes more figures, with the spread of each.
 . ./lib.sh
 
 export BENCH_RUNS=1 BENCH_SCALE=0.03
-rounds=5
+rounds=3
 
 # take FILE cmd...: its lines "MEASURE SUBJECT VALUE UNIT" are added to the file.
 take() {
@@ -90,6 +91,75 @@ test_round_trips_that_sleep() { # limit 240
 	done
 	compare /tmp/rtt rtt_sleep us
 	no_daemon
+}
+
+# What Xen counts: the hypercalls of all domains while the streams flow.  Two runs of which one is longer: what starting costs
+# is the same in both.
+mib=61
+hypercalls_of() { # RUNS FUNCTION ARGS
+	export BENCH_RUNS=$1
+	shift
+	rm -f /tmp/trace
+	xentrace -D -e 0x20f000 -S 256 /tmp/trace >/dev/null 2>&1 &
+	tracer=$!
+	wait_for 10 "xentrace runs" test -e /tmp/trace
+	"$@"
+	kill -INT $tracer
+	wait $tracer
+	hypercalls /tmp/trace || fail "hypercalls"
+}
+
+hypercalls_per_mib() { # SUBJECT FUNCTION ARGS
+	subject=$1
+	shift
+	hypercalls_of 1 "$@" >/tmp/once
+	hypercalls_of 5 "$@" >/tmp/often
+	grep -q '^all [1-9]' /tmp/once || fail "no hypercalls in the trace"
+	figure "$(paste -d ' ' /tmp/once /tmp/often | awk -v mib=$((4 * mib)) -v subject="$subject" '
+		{ line = line sprintf("%s %s %.1f", NR > 1 ? "," : "", $1, ($4 - $2) / mib) }
+		END { print subject ": hypercalls per MiB:" line }')"
+}
+
+test_hypercalls_of_a_stream() { # limit 240
+	is_here
+	daemon auto
+	: >/tmp/traced
+	hypercalls_per_mib xvs xvs_does /tmp/traced stream 65536
+	hypercalls_per_mib libxenvchan vchan stream_64k /tmp/traced
+	no_daemon
+}
+
+# bench SERVER CLIENT RING-KIB: libxenvchan alone, the client's line as a figure.
+bench() {
+	server=$(domid "$1") client=$(domid "$2")
+	on "$1" vchanbench server "$client" data/bench "$3" &
+	line=$(on "$2" vchanbench client "$server" "/local/domain/$server/data/bench" 4) || fail "$1 to $2: $line"
+	wait $! || fail "the server on $1 fails"
+	xenstore-rm "/local/domain/$server/data/bench"
+	figure "$2 to $1: $line"
+}
+
+test_libxenvchan_between_dom0_and_a_guest() { # limit 120
+	bench guest1 dom0 64
+	bench guest1 dom0 256
+}
+
+test_libxenvchan_between_two_guests() { # limit 120
+	bench guest1 guest2 64
+	bench guest1 guest2 256
+}
+
+# Its peer says nothing and its pages stay mapped; after the unmap the domain goes.
+test_a_guest_destroyed_in_mid_stream_of_libxenvchan() {
+	id=$(domid guest3)
+	on guest3 vchanbench server 0 data/bench 64 &
+	vchanbench client "$id" "/local/domain/$id/data/bench" 4000 &
+	client=$!
+	wait_for 20 "it is mapped" grep -q gntdev "/proc/$client/maps"
+	crash guest3
+	xl list | grep -q -- '--p--d' || fail "the domain is gone although its pages are mapped: $(xl list)"
+	kill $client
+	wait_for 20 "the domain goes" sh -c "! xl list | grep -q -- '--p--d'"
 }
 
 run_tests "$@"
