@@ -64,6 +64,9 @@ equal() {       # GOT EXPECTED WHAT
     [ "$1" = "$2" ] || fail "$3: '$1', not '$2'"
 }
 
+# The next descriptor for a scripted peer's input.
+_fd=4
+
 # ---- programs on hosts -----------------------------------------------------------------------------------
 
 # spawn NAME HOST cmd...: in the background; its pid over there is `pid_of NAME`, its output $PEER/NAME.out and .err, the latter
@@ -113,6 +116,16 @@ status_of() {
 }
 
 end_spawned() {
+    # A scripted peer ends by itself when its input does, if no step holds it up.
+    while [ $_fd -gt 4 ]; do
+        _fd=$((_fd - 1))
+        eval "exec $_fd>&-"
+    done
+    _naps=0
+    while [ $_naps -lt 20 ] && a_peer_is_ending; do
+        nap
+        _naps=$((_naps + 1))
+    done
     for _f in "$PEER"/*.host; do
         [ -e "$_f" ] || continue
         _name=${_f##*/}
@@ -127,10 +140,16 @@ end_spawned() {
     rm -rf "$PEER"
 }
 
+a_peer_is_ending() {
+    for _f in "$PEER"/*.in; do
+        [ ! -e "$_f" ] || [ -s "${_f%.in}.status" ] || return 0
+    done
+    return 1
+}
+
 # ---- scripted peers: see helpers/script.c ------------------------------------------------------------
 
-# talk NAME HOST: a peer that is told what to do line by line; at most five a test.
-_fd=4
+# talk NAME HOST: a peer that is told what to do line by line; at most five at a time.
 talk() {
     _program=e2e_guest
     [ "$2" = dom0 ] && _program=e2e_host

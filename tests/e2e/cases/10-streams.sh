@@ -11,7 +11,6 @@ test_a_guest_comes_up() { # short
 
 # One transfer each way, one after the other.
 there_and_back() { # OPENER BYTES
-    both guest1
     joined a "$1" 5001
     tell h "send a $2 60000"
     ask g "recv a $2 60000" "recv a ok" 60
@@ -23,25 +22,21 @@ there_and_back() { # OPENER BYTES
     ask g "eof a" "eof a ok"
     ask g "close a" "close a ok"
 }
-test_one_byte_over_a_stream_opened_by_the_host() { # short
-    there_and_back h 1
+# One byte, one packet of the largest size, and a number that no packet or page divides.
+sizes_there_and_back() { # OPENER
+    both guest1
+    for bytes in 1 65536 300001; do
+        there_and_back "$1" $bytes
+    done
 }
-test_one_byte_over_a_stream_opened_by_the_guest() { # short
-    there_and_back g 1
+test_bytes_over_streams_opened_by_the_host() { # short
+    sizes_there_and_back h
 }
-test_65536_bytes_over_a_stream_opened_by_the_host() { # short
-    there_and_back h 65536
-}
-test_65536_bytes_over_a_stream_opened_by_the_guest() { # short
-    there_and_back g 65536
-}
-test_300001_bytes_over_a_stream_opened_by_the_host() { # short
-    there_and_back h 300001
-}
-test_300001_bytes_over_a_stream_opened_by_the_guest() { # short
-    there_and_back g 300001
+test_bytes_over_streams_opened_by_the_guest() { # short
+    sizes_there_and_back g
 }
 test_bulk_over_a_stream_opened_by_the_host() { # limit 120, xen
+    both guest1
     there_and_back h "$E2E_BULK"
 }
 

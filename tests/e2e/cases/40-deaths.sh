@@ -166,6 +166,5 @@ test_crashes_leave_nothing_in_the_daemon() { # limit 180, xen
         fi
         fds=$(daemon_fds) mapped=$(leakcount dom0 | grep -v nodes)
         end_spawned
-        _fd=4
     done
 }

@@ -138,7 +138,6 @@ work() {
     status_of g >/dev/null
     status_of k >/dev/null
     end_spawned
-    _fd=4
 }
 test_nothing_is_left_of_200_connections_and_reconnects() { # limit 120, xen
     work
