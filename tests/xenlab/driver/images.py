@@ -48,6 +48,13 @@ _XEN_BIN = "usr/lib/xen-4.17/bin"
 _XEN_MODULES = ["xen-evtchn", "xen-gntalloc", "xen-gntdev", "xen-privcmd", "xenfs"]
 _DOM0_MODULES = _XEN_MODULES + ["virtio_pci", "9p", "9pnet_virtio"]
 
+# As much of systemd as a service needs that is to be enabled, started and logged.
+_SYSTEMD_PROGRAMS = ["lib/systemd/systemd", "lib/systemd/systemd-journald", "bin/systemctl", "bin/journalctl"]
+_SYSTEMD_UNITS = ["sysinit.target", "basic.target", "multi-user.target", "shutdown.target", "umount.target",
+                  "final.target", "exit.target", "sockets.target", "paths.target", "slices.target", "timers.target",
+                  "local-fs.target", "local-fs-pre.target", "swap.target", "systemd-exit.service",
+                  "systemd-journald.service", "systemd-journald.socket", "systemd-journald-dev-log.socket"]
+
 _PAGE = 4096
 _GNTALLOC_DEFAULT = 1024
 
@@ -123,7 +130,8 @@ class _Image(Archive):
 
     def __init__(self):
         super().__init__()
-        self._library_dirs = [_pkg("usr/lib/x86_64-linux-gnu"), _pkg("lib/x86_64-linux-gnu")]
+        self._library_dirs = [_pkg("usr/lib/x86_64-linux-gnu"), _pkg("lib/x86_64-linux-gnu"),
+                              _pkg("usr/lib/x86_64-linux-gnu/systemd")]
         for path in ("proc/xen", "sys", "dev", "tmp", "run", "root", "var", "lab", "xvs"):
             self.directory(path)
         self.link("var/run", "/run")
@@ -192,6 +200,17 @@ class _Image(Archive):
         # Without dependencies: what is in the list is there when modprobe is called.
         self.data(f"lib/modules/{version}/modules.dep", "".join(name + ":\n" for name in names).encode())
 
+    def systemd(self):
+        """Not process 1 here, but of a namespace: platform/start-systemd."""
+        for path in _SYSTEMD_PROGRAMS:
+            self.program(path, _pkg(path))
+        units = "lib/systemd/system"
+        for unit in _SYSTEMD_UNITS:
+            self.file(f"{units}/{unit}", _pkg(units, unit))
+        self.link(f"{units}/sysinit.target.wants/systemd-journald.service", "../systemd-journald.service")
+        # Not a first boot, at which systemd would enable what there is by itself.
+        self.data("etc/machine-id", b"%032x\n" % 1)
+
     def finish(self, out):
         # The dynamic loader looks into /usr/lib/x86_64-linux-gnu by itself; no cache is needed.
         with open(out, "wb") as f:
@@ -225,6 +244,7 @@ def _dom0(out):
     for name in _XEN_TOOLS:
         image.program(f"{_XEN_BIN}/{name}", _pkg(_XEN_BIN, name))
     image.program("usr/bin/socat", _pkg("usr/bin/socat"))
+    image.systemd()
     image.tree("etc/xen/scripts", _pkg("etc/xen/scripts"))
     # Memory is fixed on the hypervisor's command line.
     image.data("etc/xen/xl.conf", b'autoballoon="off"\n')
