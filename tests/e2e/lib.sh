@@ -64,13 +64,13 @@ equal() {       # GOT EXPECTED WHAT
     [ "$1" = "$2" ] || fail "$3: '$1', not '$2'"
 }
 
-# The next descriptor for a scripted peer's input.
+# The next descriptor for what a scripted peer prints.
 _fd=4
 
 # ---- programs on hosts -----------------------------------------------------------------------------------
 
 # spawn NAME HOST cmd...: in the background; its pid over there is `pid_of NAME`, its output $PEER/NAME.out and .err, the latter
-# with the pid as the first line.  SPAWN_IN names a file for its input.
+# with the pid as the first line.  SPAWN_IN names a fifo for its input, which never ends.
 spawn() {
     _name=$1 _host=$2
     shift 2
@@ -82,7 +82,7 @@ spawn() {
     (
         # shellcheck disable=SC2016 # expanded over there
         on "$_host" sh -c 'echo $$ >&2; exec "$@"' spawn "$@" \
-            <"${SPAWN_IN:-/dev/null}" >>"$PEER/$_name.out" 2>>"$PEER/$_name.err"
+            <>"${SPAWN_IN:-/dev/null}" >>"$PEER/$_name.out" 2>>"$PEER/$_name.err"
         echo $? >"$PEER/$_name.status"
     ) &
     wait_for "[ -s $PEER/$_name.err ]" 10 "$_name starts on $_host"
@@ -116,10 +116,13 @@ status_of() {
 }
 
 end_spawned() {
-    # A scripted peer ends by itself when its input does, if no step holds it up.
+    # A scripted peer ends by itself, if no step holds it up.
+    for _f in "$PEER"/*.in; do
+        [ ! -e "$_f" ] || echo quit 1<>"$_f"
+    done
     while [ $_fd -gt 4 ]; do
         _fd=$((_fd - 1))
-        eval "exec $_fd>&-"
+        eval "exec $_fd<&-"
     done
     _naps=0
     while [ $_naps -lt 20 ] && a_peer_is_ending; do
@@ -156,35 +159,34 @@ talk() {
     [ -d "$PEER" ] || mkdir -p "$PEER"
     [ ! -e "$PEER/$1.in" ] || rm -f "$PEER/$1.in"
     mkfifo "$PEER/$1.in" || fail "no fifo"
-    # Opened for both, so that neither end waits for the other to open.
-    eval "exec $_fd<>\"$PEER/$1.in\""
-    eval "_fd_$1=$_fd _line_$1=0"
-    _fd=$((_fd + 1))
     SPAWN_IN=$PEER/$1.in
     spawn "$1" "$2" "$_program" -
     SPAWN_IN=
+    # What it prints is read on from where the last answer ended: a shell reads byte by byte.
+    eval "exec $_fd<\"$PEER/$1.out\""
+    eval "_fd_$1=$_fd"
+    _fd=$((_fd + 1))
 }
 
-# tell NAME STEP: without waiting for the answer.
+# tell NAME STEP: without waiting for the answer.  Opened for both, as opening does not wait then if the peer has ended.
 tell() {
-    eval "echo \"\$2\" >&\$_fd_$1"
+    echo "$2" 1<>"$PEER/$1.in"
 }
 
 # answer NAME [SECONDS]: the next line that it prints.
 answer() {
-    eval "_line_$1=\$((_line_$1 + 1)); _n=\$_line_$1"
-    wait_for "line_is_there $1 $_n || has_ended $1" "${2:-30}" "$1 answers"
-    line_is_there "$1" "$_n" || fail "$1 has ended: $(tail -n 2 "$PEER/$1.err" | tr '\n' ' ')"
+    eval "_from=\$_fd_$1"
+    _answer=
+    wait_for "line_is_there || has_ended $1" "${2:-30}" "$1 answers"
+    [ -n "$_whole" ] || line_is_there || fail "$1 has ended: $(tail -n 2 "$PEER/$1.err" | tr '\n' ' ')"
 }
 
-line_is_there() { # NAME N
-    _lines=0
-    while IFS= read -r _answer; do
-        _lines=$((_lines + 1))
-        [ $_lines -lt "$2" ] || return 0
-    done <"$PEER/$1.out"
-    _answer=
-    return 1
+# What has come may be a part of a line only.
+line_is_there() {
+    _whole=
+    IFS= read -r _part <&"$_from" && _whole=yes
+    _answer=$_answer$_part
+    [ -n "$_whole" ]
 }
 
 # ask NAME STEP ANSWER [SECONDS]
@@ -307,6 +309,19 @@ idle_counts() {
 daemon_fds() {
     # shellcheck disable=SC2012 # numbers
     ls "/proc/$(daemon_pid)/fd" | wc -l
+}
+
+# The same when nothing is on its way any more, such as the connection of the command before.
+daemon_fds_at_rest() {
+    _same=0 _before=
+    while [ $_same -lt 5 ]; do
+        nap
+        _count=$(daemon_fds)
+        [ "$_count" = "$_before" ] || _same=0
+        _before=$_count
+        _same=$((_same + 1))
+    done
+    echo "$_count"
 }
 
 # ---- streams between a scripted host program h and a scripted guest g ------------------------------------

@@ -49,6 +49,20 @@ static struct listener listeners[16];
 static unsigned char buffer[65536];
 int end_input = -1;
 
+/* Steps that were read with the one that is under way. */
+static struct {
+    char text[4096];
+    size_t len;
+} ahead;
+
+/* end_pump(), which also ends for a step that waits here. */
+static bool next_step_waits(int ms)
+{
+    bool waits = ahead.len > 0;
+
+    return end_pump(waits ? 0 : ms) == 1 || waits;
+}
+
 static uint64_t now_ms(void)
 {
     struct timespec t;
@@ -251,7 +265,7 @@ static void do_serve(const char *verb, const char *name, unsigned long until)
             ended++;
             progress = true;
         }
-        if (end_pump(progress ? 0 : 1000) == 1)
+        if (next_step_waits(progress ? 0 : 1000))
             stop = true;
     }
     while (count > 0) {
@@ -401,7 +415,7 @@ static void sleep_for(int ms)
     int left;
 
     while ((left = left_of(deadline)) > 0)
-        if (end_pump(left) == 1)
+        if (next_step_waits(left))
             usleep(1000);       /* the next step waits on standard input: that is no reason to be early */
 }
 
@@ -482,27 +496,34 @@ static bool step(char *line)
 #undef MS
 }
 
-/* Lines of standard input, read without stdio's buffer so that end_pump() can tell what is left. */
+/* The next line of standard input, without its newline; false at the end. */
 static bool next_line(char *line, size_t room)
 {
-    size_t len = 0;
-
     for (;;) {
+        char *newline = memchr(ahead.text, '\n', ahead.len);
         ssize_t n;
 
+        if (newline) {
+            size_t len = (size_t)(newline - ahead.text);
+
+            if (len >= room)
+                return false;
+            *newline = '\0';
+            memcpy(line, ahead.text, len + 1);
+            ahead.len -= len + 1;
+            memmove(ahead.text, newline + 1, ahead.len);
+            return true;
+        }
+        if (ahead.len == sizeof ahead.text)
+            return false;
         while (end_pump(1000) != 1)
             ;
-        n = read(STDIN_FILENO, line + len, 1);
+        n = read(STDIN_FILENO, ahead.text + ahead.len, sizeof ahead.text - ahead.len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return false;
-        if (line[len] == '\n') {
-            line[len] = '\0';
-            return true;
-        }
-        if (++len == room - 1)
-            return false;
+        ahead.len += (size_t)n;
     }
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The host that every test starts from: dom0 with two live guests, saved once."""
+"""The host that every test starts from: dom0 with four live guests, saved once."""
 
 import contextlib
 import fcntl

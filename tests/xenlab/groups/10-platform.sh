@@ -134,11 +134,6 @@ test_xl_save_and_restore() { # limit 120
 	kernel_is_content guest2
 }
 
-test_a_further_guest_is_created() {
-	create guest3 || fail "create"
-	equal "$(on guest3 cat /proc/sys/kernel/ostype)" Linux guest3
-}
-
 # Learned here: a program that held an event channel over save and restore takes
 # an Oops when it closes it or ends (Linux 6.1).  When this test fails, Linux was
 # mended and labagent and libxvs may stop working around it.

@@ -76,7 +76,10 @@ agent_tell() {
 
 agent_answer() { # [SECONDS]
 	_said=$((_said + 1))
-	wait_for "_answer=\$(on $_agent sed -n ${_said}p /tmp/agent.out </dev/null) && [ -n \"\$_answer\" ]" "${1:-30}" "the agent's answer $_said"
+	# shellcheck disable=SC2016 # expanded over there
+	_answer=$(on "$_agent" timeout "${1:-60}" sh -c 'until line=$(sed -n "$1p" /tmp/agent.out) && [ -n "$line" ]; do
+		usleep 20000; done; echo "$line"' answer $_said </dev/null) ||
+		fail "the agent's answer $_said does not come"
 }
 
 agent_ask() { # STEP ANSWER
@@ -151,6 +154,12 @@ test_four_guests_at_once() { # limit 400
 test_xl_destroy_in_mid_stream() { # limit 240
 	leakcount -x guest3 dom0 guest1 >/tmp/before
 	id=$(domid guest3)
+	# What the daemon holds without this guest.
+	xvs detach guest3 || fail "xvs detach"
+	wait_for '! attached guest3' 10
+	fds=$(daemon_fds_at_rest)
+	xvs attach guest3 || fail "xvs attach"
+	wait_for 'attached guest3' 10
 	streaming k m guest3 9001
 	both guest1
 	joined b h 9001
@@ -164,6 +173,7 @@ test_xl_destroy_in_mid_stream() { # limit 240
 	heard h "send b ok" 120
 	heard g "recv b ok" 120
 	end_spawned
+	wait_for '[ "$(daemon_fds)" = "$fds" ]' 5 "the daemon's descriptors are as many as before"
 	wait_for 'leakcount dom0 guest1 >/tmp/after; diff /tmp/before /tmp/after >/tmp/difference' 10 \
 		"all is given back: $(cat /tmp/difference 2>/dev/null)"
 }
