@@ -170,11 +170,11 @@ worker() {
 	done
 }
 
-# The longest limit first, so that none of them ends long after the rest.
+# What may take longest, all its tries together, first: so that none of them ends long after the rest.
 names=$(for file in "$here"/groups/[0-9]*.sh; do
 	name=$(basename "$file" .sh)
 	rm -rf "$results/$name.taken" "$results/$name.sum"
-	is_wanted && echo "$(setting timeout 300) $name"
+	is_wanted && echo "$(($(setting timeout 300) * $(setting tries 1))) $name"
 done | sort -rns | cut -d' ' -f2)
 for _ in $(seq "$hosts"); do
 	worker &

@@ -37,16 +37,16 @@ _FATAL = ("LAB-FAILED:", "Kernel panic", "Panic on CPU", "Domain 0 crashed", "Ha
 _PR_SET_PDEATHSIG = 1
 
 
-def arguments(cpu=CPU, guests=()):
+def arguments(cpu=CPU, guests=(), processors=1):
     """What decides the machine's state, and so whether a snapshot fits it.
 
     Paths and file descriptors of a run are not among them; the images are named
     relative to build/xenlab, as -initrd cannot quote a space or a comma.  There is
     no 'noreboot' for Xen: with QEMU's -no-reboot, QEMU exits when dom0 crashes.
-    One processor: hosts that run at the same time then hardly slow each other.
+    With one processor, hosts that run at the same time hardly slow each other.
     """
     dom0 = f"{os.path.basename(places.DOM0_KERNEL)} {_DOM0_OPTIONS} lab.guests={'+'.join(guests)}"
-    return ["-M", "pc", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "1", "-m", str(_MEMORY_MIB),
+    return ["-M", "pc", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", str(processors), "-m", str(_MEMORY_MIB),
             "-display", "none", "-vga", "none", "-nodefaults", "-no-user-config", "-no-reboot",
             "-kernel", os.path.basename(places.XEN), "-append", _XEN_OPTIONS,
             "-initrd", f"{dom0},{os.path.basename(places.DOM0_IMAGE)}"]

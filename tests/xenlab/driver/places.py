@@ -14,9 +14,13 @@ GUEST_KERNEL = os.path.join(BUILD, "vmlinux-guest")
 DOM0_IMAGE = os.path.join(BUILD, "dom0.cpio")
 GUEST_IMAGE = os.path.join(BUILD, "guest.cpio")
 TOOLS = os.path.join(BUILD, "tools")
-SNAPSHOT = os.path.join(BUILD, "snapshot.zst")
 RUNS = os.path.join(BUILD, "runs")
 LOCK = os.path.join(BUILD, "lock")
+
+
+def snapshot(processors):
+    """The saved host with that many processors."""
+    return os.path.join(BUILD, f"snapshot-{processors}.zst")
 
 
 def lab(*parts):

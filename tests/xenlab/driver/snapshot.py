@@ -69,28 +69,31 @@ def _forget_old_runs():
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def ensure(say):
-    """Images and snapshot, as new as their sources."""
+def ensure(say, processors=1):
+    """Images and snapshot, as new as their sources; returns where the snapshot is."""
+    saved = places.snapshot(processors)
+    arguments = machine.arguments(guests=GUESTS, processors=processors)
     with lock(say):
         images.build(say)
         # The images by their stamps: reading 100 MB for each run is not free.
         key = stamp.digest(*(product + ".stamp" for product in
                              (places.XEN, places.DOM0_KERNEL, places.DOM0_IMAGE)),
-                           "text:" + " ".join(machine.arguments(guests=GUESTS)),
+                           "text:" + " ".join(arguments),
                            places.lab("driver", "machine.py"))
-        if stamp.current(places.SNAPSHOT, key):
-            return
+        if stamp.current(saved, key):
+            return saved
         say("taking a snapshot: booting Xen, dom0 and the guests (half a minute)")
         machine.check_disc(1024)
         start = time.monotonic()
-        stamp.forget(places.SNAPSHOT)
-        new = places.SNAPSHOT + ".new"
+        stamp.forget(saved)
+        new = saved + ".new"
         with workdir(os.path.join(places.BUILD, "snapshot-boot")) as path:
-            with Machine(path, machine.arguments(guests=GUESTS)) as m:
+            with Machine(path, arguments) as m:
                 m.wait_for("LAB-READY", BOOT_SECONDS, "booting the lab")
                 booted = time.monotonic()
                 m.save(new)
-        os.rename(new, places.SNAPSHOT)
-        stamp.write(places.SNAPSHOT, key)
-        say(f"booted in {booted - start:.1f} s, saved {os.path.getsize(places.SNAPSHOT) >> 20} MiB "
+        os.rename(new, saved)
+        stamp.write(saved, key)
+        say(f"booted in {booted - start:.1f} s, saved {os.path.getsize(saved) >> 20} MiB "
             f"in {time.monotonic() - booted:.1f} s")
+        return saved

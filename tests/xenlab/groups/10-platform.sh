@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# lab: timeout=1200
+# lab: timeout=600
 #
 # The lab itself: the commands that all other groups stand on, and the guests'
 # life cycle as xl drives it.  xvs has no part in this.

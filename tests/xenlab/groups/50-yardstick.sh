@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# lab: bench timeout=1200
+# lab: bench timeout=600
 #
 # xvs and libxenvchan, from the same guest to dom0 in the same run, in turns; and
 # libxenvchan alone, between the domains that xvs connects.  A test fails only when
