@@ -63,7 +63,7 @@ void bus_close(struct xvs *x)
 /* ---- looking ---- */
 
 /* Where the device is now: paths and the watch on the backend follow it. */
-static int find_device(struct xvs *x)
+static int seek_device(struct xvs *x)
 {
     struct watch_key key;
     struct device_id id;
@@ -91,13 +91,24 @@ static int find_device(struct xvs *x)
     return 0;
 }
 
+/* 0, -ENOENT if there is none, or what kept us from finding out. */
+static int find_device(struct xvs *x)
+{
+    int err;
+
+    if (x->sought)
+        return x->found ? 0 : -ENOENT;
+    err = seek_device(x);
+    x->sought = err == 0 || err == -ENOENT;
+    return err;
+}
+
 static int look(struct xvs *x, uint64_t now)
 {
     struct life_look seen = { .own = 0 };
     char why[PARSE_WHY] = "";
-    int err = !x->sought ? find_device(x) : x->found ? 0 : -ENOENT;
+    int err = find_device(x);
 
-    x->sought = err == 0 || err == -ENOENT;
     if (err == 0)
         err = nodes_look(x->store, x->paths.front, x->paths.back, &seen.own, &seen.peer, why);
     else if (err == -ENOENT)

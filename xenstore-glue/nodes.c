@@ -43,28 +43,29 @@ static int need(struct store *s, const char *dir, const char *leaf, char *buf, s
     return judge_leaf(read_leaf(s, dir, leaf, buf, size), leaf, why);
 }
 
+/* The same of a number, whose text is what was read. */
+static int judge_u32(int len, const char *leaf, const char *text, uint32_t min, uint32_t max, uint32_t *out, char *why)
+{
+    int err = judge_leaf(len, leaf, why);
+
+    return err ? err : parse_u32(leaf, text, min, max, out, why) ? -EPROTO : 0;
+}
+
 static int need_u32(struct store *s, const char *dir, const char *leaf, uint32_t min, uint32_t max, uint32_t *out, char *why)
 {
     char text[SHORT];
-    int err = need(s, dir, leaf, text, sizeof text, why);
 
-    if (err)
-        return err;
-    return parse_u32(leaf, text, min, max, out, why) ? -EPROTO : 0;
+    return judge_u32(read_leaf(s, dir, leaf, text, sizeof text), leaf, text, min, max, out, why);
 }
 
 /* As need_u32(), but 1 if there is no such node. */
 static int queues_of(struct store *s, const char *dir, const char *leaf, uint32_t *out, char *why)
 {
     char text[SHORT];
-    int len = read_leaf(s, dir, leaf, text, sizeof text), err;
+    int len = read_leaf(s, dir, leaf, text, sizeof text);
 
     *out = 1;
-    if (is_missing(len))
-        return 0;
-    if ((err = judge_leaf(len, leaf, why)))
-        return err;
-    return parse_u32(leaf, text, 1, NODES_MAX_QUEUES, out, why) ? -EPROTO : 0;
+    return is_missing(len) ? 0 : judge_u32(len, leaf, text, 1, NODES_MAX_QUEUES, out, why);
 }
 
 /* The state node in dir: 0 if it is missing or wrong. */
