@@ -223,12 +223,16 @@ config() {
     } >"$CONF"
 }
 
+find_daemon() {
+    [ -e "$T/dom0/xvsd.pid" ] && read -r _daemon <"$T/dom0/xvsd.pid"
+}
+
 daemon_pid() {
-    [ -e "$T/dom0/xvsd.pid" ] && read -r _daemon <"$T/dom0/xvsd.pid" && echo "$_daemon"
+    find_daemon && echo "$_daemon"
 }
 
 daemon_lives() {
-    [ -e "$T/dom0/xvsd.pid" ] && read -r _daemon <"$T/dom0/xvsd.pid" && kill -0 "$_daemon" 2>/dev/null
+    find_daemon && kill -0 "$_daemon" 2>/dev/null
 }
 
 # start_daemon: with what `config` wrote; returns when it answers.

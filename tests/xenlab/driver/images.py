@@ -14,10 +14,10 @@ import subprocess
 
 from . import kernel, places, stamp
 from .cpio import Archive
+from .linked import libraries
 from .problem import Problem
 
-# Programs of the lab, in both images ('labctl', 'held' and 'hypercalls' are of use in dom0 only).  Static:
-# in emulation the dynamic loader costs a fifth of a second at every start.
+# Programs of the lab.  Static: in emulation the dynamic loader costs as much as a small program.
 _TOOLS = {
     "labagent": ["labagent.c", "session.c", "frame.c"],
     "labctl": ["labctl.c", "frame.c"],
@@ -26,6 +26,8 @@ _TOOLS = {
     "hypercalls": ["hypercalls.c"],
     "vchanbench": ["vchanbench.c"],
 }
+_DOM0_TOOLS = list(_TOOLS)
+_GUEST_TOOLS = ["labagent", "gntused", "vchanbench"]
 _CFLAGS = ["-static", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Wshadow",
            "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wpointer-arith", "-Wcast-qual", "-Wundef", "-Wvla",
            "-Werror"]
@@ -70,7 +72,8 @@ def build(say):
     unpacked = stamp.digest(os.path.join(places.PKGS, ".unpacked-list"),
                             "text:" + " ".join(sorted(os.listdir(os.path.join(places.PKGS, "boot")))))
     unpacker = stamp.digest(places.lab("driver", "kernel.py"))
-    code = stamp.digest(places.lab("driver", "images.py"), places.lab("driver", "cpio.py"), "text:" + unpacker)
+    code = stamp.digest(places.lab("driver", "images.py"), places.lab("driver", "cpio.py"),
+                        places.lab("driver", "linked.py"), "text:" + unpacker)
 
     _make(say, places.XEN, stamp.digest("text:" + unpacked), _xen)
     for flavour, product in (("amd64", places.DOM0_KERNEL), ("cloud-amd64", places.GUEST_KERNEL)):
@@ -128,7 +131,7 @@ def _tools(out):
 class _Image(Archive):
     """What both images have in common, and the libraries that programs ask for."""
 
-    def __init__(self):
+    def __init__(self, tools):
         super().__init__()
         self._library_dirs = [_pkg("usr/lib/x86_64-linux-gnu"), _pkg("lib/x86_64-linux-gnu"),
                               _pkg("usr/lib/x86_64-linux-gnu/systemd")]
@@ -140,7 +143,7 @@ class _Image(Archive):
         self._busybox()
         for name in _XENSTORE_TOOLS:
             self.program("usr/bin/xenstore-" + name, _pkg("usr/bin/xenstore-" + name))
-        for name in _TOOLS:
+        for name in tools:
             self.program("usr/sbin/" + name, os.path.join(places.TOOLS, name))
 
     def _busybox(self):
@@ -174,18 +177,13 @@ class _Image(Archive):
 
     def _needs(self, source):
         """What ldd finds: first in the packages, then on the host, whose libc built the programs."""
-        env = dict(os.environ, LD_LIBRARY_PATH=":".join(self._library_dirs))
-        listing = subprocess.run(["ldd", source], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
-        for line in listing.decode().splitlines():
-            missing = re.match(r"\s*(\S+) => not found", line)
-            if missing:
-                raise Problem(f"{source} needs {missing.group(1)}: add its package to packages.list")
-            found = re.match(r"\s*(\S+) => (/\S+)", line)
-            if found:
-                self._library(*found.groups())
-            loader = re.match(r"\s*(/\S*ld-linux\S*) \(", line)
-            if loader:
-                self.file(loader.group(1), os.path.realpath(loader.group(1)), 0o755)
+        found, loader = libraries(source, self._library_dirs)
+        for name, path in found.items():
+            if not path:
+                raise Problem(f"{source} needs {name}: add its package to packages.list")
+            self._library(name, path)
+        if loader:
+            self.file(loader, os.path.realpath(loader), 0o755)
 
     def modules(self, flavour, wanted, options):
         """Where modprobe looks for them, with a list of them in order that the init script reads."""
@@ -225,7 +223,7 @@ def _agent_pages():
 
 
 def _guest(out):
-    image = _Image()
+    image = _Image(_GUEST_TOOLS)
     image.file("init", places.lab("images", "guest-init"), 0o755)
     # The agent's pages come on top of the default, so that a test in the guest
     # meets the limit of a guest without a lab.
@@ -236,7 +234,7 @@ def _guest(out):
 
 
 def _dom0(out):
-    image = _Image()
+    image = _Image(_DOM0_TOOLS)
     image.file("init", places.lab("images", "dom0-init"), 0o755)
     image.modules("amd64", _DOM0_MODULES, {})
     for name in _DOM0_LIBS:

@@ -2,7 +2,6 @@
 """Something done on a running lab: a job with its output and verdict, or a shell."""
 
 import os
-import re
 import select
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import time
 import tty
 
 from . import machine, places
+from .linked import libraries
 from .problem import Problem
 
 # How long dom0 may take to say why a job is stuck.
@@ -75,12 +75,11 @@ def _copy_program(path, copy):
 
 def _stage_sanitizers(path, target):
     """The libraries of the compiler's sanitizers are large, and only a build that has them needs them."""
-    listing = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
-    found = dict(re.findall(r"^\s*(\S+) => (/\S+)", listing, re.M))
+    found, _ = libraries(path)
     if not any(name.startswith(_SANITIZERS) for name in found):
         return
     for name, source in found.items():
-        if name.startswith(_SANITIZERS + ("libstdc++",)) and not os.path.exists(os.path.join(target, name)):
+        if source and name.startswith(_SANITIZERS + ("libstdc++",)) and not os.path.exists(os.path.join(target, name)):
             _copy_program(os.path.realpath(source), os.path.join(target, name))
 
 

@@ -132,6 +132,9 @@ test_xl_save_and_restore() { # limit 120
 	on guest2 sh -c 'kill $(cat /tmp/pid)' || fail "its process did not live on"
 	equal "$(on guest2 gntused -f)" "$left" "pages left to grant"
 	kernel_is_content guest2
+	# Not started: its boot would show nothing more.
+	xl create -q -p /lab/guest3.cfg </dev/null || fail "another guest cannot be created"
+	crash guest3
 }
 
 # Learned here: a program that held an event channel over save and restore takes

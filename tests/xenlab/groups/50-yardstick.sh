@@ -95,10 +95,10 @@ test_round_trips_that_sleep() { # limit 240
 
 # What Xen counts: the hypercalls of all domains while the streams flow.  Two runs of which one is longer: what starting costs
 # is the same in both.
-mib=61
-hypercalls_of() { # RUNS FUNCTION ARGS
-	export BENCH_RUNS=$1
-	shift
+hypercalls_of() { # FILE RUNS FUNCTION ARGS
+	counts=$1
+	export BENCH_RUNS=$2
+	shift 2
 	rm -f /tmp/trace
 	xentrace -D -e 0x20f000 -S 256 /tmp/trace >/dev/null 2>&1 &
 	tracer=$!
@@ -106,17 +106,18 @@ hypercalls_of() { # RUNS FUNCTION ARGS
 	"$@"
 	kill -INT $tracer
 	wait $tracer
-	hypercalls /tmp/trace || fail "hypercalls"
+	hypercalls /tmp/trace >"$counts" || fail "hypercalls"
 }
 
 hypercalls_per_mib() { # SUBJECT FUNCTION ARGS
 	subject=$1
 	shift
-	hypercalls_of 1 "$@" >/tmp/once
-	hypercalls_of 5 "$@" >/tmp/often
+	hypercalls_of /tmp/once 1 "$@"
+	hypercalls_of /tmp/often 5 "$@"
 	grep -q '^all [1-9]' /tmp/once || fail "no hypercalls in the trace"
-	figure "$(paste -d ' ' /tmp/once /tmp/often | awk -v mib=$((4 * mib)) -v subject="$subject" '
-		{ line = line sprintf("%s %s %.1f", NR > 1 ? "," : "", $1, ($4 - $2) / mib) }
+	# Both programs send 2 GiB times the scale a run.
+	figure "$(paste -d ' ' /tmp/once /tmp/often | awk -v scale="$BENCH_SCALE" -v subject="$subject" '
+		{ line = line sprintf("%s %s %.1f", NR > 1 ? "," : "", $1, ($4 - $2) / (4 * 2048 * scale)) }
 		END { print subject ": hypercalls per MiB:" line }')"
 }
 

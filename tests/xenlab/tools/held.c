@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * held [-x DOMID] DOMID...: what each domain holds of Xen, three lines a domain: event channels and mapped pages by
+ * held [-x DOMID] NAME=DOMID...: what each domain holds of Xen, three lines a domain: event channels and mapped pages by
  * Xen's own count, and xenstore nodes, its own and those of its backends in dom0.  With -x, what they would be without
  * that domain: ports to it, pages of it and dom0's backends for it are left out.
  *
- *     DOMID ports N
- *     DOMID mapped N
- *     DOMID nodes N
+ *     NAME ports N
+ *     NAME mapped N
+ *     NAME nodes N
  *
  * What the lab itself needs to run commands in guests is left out: labctl's ports and pages in dom0, the agent's nodes in a
  * guest.  (The agent's pages and ports in a guest are a constant.)  Xen tells of mapped pages on its console only, which
@@ -186,10 +186,15 @@ int main(int argc, char **argv)
 	}
 	count_labctl();
 	for (; i < argc; i++) {
-		domid = (unsigned int)atoi(argv[i]);
+		char name[64];
+
+		if (sscanf(argv[i], "%63[^=]=%u", name, &domid) != 2) {
+			fprintf(stderr, "held: '%s' is not NAME=DOMID\n", argv[i]);
+			return 1;
+		}
 		ports = ports_of(domid) - (domid ? 0 : lab_ports);
 		mapped = mapped_by(domid) - (domid ? 0 : lab_pages);
-		printf("%u ports %u\n%u mapped %u\n%u nodes %u\n", domid, ports, domid, mapped, domid, nodes_of(domid));
+		printf("%s ports %u\n%s mapped %u\n%s nodes %u\n", name, ports, name, mapped, name, nodes_of(domid));
 	}
 	return 0;
 }
