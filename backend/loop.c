@@ -111,7 +111,10 @@ int loop_init(struct xvsd *x)
 {
     int err;
 
-    if ((err = uv_loop_init(&x->uv)) || (err = poller_init(&x->poller, &x->uv)) ||
+    if ((err = uv_loop_init(&x->uv)))
+        return err;
+    x->uv_begun = true;
+    if ((err = poller_init(&x->poller, &x->uv)) ||
         (err = source_add(&x->poller, &x->uv_source, uv_backend_fd(&x->uv), EPOLLIN, on_uv)) ||
         (err = uv_timer_init(&x->uv, &x->timer)))
         return err;
@@ -135,8 +138,19 @@ void loop_run(struct xvsd *x)
     }
 }
 
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    uv_close(handle, NULL);
+}
+
 void loop_close(struct xvsd *x)
 {
     source_remove(&x->poller, &x->uv_source);
     poller_close(&x->poller);
+    if (!x->uv_begun)
+        return;
+    uv_walk(&x->uv, close_handle, NULL);
+    uv_run(&x->uv, UV_RUN_DEFAULT);         /* until the last of them is closed */
+    uv_loop_close(&x->uv);
 }

@@ -243,14 +243,15 @@ static int read_settings(struct xvsd *x)
 
 int main(int argc, char **argv)
 {
-    static struct xvsd x;
+    struct xvsd x = {
+        .timer_at = UINT64_MAX, .rescan_at = UINT64_MAX,
+        .poller.fd = -1, .uv_source.fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1
+    };
     bool check = false;
     int status = read_options(&x, argc, argv, &check), err;
 
     if (status >= 0)
         return status;
-    x.timer_at = x.rescan_at = UINT64_MAX;
-    x.poller.fd = x.uv_source.fd = x.store_source.fd = x.rundir.fd = x.rundir.lock_fd = -1;
     list_init(&x.devices);
     list_init(&x.turns);
     list_init(&x.farewells);

@@ -30,6 +30,7 @@
 
 struct xvsd {
     uv_loop_t uv;               /* signals and the timer */
+    bool uv_begun;              /* …is initialised */
     struct source uv_source;    /* its descriptor */
     bool uv_ready;              /* …has something for it */
     uv_timer_t timer;           /* one for all deadlines */
