@@ -63,7 +63,7 @@ int bridge_request(struct device *d, int fd, uint32_t port)
 
     if (!device_is_connected(d))
         return -ENOTCONN;
-    err = vmux_connect(d->mux, local, peer, promise_make(&d->promises, &promise), VCONN_CONNECT_MS, xvsd_now(d->x),
+    err = vmux_connect(d->mux, local, peer, promise_make(&d->promises, &promise), VCONN_CONNECT_MS, clock_deadline_ms(0),
                        &conn);
     if (err) {
         promise_end(&d->promises, &promise);
@@ -110,7 +110,7 @@ static void become_deaf(struct stream *s)
     if (s->host_deaf)
         return;
     s->host_deaf = true;
-    vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_RCV, xvsd_now(s->device->x));
+    vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_RCV, clock_deadline_ms(0));
     stream_discard(s);
 }
 
@@ -174,7 +174,7 @@ static void end_of_file(struct stream *s)
     if (s->host_reset)
         vmux_abort(d->mux, &s->v, ECONNRESET);
     else
-        vmux_shutdown(d->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, xvsd_now(d->x));
+        vmux_shutdown(d->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, clock_deadline_ms(0));
 }
 
 static enum stream_again read_error(struct stream *s)

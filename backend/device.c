@@ -232,7 +232,7 @@ void device_look(struct device *d)
     d->look_at = UINT64_MAX;
     err = nodes_look(d->x->store, d->paths.back, d->paths.front, &look.own, &look.peer, why);
     if (err < 0) {
-        d->look_at = xvsd_now(d->x) + LIFE_RETRY_MS;
+        d->look_at = clock_deadline_ms(LIFE_RETRY_MS);
         xvsd_wake_at(d->x, d->look_at);
         return;
     }
@@ -241,7 +241,7 @@ void device_look(struct device *d)
         if (is_dead(d))
             life_back_domain_died(&d->life);
         else
-            d->look_at = xvsd_now(d->x) + GONE_AGAIN_MS;
+            d->look_at = clock_deadline_ms(GONE_AGAIN_MS);
     }
     look.live = map_is_live(&d->map);
     if (*why && d->life.own == look.own)

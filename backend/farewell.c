@@ -121,7 +121,7 @@ bool farewell_to_guest(struct stream *stays, struct stream *gone)
     if (!stays->farewell)
         return false;
     stays->host_deaf = true;
-    vmux_shutdown(stays->device->mux, &stays->v, VSOCKIF_SHUTDOWN_RCV, xvsd_now(stays->device->x));
+    vmux_shutdown(stays->device->mux, &stays->v, VSOCKIF_SHUTDOWN_RCV, clock_deadline_ms(0));
     stream_discard(stays);
     stream_wake(stays);
     return true;
@@ -162,7 +162,7 @@ enum stream_again farewell_turn(struct stream *s)
     }
     if (s->farewell->at < s->farewell->len)
         return deliver(s);
-    vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, xvsd_now(s->device->x));
+    vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, clock_deadline_ms(0));
     stream_end(s);              /* an orderly close: the table sees to the rest */
     return STREAM_ENDED;
 }

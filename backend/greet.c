@@ -98,7 +98,7 @@ static int greet(struct device *d, int fd)
     if (!c)
         return -ENOMEM;
     c->device = d;
-    c->deadline = xvsd_now(d->x) + GREET_MS;
+    c->deadline = clock_deadline_ms(GREET_MS);
     if ((err = source_add(&d->x->poller, &c->source, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_client))) {
         free(c);
         return err;
@@ -121,7 +121,7 @@ static void on_listener(struct source *source, uint32_t events)
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE) {
                 xvsd_out_of_files(d->x);
-                d->listen_again_at = xvsd_now(d->x) + ACCEPT_AGAIN_MS;
+                d->listen_again_at = clock_deadline_ms(ACCEPT_AGAIN_MS);
                 xvsd_wake_at(d->x, d->listen_again_at);
             }
             break;

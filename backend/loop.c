@@ -24,15 +24,15 @@ static int watch_store(struct xvsd *x)
 
 int loop_watch_store(struct xvsd *x)
 {
-    x->store_check_at = xvsd_now(x) + STORE_CHECK_MS;
+    x->store_check_at = clock_deadline_ms(STORE_CHECK_MS);
     xvsd_wake_at(x, x->store_check_at);
     return watch_store(x);
 }
 
 /* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire. */
-static void check_store(struct xvsd *x, uint64_t now)
+static void check_store(struct xvsd *x)
 {
-    x->store_check_at = now + STORE_CHECK_MS;
+    x->store_check_at = clock_deadline_ms(STORE_CHECK_MS);
     if (!store_check(x->store))
         return;
     if (x->store_source.fd >= 0)
@@ -53,7 +53,7 @@ static void on_timer(uv_timer_t *timer)
 
     x->timer_at = UINT64_MAX;
     if (x->store_check_at <= now) {
-        check_store(x, now);
+        check_store(x);
         control_listen_again(x);
     }
     if (x->rescan_at <= now)

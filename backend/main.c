@@ -73,7 +73,7 @@ static void on_stop(uv_signal_t *signal, int number)
     }
     journal(JOURNAL_NOTICE, "%s: closing all devices", strsignal(number));
     sd_notify(0, "STOPPING=1");
-    x->stop_at = xvsd_now(x) + STOP_MS;
+    x->stop_at = clock_deadline_ms(STOP_MS);
     xvsd_wake_at(x, x->stop_at);
     for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
         struct device *d = container_of(l, struct device, link);

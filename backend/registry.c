@@ -273,7 +273,7 @@ static void on_event(struct xvsd *x, const struct watch_key *key)
         break;
     default:
         if (x->rescan_at == UINT64_MAX) {
-            x->rescan_at = xvsd_now(x) + RESCAN_MS;
+            x->rescan_at = clock_deadline_ms(RESCAN_MS);
             xvsd_wake_at(x, x->rescan_at);
         }
         break;

@@ -37,7 +37,7 @@ int relay_connect(struct stream *s)
         first = s->v.c.peer_alloc;
     else
         first = promise.bytes;
-    err = vmux_connect(there->mux, s->v.peer, s->v.local, first, VCONN_CONNECT_MS, xvsd_now(here->x), &conn);
+    err = vmux_connect(there->mux, s->v.peer, s->v.local, first, VCONN_CONNECT_MS, clock_deadline_ms(0), &conn);
     if (err) {
         promise_end(&there->promises, &promise);
         return err;
@@ -89,7 +89,7 @@ void relay_event(struct stream *s, unsigned now)
     }
     if (now & VCONN_NOW_DEAF) {
         t->host_deaf = true;
-        vmux_shutdown(t->device->mux, &t->v, VSOCKIF_SHUTDOWN_RCV, xvsd_now(t->device->x));
+        vmux_shutdown(t->device->mux, &t->v, VSOCKIF_SHUTDOWN_RCV, clock_deadline_ms(0));
         stream_discard(t);
     }
     stream_wake(s);
@@ -185,7 +185,7 @@ enum stream_again relay_turn(struct stream *s)
 
     if (t->guest_eof && !t->told_eof && s->open && inbox_is_empty(&t->inbox)) {
         t->told_eof = true;
-        vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, xvsd_now(s->device->x));
+        vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, clock_deadline_ms(0));
     }
     if (is_over(s))
         end_both(s, t);

@@ -301,14 +301,14 @@ static void sleep_now(struct device *d)
     if (!d->masked || d->unmask_at != UINT64_MAX)
         return;
     if (d->idle_events)
-        d->look_at = xvsd_now(d->x) + LOOK_AGAIN_MS;
+        d->look_at = clock_deadline_ms(LOOK_AGAIN_MS);
     if (!storm) {
         device_unmask(d);
         return;
     }
     if (storm == 1)
         d->count.storms++;
-    d->unmask_at = xvsd_now(d->x) + (storm < STORM_MAX_MS ? storm : STORM_MAX_MS);
+    d->unmask_at = clock_deadline_ms(storm < STORM_MAX_MS ? storm : STORM_MAX_MS);
 }
 
 static void notify(struct device *d)

@@ -125,7 +125,7 @@ enum stream_again service_turn(struct stream *s)
         again = serve(s);
     if (!stream_is_closed(s) && s->guest_eof && !s->told_eof && inbox_is_empty(&s->inbox)) {
         s->told_eof = true;
-        vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, xvsd_now(s->device->x));
+        vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, clock_deadline_ms(0));
     }
     if (stream_is_closed(s)) {
         stream_end(s);

@@ -108,7 +108,7 @@ void stream_end(struct stream *s)
     promise_end(&d->promises, &s->promise);
     farewell_end(s);
     bridge_close(s);
-    vmux_release(d->mux, &s->v, xvsd_now(d->x));
+    vmux_release(d->mux, &s->v, clock_deadline_ms(0));
     device_wake(d);
 }
 

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "clock.h"
 #include "list.h"
 #include "paths.h"
 #include "poller.h"
@@ -59,7 +60,8 @@ struct xvsd {
     struct control *control;
 };
 
-/* Milliseconds, as of the begin of this round of the loop. */
+/* Milliseconds, as of the begin of this round of the loop, which may be long ago: xenstored takes its time.  So this says
+ * whether a deadline is over, and clock_deadline_ms() (clock.h; the same clock) makes one. */
 static inline uint64_t xvsd_now(const struct xvsd *x)
 {
     return uv_now(&x->uv);

@@ -6,34 +6,31 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <time.h>
 
 struct until {
     struct xvs *x;
-    uint64_t end;               /* ms, or LIFE_NEVER */
+    uint64_t end;               /* ns, or LIFE_NEVER */
     bool looked;                /* what has come was taken in at least once */
 };
 
-static uint64_t clock_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static struct until until(struct xvs *x, int timeout)
 {
-    return (struct until){ .x = x, .end = timeout < 0 ? LIFE_NEVER : clock_ms() + (uint64_t)timeout };
+    return (struct until){ .x = x, .end = timeout < 0 ? LIFE_NEVER : clock_now_ns() + (uint64_t)timeout * 1000000 };
+}
+
+/* For poll() and its like: ms, or -1 for no limit. */
+static int left_ms(const struct until *u)
+{
+    return u->end == LIFE_NEVER ? -1 : clock_left_ms(u->end);
 }
 
 /* Sleeps till something moves: 0, or -ETIMEDOUT.  The caller looks again first. */
 static int sleep_once(struct until *u)
 {
-    uint64_t now = clock_ms();
+    int left = left_ms(u);
 
-    if (now < u->end)
-        device_sleep(u->x, u->end == LIFE_NEVER ? -1 : (int)(u->end - now));
+    if (left)
+        device_sleep(u->x, left);
     else if (u->looked)
         return -ETIMEDOUT;
     else
@@ -125,9 +122,7 @@ ssize_t xvs_recv_all(struct xvs_stream *s, void *buffer, size_t len, int timeout
     size_t done = 0;
 
     while (done < len) {
-        uint64_t now = clock_ms();
-        int left = u.end == LIFE_NEVER ? -1 : now < u.end ? (int)(u.end - now) : 0;
-        ssize_t n = xvs_recv_wait(s, (char *)buffer + done, len - done, left);
+        ssize_t n = xvs_recv_wait(s, (char *)buffer + done, len - done, left_ms(&u));
 
         if (n < 0)
             return n;

@@ -49,7 +49,7 @@ int bus_open(struct xvs *x)
     paths_front_own(path, x->opt.device);
     if ((err = store_watch(x->store, paths_join(leaf, path, "backend"), own_key(x, &key))))
         return err;
-    x->store_check = now_ms() + CHECK_MS;
+    x->store_check = clock_deadline_ms(CHECK_MS);
     return follow_store_fd(x);
 }
 
@@ -268,13 +268,13 @@ static int perform(struct xvs *x, enum life_act act)
 
 /* The connection to xenstored is dead: try a new one now and then.  The old descriptor leaves first, for the new one may
  * have its number. */
-static void reopen(struct xvs *x, uint64_t now)
+static void reopen(struct xvs *x)
 {
     device_poll(x, &x->store_fd, -1, POLL_STORE);
     if (store_reopen(x->store) == 0 && follow_store_fd(x) == 0)
         device_log(x, "xenstore: connected again");
     else
-        x->store_check = now + RETRY_MS;
+        x->store_check = clock_deadline_ms(RETRY_MS);
     x->stale = true;
     x->sought = false;
 }
@@ -307,13 +307,13 @@ void bus_run(struct xvs *x, bool fired, uint64_t now)
     if (fired)
         drain(x);
     if (now >= x->store_check) {
-        x->store_check = now + CHECK_MS;
+        x->store_check = clock_deadline_ms(CHECK_MS);
         fired = fired || x->stale;
         err = store_check(x->store);
         if (!err && x->store_fd < 0 && follow_store_fd(x)) {
             fired = true;               /* deaf: ask instead */
             x->sought = false;
-            x->store_check = now + RETRY_MS;
+            x->store_check = clock_deadline_ms(RETRY_MS);
         }
     }
     if (now >= x->byte_check)
@@ -321,7 +321,7 @@ void bus_run(struct xvs *x, bool fired, uint64_t now)
     if (!err && (fired || !x->looked || !share_is_live(&x->share) || now >= life_front_deadline(&x->life))) {
         err = look(x, now);
         if ((x->stale = err != 0))
-            x->store_check = now + RETRY_MS;
+            x->store_check = clock_deadline_ms(RETRY_MS);
     }
     while (x->looked && may_do(act = life_front_next(&x->life, now), err)) {
         int result = perform(x, act);
@@ -331,7 +331,7 @@ void bus_run(struct xvs *x, bool fired, uint64_t now)
             err = result;
     }
     if (err == -ECONNRESET)
-        reopen(x, now);
+        reopen(x);
 }
 
 uint64_t bus_deadline(const struct xvs *x)

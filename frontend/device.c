@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MIN_POOL (64u << 10)
@@ -27,10 +26,7 @@ static __thread char open_error[384];
 
 uint64_t now_ms(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    return clock_coarse_ms();
 }
 
 void device_log(struct xvs *x, const char *format, ...)
@@ -268,27 +264,14 @@ void xvs_close(struct xvs *x)
 
 /* ---- process and wait ---- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t now_us(void)
-{
-    return now_ns() / 1000;
-}
-
 void device_notify(struct xvs *x)
 {
-    uint64_t begin = spinner_times(&x->spinner) ? now_ns() : 0;
+    uint64_t begin = spinner_times(&x->spinner) ? clock_now_ns() : 0;
 
     x->sent_kicks++;
     xenevtchn_notify(x->share.evtchn, x->share.port);
     if (begin)
-        spinner_price(&x->spinner, now_ns() - begin);
+        spinner_price(&x->spinner, clock_now_ns() - begin);
 }
 
 /* Only before a sleep: the answer to what has come should not have to wait for this system call. */
@@ -346,7 +329,7 @@ static void work(struct xvs *x)
     int got = x->up ? pump_receive(x, now) : 0;
 
     if (x->kicked && !got && x->byte_check == LIFE_NEVER)
-        x->byte_check = now + BYTE_MS;
+        x->byte_check = clock_deadline_ms(BYTE_MS);
     x->kicked = false;
     expire(x, now);
     bus_run(x, x->store_fired, now);
@@ -372,7 +355,7 @@ static bool has_come(struct xvs *x)
 /* Looks at the rings for a while; true if something came. */
 static bool spin(struct xvs *x)
 {
-    uint64_t end = now_us() + spinner_time(&x->spinner, x->opt.spin);
+    uint64_t end = clock_now_ns() + UINT64_C(1000) * spinner_time(&x->spinner, x->opt.spin);
 
     do {
         for (int i = 0; i < 64; i++) {
@@ -380,19 +363,19 @@ static bool spin(struct xvs *x)
                 return true;
             shm_relax();
         }
-    } while (now_us() < end);
+    } while (clock_now_ns() < end);
     return false;
 }
 
 /* Gives the processor to others; true if something came. */
 static bool yield(struct xvs *x)
 {
-    uint64_t began = now_ns();
+    uint64_t began = clock_now_ns();
 
     if (began < x->next_yield)
         return false;
     sched_yield();
-    x->next_yield = spinner_next_yield(began, now_ns());
+    x->next_yield = spinner_next_yield(began, clock_now_ns());
     return has_come(x);
 }
 
@@ -466,7 +449,8 @@ void xvs_flush(struct xvs *x)
 
 int xvs_wait(struct xvs *x, int timeout)
 {
-    uint64_t now = timeout < 0 ? 0 : now_us() / 1000, end = now + (uint64_t)timeout;
+    uint64_t end = timeout <= 0 ? 0 : clock_now_ns() + (uint64_t)timeout * 1000000;
+    int left = timeout;
     bool is_over = false;
 
     work(x);
@@ -475,11 +459,11 @@ int xvs_wait(struct xvs *x, int timeout)
 
         if (is_over)
             return 0;
-        if ((n = device_sleep(x, timeout < 0 ? -1 : (int)(end - now))) < 0)
+        if ((n = device_sleep(x, left)) < 0)
             return n;
-        if (timeout >= 0)
-            now = now_us() / 1000;
-        is_over = timeout >= 0 && now >= end;
+        if (timeout > 0)
+            left = clock_left_ms(end);
+        is_over = left == 0;
     }
     note_unslept(x);
     return 1;

@@ -17,6 +17,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
+#include "clock.h"
 #include "life.h"
 #include "link_front.h"
 #include "list.h"
@@ -138,6 +139,7 @@ static inline bool wants_room(const struct xvs *x)
 
 enum poll_tag { POLL_STORE, POLL_EVTCHN, POLL_TIMER };
 
+/* Behind (clock.h): says whether a deadline is over; one is made by clock_deadline_ms(). */
 uint64_t now_ms(void);
 /* Puts fd (or -1) into the device's epoll set in place of the one in *slot: 0, or -errno and *slot is -1. */
 int  device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag);

@@ -42,7 +42,7 @@ void stream_dispose(struct vmux_conn *conn, void *arg)
 int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out)
 {
     struct vaddr local = { .cid = x->cid, .port = VSOCKIF_PORT_ANY }, peer = { .cid = cid, .port = port };
-    uint64_t now = now_ms();
+    uint64_t now = clock_deadline_ms(0);
     struct vmux_conn *conn;
     int err;
 
@@ -66,7 +66,7 @@ int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **
     stream_adopt(x, *out);
     x->opened++;
     pump_flush(x);
-    device_set_timer(x, now);
+    device_set_timer(x, now_ms());
     return 0;
 }
 
@@ -113,7 +113,7 @@ int xvs_shutdown(struct xvs_stream *s, int how)
         return before == VCONN_CLOSED && s->v.c.error ? -s->v.c.error : -ENOTCONN;
     if (how != SHUT_RD)
         send_gathered(x, s);
-    vmux_shutdown(x->mux, &s->v, flags[how], now_ms());
+    vmux_shutdown(x->mux, &s->v, flags[how], clock_deadline_ms(0));
     if (how != SHUT_WR && s->unread)
         xvs_done(s, s->unread);
     stream_tell_end(s, before);
@@ -125,15 +125,14 @@ int xvs_shutdown(struct xvs_stream *s, int how)
 static void let_go(struct xvs_stream *s)
 {
     struct xvs *x = s->x;
-    uint64_t now = now_ms();
 
     send_drop(x, s);
     receive_drop(x, s);
     list_remove(&s->blocked_link);
     source_drop(&s->source);
-    vmux_release(x->mux, &s->v, now);
+    vmux_release(x->mux, &s->v, clock_deadline_ms(0));
     pump_flush(x);
-    device_set_timer(x, now);
+    device_set_timer(x, now_ms());
 }
 
 void xvs_stream_close(struct xvs_stream *s)

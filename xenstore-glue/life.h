@@ -21,7 +21,8 @@
  * 6, or back_live 0 after its state 4), and the backend never writes 5, 6 or 2 while it maps:
  * tests/unit/test_life.c searches every order of steps, crashes and restarts for a counterexample.
  *
- * 'now' is in milliseconds from any fixed epoch.  One machine, one thread. */
+ * 'now' is in milliseconds from any fixed epoch; a clock that is behind makes pauses shorter by as much, and nothing
+ * is promised of those.  One machine, one thread. */
 #ifndef XVS_LIFE_H
 #define XVS_LIFE_H
 

@@ -11,8 +11,11 @@
  *     vconn_owed()                  the next packet without data that this end owes, if any
  *     vconn_deadline(), _expire()   when must we look again; it is time
  *
- * 'now' is in milliseconds from any fixed epoch.  Addresses are the table's business (vmux.h): headers
- * leave here without them.  The rules are sections 7 and 8 of vsockif.h.  One vconn, one thread. */
+ * 'now' is in milliseconds from any fixed epoch.  No limit may end early: what begins one (vconn_open(), vconn_close()) is
+ * given a time that is not behind, vconn_expire() one that is not ahead.
+ *
+ * Addresses are the table's business (vmux.h): headers leave here without them.  The rules are sections 7 and 8 of
+ * vsockif.h.  One vconn, one thread. */
 #ifndef XVS_VCONN_H
 #define XVS_VCONN_H
 

@@ -10,6 +10,8 @@ $(B)/frontend/test_%: $(B)/obj/tests/frontend/test_%.o $(frontend_common) $(B)/o
 
 # test_faults decides which allocation fails, and which descriptor is not to be had.
 $(B)/frontend/test_faults: frontend_wrap := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=epoll_ctl
+# test_clock plays the clock, and the sleep that lets it go on.
+$(B)/frontend/test_clock: frontend_wrap := -Wl,--wrap=clock_gettime,--wrap=epoll_wait
 
 .PHONY: check-frontend
 check-frontend: xensim $(B)/xvsd $(frontend_tests)
