@@ -22,58 +22,6 @@
 
 #include "host.h"
 
-struct domain *domain_find(uint32_t domid)
-{
-    struct domain *dom;
-
-    LIST_FOREACH(dom, &host.domains, link)
-        if (dom->domid == domid)
-            return dom;
-    return NULL;
-}
-
-static struct domain *find_name(const char *name)
-{
-    struct domain *dom;
-
-    LIST_FOREACH(dom, &host.domains, link)
-        if (dom->state != SIM_DYING && !strcmp(dom->name, name))
-            return dom;
-    return NULL;
-}
-
-static void accept_conn(struct source *src)
-{
-    conn_accept(src, (struct domain *)src);
-}
-
-int domain_new(uint32_t domid, const char *name, struct domain **out)
-{
-    struct domain *dom = calloc(1, sizeof *dom);
-    char number[16];
-    int fd;
-
-    if (!dom)
-        return -ENOMEM;
-    snprintf(number, sizeof number, "%u", domid);
-    if ((fd = listen_at(number)) < 0) {
-        free(dom);
-        return fd;
-    }
-    source_add(&dom->src, fd, accept_conn);
-    dom->ready.fd = -1;
-    dom->domid = domid;
-    dom->grant_limit = host.grant_limit;
-    /* xl's default for a guest; dom0 has what the two-level ABI offers. */
-    dom->max_ports = domid ? 1024 : PORT_MAX;
-    snprintf(dom->name, sizeof dom->name, "%s", name);
-    LIST_INIT(&dom->shares);
-    LIST_INIT(&dom->processes);
-    LIST_INSERT_HEAD(&host.domains, dom, link);
-    *out = dom;
-    return 0;
-}
-
 /* ---- waiting front commands ---- */
 
 static void answer_waiter(struct domain *dom, int err)
@@ -131,7 +79,7 @@ int domain_create(struct conn *conn, struct sim_msg *msg)
         memcpy(name, log, strlen(log) + 1);
     if (!name_ok(name))
         return -EINVAL;
-    if (domain_find(domid) || find_name(name))
+    if (domain_find(domid) || domain_named(name))
         return -EEXIST;
     if (pipe2(pipefd, O_CLOEXEC) < 0)
         return -errno;
@@ -161,15 +109,21 @@ out:
 
 /* ---- the end ---- */
 
-void domain_reap(struct domain *dom)
+/* A dying domain goes when nobody maps its pages any more. */
+void domain_reap(void)
 {
-    if (dom->state != SIM_DYING || dom->bury || !LIST_EMPTY(&dom->shares))
-        return;
-    answer_waiter(dom, 0);
-    say("domain %u (%s) is gone", dom->domid, dom->name);
-    LIST_REMOVE(dom, link);
-    free(dom);
-    port_virq(VIRQ_DOM_EXC);
+    struct domain *dom, *next;
+
+    for (dom = LIST_FIRST(&host.domains); dom; dom = next) {
+        next = LIST_NEXT(dom, link);
+        if (dom->state != SIM_DYING || dom->bury || !LIST_EMPTY(&dom->shares))
+            continue;
+        answer_waiter(dom, 0);
+        say("domain %u (%s) is gone", dom->domid, dom->name);
+        LIST_REMOVE(dom, link);
+        free(dom);
+        port_virq(VIRQ_DOM_EXC);
+    }
 }
 
 void domain_kill_processes(struct domain *dom)
@@ -194,7 +148,6 @@ void domain_crash(struct domain *dom)
     say("domain %u (%s) ends", dom->domid, dom->name);
     dom->state = SIM_DYING;
     dom->bridge = 0;
-    dom->bury = -1;            /* keeps it from being reaped under our hands */
     domain_kill_processes(dom);
     snprintf(path, sizeof path, "%s/ctl/%u", host.dir, dom->domid);
     unlink(path);
@@ -217,7 +170,6 @@ void domain_crash(struct domain *dom)
     snprintf(number, sizeof number, "%u", dom->domid);
     pid = spawn(argv, 0, "toolstack", -1);
     dom->bury = pid > 0 ? pid : 0;
-    domain_reap(dom);
 }
 
 int domain_destroy(struct conn *conn, struct sim_msg *msg)
@@ -248,48 +200,9 @@ void domain_child_gone(pid_t pid)
         if (dom->bury == pid) {
             dom->bury = 0;
             answer_waiter(dom, 0);
-            domain_reap(dom);
             return;
         }
     }
-}
-
-/* ---- what front commands and xc_domain_getinfo ask ---- */
-
-int domain_info(struct sim_msg *msg)
-{
-    uint32_t first = msg->arg[0], most = msg->arg[1];
-    struct domain *dom, *next;
-
-    msg->len = 0;
-    for (; most && msg->len + sizeof(struct sim_dominfo) <= SIM_DATA_MAX; most--) {
-        struct sim_dominfo d = { 0 };
-        struct share *s;
-        struct conn *c;
-
-        next = NULL;
-        LIST_FOREACH(dom, &host.domains, link)
-            if (dom->domid >= first && (!next || dom->domid < next->domid))
-                next = dom;
-        if (!next)
-            break;
-        first = next->domid + 1;
-        d.domid = next->domid;
-        d.state = next->state;
-        d.mapped = next->mapped;
-        d.ports = next->open_ports;
-        d.pid = next->domid ? next->bridge : getpid();
-        LIST_FOREACH(s, &next->shares, link) {
-            d.shared += s->count;
-            d.revoked += s->conn ? 0 : s->count;
-        }
-        LIST_FOREACH(c, &host.conns, link)
-            d.handles += c->dom == next && !c->dead;
-        memcpy(d.name, next->name, sizeof d.name);
-        memcpy(msg->data + msg->len, &d, sizeof d);
-        msg->len += sizeof d;
-    }
-    return 0;
 }
 
 static void process_gone(struct source *src)

@@ -118,31 +118,37 @@ struct host {
     bool scatter;                      /* grant references come in no order */
     bool stopping, keep_logs, made_dir;
     struct conn *stopper;
+    /* What clients ask, and that one has gone; the descriptors are the callee's. */
+    void (*request)(struct conn *conn, struct sim_msg *msg, int *fds, int nfds);
+    void (*hang_up)(struct conn *conn);
     LIST_HEAD(, domain) domains;
     LIST_HEAD(, conn) conns;
 };
 
 extern struct host host;
 
-/* xensimd.c */
+/* hostconn.c */
 int source_add(struct source *src, int fd, void (*ready)(struct source *src));
 void source_drop(struct source *src);
 void conn_reply(struct conn *conn, struct sim_msg *msg, int err, const int *fds, int nfds);
 void conn_accept(struct source *listener, struct domain *dom);
-void conn_release(struct conn *conn);
 void conn_drop(struct conn *conn);
+void conn_bury(void);
 int listen_at(const char *name);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* domain.c */
+/* domains.c */
 struct domain *domain_find(uint32_t domid);
+struct domain *domain_named(const char *name);
 int domain_new(uint32_t domid, const char *name, struct domain **out);
+int domain_info(struct sim_msg *msg);
+
+/* domain.c */
 int domain_create(struct conn *conn, struct sim_msg *msg);
 int domain_destroy(struct conn *conn, struct sim_msg *msg);
 void domain_crash(struct domain *dom);
 void domain_child_gone(pid_t pid);
-void domain_reap(struct domain *dom);
-int domain_info(struct sim_msg *msg);
+void domain_reap(void);
 int domain_adopt_process(struct conn *conn);
 void domain_kill_processes(struct domain *dom);
 

@@ -71,7 +71,6 @@ static void share_free(struct share *share)
     close(share->fd);
     free(share->refs);
     free(share);
-    domain_reap(dom);
 }
 
 static void share_revoke(struct share *share, bool crashed)

@@ -18,27 +18,10 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
-
-struct host host;
-
-void say(const char *format, ...)
-{
-    struct timespec now;
-    va_list al;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    fprintf(stderr, "%ld.%03ld ", (long)now.tv_sec, now.tv_nsec / 1000000);
-    va_start(al, format);
-    vfprintf(stderr, format, al);
-    va_end(al);
-    fputc('\n', stderr);
-}
 
 static void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void report(const char *format, ...)
@@ -54,77 +37,15 @@ static void report(const char *format, ...)
     host.report = -1;
 }
 
-/* ---- sources ---- */
-
-int source_add(struct source *src, int fd, void (*ready)(struct source *src))
-{
-    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = src };
-
-    src->fd = fd;
-    src->ready = ready;
-    return epoll_ctl(host.epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
-}
-
-/* Within one batch of events a source may be dropped after it was reported: its
- * memory must stay until the batch is over, which conn_drop() sees to.  All other
- * sources are dropped by themselves, or are checked by their fd. */
-void source_drop(struct source *src)
-{
-    if (src->fd < 0)
-        return;
-    epoll_ctl(host.epoll, EPOLL_CTL_DEL, src->fd, NULL);
-    close(src->fd);
-    src->fd = -1;
-}
-
-/* ---- connections ---- */
-
-int listen_at(const char *name)
-{
-    struct sockaddr_un sun = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
-
-    if (fd < 0)
-        return -errno;
-    snprintf(sun.sun_path, sizeof sun.sun_path, "%s/ctl/%s", host.dir, name);
-    if (bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0 || listen(fd, 128) < 0) {
-        err = -errno;
-        close(fd);
-        return err;
-    }
-    return fd;
-}
-
-void conn_reply(struct conn *conn, struct sim_msg *msg, int err, const int *fds, int nfds)
-{
-    msg->err = err;
-    if (err)
-        msg->len = 0;
-    if (!conn->dead && sim_send(conn->src.fd, msg, fds, err ? 0 : nfds, MSG_DONTWAIT) < 0)
-        say("a client does not take its reply");
-}
+/* ---- requests ---- */
 
 /* Gives back what the handle holds: bytes and events first, its ports last. */
-void conn_release(struct conn *conn)
+static void conn_release(struct conn *conn)
 {
     if (conn->dom && conn->dom->state != SIM_DYING) {
         grants_release(conn, false);
         ports_close(conn);
     }
-}
-
-/* The memory goes after the batch, see main(). */
-void conn_drop(struct conn *conn)
-{
-    struct domain *dom;
-
-    conn->dead = true;
-    LIST_FOREACH(dom, &host.domains, link)
-        if (dom->waiter == conn)
-            dom->waiter = NULL;
-    if (host.stopper == conn)
-        host.stopper = NULL;
-    source_drop(&conn->src);
 }
 
 static int dispatch(struct conn *conn, struct sim_msg *msg, int *fds, int *nfds, bool *lent)
@@ -177,67 +98,32 @@ static int dispatch(struct conn *conn, struct sim_msg *msg, int *fds, int *nfds,
     }
 }
 
-static void conn_ready(struct source *src)
+static void request(struct conn *conn, struct sim_msg *msg, int *fds, int nfds)
 {
-    static struct sim_msg msg;
-    struct conn *conn = (struct conn *)src;
-    int fds[SIM_FDS_MAX], nfds = 0, err;
     bool lent = false;
+    int err = dispatch(conn, msg, fds, &nfds, &lent);
 
-    err = sim_recv(src->fd, &msg, fds, &nfds);
-    if (err <= 0) {
-        conn_release(conn);
-        conn_drop(conn);
-        return;
-    }
-    err = dispatch(conn, &msg, fds, &nfds, &lent);
     if (err == -EINPROGRESS)
         return;
     if (err != 0)
-        msg.len = 0;
-    else if (msg.op != SIM_EVTCHN_ADOPT && msg.op != SIM_SHARE && msg.op != SIM_MAP
-             && msg.op != SIM_RESOLVE && msg.op != SIM_DOMINFO)
-        msg.len = 0;
-    conn_reply(conn, &msg, err, fds, nfds);
+        msg->len = 0;
+    else if (msg->op != SIM_EVTCHN_ADOPT && msg->op != SIM_SHARE && msg->op != SIM_MAP
+             && msg->op != SIM_RESOLVE && msg->op != SIM_DOMINFO)
+        msg->len = 0;
+    conn_reply(conn, msg, err, fds, nfds);
     while (lent && nfds > 0)
         close(fds[--nfds]);
 }
 
-void conn_accept(struct source *listener, struct domain *dom)
+static void hang_up(struct conn *conn)
 {
-    struct conn *conn;
-    int fd;
-
-    if (listener->fd < 0 || (fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) < 0)
-        return;
-    if (!(conn = calloc(1, sizeof *conn))) {
-        close(fd);
-        return;
-    }
-    conn->dom = dom;
-    conn->pipe = -1;
-    conn->only = SIM_NONE;
-    LIST_INIT(&conn->maps);
-    LIST_INSERT_HEAD(&host.conns, conn, link);
-    source_add(&conn->src, fd, conn_ready);
+    conn_release(conn);
+    conn_drop(conn);
 }
 
 static void host_accept(struct source *src)
 {
     conn_accept(src, NULL);
-}
-
-static void bury_dead_conns(void)
-{
-    struct conn *c = LIST_FIRST(&host.conns), *next;
-
-    for (; c; c = next) {
-        next = LIST_NEXT(c, link);
-        if (c->dead) {
-            LIST_REMOVE(c, link);
-            free(c);
-        }
-    }
 }
 
 /* ---- children ---- */
@@ -404,7 +290,8 @@ static void loop(void)
             if (src->ready == signal_ready)
                 break;
         }
-        bury_dead_conns();
+        conn_bury();
+        domain_reap();
     }
 }
 
@@ -434,6 +321,8 @@ int main(int argc, char **argv)
     ssize_t n;
     int opt, err;
 
+    host.request = request;
+    host.hang_up = hang_up;
     host.grant_limit = 1024;
     while ((opt = getopt_long(argc, argv, "g:l:sw:x:h", options, NULL)) != -1)
         switch (opt) {
