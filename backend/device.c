@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "greet.h"
+#include "names.h"
 #include "nodes.h"
 #include "registry.h"
 #include "serve.h"
@@ -38,7 +39,7 @@ static void directory_name(const struct device *d, char *out, size_t size)
     if (d->id.number)
         snprintf(suffix, sizeof suffix, ":%u", d->id.number);
     snprintf(out, size, "%.64s%s", d->name, suffix);
-    if (!guest_dir_is_name(d->name) || is_name_taken(d->x, out))
+    if (!names_is_good(d->name) || is_name_taken(d->x, out))
         snprintf(out, size, "dom%u%s", d->id.front, suffix);
 }
 

@@ -4,8 +4,9 @@ backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
 $(B)/unit/test_backend_connect_line: $(call backend_obj,connect_line)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,inbox)
+$(B)/unit/test_backend_names:        $(call backend_obj,names)
 $(B)/unit/test_backend_promise:      $(call backend_obj,promise)
-$(B)/unit/test_backend_settings:     $(call backend_obj,settings journal)
+$(B)/unit/test_backend_settings:     $(call backend_obj,settings names journal)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 $(B)/hostile/test_hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_hostile_guest rawfront daemon hosted) \

@@ -186,14 +186,6 @@ int rundir_listen(const struct rundir *r, const char *name, char *why)
 
 /* ---- a guest's directory ---- */
 
-bool guest_dir_is_name(const char *name)
-{
-    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-";
-    size_t len = strlen(name);
-
-    return len >= 1 && len <= 64 && *name != '.' && strspn(name, good) == len;
-}
-
 /* Whoever may use the socket may enter; whoever may use it as a group may also put sockets beside it. */
 static mode_t dir_mode(mode_t socket_mode)
 {

@@ -43,10 +43,8 @@ struct guest_dir {
     uint64_t cid;               /* the link that exists, 0 for none */
 };
 
-/* True if a name may be a directory here: 1 to 64 letters, digits and _ . + -, not beginning with a dot. */
-bool guest_dir_is_name(const char *name);
-
-/* Makes the directory and its listening socket.  g need not be initialised; after a failure it is closed. */
+/* Makes the directory and its listening socket.  name: a good one (names.h) or ":" and a domid, perhaps with ":" and a
+ * device number behind it.  g need not be initialised; after a failure it is closed. */
 int  guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *name,
                     const struct settings_sockets *sockets, char *why);
 /* Sets owner and mode again (after a reload). */

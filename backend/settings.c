@@ -13,15 +13,19 @@
 #include <strings.h>
 
 #include "journal.h"
+#include "names.h"
 #include "spinner.h"
 #include "vsockif.h"
 
 struct reader {
+    FILE *file;
+    int line;                           /* the one that was read last */
     struct settings *settings;
     struct settings_guest *guest;       /* of the section being read; NULL in [daemon] */
-    char section[160];
+    char section[160];                  /* "" before the first */
     uint64_t seen;                      /* keys of this section, by their place in the table */
-    char why[SETTINGS_WHY];
+    int why_line;
+    char why[SETTINGS_WHY];             /* the first error */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -33,6 +37,7 @@ static bool wrong(struct reader *r, const char *format, ...)
         va_start(args, format);
         vsnprintf(r->why, sizeof r->why, format, args);
         va_end(args);
+        r->why_line = r->line;
     }
     return false;
 }
@@ -151,11 +156,55 @@ static bool read_cid(struct reader *r, const char *key, const char *text)
     return true;
 }
 
-/* A list of names, by commas or spaces, kept as a chain of strings with an empty one at the end. */
+/* The name of a guest or "uuid:" and its UUID, as settings_guest() finds it, into out (SETTINGS_NAME bytes). */
+static bool read_name(struct reader *r, const char *what, const char *text, char *out)
+{
+    if (!strncmp(text, "uuid:", 5)) {
+        memcpy(out, text, 5);
+        return names_read_uuid(text + 5, out + 5) ||
+               wrong(r, "%s: \"%.60s\" is no UUID: uuid:xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits", what,
+                     text);
+    }
+    if (!names_is_good(text))
+        return wrong(r, "%s: \"%.70s\" is no name of a guest, which is made of " NAMES_ARE
+                     "; a domain that is called otherwise goes by uuid:UUID", what, text);
+    strcpy(out, text);
+    return true;
+}
+
+/* What is left of text without blanks at its ends. */
+static char *trim(char *text)
+{
+    size_t len;
+
+    text += strspn(text, " \t");
+    len = strlen(text);
+    while (len && strchr(" \t", text[len - 1]))
+        text[--len] = '\0';
+    return text;
+}
+
+/* One name of a list.  What is easily written instead has an answer of its own. */
+static bool read_peer(struct reader *r, const char *key, const char *name, char *out)
+{
+    size_t word = strcspn(name, " \t");
+
+    if (!*name)
+        return wrong(r, "%s: a name is missing: it must be yes, no, or names of guests with commas between them", key);
+    if (name[word])
+        return wrong(r, "%s: \"%.70s\" is not one name: there must be a comma between two, as in \"%.*s, %.30s\"", key, name,
+                     word < 30 ? (int)word : 30, name, name + word + strspn(name + word, " \t"));
+    if (!strcmp(name, "yes") || !strcmp(name, "no"))
+        return wrong(r, "%s: \"%s\" stands alone, or is left out: the rest are names of guests", key, name);
+    return read_name(r, key, name, out);
+}
+
+/* A list of names with commas between them, kept as a chain of strings with an empty one at the end. */
 static bool read_peers(struct reader *r, const char *key, const char *text)
 {
     struct settings_guest *g = r->guest;
-    char *copy, *out, *save = NULL;
+    char *copy, *rest, *item, *out;
+    bool good = true;
 
     if (!g)
         return read_bool(r, key, text, &r->settings->guest_to_guest);
@@ -163,17 +212,18 @@ static bool read_peers(struct reader *r, const char *key, const char *text)
         g->peers = *text == 'y' ? PEERS_ALL : PEERS_NONE;
         return true;
     }
-    copy = strdup(text);
+    rest = copy = strdup(text);
     g->peer_names = out = calloc(1, strlen(text) + 2);
     if (!copy || !out) {
         free(copy);
         return wrong(r, "out of memory");
     }
-    for (char *name = strtok_r(copy, ", \t", &save); name; name = strtok_r(NULL, ", \t", &save))
-        out = stpcpy(out, name) + 1;
+    while (good && (item = strsep(&rest, ",")))
+        if ((good = read_peer(r, key, trim(item), out)))
+            out += strlen(out) + 1;
     free(copy);
     g->peers = PEERS_LISTED;
-    return *g->peer_names || wrong(r, "%s is empty: it must be yes, no, or names of guests", key);
+    return good;
 }
 
 static bool read_services(struct reader *r, const char *key, const char *text)
@@ -239,7 +289,7 @@ static bool enter_section(struct reader *r, const char *section)
 {
     struct settings *s = r->settings;
     struct settings_guest *more;
-    const char *name;
+    char name[SETTINGS_NAME];
 
     snprintf(r->section, sizeof r->section, "%s", section);
     r->seen = 0;
@@ -247,10 +297,11 @@ static bool enter_section(struct reader *r, const char *section)
     if (!strcmp(section, "daemon"))
         return true;
     if (strncmp(section, "guest ", 6) || !section[6 + strspn(section + 6, " ")])
-        return wrong(r, "section [%.60s]: there are only [daemon] and [guest NAME]", section);
-    name = section + 6 + strspn(section + 6, " ");
+        return wrong(r, "section [%.60s]: there are only [daemon], [guest NAME] and [guest uuid:UUID]", section);
+    if (!read_name(r, "section [guest NAME]", section + 6 + strspn(section + 6, " "), name))
+        return false;
     if (settings_guest(s, name))
-        return wrong(r, "section [guest %.60s] is there twice", name);
+        return wrong(r, "section [guest %s] is there twice", name);
     more = reallocarray(s->guests, s->guest_count + 1, sizeof *more);
     if (!more)
         return wrong(r, "out of memory");
@@ -287,11 +338,36 @@ static int on_pair(void *user, const char *section, const char *name, const char
 {
     struct reader *r = user;
 
+    (void)section;              /* cut to what inih has room for: read_line() has seen all of it */
     if (*r->why)
         return 0;               /* the first error is the one that is told */
-    if (strcmp(section, r->section) && !enter_section(r, section))
-        return 0;
+    if (!*r->section)
+        return wrong(r, "%.40s is in no section: there are [daemon], [guest NAME] and [guest uuid:UUID]", name);
     return read_key(r, name, value);
+}
+
+/* inih's reader.  A section is entered here, where it is whole and its line is known, whether it has keys or not. */
+static char *read_line(char *line, int size, void *user)
+{
+    struct reader *r = user;
+    char section[INI_MAX_LINE];
+    const char *begin, *end;
+    size_t len;
+
+    if (*r->why || !fgets(line, size, r->file))
+        return NULL;
+    r->line++;
+    len = strlen(line);
+    if (len == (size_t)size - 1 && line[len - 1] != '\n' && !feof(r->file)) {
+        wrong(r, "the line is longer than %d bytes", size - 2);
+        return NULL;
+    }
+    begin = line + (r->line == 1 && !strncmp(line, "\xef\xbb\xbf", 3) ? 3 : 0);
+    begin += strspn(begin, " \t");
+    if (*begin != '[' || !(end = strchr(begin, ']')))
+        return line;            /* without its bracket inih refuses it */
+    snprintf(section, sizeof section, "%.*s", (int)(end - begin - 1), begin + 1);
+    return enter_section(r, trim(section)) ? line : NULL;
 }
 
 struct settings *settings_default(void)
@@ -313,32 +389,51 @@ struct settings *settings_default(void)
     return s;
 }
 
+/* Why the settings cannot be used, and a negative errno. */
+static int refuse(const char *path, const struct reader *r, int line, char *why)
+{
+    if (*r->why)
+        snprintf(why, SETTINGS_WHY, "%.150s:%d: %.340s", path, r->why_line, r->why);
+    else
+        snprintf(why, SETTINGS_WHY, "%.150s:%d: neither a section, nor key = value, nor a comment (# or ;)", path, line);
+    return -EINVAL;
+}
+
+static int refuse_unread(const char *path, int err, char *why)
+{
+    snprintf(why, SETTINGS_WHY, "cannot read %.300s: %s", path, strerror(-err));
+    return err;
+}
+
 int settings_load(const char *path, struct settings **out, char *why)
 {
-    struct reader r = { .settings = settings_default(), .section = "\n" };      /* none has been entered */
-    int line;
+    struct reader r = { .settings = settings_default() };
+    int line, err = 0;
 
     if (!r.settings) {
         snprintf(why, SETTINGS_WHY, "out of memory");
         return -ENOMEM;
     }
+    if (!(r.file = fopen(path, "re"))) {
+        err = refuse_unread(path, -errno, why);
+        goto fail;
+    }
     errno = 0;
-    line = ini_parse(path, on_pair, &r);
-    if (!line) {
-        *out = r.settings;
-        return 0;
-    }
+    line = ini_parse_stream(read_line, &r, on_pair, &r);
+    if (ferror(r.file))
+        err = refuse_unread(path, errno ? -errno : -EIO, why);
+    else if (line < 0)
+        err = refuse_unread(path, -ENOMEM, why);
+    else if (line || *r.why)
+        err = refuse(path, &r, line, why);
+    fclose(r.file);
+    if (err)
+        goto fail;
+    *out = r.settings;
+    return 0;
+fail:
     settings_free(r.settings);
-    if (line < 0) {
-        int err = errno ? -errno : -EIO;
-
-        snprintf(why, SETTINGS_WHY, "cannot read %.300s: %s", path, strerror(-err));
-        return err;
-    }
-    if (!*r.why)
-        snprintf(r.why, sizeof r.why, "neither a section, nor key = value, nor a comment (# or ;)");
-    snprintf(why, SETTINGS_WHY, "%.150s:%d: %.340s", path, line, r.why);
-    return -EINVAL;
+    return err;
 }
 
 void settings_free(struct settings *s)

@@ -13,7 +13,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "names.h"
+
 #define SETTINGS_WHY  512       /* bytes of an error, with its end */
+#define SETTINGS_NAME (NAMES_MAX + 1)   /* bytes of a section's name, with its end */
 #define SETTINGS_FILE "/etc/xvs/xvsd.conf"
 #define SETTINGS_RUN  "/run/xvs"
 
@@ -29,10 +32,10 @@ struct settings_sockets {
 enum settings_peers { PEERS_INHERIT, PEERS_NONE, PEERS_ALL, PEERS_LISTED };
 
 struct settings_guest {
-    char *name;
+    char *name;                 /* or "uuid:" and a UUID in lower case */
     uint64_t cid;               /* 0: not given */
     enum settings_peers peers;
-    char *peer_names;           /* LISTED: names, each ended by a NUL, the last by two */
+    char *peer_names;           /* LISTED: such names, each ended by a NUL, the last by two */
     struct settings_sockets sockets;
 };
 

@@ -63,7 +63,7 @@ static void a_good_file_is_read(void)
 
 static void both_guests_must_agree(void)
 {
-    struct settings *s = load("[guest a]\nguest_to_guest = b c\n[guest b]\nguest_to_guest = a\n"
+    struct settings *s = load("[guest a]\nguest_to_guest = b, c\n[guest b]\nguest_to_guest = a\n"
                               "[guest d]\nguest_to_guest = yes\n[guest e]\nguest_to_guest = yes\n", 0);
 
     REQUIRE(s != NULL);
@@ -88,9 +88,9 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\ncolour = red\n", ":2: colour: there is no such key in [daemon]; there are run_dir," },
         { "[daemon]\ncid = 5\n", ":2: cid: there is no such key in [daemon]" },
         { "[guest a]\nrun_dir = /x\n", ":2: run_dir: there is no such key in [guest a]" },
-        { "[demon]\nattach = auto\n", ":2: section [demon]: there are only" },
-        { "[guest ]\ncid = 5\n", ":2: section [guest" },
-        { "attach = auto\n", ":1: section []" },
+        { "[demon]\nattach = auto\n", ":1: section [demon]: there are only" },
+        { "[guest ]\ncid = 5\n", ":1: section [guest" },
+        { "attach = auto\n", ":1: attach is in no section" },
         { "[daemon]\nattach = auto\nattach = auto\n", ":3: attach is given twice" },
         { "[guest a]\ncid = 2\n", ":2: cid = 2: it must be a number from 3 to 999" },
         { "[guest a]\ncid = 1000\n", "from 3 to 999" },
@@ -121,6 +121,87 @@ static void an_error_names_line_key_and_what_is_right(void)
     }
 }
 
+static void a_name_is_checked_as_a_name(void)
+{
+    static const struct { const char *text, *has; } bad[] = {
+        { "[guest a]\ncid = 5\nguest_to_guest = web1 db1\n",
+          ":3: guest_to_guest: \"web1 db1\" is not one name: there must be a comma between two, as in \"web1, db1\"" },
+        { "[guest a]\nguest_to_guest = b, web1\tdb1\n", "as in \"web1, db1\"" },
+        { "[guest a]\nguest_to_guest =\n", ":2: guest_to_guest: a name is missing" },
+        { "[guest a]\nguest_to_guest = b,\n", "a name is missing" },
+        { "[guest a]\nguest_to_guest = , b\n", "a name is missing" },
+        { "[guest a]\nguest_to_guest = b, yes\n", "\"yes\" stands alone" },
+        { "[guest a]\nguest_to_guest = no, b\n", "\"no\" stands alone" },
+        { "[guest a]\nguest_to_guest = b, ../c\n", "\"../c\" is no name of a guest, which is made of letters, digits" },
+        { "[guest a]\nguest_to_guest = :5\n", "\":5\" is no name of a guest" },
+        { "[guest a]\nguest_to_guest = uuid:5\n", "\"uuid:5\" is no UUID: uuid:xxxxxxxx-" },
+        { "\n[guest My VM]\ncid = 5\n", ":2: section [guest NAME]: \"My VM\" is no name of a guest" },
+        { "[guest My VM]\n", "goes by uuid:UUID" },         /* a section without keys is checked, too */
+        { "[guest a/b]\n", "\"a/b\" is no name" },
+        { "[guest .a]\n", "\".a\" is no name" },
+        { "[guest :5]\n", "\":5\" is no name" },
+        { "[gast a]\n", ":1: section [gast a]: there are only" },
+        { "[guest uuid:01234567-89ab-cdef-0123-456789abcde]\n", "is no UUID" },
+        { "[guest uuid:01234567-89ab-cdef-0123-456789abcdefa]\n", "is no UUID" },
+        { "[guest uuid:0123456789abcdef0123456789abcdef]\n", "is no UUID" },
+        { "[guest uuid:01234567-89AB-cdef-0123-456789abcdef]\n[guest a]\n"
+          "[guest uuid:01234567-89ab-CDEF-0123-456789abcdef]\n", ":3: section [guest uuid:01234567-89ab-cdef-0123-456789abcdef] is" },
+        { "[guest aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n", "at most 64" },
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_PTR_NULL(load(bad[i].text, -EINVAL));
+        if (!strstr(why, bad[i].has)) {
+            fprintf(stderr, "said \"%s\", expected \"%s\"\n", why, bad[i].has);
+            CU_FAIL("the message");
+        }
+    }
+}
+
+/* inih keeps 49 bytes of a section's name and goes on: two long names would be one. */
+static void a_long_name_is_read_whole(void)
+{
+    struct settings *s = load("[guest aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1]\ncid = 5\n"
+                              "[guest aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2]\ncid = 6\n", 0);
+
+    REQUIRE(s != NULL);
+    EQ(s->guest_count, 2);
+    EQ(settings_guest(s, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2")->cid, 6);
+    settings_free(s);
+}
+
+static void a_line_that_is_too_long_is_refused_and_not_cut(void)
+{
+    char text[600] = "[guest a]\nguest_to_guest = ";
+
+    while (strlen(text) < 300)
+        strcat(text, "some-guest, ");
+    strcat(text, "b\n");
+    CU_ASSERT_PTR_NULL(load(text, -EINVAL));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":2: the line is longer than 198 bytes"));
+}
+
+static void a_section_may_go_by_uuid(void)
+{
+    struct settings *s = load("[guest uuid:01234567-89AB-cdef-0123-456789abcdef]\ncid = 10\nguest_to_guest = db1\n"
+                              "[guest db1]\nguest_to_guest = web1 , uuid:01234567-89ab-CDEF-0123-456789abcdef\n", 0);
+
+    REQUIRE(s != NULL);
+    REQUIRE(settings_guest(s, "uuid:01234567-89ab-cdef-0123-456789abcdef") != NULL);
+    EQ(settings_guest(s, "uuid:01234567-89ab-cdef-0123-456789abcdef")->cid, 10);
+    CU_ASSERT_TRUE(settings_may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdef"));
+    CU_ASSERT_FALSE(settings_may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdee"));
+    settings_free(s);
+}
+
+static void what_cannot_be_read_is_said(void)
+{
+    struct settings *s = NULL;
+
+    EQ(settings_load("/", &s, why), -EISDIR);
+    CU_ASSERT_PTR_NULL(s);
+}
+
 static void a_file_that_is_not_there_is_said(void)
 {
     struct settings *s = NULL;
@@ -131,7 +212,9 @@ static void a_file_that_is_not_there_is_said(void)
 
 static const struct test tests[] = {
     TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(both_guests_must_agree),
-    TEST(an_error_names_line_key_and_what_is_right), TEST(a_file_that_is_not_there_is_said)
+    TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name), TEST(a_long_name_is_read_whole),
+    TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(what_cannot_be_read_is_said),
+    TEST(a_file_that_is_not_there_is_said)
 };
 
 int main(int argc, char **argv)
