@@ -377,29 +377,70 @@ int registry_attach(struct xvsd *x, const char *domain, int number, uint64_t cid
     return take_in(x, &a, out, why);
 }
 
-int registry_detach(struct xvsd *x, const char *domain, int number, char *why)
+static int by_number(const void *a, const void *b)
+{
+    return *(const uint8_t *)a - *(const uint8_t *)b;
+}
+
+/* The numbers of the domain's devices that are not on their way already, ascending. */
+static int numbers_of(const struct xvsd *x, uint32_t domid, uint8_t *numbers)
+{
+    int n = 0;
+
+    each_device(x, l) {
+        const struct device *d = device_at(l);
+
+        if (d->id.front == domid && !d->detach && !d->life.dead && n < (int)PATHS_DEVICES)
+            numbers[n++] = (uint8_t)d->id.number;
+    }
+    qsort(numbers, (size_t)n, sizeof *numbers, by_number);
+    return n;
+}
+
+static void say_which(char *why, const char *domain, const uint8_t *numbers, int n)
+{
+    size_t at = (size_t)snprintf(why, REGISTRY_WHY, "%.100s has %d devices,", domain, n);
+
+    for (int i = 0; i < n && at < REGISTRY_WHY - 100; i++)
+        at += (size_t)snprintf(why + at, REGISTRY_WHY - at, " %u", numbers[i]);
+    snprintf(why + at, REGISTRY_WHY - at, ": name one of them (--device), or say that all are meant (--all)");
+}
+
+static void detach(struct device *d)
+{
+    if (d->id.number == 0)
+        decline(d->x, d->id.front, true);
+    d->detach = true;
+    life_back_close(&d->life);
+    device_look(d);
+}
+
+int registry_detach(struct xvsd *x, const char *domain, int number, uint8_t *gone, char *why)
 {
     uint32_t domid;
-    int found = 0, err = domains_resolve(x->store, domain, &domid);
+    int n, err = domains_resolve(x->store, domain, &domid);
 
     if (err) {
         snprintf(why, REGISTRY_WHY, "there is no domain %.100s", domain);
         return err;
     }
-    each_device(x, l) {
-        struct device *d = device_at(l);
-
-        if (d->id.front != domid || (number >= 0 && d->id.number != (uint32_t)number))
-            continue;
-        found++;
-        if (d->id.number == 0)
-            decline(x, domid, true);
-        d->detach = true;
-        life_back_close(&d->life);
-        device_look(d);
+    n = numbers_of(x, domid, gone);
+    if (number == REGISTRY_ONLY && n > 1) {
+        say_which(why, domain, gone, n);
+        return -ENOTUNIQ;
     }
-    if (found)
-        return 0;
-    snprintf(why, REGISTRY_WHY, "domain %u has no such device", domid);
-    return -ENODEV;
+    if (number >= 0) {
+        n = memchr(gone, number, (size_t)n) != NULL;
+        gone[0] = (uint8_t)number;
+    }
+    if (!n) {
+        if (number >= 0)
+            snprintf(why, REGISTRY_WHY, "%.100s has no device %d", domain, number);
+        else
+            snprintf(why, REGISTRY_WHY, "%.100s has no device", domain);
+        return -ENODEV;
+    }
+    for (int i = 0; i < n; i++)
+        detach(registry_find(x, domid, gone[i]));
+    return n;
 }

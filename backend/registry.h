@@ -35,9 +35,15 @@ struct device *registry_find(const struct xvsd *x, uint32_t domid, uint32_t numb
 /* Makes the link cid/CID, if the CID is this device's to have. */
 void registry_link_cid(struct device *d);
 
-/* The commands.  domain: a name or a domid.  number: -1 for the least that is free (attach), for all (detach).  cid: 0 for the
- * usual one.  0 or a negative errno, and why. */
+/* The commands.  domain: a name or a domid.  0 (detach: how many) or a negative errno, and why. */
+
+/* number: -1 for the least that is free.  cid: 0 for the usual one.  What fails leaves nothing behind. */
 int  registry_attach(struct xvsd *x, const char *domain, int number, uint64_t cid, struct device **out, char *why);
-int  registry_detach(struct xvsd *x, const char *domain, int number, char *why);
+
+#define REGISTRY_ONLY (-1)      /* the device that is attached, if it is one alone */
+#define REGISTRY_ALL  (-2)
+
+/* number: a device's, or one of the two.  gone (PATHS_DEVICES numbers) says which are on their way. */
+int  registry_detach(struct xvsd *x, const char *domain, int number, uint8_t *gone, char *why);
 
 #endif

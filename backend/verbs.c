@@ -116,16 +116,29 @@ static json_t *verb_attach(struct xvsd *x, json_t *request)
 
 static json_t *verb_detach(struct xvsd *x, json_t *request)
 {
+    const json_t *all = json_object_get(request, "all");
     char domain[DOMAINS_NAME], why[REGISTRY_WHY] = "";
-    int64_t number = -1;
+    uint8_t gone[PATHS_DEVICES];
+    int64_t number = REGISTRY_ONLY;
+    json_t *numbers;
+    int n;
 
     if (!get_domain(request, domain, sizeof domain))
         return refusal("detach: \"domain\" must be a name or a domid");
     if (!get_number(request, "device", 0, PATHS_DEVICES - 1, &number))
         return refusal("detach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
-    if (registry_detach(x, domain, (int)number, why))
+    if (all && !json_is_boolean(all))
+        return refusal("detach: \"all\" must be true or false");
+    if (json_is_true(all) && number >= 0)
+        return refusal("detach: \"device\" is one and \"all\" is all: give one of the two");
+    if (json_is_true(all))
+        number = REGISTRY_ALL;
+    if ((n = registry_detach(x, domain, (int)number, gone, why)) < 0)
         return refusal("detach: %s", why);
-    return json_pack("{s:b}", "ok", 1);
+    numbers = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(numbers, json_integer(gone[i]));
+    return json_pack("{s:b, s:o}", "ok", 1, "devices", numbers);
 }
 
 /* ---- dump ---- */
@@ -249,24 +262,27 @@ static json_t *verb_reload(struct xvsd *x, json_t *request)
 
 static const struct verb {
     const char *name;
-    const char *keys;           /* besides "verb", with a space after each */
+    const char *keys;           /* besides "verb", with spaces between them */
     json_t *(*run)(struct xvsd *x, json_t *request);
 } verbs[] = {
     { "ls",     "",                    verb_ls },
-    { "attach", "domain device cid ",  verb_attach },
-    { "detach", "domain device ",      verb_detach },
-    { "dump",   "domain ",             verb_dump },
+    { "attach", "domain device cid",   verb_attach },
+    { "detach", "domain device all",   verb_detach },
+    { "dump",   "domain",              verb_dump },
     { "stats",  "",                    verb_stats },
     { "reload", "",                    verb_reload },
 };
 
 static bool takes(const struct verb *verb, const char *key)
 {
-    char word[32];
+    size_t len = strlen(key);
 
     if (!strcmp(key, "verb"))
         return true;
-    return (size_t)snprintf(word, sizeof word, "%s ", key) < sizeof word && strstr(verb->keys, word);
+    for (const char *word = verb->keys; *word; word += strcspn(word, " "), word += strspn(word, " "))
+        if (strcspn(word, " ") == len && !memcmp(word, key, len))
+            return true;
+    return false;
 }
 
 json_t *verbs_run(struct xvsd *x, json_t *request)

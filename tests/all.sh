@@ -93,6 +93,8 @@ full)
     part fuzz        600 'tests/fuzz/*.c' "$make" -j2 --no-print-directory FUZZ_SECONDS=8 check-fuzz
     part hostile     600 'tests/hostile/*.c' "$make" -j2 --no-print-directory check-hostile
     part hostile-asan 600 'tests/hostile/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-hostile
+    part daemon      600 'tests/daemon/*.c' "$make" -j2 --no-print-directory check-daemon
+    part daemon-asan 600 'tests/daemon/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-daemon
     part hosted      300 'tests/hosted/*.c' "$make" -j2 --no-print-directory check-hosted
     part frontend    600 'tests/frontend/*.c' "$make" -j2 --no-print-directory check-frontend
     part frontend-asan 600 'tests/frontend/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-frontend

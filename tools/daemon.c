@@ -9,21 +9,28 @@
 #include "say.h"
 #include "verb.h"
 
-enum { OPTION_CID = OPTION_FIRST };
+enum { OPTION_CID = OPTION_FIRST, OPTION_ALL };
 
 /* The command line of one of these verbs. */
 struct order {
     const char *domain;
     uint64_t cid;
+    bool all;
     bool json;
 };
 
-static int parse(const struct verb *verb, int argc, char **argv, bool wants_domain, bool wants_cid, struct order *o)
+/* What there is besides --json: one option of the verb's own, or none. */
+static const struct option only_json[] = { { "json", no_argument, NULL, 'j' }, COMMON_LONG };
+static const struct option with_cid[] = {
+    { "cid", required_argument, NULL, OPTION_CID }, { "json", no_argument, NULL, 'j' }, COMMON_LONG
+};
+static const struct option with_all[] = {
+    { "all", no_argument, NULL, OPTION_ALL }, { "json", no_argument, NULL, 'j' }, COMMON_LONG
+};
+
+static int parse(const struct verb *verb, int argc, char **argv, bool wants_domain, const struct option *options,
+                 struct order *o)
 {
-    static const struct option with_cid[] = {
-        { "cid", required_argument, NULL, OPTION_CID }, { "json", no_argument, NULL, 'j' }, COMMON_LONG
-    };
-    const struct option *options = wants_cid ? with_cid : with_cid + 1;
     int status = EXIT_OK, option;
 
     *o = (struct order){ 0 };
@@ -32,9 +39,13 @@ static int parse(const struct verb *verb, int argc, char **argv, bool wants_doma
             return status;
         if (option == 'j')
             o->json = true;
+        else if (option == OPTION_ALL)
+            o->all = true;
         else if (!parse_number(optarg, UINT32_MAX - 1, &o->cid) || o->cid < 3)
             return fail_usage("--cid: '%s' is no CID of a guest: a number from 3 to 4294967294", optarg);
     }
+    if (o->all && common.has_device)
+        return fail_usage("--device is one and --all is all: give one of the two");
     if (argc - optind != (wants_domain ? 1 : 0))
         return fail_usage(wants_domain ? "GUEST is needed, and nothing else" : "no arguments are needed");
     o->domain = wants_domain ? argv[optind] : NULL;
@@ -61,11 +72,27 @@ static void print_json(json_t *answer)
 
 /* ---- attach, detach ---- */
 
+/* ", device 0, CID 77" of what was attached; ", device 0" or ", devices 0 1" of what was detached. */
+static void print_change(const json_t *answer)
+{
+    const json_t *guest = json_object_get(answer, "guest"), *devices = json_object_get(answer, "devices"), *number;
+    size_t i;
+
+    if (guest)
+        printf(", device %lld, CID %lld", (long long)json_integer_value(json_object_get(guest, "device")),
+               (long long)json_integer_value(json_object_get(guest, "cid")));
+    if (json_array_size(devices))
+        printf(json_array_size(devices) > 1 ? ", devices" : ", device");
+    json_array_foreach(devices, i, number)
+        printf(" %lld", (long long)json_integer_value(number));
+    putchar('\n');
+}
+
 static int change(const struct verb *verb, int argc, char **argv, bool attaches)
 {
-    json_t *request, *answer, *guest;
+    json_t *request, *answer;
     struct order o;
-    int status = parse(verb, argc, argv, true, attaches, &o);
+    int status = parse(verb, argc, argv, true, attaches ? with_cid : with_all, &o);
 
     if (status >= 0)
         return status;
@@ -75,18 +102,16 @@ static int change(const struct verb *verb, int argc, char **argv, bool attaches)
         json_object_set_new(request, "device", json_integer(common.device));
     if (o.cid)
         json_object_set_new(request, "cid", json_integer((json_int_t)o.cid));
+    if (o.all)
+        json_object_set_new(request, "all", json_true());
     if ((status = ask(request, &answer)))
         return status;
     if (o.json) {
         print_json(answer);
     } else {
-        guest = json_object_get(answer, "guest");
         say_clean(stdout, o.domain);
         printf(": %s", attaches ? "attached" : "detached");
-        if (guest)
-            printf(", device %lld, CID %lld", (long long)json_integer_value(json_object_get(guest, "device")),
-                   (long long)json_integer_value(json_object_get(guest, "cid")));
-        putchar('\n');
+        print_change(answer);
     }
     json_decref(answer);
     return EXIT_OK;
@@ -193,7 +218,7 @@ static int show(const struct verb *verb, int argc, char **argv, bool wants_domai
 {
     json_t *request, *answer;
     struct order o;
-    int status = parse(verb, argc, argv, wants_domain, false, &o);
+    int status = parse(verb, argc, argv, wants_domain, only_json, &o);
 
     if (status >= 0)
         return status;
@@ -247,15 +272,17 @@ static const char help_attach[] =
 static const char help_detach[] =
     "usage: xvs detach [OPTION...] GUEST\n"
     "Takes the vsock device of GUEST (a name or domid) away, in dom0.  Its connections end with a reset.\n"
+    "A guest with several devices keeps them all until it is said which one is meant.\n"
     "\n"
-    "  -d, --device N         which device (default 0)\n"
+    "  -d, --device N         which device (default: the only one that it has)\n"
+    "      --all              all that it has\n"
     "  -j, --json             print the daemon's answer\n"
     "  -v, -q, --run-dir DIR: see xvs --help\n"
     "\n"
     "Example:\n"
     "  xvs detach web1\n"
     "\n"
-    "Exit status: 0 done, 1 the daemon said no (and why), 3 no daemon.\n";
+    "Exit status: 0 done, 1 the daemon said no (no such device, or several), 3 no daemon.\n";
 
 static const char help_dump[] =
     "usage: xvs dump [OPTION...] GUEST\n"

@@ -147,7 +147,7 @@ def answer(request):
     if verb == "stats":
         return {"ok": True, "version": "0", "guests": 3}
     if verb in ("attach", "detach", "dump"):
-        allowed = {"attach": {"domain", "device", "cid"}, "detach": {"domain", "device"}, "dump": {"domain"}}[verb]
+        allowed = {"attach": {"domain", "device", "cid"}, "detach": {"domain", "device", "all"}, "dump": {"domain"}}[verb]
         if set(request) - allowed - {"verb"}:
             return {"ok": False, "error": verb + ": unknown key"}
         found = [g for g in GUESTS if request["domain"] in (g["name"], str(g["domid"]))]
@@ -155,7 +155,11 @@ def answer(request):
             return {"ok": False, "error": verb + ": there is no domain " + request["domain"]}
         if verb == "attach":
             return {"ok": True, "guest": dict(found[0], cid=request.get("cid", 42), device=request.get("device", 0))}
-        return {"ok": True, "guests": found} if verb == "dump" else {"ok": True}
+        if verb == "detach" and request["domain"] == "db1" and not {"device", "all"} & set(request):
+            return {"ok": False, "error": "detach: db1 has 2 devices, 0 3: name one of them (--device), or ... (--all)"}
+        if verb == "detach":
+            return {"ok": True, "devices": [0, 3] if "all" in request else [request.get("device", 0)]}
+        return {"ok": True, "guests": found}
     return {"ok": False, "error": "no such verb"}
 
 

@@ -70,11 +70,26 @@ status 0 "$xvs" --help; grep -q 'xvs VERB --help' out || bad "--help"
 status 0 "$xvs" --version; grep -q '^xvs [0-9]' out || bad "--version"
 end
 
+# The help and the manual have the same options; the program takes them or says what is missing, but never "no option".
+test_ every_option_of_the_help_is_in_the_manual
+sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here/../../tools/man/xvs.1" >manual
+for verb in '' ls attach detach cat serve ping dump stats; do
+    # shellcheck disable=SC2086
+    status 0 "$xvs" $verb --help
+    for option in $(grep -oE -e '--[a-z][a-z-]+' out | sort -u); do
+        grep -qF -e "$option" manual || bad "$verb --help has $option, and xvs(1) does not"
+    done
+done
+status 0 "$xvs" detach --help
+grep -q 'default: the only one' out || bad "detach --help says another default: $(grep -e --device out)"
+end
+
 test_ wrong_usage_is_status_2_and_says_where_the_help_is
 for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'cat web1 -1' 'cat -k web1 1' \
     'cat -w x web1 1' 'cat -w -1 web1 1' 'cat -w nan web1 1' 'cat -l' 'cat -l 5' 'cat --nosuch web1 1' 'cat -Q web1 1' \
     'cat web1 1 2' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
     'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
+    'detach --all -d 0 web1' 'detach --cid 5 web1' 'attach --all web1' 'dump --all web1' \
     'stats x' '--device' '--device 2000 ls' '--guest attach web1' 'help nosuch'; do
     # shellcheck disable=SC2086
     status 2 "$xvs" $args
@@ -104,7 +119,10 @@ end
 
 test_ attach_detach_dump_stats
 status 0 "$xvs" attach --cid 77 -d 1 web1; out_is "web1: attached, device 1, CID 77"
-status 0 "$xvs" detach 5; out_is "5: detached"
+status 0 "$xvs" detach 5; out_is "5: detached, device 0"
+status 0 "$xvs" detach -d 3 db1; out_is "db1: detached, device 3"
+status 0 "$xvs" detach --all db1; out_is "db1: detached, devices 0 3"
+status 1 "$xvs" detach db1; err_has "2 devices, 0 3"
 status 1 "$xvs" attach nosuch; err_has "xvs attach: there is no domain nosuch"
 status 0 "$xvs" dump web1; grep -q 'domid: 5' out || bad "dump"
 status 3 "$xvs" dump -d 4 web1
