@@ -17,7 +17,7 @@ trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 cd "$dir" || exit 2
 "$sim/xensim" start "$dir/host" web1 db1 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-limit=30
+limit=120
 on() {
     local domain=$1
     shift
@@ -60,7 +60,7 @@ connected() { on 0 xvs ls --json "$1" | grep -q '"state":"Connected"'; }
 
 start_daemon() {
     printf '[daemon]\nguest_to_guest = yes\n[guest web1]\ncid = 101\n[guest db1]\ncid = 102\n' >xvsd.conf
-    limit=120 on 0 sh -c 'echo $$ >daemon; exec xvsd --config xvsd.conf' >xvsd.log 2>&1 </dev/null &
+    limit=1800 on 0 sh -c 'echo $$ >daemon; exec xvsd --config xvsd.conf' >xvsd.log 2>&1 </dev/null &
     daemon_job=$!
     until_true on 0 xvs ls web1 db1 || { cat xvsd.log; exit 1; }
 }
@@ -89,22 +89,27 @@ while :; do sleep 0.05; done
 SH
 run web1 xvs serve 22 -- sh service
 serve_pid=$pid serve_job=$job
-# With its input open a killed client leaves nothing behind but unread output, which makes the daemon reset the stream.
-on 0 python3 - <<'PY' || bad "client"
-import os, socket
-s = socket.socket(socket.AF_UNIX)
-for i in range(1000):
+# The client is there until the daemon is not: one that went before it would have ended the stream in order.
+on 0 python3 - <<'PY' & client_job=$!
+import os, socket, time
+while True:
+    s = socket.socket(socket.AF_UNIX)
     try:
         s.connect(os.environ["XVS_RUN_DIR"] + "/guest/web1/vsock"); s.sendall(b"CONNECT 22\n")
-        line = s.recv(20)
-        if line.startswith(b"OK"): break
+        got = s.recv(20)
+        if got.startswith(b"OK"): break
     except OSError: pass
-    s.close(); s = socket.socket(socket.AF_UNIX)
-got = b""
-while b"ready" not in line + got: got += s.recv(1, socket.MSG_PEEK) and s.recv(1)
+    s.close(); time.sleep(0.01)
+while not got.endswith(b"ready\n"): got += s.recv(20) or exit("ended")
+open("client", "w").close()
+try:
+    while s.recv(20): pass
+except OSError: pass
 PY
+wait_for test -e client
 kill -KILL "$(cat daemon)"; wait $daemon_job 2>/dev/null
 wait_for test -s hup
+wait $client_job || bad client
 start_daemon
 end
 
