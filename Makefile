@@ -6,6 +6,7 @@
 #     make test       install what is needed, build and run every test
 #     make check      the quick part, for daily work
 #     make check-xen  the suite on the real hypervisor, in QEMU
+#     make coverage   the lines that no test runs
 #     make bench      figures: a table, build/bench.json and a plot
 #     make install    DESTDIR= PREFIX=/usr/local
 #

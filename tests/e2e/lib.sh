@@ -133,7 +133,7 @@ end_spawned() {
         [ -e "$_f" ] || continue
         _name=${_f##*/}
         _name=${_name%.host}
-        has_ended "$_name" || signal "$_name" KILL 2>/dev/null
+        has_ended "$_name" || signal "$_name" "${E2E_END:-KILL}" 2>/dev/null
     done
     for _f in "$PEER"/*.host; do
         [ -e "$_f" ] || continue

@@ -16,6 +16,7 @@
 #     E2E_BULK=N      bytes of the largest transfer      E2E_MANY=N      connections at a time
 #     E2E_SLOW=N      factor on every time limit         E2E_KEEP=1      leaves the working folder
 #     E2E_VERBOSE=1   shows the output of tests that pass, too
+#     E2E_END=TERM    what a test left running ends by that signal, not by KILL
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 platform=${1-}
