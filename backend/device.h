@@ -63,6 +63,9 @@ struct device {
     bool masked;                /* its event was taken and not unmasked */
     uint64_t delivered;         /* bytes that streams have taken out of their inboxes */
     bool moved;                 /* something was done since the last event */
+    struct {
+        int32_t packets, turns;
+    } left;                     /* of this piece of work's budget (serve.h) */
     uint32_t idle_events;       /* events in a row that came without work */
     struct spinner spinner, yields;
     bool has_yielded;           /* …and what for is still to be seen */

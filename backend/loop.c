@@ -98,12 +98,11 @@ static void on_uv(struct source *source, uint32_t events)
 /* Each device that has something to do gets one piece of work. */
 static void serve_round(struct xvsd *x)
 {
-    struct list round, *link;
+    struct list *link;
 
-    list_init(&round);
     while ((link = list_take(&x->turns)))
-        list_append(&round, link);
-    while ((link = list_take(&round)))
+        list_append(&x->round, link);
+    while ((link = list_take(&x->round)))
         device_serve(container_of(link, struct device, turn));
 }
 

@@ -254,6 +254,7 @@ int main(int argc, char **argv)
         return status;
     list_init(&x.devices);
     list_init(&x.turns);
+    list_init(&x.round);
     list_init(&x.farewells);
     if (read_settings(&x))
         return 1;

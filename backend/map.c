@@ -3,6 +3,7 @@
 #include "map.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -83,6 +84,9 @@ static int bind_channel(struct guest_map *m, uint32_t domid, uint32_t event_chan
     m->evt = xenevtchn_open(NULL, 0);
     if (!m->evt)
         return fail(why, -errno, "open the event channel driver", "is xen-evtchn loaded?");
+    /* The library opens it to block; and an event that poll has announced may be gone when it is to be read. */
+    if (fcntl(xenevtchn_fd(m->evt), F_SETFL, O_NONBLOCK))
+        return fail(why, -errno, "make the event channel's descriptor one that does not block", "");
     m->port = xenevtchn_bind_interdomain(m->evt, domid, event_channel);
     if (m->port < 0) {
         char what[64];

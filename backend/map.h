@@ -48,8 +48,8 @@ void map_close(struct guest_map *m);
 bool map_is_live(const struct guest_map *m);
 /* To be polled for reading. */
 int  map_fd(const struct guest_map *m);
-/* Takes the event that made the descriptor readable: true if it was our port's, which is masked from then on.  Only after
- * poll or epoll has just said that it is readable: otherwise this sleeps. */
+/* Takes the event that made the descriptor readable: true if it was our port's, which is masked from then on.  False, and at
+ * once, if there is none. */
 bool map_take_event(struct guest_map *m);
 void map_unmask(struct guest_map *m);
 void map_notify(struct guest_map *m);

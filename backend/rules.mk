@@ -10,6 +10,6 @@ $(B)/unit/test_backend_settings:     $(call backend_obj,settings names journal)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 $(B)/hostile/test_hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_hostile_guest rawfront daemon hosted) \
-                                 $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
+                                 $(call backend_obj,map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)

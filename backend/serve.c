@@ -93,12 +93,22 @@ static void violation(struct device *d, const char *why, const struct vsockif_hd
                   (unsigned long long)h->dst_cid, h->dst_port, h->buf_alloc, h->fwd_cnt);
 }
 
+static void set_budget(struct device *d)
+{
+    d->left.packets = SERVE_PACKETS;
+    d->left.turns = SERVE_TURNS;
+}
+
+/* A packet's part of the budget. */
+static int32_t cost_of(const struct vsockif_hdr *h)
+{
+    return h->op == VSOCKIF_OP_REQUEST ? SERVE_REQUEST : (int32_t)(1 + h->len / SERVE_PAGE);
+}
+
 /* 1: there is more; 0: nothing is left, or the table is choked; -EPROTO: refused. */
 static int receive(struct device *d)
 {
-    uint32_t bytes = 0;
-
-    for (uint32_t n = 0; n < SERVE_PACKETS && bytes < SERVE_BYTES; n++) {
+    while (d->left.packets > 0) {
         struct link_request packet;
         struct vmux_event ev;
         int got;
@@ -118,18 +128,23 @@ static int receive(struct device *d)
         }
         if (!act(d, &ev, &packet))
             link_back_done(&d->back, packet.id);
-        bytes += packet.hdr.len;
+        d->left.packets -= cost_of(&packet.hdr);
     }
     return 1;
 }
 
-static void expire(struct device *d)
+/* True if there may be more that are due. */
+static bool expire(struct device *d)
 {
     uint64_t now = xvsd_now(d->x);
     struct vmux_event ev;
 
-    while (vmux_next_deadline(d->mux) <= now && vmux_expire(d->mux, now, &ev))
+    for (int n = 0; vmux_next_deadline(d->mux) <= now && vmux_expire(d->mux, now, &ev); n++) {
         act(d, &ev, NULL);
+        if (n == SERVE_TURNS)
+            return true;
+    }
+    return false;
 }
 
 /* ---- to the guest ---- */
@@ -158,12 +173,13 @@ static bool give_turns(struct device *d)
 {
     uint64_t end = moved_bytes(d) + SERVE_BYTES;
 
-    for (uint32_t n = 0; n < SERVE_TURNS && moved_bytes(d) < end; n++) {
+    while (d->left.turns > 0 && moved_bytes(d) < end) {
         struct list *link = list_take(&d->streams_turn);
         struct stream *s;
 
         if (!link)
             return false;
+        d->left.turns--;
         s = container_of(link, struct stream, turn);
         switch (stream_turn(s)) {
         case STREAM_MORE:
@@ -235,12 +251,13 @@ enum served {
     SERVED_ENDED                /* the device is refused */
 };
 
-/* For a turn.  Its own work may have put d itself in line again. */
+/* For a turn, in this round or the next.  Its own work may have put d itself in line again. */
 static bool others_wait(const struct device *d)
 {
     const struct list *turns = &d->x->turns;
 
-    return turns->next != turns && !(turns->next == &d->turn && turns->prev == &d->turn);
+    return !list_is_empty(&d->x->round) ||
+           (turns->next != turns && !(turns->next == &d->turn && turns->prev == &d->turn));
 }
 
 /* Nothing is left to do.  Is it worth looking again for a while before the guest is asked to notify
@@ -338,9 +355,9 @@ static enum served serve(struct device *d)
         quench_thirst(d);
     if ((got = receive(d)) < 0)
         return SERVED_ENDED;
-    expire(d);
+    more = expire(d);
     send_owed(d);
-    more = give_turns(d);
+    more |= give_turns(d);
     make_way(d);
     send_owed(d);
     if (link_back_publish(&d->back))
@@ -364,6 +381,7 @@ void device_serve(struct device *d)
 
     if (!device_is_connected(d))
         return;
+    set_budget(d);
     /* What came while the guest was being notified is most often its answer: a round of the loop would be a system call more. */
     for (uint64_t end = moved_bytes(d) + SERVE_BYTES; served == SERVED_CAUGHT && moved_bytes(d) < end && n < CATCH; n++)
         served = serve(d);
@@ -383,10 +401,11 @@ void device_serve(struct device *d)
 static void last_words(struct device *d)
 {
     d->ending = true;
-    while (receive(d) > 0)
-        ;
+    do
+        set_budget(d);
+    while (receive(d) > 0);
     for (int n = 0; n < LAST_TURNS && give_turns(d); n++)
-        ;
+        set_budget(d);
     for (struct list *link = d->holding.next, *next; link != &d->holding; link = next) {
         struct stream *s = container_of(link, struct stream, holding);
 

@@ -52,6 +52,7 @@ struct xvsd {
     uint64_t declined[(PATHS_DOMID + 63) / 64];     /* domids that are to have no device of their own accord */
     struct list devices;        /* struct device.link */
     struct list turns;          /* struct device.turn; while there are any, the loop does not sleep */
+    struct list round;          /* likewise: those that wait for their piece of work in this round */
     struct list farewells;      /* struct farewell.link */
     uint64_t started;           /* ms */
     uint64_t stop_at;           /* ms: when a stop becomes impatient; 0 while not stopping */

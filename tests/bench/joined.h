@@ -39,6 +39,7 @@ size_t front_shared(const struct xvs *x);   /* bytes of pages */
 /* Bytes that the heap has handed out, with what malloc needs around them. */
 size_t joined_heap(void);
 extern uint64_t joined_kicks;           /* notifications, by anyone */
+extern void (*joined_on_notify)(struct xvs *x);     /* what a guest does the moment the daemon notifies it; may be NULL */
 /* Bytes that variable-length memcpy() moved while joined_counting. */
 extern bool joined_counting;
 extern uint64_t joined_copied;

@@ -16,6 +16,7 @@
 
 static struct xvsd daemon_;
 static int host_end = -1;
+void (*joined_on_notify)(struct xvs *x);
 
 /* ---- main.c's and loop.c's ---- */
 
@@ -84,6 +85,8 @@ void map_notify(struct guest_map *m)
 {
     joined_kicks++;
     m->evt->to_guest = true;
+    if (joined_on_notify)
+        joined_on_notify(m->evt->guest);
 }
 
 /* ---- a host program on every port: linked with --wrap ---- */
@@ -129,6 +132,7 @@ static void start(struct xvsd *x)
     x->timer_at = x->rescan_at = UINT64_MAX;
     list_init(&x->devices);
     list_init(&x->turns);
+    list_init(&x->round);
 }
 
 void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link_memory *mem)
@@ -180,15 +184,14 @@ static bool look_at_channels(struct xvsd *x)
 void joined_daemon(void)
 {
     struct xvsd *x = &daemon_;
-    struct list round, *link;
+    struct list *link;
 
     do {
         poller_wait(&x->poller, 0);
         look_at_channels(x);
-        list_init(&round);
         while ((link = list_take(&x->turns)))
-            list_append(&round, link);
-        while ((link = list_take(&round))) {
+            list_append(&x->round, link);
+        while ((link = list_take(&x->round))) {
             struct device *d = container_of(link, struct device, turn);
 
             device_serve(d);

@@ -29,6 +29,9 @@ $(B)/guard/guard: $(B)/obj/tests/bench/guard.o $(joined_objs)
 $(B)/guard/test_memory: $(B)/obj/tests/bench/test_memory.o $(B)/obj/tests/harness/harness.o $(joined_objs)
 	@mkdir -p $(@D)
 	$(joined_link) $(cunit_libs)
+$(B)/guard/test_serve: $(B)/obj/tests/bench/test_serve.o $(B)/obj/tests/harness/harness.o $(joined_objs)
+	@mkdir -p $(@D)
+	$(joined_link) $(cunit_libs)
 
 .PHONY: bench-programs bench bench-xen bench-record check-bench
 bench-programs: $(bench_bins)
@@ -36,7 +39,7 @@ bench: all bench-programs xensim
 	tests/bench/run.py --bin $(B) $(BENCH)
 bench-xen: all bench-programs
 	tests/bench/run.py --bin $(B) --xen $(BENCH)
-check-bench: $(B)/guard/guard $(B)/guard/test_memory
-	tests/run.sh $(B)/guard/test_memory "tests/bench/guard.sh $(B)/guard/guard"
+check-bench: $(B)/guard/guard $(B)/guard/test_memory $(B)/guard/test_serve
+	tests/run.sh $(B)/guard/test_memory $(B)/guard/test_serve "tests/bench/guard.sh $(B)/guard/guard"
 bench-record: $(B)/guard/guard
 	tests/bench/guard.sh --record $(B)/guard/guard
