@@ -71,12 +71,14 @@ void lab_start(void)
     REQUIRE(lab_open() == 0);
     REQUIRE(xvs_listen(x, PORT, 16, &listener) == 0);
     lab_handshake();
+    lab_settle();
 }
 
 void lab_stop(void)
 {
     clear();
     xvs_options_init(&options);
+    options.connect_timeout = PATIENCE_MS;
 }
 
 void lab_reset(void)
@@ -92,6 +94,15 @@ void lab_process(void)
     hosted_become(GUEST);
     xvs_process(x);
     hosted_become(0);
+}
+
+/* xenstored tells of a change before it answers whoever made it, and in the order of what it answers this connection. */
+void lab_settle(void)
+{
+    do {
+        REQUIRE(store_check(x->store) == 0);
+        lab_process();
+    } while (lab_poll(0));
 }
 
 bool lab_poll(int ms)

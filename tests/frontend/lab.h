@@ -27,9 +27,9 @@ extern struct xvs *x;
 extern struct xvs_listener *listener;       /* of lab_start(): at PORT, with a backlog of 16 */
 extern struct xvs_options options;          /* of lab_open(): a test that changes them calls lab_stop() before */
 
-/* A device that is attached, open and up. */
+/* A device that is attached, open and up, and settled. */
 void lab_start(void);
-/* Ends it, and makes the options what they are by default. */
+/* Ends it, and makes the options what they are by default; but a connect has as long as the test. */
 void lab_stop(void);
 /* The steps of lab_start(). */
 void lab_attach(void);
@@ -40,10 +40,13 @@ void lab_handshake(void);
 void lab_reset(void);
 
 void lab_process(void);
+/* Takes in what is on its way from xenstored: nothing but what the test does makes xvs_fd() readable from here on. */
+void lab_settle(void);
 /* Sleeps until xvs_fd() is readable, at most ms; whether it is. */
 bool lab_poll(int ms);
-/* Processes until it is so; 10 s. */
-#define UNTIL(cond) do { int lab_n = 0; while (lab_process(), !(cond)) { REQUIRE(lab_n++ < 1000); lab_poll(10); } } while (0)
+/* Processes until it is so. */
+#define UNTIL(cond) do { uint64_t lab_end = clock_now_ns() + PATIENCE_MS * UINT64_C(1000000); \
+    while (lab_process(), !(cond)) { REQUIRE(clock_now_ns() < lab_end); lab_poll(10); } } while (0)
 
 /* Takes the events; what one source had, together. */
 void lab_events(void);

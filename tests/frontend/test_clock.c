@@ -55,7 +55,7 @@ static void a_connect_has_its_whole_time(void)
     b = (struct far){ .host = 7 };
     lab_take(&b, false);
     while (!xvs_stream_error(s)) {
-        REQUIRE(lab_poll(20000));               /* nothing but the timer */
+        REQUIRE(lab_poll(PATIENCE_MS));               /* nothing but the timer */
         lab_process();
     }
     CU_ASSERT_TRUE(clock_now_ns() - start >= UINT64_C(50) * 1000000);

@@ -129,8 +129,7 @@ static void appear_once(unsigned n)
 
     lab_stop();
     REQUIRE(lab_open() == 0);
-    while (lab_poll(20))
-        lab_process();
+    lab_settle();
     late = x;
     x = NULL;
     lab_attach();

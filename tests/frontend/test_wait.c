@@ -7,21 +7,12 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lab.h"
 
 static struct far a;
 static uint8_t data[1 << 20];
-
-static uint64_t clock_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* ---- a backend in a thread: runs script() once, with a handle of its own on nothing but the rings ---- */
 
@@ -52,7 +43,7 @@ static void back_sleep(void)
     int port;
 
     if (link_back_arm(&back.link, true, 1))
-        poll(&pfd, 1, 5000);
+        poll(&pfd, 1, PATIENCE_MS);
     while ((port = xenevtchn_pending(back.evtchn)) >= 0)
         xenevtchn_unmask(back.evtchn, (evtchn_port_t)port);
 }
@@ -71,15 +62,12 @@ static void back_until_ops(unsigned op)
 static void waiting_for_no_time_looks_and_returns(void)
 {
     struct xvs_stream *s;
-    uint64_t start;
 
     lab_start();
     s = lab_accept(&a, 5, 65536);
     lab_events();
-    start = clock_ms();
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++)               /* that it does not sleep, test_clock.c sees */
         EQ(xvs_wait(x, 0), 0);
-    CU_ASSERT_TRUE(clock_ms() - start < 500);
     lab_send(&a, VSOCKIF_OP_RW, 10);
     EQ(xvs_wait(x, 0), 1);
     EQ(lab_stream_events(s), XVS_EVENT_IN);
@@ -93,10 +81,9 @@ static void waiting_ends_with_the_time(void)
 
     lab_start();
     lab_events();
-    start = clock_ms();
+    start = clock_now_ns();
     EQ(xvs_wait(x, 60), 0);
-    CU_ASSERT_TRUE(clock_ms() - start >= 60);
-    CU_ASSERT_TRUE(clock_ms() - start < 5000);
+    CU_ASSERT_TRUE(clock_now_ns() - start >= UINT64_C(60) * 1000000);
     lab_stop();
 }
 
@@ -116,7 +103,7 @@ static void waiting_ends_with_an_event(unsigned spin)
     s = lab_accept(&a, 5, 65536);
     for (int i = 0; i < 5; i++) {
         begin(send_soon);
-        EQ(xvs_wait(x, i % 2 ? -1 : 5000), 1);
+        EQ(xvs_wait(x, i % 2 ? -1 : PATIENCE_MS), 1);
         join();
         EQ(lab_stream_events(s), XVS_EVENT_IN);
         EQ(xvs_recv(s, data, 100, 0), 10);
@@ -151,7 +138,7 @@ static void a_signal_ends_waiting(void)
     lab_start();
     lab_events();
     every_ms(5000);
-    EQ(xvs_wait(x, 5000), -EINTR);
+    EQ(xvs_wait(x, PATIENCE_MS), -EINTR);
     every_ms(0);
     lab_stop();
 }
@@ -160,16 +147,14 @@ static void a_signal_ends_waiting(void)
 static void a_caller_that_always_has_an_event_still_hears_of_xenstore(void)
 {
     struct xvs_stream *s;
-    int calls = 0;
 
     lab_start();
     s = lab_accept(&a, 5, 65536);
     source_raise(x, &s->source, XVS_EVENT_IN);
     rawback_set_state(&back, VSOCKIF_CLOSING);          /* and no word by the channel: that is still mapped */
-    while (xvs_is_up(x) && calls++ < 20000) {
+    REQUIRE(store_check(x->store) == 0);                /* the watch has fired by now */
+    for (int calls = 0; xvs_is_up(x) && calls < 200; calls++)
         EQ(xvs_wait(x, 1000), 1);
-        poll(NULL, 0, calls % 64 == 0);
-    }
     CU_ASSERT_FALSE(xvs_is_up(x));
     lab_stop();
 }
@@ -202,7 +187,7 @@ static void processing_ends_before_the_packets_do(void)
     for (int i = 0; i < 300; i++) {
         xvs_process(x);
         if (!ring_arm(&x->link.rx, 1))
-            CU_ASSERT_TRUE(lab_poll(1000));
+            CU_ASSERT_TRUE(lab_poll(0));
     }
     __atomic_store_n(&stop_flood, true, __ATOMIC_RELAXED);
     join();
@@ -218,8 +203,7 @@ static void a_call_to_come_again_at_once_is_not_replaced_by_a_deadline(void)
 
     lab_start();
     s = lab_accept(&a, 5, 65536);
-    while (lab_poll(20))
-        lab_process();
+    lab_settle();
     device_call_again(x);
     REQUIRE(xvs_connect(x, XVS_CID_HOST, 5, &t) == 0);
     CU_ASSERT_TRUE(lab_poll(0));
@@ -260,7 +244,7 @@ static void connect_wait_gives_an_open_stream(void)
     lab_take(NULL, false);
     begin(answer);
     every_ms(1000);
-    EQ(xvs_connect_wait(x, XVS_CID_HOST, 5, 5000, &s), 0);
+    EQ(xvs_connect_wait(x, XVS_CID_HOST, 5, PATIENCE_MS, &s), 0);
     every_ms(0);
     join();
     EQ(lab_stream_events(s), 0);
@@ -314,13 +298,13 @@ static void connect_wait_keeps_what_a_short_lived_peer_said(void)
     lab_start();
     begin(answer_and_end);
     poll(NULL, 0, 20);
-    EQ(xvs_connect_wait(x, XVS_CID_HOST, 5, 5000, &s), 0);
+    EQ(xvs_connect_wait(x, XVS_CID_HOST, 5, PATIENCE_MS, &s), 0);
     join();
     REQUIRE(s != NULL);
     UNTIL(xvs_stream_error(s));
     EQ(lab_stream_events(s), XVS_EVENT_IN | XVS_EVENT_HUP);
-    EQ(xvs_recv_wait(s, data, 1000, 100), 100);
-    EQ(xvs_recv_wait(s, data, 1000, 100), 0);
+    EQ(xvs_recv_wait(s, data, 1000, PATIENCE_MS), 100);
+    EQ(xvs_recv_wait(s, data, 1000, PATIENCE_MS), 0);
     xvs_stream_close(s);
     NO_LEAK();
     lab_stop();
@@ -377,7 +361,7 @@ static void send_all_sends_all(void)
     lab_fill(data, 0, 500000);
     begin(drain);
     every_ms(1000);
-    EQ(xvs_send_all(s, data, 500000, 20000), 0);
+    EQ(xvs_send_all(s, data, 500000, PATIENCE_MS), 0);
     every_ms(0);
     join();
     EQ(a.got, 500000);
@@ -422,8 +406,8 @@ static void recv_all_reads_all_or_up_to_the_end(void)
     EQ(xvs_recv_all(s, data, 100, 20), -ETIMEDOUT);
     begin(trickle);
     every_ms(1000);
-    EQ(xvs_recv_all(s, data, 5000, 10000), 5000);
-    EQ(xvs_recv_wait(s, data + 5000, 1, 10000), 1);
+    EQ(xvs_recv_all(s, data, 5000, PATIENCE_MS), 5000);
+    EQ(xvs_recv_wait(s, data + 5000, 1, PATIENCE_MS), 1);
     EQ(xvs_recv_all(s, data + 5001, 9999, -1), 4999);
     every_ms(0);
     join();
@@ -466,7 +450,7 @@ static void an_idle_device_does_not_spin_before_a_deadline(void)
     for (int i = 0; i < 10; i++) {
         REQUIRE(xvs_connect(x, XVS_CID_HOST, 5, &s) == 0);
         for (; !xvs_stream_error(s); wakes++) {
-            REQUIRE(lab_poll(1000));
+            REQUIRE(lab_poll(PATIENCE_MS));
             xvs_process(x);
         }
         EQ(xvs_stream_error(s), -ETIMEDOUT);

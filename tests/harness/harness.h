@@ -34,6 +34,10 @@ void harness_skip(const char *reason);
 /* What a failing test prints after its failures: set by a test that has an object to show. */
 void harness_on_failure(void (*dump)(void *object), void *object);
 
+/* How long to wait for what must come.  It ends a test that hangs and measures nothing: on a slow machine under load
+ * what takes a millisecond here takes seconds.  No test says that something took less than so long. */
+#define PATIENCE_MS 60000
+
 #define REQUIRE(cond) CU_ASSERT_TRUE_FATAL(cond)
 #define EQ(actual, expected) \
     harness_equal((long long)(actual), (long long)(expected), #actual " == " #expected, __FILE__, __LINE__)
