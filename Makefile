@@ -21,7 +21,8 @@ B         := build/$(VARIANT)
 # ---- who may know whom -------------------------------------------------------------------------
 # A folder is compiled with the include paths of exactly these folders and its own, so an #include
 # that points the wrong way does not build ("make check-layers" proves it).
-modules := common/base common/ring common/vsock common/link xenstore-glue frontend backend tools
+backend := $(addprefix backend/,base settings memory lane ends/unix ends/relay ends/service ends/farewell guest control daemon)
+modules := common/base common/ring common/vsock common/link xenstore-glue frontend $(backend) tools
 
 sees.common/wire   :=
 sees.common/base   :=
@@ -30,12 +31,13 @@ sees.common/vsock  := common/wire common/base
 sees.common/link   := common/wire common/base common/ring common/vsock
 sees.xenstore-glue := common/wire common/base
 sees.frontend      := common/wire common/base common/ring common/vsock common/link xenstore-glue frontend/include
-sees.backend       := common/wire common/base common/ring common/vsock common/link xenstore-glue
+$(foreach room,$(backend),$(eval sees.$(room) := common/wire common/base common/ring common/vsock common/link xenstore-glue \
+	$(filter-out $(room),$(backend))))
 sees.tools         := frontend/include common/base
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
 lib_parts    := common/base common/ring common/vsock common/link xenstore-glue frontend
-daemon_parts := common/base common/ring common/vsock common/link xenstore-glue backend
+daemon_parts := common/base common/ring common/vsock common/link xenstore-glue $(backend)
 
 # ---- tools and flags -----------------------------------------------------------------------------
 CC       ?= gcc

@@ -2,11 +2,11 @@
 # Tests of the daemon's own parts: unit tests of the pure ones, and a guest that breaks every rule.
 backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
-$(B)/unit/test_backend_connect_line: $(call backend_obj,connect_line)
-$(B)/unit/test_backend_inbox:        $(call backend_obj,inbox)
-$(B)/unit/test_backend_names:        $(call backend_obj,names)
-$(B)/unit/test_backend_promise:      $(call backend_obj,promise)
-$(B)/unit/test_backend_settings:     $(call backend_obj,settings names journal)
+$(B)/unit/test_backend_connect_line: $(call backend_obj,ends/unix/connect_line)
+$(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox)
+$(B)/unit/test_backend_names:        $(call backend_obj,settings/names)
+$(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
+$(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settings/names base/journal)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 $(B)/hostile/test_hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_hostile_guest rawfront daemon hosted) \
