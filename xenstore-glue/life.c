@@ -32,14 +32,14 @@ uint32_t life_backoff(unsigned strikes)
     return LIFE_BACKOFF_MS << (strikes - 2);
 }
 
-uint64_t life_ended(uint8_t *strikes, uint64_t connected_at, uint64_t not_before, uint64_t now)
+uint64_t life_ended(uint8_t *strikes, bool fault, uint64_t connected_at, uint64_t not_before, uint64_t now)
 {
     uint64_t next;
 
     if (connected_at != LIFE_NEVER && now - connected_at >= LIFE_PROVEN_MS)
         *strikes = 0;
-    else if (*strikes < MAX_STRIKES)
+    else if (fault && *strikes < MAX_STRIKES)
         ++*strikes;
-    next = now + life_backoff(*strikes);
+    next = fault ? now + life_backoff(*strikes) : now;
     return next > not_before ? next : not_before;
 }

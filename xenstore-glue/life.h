@@ -55,7 +55,7 @@ enum life_act {
 };
 
 #define LIFE_NEVER       UINT64_MAX
-#define LIFE_GAP_MS      50u        /* least time between two offers of one device, and after a conflict */
+#define LIFE_GAP_MS      50u        /* least time between two OFFERs or SHAREs of one device, and after a conflict */
 #define LIFE_BACKOFF_MS  100u       /* after the second failure in a row; doubles with each further one */
 #define LIFE_BACKOFF_MAX 5000u
 #define LIFE_PROVEN_MS   10000u     /* a connection that lasted this long forgives earlier failures */
@@ -73,11 +73,13 @@ struct life_look {
 const char *life_act_name(enum life_act act);
 const char *life_state_name(unsigned state);
 
-/* Milliseconds to wait after so many failures in a row: 0, 0, 100, 200, … 5000. */
+/* Milliseconds to wait after so many faults in a row: 0, 0, 100, 200, … 5000. */
 uint32_t life_backoff(unsigned strikes);
-/* For the two machines: a connection made at connected_at (LIFE_NEVER: never) has ended.  Counts it in *strikes, or forgives
- * if it lasted; returns the time of the next try, not before not_before. */
-uint64_t life_ended(uint8_t *strikes, uint64_t connected_at, uint64_t not_before, uint64_t now);
+/* For the two machines: a connection made at connected_at (LIFE_NEVER: never) has ended.  One that lasted forgives, and else a
+ * fault that this end has found counts in *strikes; returns the time of the next try, not before not_before.  Whoever finds
+ * fault backs off, and nobody else: a backend that restarts or refuses says with its next 2 when it is ready, and a frontend
+ * that waited for anything but that 2 would be away for longer than the daemon. */
+uint64_t life_ended(uint8_t *strikes, bool fault, uint64_t connected_at, uint64_t not_before, uint64_t now);
 
 /* ---- the frontend's end -------------------------------------------------------------------------- */
 
@@ -88,7 +90,7 @@ struct life_front {
     const char *why;            /* why this end closed of itself: a constant sentence, or NULL */
     uint8_t     own;            /* the state that we wrote last */
     uint8_t     peer;           /* as last seen */
-    uint8_t     strikes;        /* connections in a row that came to nothing */
+    uint8_t     strikes;        /* faults in a row that we found with the backend */
     bool        shares;         /* pages are granted */
     bool        answered;       /* the backend's 4 was seen since they were granted: back_live counts */
     bool        used;           /* connected: a RESET is owed before the pages go */

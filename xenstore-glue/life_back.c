@@ -58,7 +58,7 @@ void life_back_refuse(struct life_back *b, const char *why, uint64_t now)
     b->refuse = true;
     b->why = why;
     b->drop = b->mapped;
-    b->not_before = life_ended(&b->strikes, b->connected_at, b->not_before, now);
+    b->not_before = life_ended(&b->strikes, true, b->connected_at, b->not_before, now);
 }
 
 void life_back_domain_died(struct life_back *b)
@@ -114,8 +114,8 @@ enum life_act life_back_next(const struct life_back *b, uint64_t now)
 
 static void end_mapping(struct life_back *b, uint64_t now)
 {
-    if (b->connected_at != LIFE_NEVER && now - b->connected_at >= LIFE_PROVEN_MS && !b->refuse)
-        b->strikes = 0;
+    if (!b->refuse)                             /* which has been counted */
+        life_ended(&b->strikes, false, b->connected_at, b->not_before, now);
     b->connected_at = LIFE_NEVER;
     b->mapped = b->drop = false;
     b->offered = false;                         /* that 2 has been used up */

@@ -95,7 +95,7 @@ enum life_act life_front_next(const struct life_front *f, uint64_t now)
 /* The pages are back: an attempt, or a connection, is over. */
 static void end_attempt(struct life_front *f, uint64_t now)
 {
-    f->not_before = life_ended(&f->strikes, f->connected_at, f->not_before, now);
+    f->not_before = life_ended(&f->strikes, f->fault, f->connected_at, f->not_before, now);
     f->connected_at = LIFE_NEVER;
     f->shares = f->free = f->answered = f->fault = false;
 }
@@ -122,6 +122,7 @@ void life_front_done(struct life_front *f, enum life_act act, int err, uint64_t 
     case LIFE_SHARE:
         f->own = VSOCKIF_INITIALISED;
         f->shares = true;
+        f->not_before = now + LIFE_GAP_MS;      /* a backend in a tight loop costs a share now and then, and no more */
         f->free = f->answered = f->fault = false;
         break;
     case LIFE_CONNECT:

@@ -188,6 +188,52 @@ static void the_daemon_may_die_and_come_back(void)
     stop();
 }
 
+/* Waits without a timer of the library: the look every 10 s is put off for ever, and the life cycle has none. */
+static void expect_up_without_a_timer(void)
+{
+    EQ(life_front_deadline(&x->life), LIFE_NEVER);
+    x->store_check = LIFE_NEVER;
+    hosted_become(0);
+    REQUIRE(daemon_start("[daemon]\nservices = yes\n[guest dom1]\ncid = 101\n") == 0);
+    hosted_become(GUEST);
+    REQUIRE(xvs_wait_up(x, 20000) == 0);
+    x->store_check = now_ms();
+}
+
+/* Each of these connections lasts for less than LIFE_PROVEN_MS.  That is no fault of the daemon's: the library counted it as one,
+ * and came back by its own timer, up to 5 s after the daemon was there. */
+static void a_daemon_that_is_restarted_often_is_back_by_its_watch_alone(void)
+{
+    start();
+    for (int i = 0; i < 12; i++) {
+        uint64_t up_at = now_ms();
+
+        hosted_become(0);
+        daemon_stop(i % 2 ? SIGTERM : SIGKILL);
+        hosted_become(GUEST);
+        while (x->life.shares || x->life.own != VSOCKIF_INITIALISING) {
+            REQUIRE(xvs_wait(x, 10) >= 0);
+            REQUIRE(x->life.not_before <= up_at + 2 * LIFE_GAP_MS);
+            lab_events();
+        }
+        expect_up_without_a_timer();
+    }
+    stop();
+}
+
+static void an_agent_that_was_there_before_the_daemon_needs_no_timer(void)
+{
+    lab_stop();
+    for (int attached = 0; attached < 2; attached++) {      /* by this daemon now, or by an earlier one */
+        hosted_become(GUEST);
+        REQUIRE(xvs_open(NULL, &x) == 0);
+        while (lab_poll(50))
+            xvs_process(x);
+        expect_up_without_a_timer();
+        stop();
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
@@ -197,6 +243,8 @@ int main(int argc, char **argv)
         TEST(a_port_that_nobody_serves_refuses),
         TEST(sources_that_nobody_reads_keep_no_other_from_going_on),
         TEST(the_daemon_may_die_and_come_back),
+        TEST(a_daemon_that_is_restarted_often_is_back_by_its_watch_alone),
+        TEST(an_agent_that_was_there_before_the_daemon_needs_no_timer),
     };
     int status;
 

@@ -8,7 +8,8 @@
  * world that any order of steps can reach and checks:
  *
  *     safety     the frontend never takes pages back that the backend maps or is about to map; the backend never
- *                writes 2, 5 or 6 while it maps; the machines know what they hold
+ *                writes 2, 5 or 6 while it maps; the machines know what they hold; the frontend waits for no timer
+ *                of its own when it is the backend that has gone, or refused it
  *     progress   from every world, once there are no more faults, every order of steps ends, and ends with both
  *                Connected over the same pages: no deadlock, and no loop either
  *
@@ -419,6 +420,11 @@ static void check_world(const struct world *w)
     object_if(w->b_up && !w->late && w->b.mapped != (w->b_gen != 0), "the backend does not know what it maps");
     object_if(w->b_up && life_back_is_connected(&w->b) && !w->b_gen, "the backend is connected over nothing");
     object_if(w->f_up && life_front_is_connected(&w->f) && !w->f_gen, "the frontend is connected over nothing");
+    /* However often the backend crashes, closes or refuses: what brings the device back is the backend's next 2.  (A domain
+     * that is restored may answer the old backend in the new one's nodes, and so find fault once.) */
+    object_if(w->f_up && w->f.strikes && !rules.budget[FAULT_F] && !rules.budget[VANISH] && rules.broken == SOUND,
+              "an honest backend is found at fault");
+    object_if(w->f_up && !w->f.strikes && w->f.not_before > T0 + LIFE_GAP_MS, "the frontend waits without having found a fault");
 }
 
 /* Nothing can happen any more without a fault: is that how it should be? */

@@ -209,7 +209,7 @@ static void a_backend_that_jumps_is_closed_in_order(void)
         look_front(&f, 1, false, 1000);
         front_expects(&f, LIFE_UNSHARE, 1000);
         front_expects(&f, LIFE_CLOSED, 1000);
-        front_expects(&f, LIFE_RESTART, 1000);
+        front_expects(&f, LIFE_RESTART, 1000 + LIFE_GAP_MS);
     }
 }
 
@@ -262,25 +262,105 @@ static void back_off_doubles_from_the_second_refusal_to_5_s(void)
     EQ(b.strikes, 0);
 }
 
-static void a_frontend_backs_off_from_a_backend_that_refuses(void)
+static void a_frontend_backs_off_from_a_backend_that_breaks_rules(void)
 {
+    static const uint32_t waits[] = { 0, 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
     struct life_front f;
-    uint64_t now = 1000, last = 0;
+    uint64_t now = 1000;
 
     life_front_init(&f, 1, now);
-    for (unsigned i = 0; i < 12; i++) {
-        last = now;
+    for (unsigned i = 0; i < sizeof waits / sizeof *waits; i++) {
         look_front(&f, 2, true, now);
         front_expects(&f, LIFE_SHARE, now);
-        look_front(&f, 5, true, now);
+        look_front(&f, 4, true, now);
+        front_expects(&f, LIFE_CONNECT, now);
+        now += LIFE_PROVEN_MS - 1;                  /* not long enough to forgive */
+        life_front_fault(&f, "told so", now);
+        front_expects(&f, LIFE_RESET, now);
+        front_expects(&f, LIFE_CLOSING, now);
+        look_front(&f, 6, false, now);
         front_expects(&f, LIFE_UNSHARE, now);
         front_expects(&f, LIFE_CLOSED, now);
-        CU_ASSERT_NOT_EQUAL(life_front_deadline(&f), LIFE_NEVER);
-        if (life_front_deadline(&f) > now)
-            now = life_front_deadline(&f);
+        EQ(life_front_deadline(&f), now + waits[i]);
+        if (waits[i])
+            front_expects(&f, LIFE_WAIT, now + waits[i] - 1);
+        now += waits[i];
         front_expects(&f, LIFE_RESTART, now);
     }
-    EQ(now - last, LIFE_BACKOFF_MAX);
+}
+
+/* A daemon that is restarted ten times within a minute, in order or not, connected or not yet: the frontend waits for its next 2
+ * and for nothing else.  (It counted such ends against the backend, and waited up to 5 s for its own timer.) */
+static void a_backend_that_goes_and_comes_back_is_never_kept_waiting(void)
+{
+    struct life_front f;
+    uint64_t now = 1000;
+
+    life_front_init(&f, 1, now);
+    for (unsigned i = 0; i < 20; i++) {
+        bool connects = i % 3 != 0, in_order = i % 2;
+
+        look_front(&f, 2, true, now);
+        front_expects(&f, LIFE_SHARE, now);
+        if (connects) {
+            look_front(&f, 4, true, now);
+            front_expects(&f, LIFE_CONNECT, now);
+        }
+        now += LIFE_GAP_MS;
+        /* Killed: the byte says so if it was connected, else its successor's 5. */
+        look_front(&f, connects && !in_order ? 4 : 5, false, now);
+        if (connects)
+            front_expects(&f, LIFE_RESET, now);
+        front_expects(&f, LIFE_UNSHARE, now);
+        front_expects(&f, LIFE_CLOSED, now);
+        front_expects(&f, LIFE_RESTART, now);
+        front_expects(&f, LIFE_WAIT, now);
+        EQ(life_front_deadline(&f), LIFE_NEVER);    /* no timer: the watch alone */
+        EQ(f.strikes, 0);
+    }
+}
+
+/* Strikes of real faults neither grow nor go with a restart of the daemon. */
+static void a_restart_forgives_no_fault_and_adds_none(void)
+{
+    struct life_front f;
+
+    connect_front(&f, 1000);
+    f.strikes = 5;
+    look_front(&f, 5, false, 1000 + LIFE_PROVEN_MS - 1);
+    front_expects(&f, LIFE_RESET, 1000 + LIFE_PROVEN_MS - 1);
+    front_expects(&f, LIFE_UNSHARE, 1000 + LIFE_PROVEN_MS - 1);
+    EQ(f.strikes, 5);
+    EQ(f.not_before, 1000 + LIFE_PROVEN_MS - 1);
+    connect_front(&f, 1000);
+    f.strikes = 5;
+    look_front(&f, 5, false, 1000 + LIFE_PROVEN_MS);
+    front_expects(&f, LIFE_RESET, 1000 + LIFE_PROVEN_MS);
+    front_expects(&f, LIFE_UNSHARE, 1000 + LIFE_PROVEN_MS);
+    EQ(f.strikes, 0);
+}
+
+/* A minute of a backend that offers, and closes as soon as pages are shared with it. */
+static void a_mad_backend_costs_a_bounded_number_of_shares(void)
+{
+    struct life_front f;
+    unsigned shares = 0, acts = 0;
+
+    life_front_init(&f, 1, 0);
+    for (uint64_t now = 0; now < 60000; now++)
+        for (unsigned tries = 0; tries < 4; tries++) {
+            enum life_act act;
+
+            look_front(&f, f.shares ? tries & 1 ? 4 : 5 : 2, tries & 2, now);
+            while ((act = life_front_next(&f, now)) != LIFE_WAIT) {
+                life_front_done(&f, act, 0, now);
+                shares += act == LIFE_SHARE;
+                acts++;
+            }
+        }
+    CU_ASSERT_TRUE(shares > 100);
+    CU_ASSERT_TRUE(shares <= 60000 / LIFE_GAP_MS + 1);
+    CU_ASSERT_TRUE(acts <= 6 * shares + 6);
 }
 
 static void a_failed_act_waits_for_its_deadline(void)
@@ -347,7 +427,10 @@ static const struct test tests[] = {
     TEST(a_backend_that_jumps_is_closed_in_order),
     TEST(the_same_look_again_does_nothing),
     TEST(back_off_doubles_from_the_second_refusal_to_5_s),
-    TEST(a_frontend_backs_off_from_a_backend_that_refuses),
+    TEST(a_frontend_backs_off_from_a_backend_that_breaks_rules),
+    TEST(a_backend_that_goes_and_comes_back_is_never_kept_waiting),
+    TEST(a_restart_forgives_no_fault_and_adds_none),
+    TEST(a_mad_backend_costs_a_bounded_number_of_shares),
     TEST(a_failed_act_waits_for_its_deadline),
     TEST(a_mad_guest_costs_a_bounded_number_of_acts),
     TEST(every_act_and_state_has_a_name),

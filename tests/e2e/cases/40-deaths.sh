@@ -82,13 +82,13 @@ test_the_daemon_ends_on_sigterm_and_comes_back() { # short
 test_the_daemon_is_killed_and_comes_back() { # xen
     daemon_comes_back kill_daemon
 }
-# A frontend waits longer after each connection that came to nothing soon (life.h), so not too often here.
-test_the_daemon_is_killed_five_times() { # limit 120
+# As often as somebody may who tries out settings; no time passes between the daemon's readiness and the guest's (life.h).
+test_the_daemon_is_killed_ten_times() { # limit 120
     disturb
     talk g guest1
     talk h dom0
     ask g "listen l 8005" "listen l ok"
-    for round in 1 2 3 4 5; do
+    for round in 1 2 3 4 5 6 7 8 9 10; do
         ask g "up" "up ok"
         ask h "connect s$round $GUEST1:8005" "connect s$round ok"
         ask g "accept s$round l" "accept s$round ok"
@@ -112,6 +112,35 @@ test_an_agent_that_starts_before_the_daemon() { # xen
     talk h dom0
     ask h "connect a $GUEST1:8006" "connect a ok"
     ask g "accept a l" "accept a ok"
+}
+
+# A host full of guests, whose agents all wait for the daemon; it is restarted in order, and killed.
+test_fifty_guests_are_back_with_the_daemon() { # limit 240
+    disturb
+    for i in $(seq 1 48); do
+        create "many$i" || fail "the platform cannot create many$i"
+    done
+    for i in $(seq 1 48); do
+        E2E_LOG=1 spawn "a$i" "many$i" e2e_guest "listen l 8009" "up 60000" "echo l"
+    done
+    talk g guest1
+    talk h guest2
+    for how in stop_daemon kill_daemon stop_daemon; do
+        ask g "up" "up ok" 60
+        ask h "up" "up ok" 60
+        wait_for '[ "$(on dom0 xvs ls --json </dev/null | grep -o "\"state\":\"Connected\"" | wc -l)" = 50 ]' 30 \
+            "fifty guests are connected"
+        $how
+        ask g "down" "down ok"
+        ask h "down" "down ok"
+        start_daemon
+    done
+    for i in $(seq 1 48); do
+        signal "a$i" KILL
+        crash "many$i" || fail "the platform cannot end many$i"
+    done
+    ask g "up" "up ok" 60
+    wait_for '! attached many1 && ! attached many48' 20 "xvsd lets the guests go"
 }
 
 # A domain crashes with everything mapped and connected.
