@@ -40,21 +40,26 @@ static bool is_shut(const struct vconn *c)
     return ((c->shut_peer & SEND) || (c->shut_told & RCV)) && ((c->shut_told & SEND) || (c->shut_peer & RCV));
 }
 
-/* This end may send the RST that ends an orderly close.  The peer must have said something: our own
- * SHUTDOWN alone does not tell that what we sent has arrived. */
-static bool is_finished(const struct vconn *c)
-{
-    return is_shut(c) && c->shut_peer && vconn_unread(c) == 0;
-}
-
 static uint32_t in_flight(const struct vconn *c)
 {
     return c->tx_cnt - c->peer_fwd;
 }
 
+bool vconn_is_delivered(const struct vconn *c)
+{
+    return in_flight(c) == 0;
+}
+
 uint32_t vconn_unread(const struct vconn *c)
 {
-    return c->rx_cnt - c->fwd_cnt;
+    return c->shut_here & RCV ? 0 : c->rx_cnt - c->fwd_cnt;
+}
+
+/* This end may send the RST that ends an orderly close: nothing is left to deliver here, nor at the peer.  An end that
+ * receives no more will never consume the rest. */
+static bool is_finished(const struct vconn *c)
+{
+    return is_shut(c) && c->shut_peer && vconn_unread(c) == 0 && (vconn_is_delivered(c) || (c->shut_peer & RCV));
 }
 
 uint32_t vconn_room(const struct vconn *c)
@@ -115,6 +120,12 @@ static unsigned over(struct vconn *c, int error, unsigned owed)
     return VCONN_NOW_CLOSED;
 }
 
+/* Both directions have ended in order; whether all of ours was taken is another question. */
+static unsigned over_in_order(struct vconn *c, unsigned owed)
+{
+    return over(c, vconn_is_delivered(c) ? 0 : ECONNRESET, owed);
+}
+
 void vconn_abort(struct vconn *c, int error)
 {
     /* A REQUEST that has not left needs no RST after it. */
@@ -150,12 +161,12 @@ void vconn_close(struct vconn *c, uint64_t now)
         vconn_abort(c, ECONNRESET);
         return;
     }
-    /* Where both ends have said enough, the peer's RST is on its way, and a packet that crossed it would be answered with
-     * one more RST, which could hit a new connection of this pair. */
+    /* Where both ends have said enough, the peer's RST comes with its last byte, and a packet that crossed it would be answered
+     * with one more RST, which could hit a new connection of this pair. */
     if (!(is_shut(c) && c->shut_peer))
         vconn_shutdown(c, SEND | RCV, now);
     c->state = VCONN_CLOSING;
-    c->owed &= VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN;
+    c->owed &= VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN | VCONN_OWE_CREDIT;
     c->notes = 0;
     c->deadline = now + VCONN_CLOSE_MS;
 }
@@ -167,7 +178,7 @@ unsigned vconn_expire(struct vconn *c, uint64_t now)
     if (c->state == VCONN_CONNECTING)
         return over(c, ETIMEDOUT, c->owed & VCONN_OWE_REQUEST ? 0 : VCONN_OWE_RST);
     /* What has not left in all that time still leaves first: the peer sees an end of stream and not an error. */
-    return over(c, 0, (c->owed & (VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN)) | VCONN_OWE_RST);
+    return over_in_order(c, (c->owed & (VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN)) | VCONN_OWE_RST);
 }
 
 /* ---- credit ------------------------------------------------------------------------------------- */
@@ -187,10 +198,19 @@ static void judge_update(struct vconn *c)
         c->owed |= VCONN_OWE_CREDIT;
 }
 
+/* Both directions are shut and all that came is consumed, but what this end sent is perhaps not: so it cannot send the RST, and
+ * the peer may be waiting for the same news.  What has been told is not told again. */
+static void tell_the_rest(struct vconn *c)
+{
+    if (c->state == VCONN_ESTABLISHED && is_shut(c) && !(c->shut_here & RCV) && vconn_unread(c) == 0 &&
+        c->told_fwd != c->fwd_cnt)
+        c->owed |= VCONN_OWE_CREDIT;
+}
+
 /* Puts our credit into a header that leaves now, and remembers what was promised. */
 static void tell(struct vconn *c, struct vsockif_hdr *hdr, unsigned op, uint32_t len, uint32_t flags)
 {
-    int64_t free_bytes = (int64_t)c->buf_alloc - vconn_unread(c);
+    int64_t free_bytes = (int64_t)c->buf_alloc - (uint32_t)(c->rx_cnt - c->fwd_cnt);
 
     hdr->len = len;
     hdr->type = VSOCKIF_TYPE_STREAM;
@@ -237,6 +257,16 @@ static unsigned hear(struct vconn *c, const struct vsockif_hdr *hdr, const char 
     return now;
 }
 
+/* The same from an RST: one that ends a connection tells what was consumed at last, one for no connection has no credit in it,
+ * and nothing is judged by either. */
+static unsigned hear_last(struct vconn *c, const struct vsockif_hdr *hdr)
+{
+    if (!hdr->buf_alloc || hdr->fwd_cnt == c->peer_fwd || c->tx_cnt - hdr->fwd_cnt > in_flight(c))
+        return 0;
+    c->peer_fwd = hdr->fwd_cnt;
+    return VCONN_NOW_CREDIT;
+}
+
 void vconn_want_room(struct vconn *c)
 {
     /* Nothing in flight: the peer holds nothing back.  All of its buffer in flight: it knows, and will tell. */
@@ -260,10 +290,13 @@ void vconn_consumed(struct vconn *c, uint32_t len)
     c->fwd_cnt += len < unread ? len : unread;
     if (c->state != VCONN_ESTABLISHED)
         return;
+    judge_update(c);
+    if (!c->shut_peer)
+        return;                 /* as nearly always */
     if (is_finished(c))
-        over(c, 0, VCONN_OWE_RST);
+        over_in_order(c, VCONN_OWE_RST);
     else
-        judge_update(c);
+        tell_the_rest(c);
 }
 
 void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc)
@@ -345,10 +378,8 @@ static unsigned rx_data(struct vconn *c, uint32_t len, const char **why)
         return over(c, ECONNRESET, VCONN_OWE_RST);
     c->granted -= len;
     c->rx_cnt += len;
-    if (c->state == VCONN_CLOSING || (c->shut_here & RCV)) {
-        c->fwd_cnt += len;
+    if (c->state == VCONN_CLOSING || (c->shut_here & RCV))
         now = VCONN_NOW_DROP;
-    }
     judge_update(c);
     return now;
 }
@@ -366,18 +397,19 @@ static unsigned rx_shutdown(struct vconn *c, unsigned flags)
         c->owed &= (uint8_t)~VCONN_OWE_ASK;
         now |= VCONN_NOW_DEAF;
     }
-    if (is_finished(c))
-        now |= over(c, 0, VCONN_OWE_RST);
+    tell_the_rest(c);
     return now;
 }
 
 static unsigned rx_open(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
 {
+    bool was_finished = hdr->op != VSOCKIF_OP_RW && hdr->op != VSOCKIF_OP_SHUTDOWN && is_finished(c);
     unsigned now, more = 0;
 
-    /* A RST carries no credit: it may come from an end that has no connection. */
-    if (hdr->op == VSOCKIF_OP_RST)
-        return over(c, is_shut(c) ? 0 : ECONNRESET, 0);
+    if (hdr->op == VSOCKIF_OP_RST) {
+        now = hear_last(c, hdr);
+        return now | (is_shut(c) ? over_in_order(c, 0) : over(c, ECONNRESET, 0));
+    }
     if (hdr->op == VSOCKIF_OP_REQUEST || hdr->op == VSOCKIF_OP_RESPONSE)
         return over(c, ECONNRESET, VCONN_OWE_RST);
     if ((now = hear(c, hdr, why)) & VCONN_NOW_VIOLATION)
@@ -399,6 +431,9 @@ static unsigned rx_open(struct vconn *c, const struct vsockif_hdr *hdr, const ch
         }
         break;
     }
+    /* The last news, of either kind.  (Where our own SHUTDOWN was it, the peer's RST is on its way.) */
+    if (hdr->op != VSOCKIF_OP_RW && c->shut_peer && !was_finished && is_finished(c))
+        more |= over_in_order(c, VCONN_OWE_RST);
     /* The room that this header brought is gone if the connection is, or its direction. */
     return (vconn_is_send_shut(c) ? now & ~VCONN_NOW_ROOM : now) | more;
 }
@@ -428,7 +463,7 @@ const char *vconn_invariant(const struct vconn *c)
         [VCONN_OFFERED]     = 0,
         [VCONN_CONNECTING]  = VCONN_OWE_REQUEST,
         [VCONN_ESTABLISHED] = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN | VCONN_OWE_CREDIT | VCONN_OWE_ASK,
-        [VCONN_CLOSING]     = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN,
+        [VCONN_CLOSING]     = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN | VCONN_OWE_CREDIT,
         [VCONN_CLOSED]      = VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN | VCONN_OWE_RST,
     };
     bool is_timed = c->state == VCONN_CONNECTING || c->state == VCONN_CLOSING;

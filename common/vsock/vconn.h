@@ -40,11 +40,11 @@ enum vconn_state {
 /* What vconn_rx() and vconn_expire() report, as a set. */
 #define VCONN_NOW_OPEN      (1u << 0)   /* our REQUEST was answered */
 #define VCONN_NOW_DATA      (1u << 1)   /* hdr.len bytes are to be delivered */
-#define VCONN_NOW_DROP      (1u << 2)   /* hdr.len bytes came after we shut receiving: already counted as consumed */
+#define VCONN_NOW_DROP      (1u << 2)   /* hdr.len bytes came after we shut receiving: they are not kept */
 #define VCONN_NOW_ROOM      (1u << 3)   /* vconn_room() has grown */
 #define VCONN_NOW_EOF       (1u << 4)   /* the peer sends no more */
 #define VCONN_NOW_DEAF      (1u << 5)   /* the peer receives no more: sending is EPIPE from now on */
-#define VCONN_NOW_CLOSED    (1u << 6)   /* over; vconn.error says how: 0 after an orderly close */
+#define VCONN_NOW_CLOSED    (1u << 6)   /* over; vconn.error says how */
 #define VCONN_NOW_VIOLATION (1u << 7)   /* the peer broke a rule that closes the device; *why says which */
 #define VCONN_NOW_CREDIT    (1u << 8)   /* the peer's buf_alloc or fwd_cnt changed (for a relay) */
 #define VCONN_NOW_ASKED     (1u << 9)   /* the peer asked for credit and there is no news yet (for a relay) */
@@ -77,7 +77,8 @@ struct vconn {
     uint32_t peer_alloc;        /* bytes, from the last header that arrived */
     uint32_t peer_fwd;          /* bytes, wraps, likewise */
     uint32_t tx_cap;            /* bytes: our own bound on what may be in flight */
-    int16_t  error;             /* in CLOSED: 0, or ECONNREFUSED, ECONNRESET, ETIMEDOUT (positive) */
+    int16_t  error;             /* in CLOSED: 0 for both ways in order and all we sent consumed, or ECONNREFUSED, ECONNRESET,
+                                 * ETIMEDOUT (positive) */
     uint8_t  notes;             /* VCONN_NOTE_* */
     uint8_t  state;             /* enum vconn_state */
     uint8_t  owed;              /* VCONN_OWE_* */
@@ -122,13 +123,16 @@ void vconn_want_room(struct vconn *c);
 bool vconn_is_pressed(const struct vconn *c);
 
 /* The application (or the far side of a relay) took len bytes; more than vconn_unread() counts as that.
- * If they were the last of a connection that is shut both ways, this ends it: the state is CLOSED afterwards, with error 0.
- * An owner that drops what it holds, after VSOCKIF_SHUTDOWN_RCV for instance, calls this for it, too. */
+ * If they were the last of a connection that is shut both ways, this may end it: the state is CLOSED afterwards.
+ * Nothing is consumed any more once this end has shut receiving: the peer learns what was really taken. */
 void vconn_consumed(struct vconn *c, uint32_t len);
 /* Changes our receive buffer; an update is owed if it grew. */
 void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc);
-/* Bytes received and not consumed. */
+/* Bytes received that wait to be consumed; 0 once this end has shut receiving. */
 uint32_t vconn_unread(const struct vconn *c);
+/* The peer has said that it consumed every byte that we sent.  In CLOSED that is the last word: bytes that it dropped, or that
+ * came after it had shut receiving, are never counted. */
+bool vconn_is_delivered(const struct vconn *c);
 
 /* flags: VSOCKIF_SHUTDOWN_*.  Bits already said are not said again.  Legal in ESTABLISHED; elsewhere it does nothing. */
 void vconn_shutdown(struct vconn *c, unsigned flags, uint64_t now);

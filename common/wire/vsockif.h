@@ -187,10 +187,15 @@
  * RESPONSE nor RST nor REQUEST: that is the tail of an earlier connection of the same pair, and an RST would hit the new one.
  *
  * SHUTDOWN flags: RCV = 1, the sender will receive no more; SEND = 2, it will send no more.  Data sent
- * before SHUTDOWN is delivered before the end of the stream.  Data that arrives after the receiver said
- * RCV is dropped and counted as consumed.  When both flags of both directions are set (either end having set
- * RCV or the other SEND, for each direction) and nothing is left to deliver, the end that sees it sends RST and forgets the
- * connection; its peer forgets it on RST.  A close waits 8 s for that and then sends RST.
+ * before SHUTDOWN is delivered before the end of the stream.  Data that the receiver has not consumed when it says RCV, or
+ * that arrives after that, is dropped, and fwd_cnt stays where it was.  A connection is over in order when both flags of both
+ * directions are set (either end having set RCV or the other SEND, for each direction) and nothing is left to deliver: to this
+ * end, and, unless the peer said RCV, to the peer, whose fwd_cnt has come to all that was sent.  The end that sees it
+ * sends RST and forgets the connection; its peer forgets it on RST.  An end that has consumed all and waits for the other's
+ * fwd_cnt tells its own with CREDIT_UPDATE, if its last packet did not: so one of the two always sees it.  A close waits 8 s for
+ * that and then sends RST.
+ * So a sender knows whether what it sent has arrived: its connection is over in order, and the last fwd_cnt it was told, that
+ * of the RST included (section 8), is all that it sent.
  *
  *
  * 8. Credit
@@ -208,6 +213,8 @@
  * A peer_fwd_cnt that would make "in flight" larger than before by wrapping (it passed tx_cnt, or went back) closes
  * the device.  A receiver that shrinks its buf_alloc still accepts what was granted before: it judges RW by
  *      rx_cnt + len <= the largest sum of fwd_cnt and buf_alloc that it ever sent.
+ * The RST that ends a connection carries them, too; one that answers for no connection has 0 in both, and one with values that
+ * cannot be is taken as if it had.
  * buf_alloc is a promise: the receiver takes that many bytes of this connection without ever making another
  * connection wait.  CREDIT_UPDATE is due when what the sender believes to be free is less than half of buf_alloc
  * and consuming has freed at least half of buf_alloc more, so that bulk pays few of them; and at once in answer to

@@ -174,7 +174,8 @@ void xvs_stream_reset(struct xvs_stream *s);
 void  xvs_stream_set_user(struct xvs_stream *s, void *user);
 void *xvs_stream_user(const struct xvs_stream *s);
 struct xvs *xvs_stream_device(const struct xvs_stream *s);
-/* 0 while it lives and after an orderly end, else the negative errno that ended it. */
+/* 0 while it lives and after an orderly end, else the negative errno that ended it.  After XVS_EVENT_HUP 0 says that the peer
+ * has taken all that was sent: a program has read it, or a socket of the host's has it. */
 int  xvs_stream_error(const struct xvs_stream *s);
 struct xvs_address xvs_stream_local(const struct xvs_stream *s);
 struct xvs_address xvs_stream_peer(const struct xvs_stream *s);

@@ -58,6 +58,45 @@ static void both_ways(uint64_t cid)
 static void bytes_go_both_ways_by_the_local_cid(void) { both_ways(XVS_CID_LOCAL); }
 static void bytes_go_both_ways_by_our_own_cid(void)   { both_ways(CID); }
 
+/* s has sent and shut, t has shut without reading; then t reads all, all but one byte, or stops: what s hears. */
+static void end_after(size_t len, bool stops, int error)
+{
+    struct xvs_stream *s, *t;
+
+    lab_start();
+    join(XVS_CID_LOCAL, &s, &t);
+    EQ(xvs_send(s, data, 1000, 0), 1000);
+    EQ(xvs_shutdown(s, SHUT_WR), 0);
+    EQ(xvs_shutdown(t, SHUT_WR), 0);
+    EQ(lab_stream_events(s), XVS_EVENT_IN);
+    EQ(xvs_recv(s, data, 1, 0), 0);
+    EQ(xvs_stream_error(s), 0);
+    EQ(lab_stream_events(s), 0);                /* not over: nobody has read it yet */
+    EQ(xvs_recv(t, data, len, 0), (ssize_t)len);
+    if (stops)
+        EQ(xvs_shutdown(t, SHUT_RD), error ? 0 : -ENOTCONN);    /* the last byte read was the end */
+    else
+        xvs_stream_close(t);
+    EQ(lab_stream_events(s), XVS_EVENT_HUP);
+    EQ(xvs_stream_error(s), error);
+    EQ(xvs_recv(s, data, 1, 0), 0);             /* t's own end was in order all the same */
+    xvs_stream_close(s);
+    if (stops)
+        xvs_stream_close(t);
+    lab_process();
+    expect_silence();
+    NO_LEAK();
+    lab_stop();
+}
+
+static void the_end_has_no_error_only_if_all_that_was_sent_was_read(void)
+{
+    end_after(1000, false, 0);
+    end_after(999, false, -ECONNRESET);
+    end_after(1000, true, 0);
+    end_after(999, true, -ECONNRESET);
+}
+
 static void a_full_stream_waits_until_the_other_end_reads(void)
 {
     struct xvs_stream *s, *t;
@@ -256,7 +295,8 @@ int main(int argc, char **argv)
     static const struct test tests[] = {
         TEST(bytes_go_both_ways_by_the_local_cid),
         TEST(bytes_go_both_ways_by_our_own_cid),
-        TEST(a_full_stream_waits_until_the_other_end_reads),
+        TEST(the_end_has_no_error_only_if_all_that_was_sent_was_read),
+    TEST(a_full_stream_waits_until_the_other_end_reads),
         TEST(half_a_close_leaves_the_other_half),
         TEST(a_port_without_a_listener_refuses),
         TEST(a_stream_is_never_connected_to_itself),

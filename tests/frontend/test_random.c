@@ -102,6 +102,15 @@ static struct end *other(struct pair *p, const struct end *e)
     return &p->e[e == &p->e[0]];
 }
 
+/* What e hears as ECONNRESET has a cause: somebody broke it, or the other end stopped reading before it had read all that e
+ * sent. */
+static bool may_be_reset(struct pair *p, const struct end *e)
+{
+    const struct end *o = other(p, e);
+
+    return p->broken || ((o->shut_rd || o->closed) && o->got - o->unread < e->sent);
+}
+
 static void took(struct pair *p, struct end *e, const void *from, uint32_t len)
 {
     struct end *writer = other(p, e);
@@ -212,7 +221,7 @@ static void guest_events(void)
             e->blocked = false;
         if (ev.what & XVS_EVENT_HUP) {
             if (xvs_stream_error(e->s) == -ECONNRESET)
-                HOLDS(p->broken, p);
+                HOLDS(may_be_reset(p, e), p);
             else if (xvs_stream_error(e->s) == -ECONNREFUSED)
                 HOLDS(!e->open, p);
             else
@@ -228,7 +237,7 @@ static void wrote(struct pair *p, struct end *e, ssize_t n)
     else if (n == -EAGAIN)
         e->blocked = true;
     else if (n == -ECONNRESET)
-        HOLDS(p->broken, p);
+        HOLDS(may_be_reset(p, e), p);
     else
         HOLDS(n == -ENOTCONN || n == -EPIPE || n == -ECONNREFUSED, p);
 }
@@ -302,7 +311,7 @@ static void guest_shuts(struct pair *p, struct end *e)
     int how = (int)any(3), err = xvs_shutdown(e->s, how);
 
     if (err) {
-        HOLDS(err == -ENOTCONN || err == -ECONNREFUSED || (err == -ECONNRESET && p->broken), p);
+        HOLDS(err == -ENOTCONN || err == -ECONNREFUSED || (err == -ECONNRESET && may_be_reset(p, e)), p);
         return;
     }
     e->shut_wr = e->shut_wr || how != SHUT_RD;
@@ -390,7 +399,8 @@ static void back_heard(struct vmux_event *ev, const uint8_t *bytes, uint32_t len
         HOLDS(p->broken || e->shut_rd || e->got == other(p, e)->sent, p);
     }
     if (ev->now & VCONN_NOW_CLOSED) {
-        HOLDS(!f->v.c.error || p->broken || f->v.c.error == ECONNREFUSED, p);
+        HOLDS(!f->v.c.error || may_be_reset(p, e) || f->v.c.error == ECONNREFUSED, p);
+        HOLDS(f->v.c.error || other(p, e)->got == e->sent, p);
         back_ends(p, e);
     }
 }
@@ -426,7 +436,7 @@ static void back_consumes(struct pair *p, struct end *e, uint32_t len)
     struct far_conn *f = e->f;
 
     len = len < e->unread ? len : e->unread;
-    if (!len)
+    if (!len || e->shut_rd)     /* what it had not read by then it never reads */
         return;
     e->unread -= len;
     vmux_consumed(far, &f->v, len);

@@ -684,19 +684,165 @@ static void a_peer_that_stops_receiving_makes_us_deaf_not_blind(void)
     EQ(owed(&c, NULL), VSOCKIF_OP_RST);
 }
 
-static void data_after_we_shut_receiving_is_dropped_and_counted(void)
+static void data_after_we_shut_receiving_is_dropped_and_never_counts_as_consumed(void)
 {
     struct vconn c;
     struct vsockif_hdr hdr;
 
     establish(&c, 1000, BUF, BUF);
+    EQ(rx(&c, VSOCKIF_OP_RW, 500, 0, BUF, 0), VCONN_NOW_DATA);
+    vconn_consumed(&c, 100);
     vconn_shutdown(&c, RCV, 0);
+    EQ(vconn_unread(&c), 0);
+    vconn_consumed(&c, 400);                    /* its owner throws away what it holds */
     EQ(owed(&c, &hdr), VSOCKIF_OP_SHUTDOWN);
     EQ(hdr.flags, RCV);
-    EQ(rx(&c, VSOCKIF_OP_RW, 1000, 0, BUF, 0), VCONN_NOW_DROP);
+    EQ(hdr.fwd_cnt, 100);
+    EQ(rx(&c, VSOCKIF_OP_RW, 500, 0, BUF, 0), VCONN_NOW_DROP);
     EQ(vconn_unread(&c), 0);
     vconn_send(&c, 1, &hdr);
-    EQ(hdr.fwd_cnt, 1000);
+    EQ(hdr.fwd_cnt, 100);
+}
+
+/* ---- was all of it consumed? ------------------------------------------------------------------------------- */
+
+/* a has sent 100 bytes, and both ends have shut sending; what b does decides how it ends for a. */
+static void shut_both_with_100_bytes_in_b(struct vconn *a, struct vconn *b)
+{
+    join(a, b, BUF, BUF, BUF);
+    send_to(a, b, 100);
+    vconn_shutdown(a, SEND, 0);
+    settle(a, b);
+    vconn_shutdown(b, SEND, 0);
+    settle(a, b);
+    EQ(a->state, VCONN_ESTABLISHED);            /* nothing is left for a to read, but for b there is */
+    EQ(b->state, VCONN_ESTABLISHED);
+    CU_ASSERT_FALSE(vconn_is_delivered(a));
+}
+
+static void an_end_in_order_means_that_all_was_consumed(void)
+{
+    struct vconn a, b;
+
+    shut_both_with_100_bytes_in_b(&a, &b);
+    vconn_consumed(&b, 99);
+    settle(&a, &b);
+    EQ(a.state, VCONN_ESTABLISHED);
+    vconn_consumed(&b, 1);
+    settle(&a, &b);
+    EQ(a.state, VCONN_CLOSED);
+    EQ(a.error, 0);
+    CU_ASSERT_TRUE(vconn_is_delivered(&a));
+    EQ(b.state, VCONN_CLOSED);
+    EQ(b.error, 0);
+}
+
+static void a_peer_that_resets_after_both_ends_shut_has_not_consumed_all(void)
+{
+    struct vconn a, b;
+
+    shut_both_with_100_bytes_in_b(&a, &b);
+    vconn_consumed(&b, 99);
+    vconn_abort(&b, ECONNRESET);
+    EQ(settle(&a, &b), 1);
+    EQ(a.state, VCONN_CLOSED);
+    EQ(a.error, ECONNRESET);
+    CU_ASSERT_FALSE(vconn_is_delivered(&a));
+}
+
+static void a_peer_that_stops_receiving_with_data_unread_has_not_consumed_all(void)
+{
+    struct vconn a, b;
+
+    shut_both_with_100_bytes_in_b(&a, &b);
+    vconn_shutdown(&b, RCV, 0);
+    vconn_consumed(&b, 100);
+    settle(&a, &b);
+    EQ(a.state, VCONN_CLOSED);
+    EQ(a.error, ECONNRESET);
+    EQ(b.error, 0);                             /* all that b sent was taken, which is nothing */
+
+    /* What crosses a close is lost as well. */
+    join(&a, &b, BUF, BUF, BUF);
+    send_to(&a, &b, 100);
+    vconn_consumed(&b, 100);
+    vconn_close(&b, 0);
+    send_to(&a, &b, 1);
+    vconn_shutdown(&a, SEND, 0);
+    settle(&a, &b);
+    EQ(a.state, VCONN_CLOSED);
+    EQ(a.error, ECONNRESET);
+    CU_ASSERT_FALSE(vconn_is_delivered(&a));
+
+    /* One that closes when it has read all, and the sender adds nothing: in order. */
+    join(&a, &b, BUF, BUF, BUF);
+    send_to(&a, &b, 100);
+    vconn_consumed(&b, 100);
+    vconn_close(&b, 0);
+    settle(&a, &b);
+    EQ(a.state, VCONN_CLOSED);
+    EQ(a.error, 0);
+    CU_ASSERT_TRUE(vconn_is_delivered(&a));
+}
+
+/* Each has read all, and would wait for the other to say so. */
+static void two_ends_that_have_read_all_do_not_wait_for_each_other(void)
+{
+    struct vconn a, b;
+    struct vsockif_hdr from_a, from_b;
+
+    join(&a, &b, BUF, BUF, BUF);
+    send_to(&a, &b, 100);
+    send_to(&b, &a, 200);
+    vconn_shutdown(&a, SEND, 0);
+    vconn_shutdown(&b, SEND, 0);
+    settle(&a, &b);
+    EQ(a.state, VCONN_ESTABLISHED);
+    vconn_consumed(&a, 200);
+    vconn_consumed(&b, 100);
+    EQ(owed(&a, &from_a), VSOCKIF_OP_CREDIT_UPDATE);
+    EQ(owed(&b, &from_b), VSOCKIF_OP_CREDIT_UPDATE);
+    EQ(owed(&a, NULL), 0);                      /* once */
+    CU_ASSERT_TRUE(rx(&a, from_b.op, 0, 0, from_b.buf_alloc, from_b.fwd_cnt) & VCONN_NOW_CLOSED);
+    CU_ASSERT_TRUE(rx(&b, from_a.op, 0, 0, from_a.buf_alloc, from_a.fwd_cnt) & VCONN_NOW_CLOSED);
+    EQ(a.error, 0);
+    EQ(b.error, 0);
+
+    /* The news that waits survives a close, or the other end would wait for eight seconds. */
+    join(&a, &b, BUF, BUF, BUF);
+    send_to(&a, &b, 100);
+    send_to(&b, &a, 200);
+    vconn_shutdown(&a, SEND, 0);
+    vconn_shutdown(&b, SEND, 0);
+    settle(&a, &b);
+    vconn_consumed(&a, 200);
+    vconn_close(&a, 0);
+    EQ(a.state, VCONN_CLOSING);
+    settle(&a, &b);
+    vconn_consumed(&b, 100);
+    EQ(b.state, VCONN_CLOSED);
+    EQ(b.error, 0);
+    settle(&a, &b);
+    EQ(a.state, VCONN_CLOSED);
+    EQ(a.error, 0);
+}
+
+static void the_credit_in_an_rst_is_believed_only_if_it_can_be(void)
+{
+    /* 100 bytes are in flight, and both ends have shut. */
+    static const struct { uint32_t alloc, fwd; int error; } cases[] = {
+        { BUF, 100, 0 }, { BUF, 99, ECONNRESET }, { BUF, 101, ECONNRESET }, { BUF, UINT32_MAX, ECONNRESET },
+        { 0, 0, ECONNRESET }, { 0, 100, ECONNRESET },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vconn a, b;
+
+        shut_both_with_100_bytes_in_b(&a, &b);
+        CU_ASSERT_TRUE(rx(&a, VSOCKIF_OP_RST, 0, 0, cases[i].alloc, cases[i].fwd) & VCONN_NOW_CLOSED);
+        EQ(a.error, cases[i].error);
+        EQ(vconn_is_delivered(&a), !cases[i].error);
+    }
 }
 
 static void data_after_the_peer_said_it_sends_no_more_is_a_reset(void)
@@ -774,7 +920,7 @@ static void close_waits_eight_seconds_and_then_resets(void)
     settle(&a, &b);
     EQ(vconn_expire(&a, 8999), 0);
     EQ(vconn_expire(&a, 9000), VCONN_NOW_CLOSED);
-    EQ(a.error, 0);
+    EQ(a.error, ECONNRESET);                    /* nobody has said that the 10 bytes were consumed */
     settle(&a, &b);
     EQ(b.state, VCONN_CLOSED);
     EQ(b.error, 0);                             /* a SHUTDOWN came first: the 10 bytes and an end, no error */
@@ -1114,7 +1260,12 @@ static const struct test tests[] = {
     TEST(buffers_of_any_size_carry_any_stream),
     TEST(half_close_is_exact_in_both_directions),
     TEST(a_peer_that_stops_receiving_makes_us_deaf_not_blind),
-    TEST(data_after_we_shut_receiving_is_dropped_and_counted),
+    TEST(data_after_we_shut_receiving_is_dropped_and_never_counts_as_consumed),
+    TEST(an_end_in_order_means_that_all_was_consumed),
+    TEST(a_peer_that_resets_after_both_ends_shut_has_not_consumed_all),
+    TEST(a_peer_that_stops_receiving_with_data_unread_has_not_consumed_all),
+    TEST(two_ends_that_have_read_all_do_not_wait_for_each_other),
+    TEST(the_credit_in_an_rst_is_believed_only_if_it_can_be),
     TEST(data_after_the_peer_said_it_sends_no_more_is_a_reset),
     TEST(bits_once_said_are_not_said_again_but_stay_in_later_packets),
     TEST(close_is_shutdown_and_then_the_peers_rst),

@@ -6,7 +6,8 @@
  *     after every step      vmux_invariant() of both tables; no violation; no more unread than was promised
  *     data                  from the partner, the next byte in order
  *     end of stream         after exactly what the partner sent, and only if it said so
- *     a reset               has a cause: the partner aborted
+ *     a reset               has a cause: the partner aborted, or stopped receiving before it had all
+ *     an end in order       means that the partner consumed every byte
  *     at the end            everyone reads and writes on: all streams reach their goal (else a credit is lost), all close
  *                           in order without a second of waiting, and every record is freed
  *
@@ -38,6 +39,7 @@ struct end {
     int node;
     int partner;                /* another end, or -1 */
     uint64_t goal, sent, arrived, consumed, most;
+    uint64_t taken;             /* …consumed before it stopped receiving */
     uint32_t port;              /* of a client with a port of its own choice */
     bool owned;                 /* not in a backlog */
     bool eof, shut_send, shut_rcv;
@@ -133,12 +135,17 @@ static void forget(struct vmux_conn *conn, void *arg)
 
 static void is_over(struct end *e)
 {
+    const struct end *other = e->partner >= 0 ? &w.end[e->partner] : NULL;
     int error = e->conn->c.error;
 
-    if (error == 0)
+    if (error == 0) {
         MUST(e->eof || e->shut_rcv, "end %d: closed without an error, an end of stream or its own wish", (int)(e - w.end));
-    else if (!w.reuse && e->partner >= 0 && !e->killed)
-        MUST(w.end[e->partner].killed, "end %d: error %d, and its partner did nothing", (int)(e - w.end), error);
+        MUST(!other || other->taken == e->sent, "end %d: in order, and %llu of %llu bytes were taken", (int)(e - w.end),
+             (unsigned long long)other->taken, (unsigned long long)e->sent);
+    } else if (!w.reuse && other && !e->killed) {
+        MUST(other->killed || (other->shut_rcv && other->taken < e->sent), "end %d: error %d, and its partner did nothing",
+             (int)(e - w.end), error);
+    }
     if (w.reuse && error == ECONNREFUSED && e->port)
         w.retired[e->port] = true;
 }
@@ -155,7 +162,8 @@ static void heard(struct end *e, unsigned now, const struct packet *p)
         }
         MUST(e->arrived - e->consumed <= e->most, "end %d: more than was promised", (int)(e - w.end));
         if (e->conn->c.state != VCONN_CLOSED)
-            MUST(vconn_unread(&e->conn->c) == e->arrived - e->consumed, "end %d: unread is wrong", (int)(e - w.end));
+            MUST(vconn_unread(&e->conn->c) == (e->shut_rcv ? 0 : e->arrived - e->consumed), "end %d: unread is wrong",
+                 (int)(e - w.end));
     }
     if (now & VCONN_NOW_EOF) {
         struct end *other = &w.end[e->partner];
@@ -326,6 +334,8 @@ static bool consume(struct end *e, uint32_t len)
     if (!len)
         return false;
     e->consumed += len;
+    if (!e->shut_rcv)
+        e->taken += len;
     vmux_consumed(w.node[e->node].m, e->conn, len);
     if (before != VCONN_CLOSED && e->conn->c.state == VCONN_CLOSED)
         is_over(e);
@@ -349,7 +359,7 @@ static void expire(int node)
     while (vmux_expire(m, w.now, &ev)) {
         if (ev.kind != VMUX_CONN)
             continue;
-        if (ev.conn->c.error == ETIMEDOUT)
+        if (ev.conn->c.error)   /* no answer, or a close that waited for a reader in vain */
             end_of(ev.conn)->killed = true;
         is_over(end_of(ev.conn));
     }
@@ -433,7 +443,8 @@ static void act(void)
         if (e->conn->c.state == VCONN_ESTABLISHED) {
             if (vconn_unread(&e->conn->c))
                 e->killed = true;
-            e->shut_send = e->shut_rcv = true;
+            else
+                e->shut_send = e->shut_rcv = true;
             vmux_close(w.node[e->node].m, e->conn, w.now);
         }
         return;
