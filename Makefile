@@ -44,13 +44,17 @@ CC       ?= gcc
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wcast-qual -Wundef -Wvla -Werror
 CFLAGS   ?= -O2 -g
-flags.release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# Shadow stacks where this compiler has them for this machine.  The other half of CET, branch tracking, Linux does not
+# have for programs, and it would cost some 4 % of the instructions.
+cet           := $(shell echo 'int x;' | $(CC) -fcf-protection=return -x c -c -o /dev/null - 2>/dev/null && echo -fcf-protection=return)
+flags.release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection $(cet)
 flags.asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 flags.tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 flags.cov     := -O0 --coverage
 all_cflags    := -std=gnu11 $(warnings) $(CFLAGS) $(flags.$(VARIANT)) -fPIC -fvisibility=hidden -pthread \
                  -D_GNU_SOURCE -DXVS_VERSION='"$(VERSION)"' -MMD -MP
-all_ldflags   := $(LDFLAGS) $(filter -fsanitize=% --coverage,$(flags.$(VARIANT))) -pthread -Wl,--as-needed
+# Programs are position-independent, and what the dynamic loader has filled in is read-only from then on.
+all_ldflags   := $(LDFLAGS) -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack $(filter -fsanitize=% --coverage,$(flags.$(VARIANT))) -pthread -Wl,--as-needed
 
 pc = $(shell $(PKGCONFIG) --$(1) $(2) 2>/dev/null)
 xen_libs     := -lxengnttab -lxenevtchn -lxenstore
@@ -77,16 +81,16 @@ all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs examples
 lib_objs := $(foreach m,$(lib_parts),$(call objs,$(m)))
 $(B)/libxvs.so.0: $(lib_objs) frontend/libxvs.map
 	$(CC) $(all_ldflags) -shared -Wl,-soname,libxvs.so.0 -Wl,--version-script=frontend/libxvs.map \
-		-Wl,-z,defs -Wl,-z,now -o $@ $(lib_objs) $(xen_libs)
+		-Wl,-z,defs -o $@ $(lib_objs) $(xen_libs)
 	ln -sf libxvs.so.0 $(B)/libxvs.so
 $(B)/libxvs.a: $(lib_objs)
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
-	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+	$(CC) -pie $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
 
 $(B)/xvs: $(call objs,tools) $(B)/libxvs.so.0
-	$(CC) $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(call objs,tools) -L$(B) -lxvs $(json_libs)
+	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(call objs,tools) -L$(B) -lxvs $(json_libs)
 
 # The examples are built the way an agent's author would: public header, shared library, nothing else.
 examples := $(patsubst frontend/examples/%.c,$(B)/examples/%,$(wildcard frontend/examples/*.c))

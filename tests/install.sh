@@ -48,6 +48,14 @@ done
 
 check "the configuration is read by xvsd" env LD_LIBRARY_PATH="$root/usr/lib" \
     "$root/usr/sbin/xvsd" --check-config --config "$root/etc/xvs/xvsd.conf"
+# What an attacker who found a fault would meet: addresses that nobody knows, and tables that nobody can write.
+for program in sbin/xvsd bin/xvs lib/libxvs.so.0; do
+    check "$program is position-independent" sh -c "readelf -h '$root/usr/$program' | grep -q 'Type: *DYN'"
+    check "what the loader filled in stays as it is in $program" sh -c \
+        "readelf -ld '$root/usr/$program' | awk '/GNU_RELRO/ { relro = 1 } /BIND_NOW|Flags:.*NOW/ { now = 1 } END { exit !(relro && now) }'"
+    check "no page of $program is writable and executable" sh -c "! readelf -lW '$root/usr/$program' | grep -E 'GNU_STACK|LOAD' | grep -q RWE"
+    check "stacks are guarded in $program" sh -c "readelf -sW --dyn-syms '$root/usr/$program' | grep -q __stack_chk_fail"
+done
 check "the unit starts what was installed" grep -q '^ExecStart=/usr/sbin/xvsd' "$root/usr/lib/systemd/system/xvsd.service"
 
 # Nothing of the build or of the templates may be left in what people read.
