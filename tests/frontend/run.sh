@@ -24,4 +24,4 @@ IFS='
 # shellcheck disable=SC2086 # a command a line
 set -f -- $commands
 unset IFS
-tests/run.sh -t 120 "$@"
+tests/run.sh -t 500 "$@"

@@ -14,7 +14,7 @@ status=0
 for program in "$@"; do
     host=$dir/host
     "$XENSIM_BIN/xensim" start "$host" --guests 4 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-    tests/run.sh -t 120 "$XENSIM_BIN/xensim run -d 0 $host $program" || status=1
+    tests/run.sh -t 500 "$XENSIM_BIN/xensim run -d 0 $host $program" || status=1
     "$XENSIM_BIN/xensim" stop "$host" || status=1
     host=
 done

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness.h"
+
 static char dir[] = "/tmp/xvs-hostile.XXXXXX";
 static bool has_dir;
 static pid_t pid;
@@ -75,7 +77,7 @@ int daemon_start(const char *conf)
         execl(program(), "xvsd", "-c", in_dir("conf"), "-r", in_dir("run"), (char *)NULL);
         _exit(127);
     }
-    for (int waited = 0; waited < 5000; waited += 10) {
+    for (int waited = 0; waited < PATIENCE_MS && daemon_lives(); waited += 10) {
         if ((fd = connect_to(in_dir("run/control.sock"))) >= 0) {
             close(fd);
             return 0;
@@ -98,6 +100,11 @@ int daemon_stop(int signal)
         return -1;
     pid = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void daemon_signal(int signal)
+{
+    kill(pid, signal);
 }
 
 /* ---- the log ---- */
@@ -132,7 +139,7 @@ int daemon_log_count(long mark, const char *text)
 
 bool daemon_log_has(long mark, const char *text)
 {
-    for (int waited = 0; waited < 2000; waited += 10) {
+    for (int waited = 0; waited < PATIENCE_MS; waited += 10) {
         if (daemon_log_count(mark, text))
             return true;
         poll(NULL, 0, 10);
@@ -170,6 +177,18 @@ const char *daemon_ask(const char *format, ...)
     return answer;
 }
 
+/* An answer may be given before what came in the same round is served, and a piece of work may be done in several rounds. */
+void daemon_rounds(void)
+{
+    for (int i = 0; i < 16; i++)
+        daemon_ask("{\"verb\":\"stats\"}");
+}
+
+int daemon_control(void)
+{
+    return connect_to(in_dir("run/control.sock"));
+}
+
 long long daemon_number(const char *answer, const char *key)
 {
     char quoted[64];
@@ -196,11 +215,19 @@ int host_listen(const char *guest, uint32_t port)
     return fd;
 }
 
+int host_connect(const char *guest)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "run/guest/%s/vsock", guest);
+    return connect_to(in_dir(name));
+}
+
 int host_accept(int fd)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
 
-    return poll(&p, 1, 2000) == 1 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+    return poll(&p, 1, PATIENCE_MS) == 1 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
 }
 
 size_t host_read(int fd, void *buffer, size_t len)
@@ -208,7 +235,7 @@ size_t host_read(int fd, void *buffer, size_t len)
     struct pollfd p = { .fd = fd, .events = POLLIN };
     size_t at = 0;
 
-    while (at < len && poll(&p, 1, 2000) == 1) {
+    while (at < len && poll(&p, 1, PATIENCE_MS) == 1) {
         ssize_t n = read(fd, (char *)buffer + at, len - at);
 
         if (n <= 0)

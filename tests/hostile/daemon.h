@@ -15,21 +15,30 @@ int  daemon_start(const char *conf);
 int  daemon_stop(int signal);
 bool daemon_lives(void);
 
-/* Where the log ends now; whether 'text' is in it after that place, within 2 s; how often, now. */
+/* To the daemon, which goes on living. */
+void daemon_signal(int signal);
+
+/* Where the log ends now; whether 'text' is in it after that place, or comes; how often, now. */
 long daemon_log_mark(void);
 bool daemon_log_has(long mark, const char *text);
 int  daemon_log_count(long mark, const char *text);
 
 /* One request to the control socket; the answer is static. */
 const char *daemon_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* It has gone round often enough to have done all that it has heard of, without rest. */
+void daemon_rounds(void);
+/* A connection to the control socket, or -1. */
+int  daemon_control(void);
 /* A number in an answer: what follows "key":, or -1. */
 long long daemon_number(const char *answer, const char *key);
 
 /* A program that listens at port of a guest: its descriptor; non-blocking. */
 int  host_listen(const char *guest, uint32_t port);
-/* Within 2 s: the accepted connection, or -1. */
+/* One that is connected to the guest's socket and has said nothing yet, or -1. */
+int  host_connect(const char *guest);
+/* The next connection, or -1 if none comes. */
 int  host_accept(int fd);
-/* Within 2 s: so many bytes, or fewer. */
+/* So many bytes, or fewer if no more come. */
 size_t host_read(int fd, void *buffer, size_t len);
 
 #endif

@@ -2,8 +2,12 @@
 /* hosted.c: see hosted.h. */
 #include "hosted.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 bool hosted_is_here(void)
 {
@@ -26,4 +30,18 @@ void hosted_become(uint32_t domid)
     unsetenv("XENSTORED_RUNDIR");
     snprintf(text, sizeof text, domid ? "%s/dom%u.sock" : "%s/xenstored", dir, domid);
     setenv(domid ? "XENSTORED_PATH" : "XENSTORED_RUNDIR", text, 1);
+}
+
+int hosted_xenstored(void)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    struct ucred who;
+    socklen_t size = sizeof who;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), result;
+
+    snprintf(a.sun_path, sizeof a.sun_path, "%s/xenstored/socket", getenv("XENSIM_DIR"));
+    result = connect(fd, (struct sockaddr *)&a, sizeof a) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size)
+                 ? -errno : who.pid;
+    close(fd);
+    return result;
 }

@@ -12,5 +12,7 @@
 /* False, with a sentence on stderr, when this is no hosted Xen. */
 bool hosted_is_here(void);
 void hosted_become(uint32_t domid);
+/* The process that is xenstored, or -errno. */
+int  hosted_xenstored(void);
 
 #endif

@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "harness.h"
 #include "hosted.h"
 #include "parse.h"
 
 #define RING_PAGES (1u << RAWFRONT_ORDER)
-#define WAIT_MS    5000
+#define WAIT_MS    PATIENCE_MS
 
 static void sleep_ms(int ms)
 {

@@ -41,7 +41,7 @@ int  rawfront_open(struct rawfront *f, uint32_t domid);
 int  rawfront_share(struct rawfront *f);
 /* Waits for the backend's 2, writes the nodes and 3.  -ETIMEDOUT. */
 int  rawfront_offer_pages(struct rawfront *f);
-/* Waits for the backend's state, up to 5 s: 0 or -ETIMEDOUT. */
+/* Waits for the backend's state: 0 or -ETIMEDOUT. */
 int  rawfront_wait(struct rawfront *f, unsigned state);
 /* Writes 1, waits for 2, shares, writes 3, waits for 4, writes 4, posts all buffers. */
 int  rawfront_connect(struct rawfront *f);

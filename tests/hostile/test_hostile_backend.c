@@ -30,10 +30,10 @@ static void process(void)
     hosted_become(0);
 }
 
-/* Lets the library work until is_done; false after 5 s. */
+/* Lets the library work until is_done; false if that does not come. */
 static bool process_until(bool (*is_done)(void *), void *arg)
 {
-    for (int waited = 0; waited < 5000; waited += 10) {
+    for (int waited = 0; waited < PATIENCE_MS; waited += 10) {
         struct pollfd pfd = { .fd = xvs_fd(x), .events = POLLIN };
 
         process();
@@ -82,7 +82,7 @@ static struct xvs_stream *stream(uint32_t unread)
     struct xvs_stream *s = NULL;
 
     REQUIRE(rawback_send(&back, &hdr) == 0);
-    REQUIRE(xvs_accept_wait(listener, 5000, &s) == 0);
+    REQUIRE(xvs_accept_wait(listener, PATIENCE_MS, &s) == 0);
     process();
     while (rawback_recv(&back, &got) > 0)
         ;
