@@ -22,7 +22,7 @@ for target in "$@"; do
     corpus=
     [ -d "$here/corpus/$name" ] && corpus=$here/corpus/$name
     mkdir -p "$new/$name"
-    if "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    if "$target" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$target." "$new/$name" $corpus >"$new/$name.out" 2>&1; then
         echo "ok $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$new/$name.out") inputs"
         passed=$((passed + 1))

@@ -21,7 +21,6 @@
 #include "harness.h"
 #include "ring.h"
 
-#define DEADLINE_MS  20000      /* far beyond any scheduling delay: who waits this long waits for ever */
 #define BUFFER_WORDS 32u
 #define MAX_SLOTS    (32u << VSOCKIF_MAX_RING_PAGE_ORDER)
 #define STOP         UINT32_MAX
@@ -83,10 +82,10 @@ static bool sleep_until_notified(struct port *p)
 
     p->slept++;
     if (p->fd >= 0)
-        return poll(&pfd, 1, DEADLINE_MS) == 1 && read(p->fd, &n, sizeof n) == sizeof n;
+        return poll(&pfd, 1, PATIENCE_MS) == 1 && read(p->fd, &n, sizeof n) == sizeof n;
     for (n = 0; !atomic_load_explicit(&p->pending, memory_order_acquire); n++)
         if (n % 4096 == 4095) {
-            deadline = deadline ? deadline : now_ms() + DEADLINE_MS;
+            deadline = deadline ? deadline : now_ms() + PATIENCE_MS;
             if (now_ms() > deadline)
                 return false;
             sched_yield();

@@ -51,7 +51,7 @@ a_host_starts_and_stops_and_leaves_nothing() {
     # shellcheck disable=SC2086
     set -- $pids
     [ $# -eq 4 ] || { echo "$# processes: $pids"; return 1; }
-    x stop "$host" && gone "$@" && [ ! -e "$host" ]
+    x stop "$host" && await gone "$@" && [ ! -e "$host" ]
 }
 
 a_directory_that_was_there_stays_and_is_empty() {
@@ -177,7 +177,10 @@ two_hosts_do_not_know_each_other() {
     x run -d 1 "$host" xenstore-write data/k here
     ! x run -d 1 "$work/other" xenstore-read data/k 2>/dev/null || return 1
     [ "$(x ls "$work/other" | wc -l)" -eq 3 ] && [ "$(x ls "$host" | wc -l)" -eq 4 ] || return 1
+    pids=$(pids_of "$work/other")
     kill -9 "$(cat "$work/other/lock")"
+    # shellcheck disable=SC2086
+    await gone $pids || return 1
     [ "$(x run -d 1 "$host" xenstore-read data/k)" = here ] && x destroy "$host" 2 && x stop "$host" &&
         x start "$work/other" && x stop "$work/other"
 }

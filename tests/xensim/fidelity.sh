@@ -51,7 +51,7 @@ proxy() {
     head -c 3000000 /dev/urandom >"$work/sent"
     socat "UNIX-LISTEN:$work/echo$1" EXEC:cat >"$work/socat" 2>&1 &
     echo_pid=$!
-    await test -S "$work/echo$1" || return 1
+    await listens "$work/echo$1" || return 1
     x run -x -d "$1" "$host" vchan-socket-proxy -m server -s "$path-state" "$2" "$path" \
         "$work/echo$1" >"$work/server" 2>&1 &
     server=$!

@@ -17,15 +17,18 @@ start_host() {
     exit 1
 }
 
-# Runs a command until it succeeds, for ten seconds.
+# Runs a command until it succeeds, for a minute at least.
 await() {
     tries=0
     while ! "$@" 2>/dev/null; do
         tries=$((tries + 1))
-        [ $tries -lt 1000 ] || return 1
+        [ $tries -lt 6000 ] || return 1
         sleep 0.01
     done
 }
+
+# A socket has its name before anybody listens there.
+listens() { grep -q "^[^ ]* [^ ]* [^ ]* 00010000 .* $1\$" /proc/net/unix; }
 
 after_each() { :; }
 

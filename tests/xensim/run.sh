@@ -17,4 +17,4 @@ for program in "$programs"/test_*; do
     case $program in *.*) continue ;; esac
     set -- "$@" "$XENSIM_BIN/xensim run -d 0 $dir/host $program"
 done
-tests/run.sh -t 60 "$@" "tests/xensim/fidelity.sh $programs" tests/xensim/cli.sh
+tests/run.sh -t 500 "$@" "tests/xensim/fidelity.sh $programs" tests/xensim/cli.sh

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 char sim_out[16384];
@@ -75,7 +76,7 @@ struct pair pair_open(unsigned a, unsigned b)
     REQUIRE(p.at_a > 0);
     p.at_b = xenevtchn_bind_interdomain(p.b, a, (evtchn_port_t)p.at_a);
     REQUIRE(p.at_b > 0);
-    EQ(next_event(p.b, PATIENCE), p.at_b);
+    EQ(next_event(p.b, PATIENCE_MS), p.at_b);
     return p;
 }
 
@@ -128,10 +129,10 @@ long count_of(unsigned domid, const char *what)
 
 void await_count(unsigned domid, const char *what, long value)
 {
-    long now = -2;
+    time_t end = time(NULL) + PATIENCE_MS / 1000;
+    long now;
 
-    /* Each look is a process of its own: a thousand take seconds. */
-    for (int looks = 0; looks < 1000 && (now = count_of(domid, what)) != value; looks++)
+    while ((now = count_of(domid, what)) != value && time(NULL) < end)
         ;
     EQ(now, value);
 }
@@ -146,7 +147,7 @@ void await_byte(int fd)
     struct pollfd pfd = { .fd = fd, .events = POLLIN };
     char byte;
 
-    EQ(poll(&pfd, 1, PATIENCE), 1);
+    EQ(poll(&pfd, 1, PATIENCE_MS), 1);
     EQ(read(fd, &byte, 1), 1);
 }
 

@@ -17,8 +17,6 @@
 #include "../../tools/xensim/become.h"
 #include "harness.h"
 
-#define PATIENCE 10000                 /* milliseconds until an expected event is a failure */
-
 /* As domain 'domid'; REQUIREs success. */
 xenevtchn_handle *evtchn_as(unsigned domid);
 xengnttab_handle *gnttab_as(unsigned domid);

@@ -31,7 +31,7 @@ static bool watch_fires(struct xs_handle *xs, const char *path)
     bool same;
 
     while (!(event = xs_check_watch(xs)))
-        if (poll(&pfd, 1, PATIENCE) != 1)
+        if (poll(&pfd, 1, PATIENCE_MS) != 1)
             return false;
     same = !strcmp(event[XS_WATCH_PATH], path);
     free(event);
@@ -112,8 +112,8 @@ static void a_killed_bridge_is_a_crash_to_xenstored_and_to_every_peer(void)
     xengntshr_close(shr);
     pair_close(&p);
     xs_close(xs);
-    EQ(count_of(0, "mapped"), mapped - 1);     /* its xenstore ring */
-    EQ(count_of(0, "ports"), ports - 1);
+    await_count(0, "mapped", mapped - 1);      /* its xenstore ring */
+    await_count(0, "ports", ports - 1);
 }
 
 static void a_domains_programs_die_with_it_but_for_ghosts(void)
@@ -168,7 +168,7 @@ static void a_crashed_mapper_frees_what_it_mapped(void)
     EQ(xengntshr_unshare(shr, ours, 1), 0);
     EQ(count_of(1, "revoked"), 1);
     EQ(sim("destroy %s %u", sim_dir(), domid), 0);
-    EQ(count_of(1, "revoked"), 0);
+    await_count(1, "revoked", 0);
     EQ(page[5], 1);
     xengnttab_close(tab);
     xengntshr_close(shr);
@@ -183,9 +183,9 @@ static void twenty_domains_come_and_go_without_a_trace(void)
         CU_ASSERT((domids[i] = domain_new("")) > 3);
     for (int i = 0; i < 20; i++)
         EQ(sim("destroy %s %u", sim_dir(), domids[i]), 0);
-    EQ(count_of(0, "nodes"), nodes);
-    EQ(count_of(0, "ports"), ports);
-    EQ(count_of(0, "mapped"), mapped);
+    await_count(0, "nodes", nodes);
+    await_count(0, "ports", ports);
+    await_count(0, "mapped", mapped);
 }
 
 static const struct test tests[] = {

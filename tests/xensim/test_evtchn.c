@@ -37,7 +37,7 @@ static void a_notify_while_masked_comes_with_the_unmask(void)
     EQ(xenevtchn_notify(p.a, (evtchn_port_t)p.at_a), 0);
     EQ(poll(&(struct pollfd){ .fd = xenevtchn_fd(p.b), .events = POLLIN }, 1, 0), 0);
     EQ(xenevtchn_unmask(p.b, (evtchn_port_t)p.at_b), 0);
-    EQ(next_event(p.b, PATIENCE), p.at_b);
+    EQ(next_event(p.b, PATIENCE_MS), p.at_b);
     EQ(next_event(p.b, 0), -1);
     pair_close(&p);
 }
@@ -49,7 +49,7 @@ static void binding_leaves_one_spurious_event_here_and_none_there(void)
     int at_b = xenevtchn_bind_interdomain(b, 1, (evtchn_port_t)at_a);
 
     REQUIRE(at_a > 0 && at_b > 0);
-    EQ(next_event(b, PATIENCE), at_b);
+    EQ(next_event(b, PATIENCE_MS), at_b);
     EQ(next_event(b, 0), -1);
     EQ(next_event(a, 0), -1);
     xenevtchn_close(a);
@@ -117,11 +117,11 @@ static void a_dead_peers_port_can_be_bound_again_by_its_domain(void)
     FAILS(xenevtchn_bind_interdomain(wrong, 1, (evtchn_port_t)port), EINVAL);
     again = evtchn_as(2);
     CU_ASSERT((back = xenevtchn_bind_interdomain(again, 1, (evtchn_port_t)port)) > 0);
-    EQ(next_event(again, PATIENCE), back);
+    EQ(next_event(again, PATIENCE_MS), back);
     EQ(xenevtchn_notify(a, (evtchn_port_t)port), 0);
-    EQ(next_event(again, PATIENCE), back);
+    EQ(next_event(again, PATIENCE_MS), back);
     EQ(xenevtchn_notify(again, (evtchn_port_t)back), 0);
-    EQ(next_event(a, PATIENCE), port);
+    EQ(next_event(a, PATIENCE_MS), port);
     xenevtchn_close(a);
     xenevtchn_close(again);
     xenevtchn_close(wrong);
@@ -135,7 +135,7 @@ static void nonblocking_says_EAGAIN_and_stays_the_readers_own_affair(void)
     FAILS(xenevtchn_pending(p.b), EAGAIN);
     EQ(fcntl(xenevtchn_fd(p.a), F_GETFL) & O_NONBLOCK, 0);
     EQ(xenevtchn_notify(p.a, (evtchn_port_t)p.at_a), 0);
-    EQ(poll(&(struct pollfd){ .fd = xenevtchn_fd(p.b), .events = POLLIN }, 1, PATIENCE), 1);
+    EQ(poll(&(struct pollfd){ .fd = xenevtchn_fd(p.b), .events = POLLIN }, 1, PATIENCE_MS), 1);
     EQ(xenevtchn_pending(p.b), p.at_b);
     pair_close(&p);
 }
@@ -193,10 +193,10 @@ static void a_handle_comes_back_from_its_descriptor(void)
     EQ(xenevtchn_fd(again), fd);
     xenevtchn_close(a);                /* as an exec would */
     EQ(xenevtchn_notify(b, (evtchn_port_t)far), 0);
-    EQ(next_event(again, PATIENCE), port);
-    EQ(next_event(b, PATIENCE), far);  /* of the bind */
+    EQ(next_event(again, PATIENCE_MS), port);
+    EQ(next_event(b, PATIENCE_MS), far);  /* of the bind */
     EQ(xenevtchn_notify(again, (evtchn_port_t)port), 0);
-    EQ(next_event(b, PATIENCE), far);
+    EQ(next_event(b, PATIENCE_MS), far);
     xenevtchn_close(again);
     xenevtchn_close(b);
     EQ(xenevtchn_close(NULL), 0);
@@ -242,10 +242,10 @@ static void no_event_is_lost_between_two_processes(void)
 
     EQ(dprintf(c.out, "%d", port) > 0, 1);
     child_await(&c);
-    EQ(next_event(xce, PATIENCE), port);      /* its answer to the bind's own event */
+    EQ(next_event(xce, PATIENCE_MS), port);      /* its answer to the bind's own event */
     for (int i = 0; i < 20000; i++) {
         xenevtchn_notify(xce, (evtchn_port_t)port);
-        if (next_event(xce, PATIENCE) != port) {
+        if (next_event(xce, PATIENCE_MS) != port) {
             CU_FAIL("an event was lost");
             break;
         }
@@ -279,7 +279,7 @@ static void a_coalesced_notify_still_publishes_what_was_written(void)
     while (seen < WORDS) {
         struct pollfd pfd = { .fd = xenevtchn_fd(race.b), .events = POLLIN };
 
-        if (poll(&pfd, 1, PATIENCE) != 1)
+        if (poll(&pfd, 1, PATIENCE_MS) != 1)
             break;
         xenevtchn_unmask(race.b, (evtchn_port_t)xenevtchn_pending(race.b));
         seen = __atomic_load_n(&written, __ATOMIC_RELAXED);
@@ -317,7 +317,7 @@ static void threads_may_share_a_handle(void)
         EQ(pthread_join(threads[i], &ok), 0);
         CU_ASSERT_PTR_EQUAL(ok, &race);
     }
-    EQ(next_event(race.b, PATIENCE), race.at_b);
+    EQ(next_event(race.b, PATIENCE_MS), race.at_b);
     pair_close(&race);
 }
 
@@ -338,7 +338,7 @@ static void a_forked_childs_close_is_its_own(void)
     child_tell(&c);
     child_await(&c);
     EQ(xenevtchn_notify(race.a, (evtchn_port_t)race.at_a), 0);
-    EQ(next_event(race.b, PATIENCE), race.at_b);
+    EQ(next_event(race.b, PATIENCE_MS), race.at_b);
     child_kill(&c);
     pair_close(&race);
 }
@@ -370,9 +370,9 @@ static void a_ports_many_peers_leave_no_descriptors(void)
         xenevtchn_handle *b = evtchn_as(0);
         int at = xenevtchn_bind_interdomain(b, 1, (evtchn_port_t)port);
 
-        EQ(next_event(b, PATIENCE), at);
+        EQ(next_event(b, PATIENCE_MS), at);
         EQ(xenevtchn_notify(a, (evtchn_port_t)port), 0);
-        EQ(next_event(b, PATIENCE), at);
+        EQ(next_event(b, PATIENCE_MS), at);
         xenevtchn_close(b);
         if (i == 2)
             before = open_fds();

@@ -87,7 +87,7 @@ static void exchange(struct libxenvchan *v)
         if (rc == 0 && !libxenvchan_data_ready(v)) {
             struct pollfd pfd = { .fd = libxenvchan_fd_for_select(v), .events = POLLIN };
 
-            REQUIRE(poll(&pfd, 1, PATIENCE) == 1);
+            REQUIRE(poll(&pfd, 1, PATIENCE_MS) == 1);
             libxenvchan_wait(v);
         }
         while ((rc = libxenvchan_read(v, buf, sizeof buf)) > 0) {
@@ -117,8 +117,8 @@ static void run(unsigned server, unsigned far, size_t ring)
     EQ(waitpid(c.pid, NULL, 0), c.pid);
     close(c.in);
     close(c.out);
-    EQ(count_of(server, "granted"), granted);
-    EQ(count_of(far, "mapped"), mapped);
+    await_count(server, "granted", granted);
+    await_count(far, "mapped", mapped);
     EQ(count_of(server, "ports") + count_of(far, "ports"), ports);
     EQ(count_of(server, "nodes") <= nodes + 1, 1);     /* libxenvchan leaves its directory */
 }

@@ -100,17 +100,17 @@ static void clients_share_the_ring_but_not_their_watches(void)
 
     CU_ASSERT(put(a, "data/k", "0"));
     CU_ASSERT(xs_watch(a, "data/k", "token"));
-    CU_ASSERT_STRING_EQUAL(next_watch(a, PATIENCE), "data/k token");
+    CU_ASSERT_STRING_EQUAL(next_watch(a, PATIENCE_MS), "data/k token");
     CU_ASSERT(xs_watch(b, "data/k", "token"));
-    CU_ASSERT_STRING_EQUAL(next_watch(b, PATIENCE), "data/k token");
+    CU_ASSERT_STRING_EQUAL(next_watch(b, PATIENCE_MS), "data/k token");
     CU_ASSERT_FALSE(xs_watch(b, "data/k", "token"));
     EQ(errno, EEXIST);
     CU_ASSERT(put(a, "data/k", "1"));
-    CU_ASSERT_STRING_EQUAL(next_watch(a, PATIENCE), "data/k token");
-    CU_ASSERT_STRING_EQUAL(next_watch(b, PATIENCE), "data/k token");
+    CU_ASSERT_STRING_EQUAL(next_watch(a, PATIENCE_MS), "data/k token");
+    CU_ASSERT_STRING_EQUAL(next_watch(b, PATIENCE_MS), "data/k token");
     CU_ASSERT(xs_unwatch(a, "data/k", "token"));
     CU_ASSERT(put(a, "data/k", "2"));
-    CU_ASSERT_STRING_EQUAL(next_watch(b, PATIENCE), "data/k token");
+    CU_ASSERT_STRING_EQUAL(next_watch(b, PATIENCE_MS), "data/k token");
     CU_ASSERT_STRING_EQUAL(next_watch(a, 0), "");
     CU_ASSERT_FALSE(xs_unwatch(a, "data/k", "token"));
     CU_ASSERT(xs_rm(a, T, "data/k"));
