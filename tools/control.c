@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "say.h"
@@ -50,21 +51,40 @@ int unix_address(int dirfd, const char *name, struct sockaddr_un *address)
     return n < (int)sizeof address->sun_path ? 0 : -ENAMETOOLONG;
 }
 
+/* The directory and what the daemon puts there have one owner; nothing is followed, and a link of another name is
+ * none of his. */
+static int open_daemons(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err;
+    struct stat dir, st;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(dirfd, &dir) < 0 || fstat(fd, &st) < 0)
+        err = -errno;
+    else if (!S_ISSOCK(st.st_mode) || st.st_uid != dir.st_uid || st.st_nlink != 1)
+        err = -ENOTSOCK;
+    else
+        return fd;
+    close(fd);
+    return err;
+}
+
 int unix_connect(int dirfd, const char *name, int flags)
 {
-    struct sockaddr_un address;
-    int fd, err = unix_address(dirfd, name, &address);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int name_fd = open_daemons(dirfd, name), fd, err = 0;
 
-    if (err)
-        return err;
-    if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)) < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    if (name_fd < 0)
+        return name_fd;
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", name_fd);
+    if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)) < 0 ||
+        connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         err = -errno;
+    close(name_fd);
+    if (err && fd >= 0)
         close(fd);
-        return err;
-    }
-    return fd;
+    return err ? err : fd;
 }
 
 /* ---- one question ---- */
@@ -207,6 +227,9 @@ int control_ask(json_t *request, json_t **answer, char why[WHY])
     if (fd < 0 && (err == -ENOENT || err == -ENOTDIR || err == -ECONNREFUSED)) {
         snprintf(why, WHY, "xvsd is not running: %s/control.sock %s; start it with 'systemctl start xvsd', or name its "
                  "directory with --run-dir", dir, err == -ECONNREFUSED ? "is a left-over" : "is not there");
+        err = -ENOENT;
+    } else if (fd < 0 && err == -ENOTSOCK) {
+        snprintf(why, WHY, "xvsd is not running, and %s/control.sock is none of its sockets; remove it, and start xvsd", dir);
         err = -ENOENT;
     } else if (fd < 0 && err == -EACCES) {
         snprintf(why, WHY, "no permission for %s/control.sock; become root, or join the group that xvsd.conf names", dir);

@@ -26,7 +26,8 @@ int control_ask(json_t *request, json_t **answer, char why[WHY]);
 int control_status(int err);
 
 /* A stream socket connected to dir/name, whatever the length of the path (dirfd is open on dir); non-blocking if flags say
- * so, else connected when it returns.  A descriptor or a negative errno. */
+ * so, else connected when it returns.  It must be the daemon's: who else may write in dir can have put something there while no
+ * daemon was.  A descriptor or a negative errno; -ENOTSOCK if what stands there is not the daemon's. */
 int unix_connect(int dirfd, const char *name, int flags);
 /* The address of dir/name by way of its descriptor. */
 int unix_address(int dirfd, const char *name, struct sockaddr_un *address);

@@ -4,8 +4,10 @@
  *     calling       connect to RUN/guest/NAME/vsock, say "CONNECT <port>\n", read "OK <number>\n" and not a byte more
  *     being called  listen at RUN/guest/NAME/vsock_<port>
  *
- * A listening socket gets its name when it already listens (bound under another name, then linked), so one that refuses
- * is a left-over for certain; a lock on the directory keeps two of us from removing each other's. */
+ * A listening socket gets its name when it already listens (bound under another name, then renamed), so one that
+ * refuses is a left-over for certain; a lock on the directory keeps two of us from removing each other's.  Others may
+ * be allowed to listen in the directory, and may be hostile: what stands at a name is looked at before it is used,
+ * and the lock is not waited for longer than LOCK_PATIENCE. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +24,7 @@
 
 #define LINE_MAX_OK 32          /* "OK <u32>\n" is shorter */
 #define BACKLOG     128
+#define LOCK_PATIENCE (5 * SECOND)
 
 /* ---- finding a guest ---- */
 
@@ -226,6 +229,11 @@ static int host_dial(struct dial *d)
         snprintf(d->why, sizeof d->why, "%s is not attached, or xvsd is not running; see 'xvs ls'", d->peer);
         return -ENOENT;
     }
+    if (fd == -ENOTSOCK) {
+        snprintf(d->why, sizeof d->why, "xvsd is not running, and what is at vsock in the directory of %s is not its socket; "
+                 "remove it, and start xvsd", d->peer);
+        return -ENOENT;
+    }
     if (fd == -EAGAIN)
         return -ETIMEDOUT;      /* its backlog is full: may_change() */
     if (fd < 0) {
@@ -267,8 +275,8 @@ struct door {
     uint64_t cid;
 };
 
-/* 1 if some program has the socket open, 0 if it is a left-over, or a negative errno.  A connection of the wrong type tells
- * without anybody noticing: a listener who waits for one caller would take a knock for that caller. */
+/* 1 if some program has the socket open, 0 if it is a left-over, or a negative errno.  A connection of the wrong type
+ * tells without anybody noticing: a listener who waits for one caller would take a knock for that caller. */
 static int is_alive(int dirfd, const char *name)
 {
     struct sockaddr_un address;
@@ -299,6 +307,17 @@ static int make_room(int dirfd, const char *name)
     return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 }
 
+/* One name at every moment: the daemon does not connect to a socket with two. */
+static int rename_new(int dirfd, const char *from, const char *to)
+{
+    if (renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -errno;
+    /* A file system that cannot do that.  We hold the lock, so it is free if all keep to that. */
+    return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
+}
+
 static int publish(struct door *door)
 {
     struct sockaddr_un address;
@@ -314,13 +333,28 @@ static int publish(struct door *door)
         return -errno;
     if (listen(door->fd, BACKLOG) < 0 || fstatat(door->dirfd, working, &st, AT_SYMLINK_NOFOLLOW) < 0)
         err = -errno;
-    else if (!(err = make_room(door->dirfd, door->name)) &&
-             linkat(door->dirfd, working, door->dirfd, door->name, 0) < 0)
-        err = -errno;
+    else if (!(err = make_room(door->dirfd, door->name)))
+        err = rename_new(door->dirfd, working, door->name);
     if (!err)
         door->inode = st.st_ino;
-    unlinkat(door->dirfd, working, 0);
+    else
+        unlinkat(door->dirfd, working, 0);
     return err;
+}
+
+/* Whoever may read the directory may lock it, for ever. */
+static int lock_dir(int dirfd)
+{
+    int64_t end = clock_ns() + LOCK_PATIENCE;
+
+    while (flock(dirfd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (clock_ns() >= end)
+            return -ETIMEDOUT;
+        poll(NULL, 0, 10);
+    }
+    return 0;
 }
 
 static void door_free(struct door *door)
@@ -375,9 +409,7 @@ static int host_listen(struct listening *l)
     snprintf(door->name, sizeof door->name, "vsock_%u", l->port);
     if ((door->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
         err = -errno;
-    else if (flock(door->dirfd, LOCK_EX) < 0)
-        err = -errno;
-    else
+    else if (!(err = lock_dir(door->dirfd)))
         err = publish(door);
     flock(door->dirfd, LOCK_UN);
     if (err) {
@@ -387,6 +419,8 @@ static int host_listen(struct listening *l)
                         l->port, l->peer, l->port);
         if (err == -EEXIST)
             return fail(EXIT_LOCAL, "vsock_%u in the directory of %s is no socket; remove it", l->port, l->peer);
+        if (err == -ETIMEDOUT)
+            return fail(EXIT_LOCAL, "another program holds the lock of the directory of %s", l->peer);
         return fail(err == -EACCES ? EXIT_REFUSED : EXIT_LOCAL, "cannot listen at vsock_%u in the directory of %s: %s",
                     l->port, l->peer, strerror(-err));
     }

@@ -32,12 +32,25 @@ static const char usage[] =
     "    (echo CONNECT 1234; cat) | socat - UNIX-CONNECT:" SETTINGS_RUN "/guest/web1/vsock\n"
     "Signals: SIGHUP reads the configuration again, SIGTERM stops.  See xvsd(8), xvsd.conf(5).\n";
 
+/* Somebody other than the daemon's user may use some guest's sockets. */
+static bool is_shared(const struct settings *s)
+{
+    bool shared = rundir_lets_in(&s->sockets);
+
+    for (size_t i = 0; i < s->guest_count; i++) {
+        struct settings_sockets sockets = settings_sockets_of(s, s->guests[i].name);
+
+        shared |= rundir_lets_in(&sockets);
+    }
+    return shared;
+}
+
 /* ---- signals ---- */
 
 int xvsd_reload(struct xvsd *x, char *why)
 {
     struct settings *fresh = NULL;
-    int err = settings_load(x->settings_path, &fresh, why);
+    int err = settings_load(x->settings_path, &fresh, why), err2;
 
     if (err) {
         journal(JOURNAL_ERROR, "the settings stay as they were: %s", why);
@@ -46,6 +59,8 @@ int xvsd_reload(struct xvsd *x, char *why)
     settings_free(x->settings);
     x->settings = fresh;
     journal_set_level(x->verbose ? JOURNAL_DEBUG : (enum journal_level)fresh->log_level);
+    if ((err2 = rundir_permit(&x->rundir, is_shared(fresh))))
+        journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", x->rundir.path, strerror(-err2));
     registry_reloaded(x);
     journal(JOURNAL_NOTICE, "settings read again from %s; limits apply to guests that connect from now on",
             x->settings_path);
@@ -142,16 +157,6 @@ static const char *run_dir(const struct xvsd *x)
     return x->settings->run_dir ? x->settings->run_dir : SETTINGS_RUN;
 }
 
-/* Somebody other than the daemon's user may use some guest's sockets. */
-static bool is_shared(const struct settings *s)
-{
-    bool shared = s->sockets.has_mode || s->sockets.has_user || s->sockets.has_group;
-
-    for (size_t i = 0; i < s->guest_count; i++)
-        shared |= s->guests[i].sockets.has_mode || s->guests[i].sockets.has_user || s->guests[i].sockets.has_group;
-    return shared;
-}
-
 static int start(struct xvsd *x)
 {
     char why[REGISTRY_WHY] = "out of memory";
@@ -159,18 +164,14 @@ static int start(struct xvsd *x)
 
     signal(SIGPIPE, SIG_IGN);
     raise_limit();
-    if ((err = rundir_open(&x->rundir, run_dir(x), is_shared(x->settings), why))) {
-        journal(JOURNAL_ERROR, "%s", why);
-        return err;
-    }
     if ((err = start_loop(x))) {
         journal(JOURNAL_ERROR, "cannot begin the event loop: %s", uv_strerror(err));
         return err;
     }
     if ((err = start_store(x)))
         return err;
-    if ((err = control_start(x, why)) || (err = registry_start(x, why)) ||
-        (err = loop_watch_store(x))) {
+    if ((err = rundir_open(&x->rundir, run_dir(x), is_shared(x->settings), why)) ||
+        (err = control_start(x, why)) || (err = registry_start(x, why)) || (err = loop_watch_store(x))) {
         journal(JOURNAL_ERROR, "%s", why);
         return err;
     }

@@ -11,6 +11,7 @@
  *     inbox.c      data that waits for its reader        control.c, verbs.c    questions and commands
  *     poller.c     descriptors                           journal.c   words
  *     names.c      what a guest may be called
+ *     sockfile.c, access.c, dial.c    names that others may touch
  *
  * Fairness: a device that has something to do stands in one queue, 'turns'; each round of the loop serves each device
  * in it once, with a bounded piece of work (serve.h).  So a guest that floods costs the others one such piece a round.

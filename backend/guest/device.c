@@ -58,7 +58,7 @@ int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct 
     d->id = *id;
     d->cid = cid;
     d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
-    d->map.port = d->channel.fd = d->listener.fd = d->dir.fd = d->dir.listen_fd = -1;
+    d->map.port = d->channel.fd = d->listener.fd = -1;
     list_init(&d->link);
     list_init(&d->turn);
     list_init(&d->clients);

@@ -323,6 +323,44 @@ status 7 "$xvs" cat -l 5002 web1; err_has "no socket"
 status 3 "$xvs" cat -l 5000 nosuch
 end
 
+test_ what_somebody_put_at_the_daemon_s_name_is_not_connected_to
+mkdir run/guest/gone
+python3 -c 'import socket, time
+s = socket.socket(socket.AF_UNIX); s.bind("other.sock"); s.listen(5); s.settimeout(30)
+try: s.accept(); print("called", flush=True)
+except OSError: pass' >called 2>&1 & other=$!
+wait_for test -S other.sock
+ln -s "$dir/other.sock" run/guest/gone/vsock
+status 3 "$xvs" cat gone 1 </dev/null; err_has "is not its socket"
+rm run/guest/gone/vsock; mkfifo run/guest/gone/vsock
+status 3 "$xvs" cat gone 1 </dev/null; err_has "is not its socket"
+rm run/guest/gone/vsock; ln other.sock run/guest/gone/vsock
+status 3 "$xvs" cat gone 1 </dev/null; err_has "is not its socket"
+rm run/guest/gone/vsock
+if [ "$(id -u)" = 0 ]; then
+    mv other.sock run/guest/gone/vsock; chown 64001 run/guest/gone/vsock
+    status 3 "$xvs" cat gone 1 </dev/null; err_has "is not its socket"
+fi
+kill $other; wait $other 2>/dev/null
+[ -s called ] && bad "somebody else was called"
+rm -r run/guest/gone
+end
+
+test_ a_directory_whose_lock_is_held_for_ever_is_not_waited_for
+flock --no-fork run/guest/web1 sleep 60 & holder=$!
+until_true eval '! flock -n run/guest/web1 true' || bad "no lock"
+status 7 "$xvs" cat -l 5000 web1; err_has "holds the lock"
+kill $holder; wait $holder 2>/dev/null
+end
+
+test_ a_listening_socket_has_one_name
+timeout 20 "$xvs" cat -l 5000 web1 >heard 2>err </dev/null & cat_pid=$!
+wait_for test -S run/guest/web1/vsock_5000
+[ "$(stat -c %h run/guest/web1/vsock_5000)" = 1 ] || bad "it has more"
+[ "$(ls -A run/guest/web1 | grep -c vsock_5000)" = 1 ] || bad "another name is left: $(ls -A run/guest/web1)"
+kill $cat_pid; wait $cat_pid 2>/dev/null
+end
+
 test_ keep_listening_takes_one_after_the_other_until_a_signal
 "$xvs" cat -k -l 5003 web1 >heard 2>err </dev/null & cat_pid=$!
 wait_for test -S run/guest/web1/vsock_5003

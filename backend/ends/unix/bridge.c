@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "dial.h"
 #include "serve.h"
 
 #define PIECES 64
@@ -34,8 +35,11 @@ static void on_socket(struct source *source, uint32_t events)
 int bridge_connect(struct stream *s)
 {
     struct device *d = s->device;
-    int fd = guest_dir_connect(&d->dir, s->v.local.port), err;
+    char why[DIAL_WHY];
+    int fd = guest_dir_connect(&d->dir, s->v.local.port, why), err;
 
+    if (*why)
+        journal_guest(&d->journal, JOURNAL_WARNING, "it is not connected to %s/%s", d->dir.path, why);
     if (fd == -EMFILE || fd == -ENFILE)
         xvsd_out_of_files(d->x);
     if (fd < 0) {

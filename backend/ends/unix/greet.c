@@ -134,7 +134,7 @@ static void on_listener(struct source *source, uint32_t events)
 
 int greet_start(struct device *d)
 {
-    return source_add(&d->x->poller, &d->listener, d->dir.listen_fd, EPOLLIN, on_listener);
+    return source_add(&d->x->poller, &d->listener, d->dir.vsock.listen_fd, EPOLLIN, on_listener);
 }
 
 void greet_stop(struct device *d)

@@ -2,105 +2,143 @@
 /* rundir.c: see rundir.h. */
 #include "rundir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#include "access.h"
+#include "dial.h"
+#include "journal.h"
 
-/* ---- addresses ---- */
+#define SEARCH 0111             /* what others get of RUN, guest and cid */
+#define LOCK   "xvsd.pid"
 
-/* dir/name as an address: the path itself where it fits, so that ss(8) shows it; else through the descriptor. */
-static int address_of(struct sockaddr_un *a, const char *dir, int dir_fd, const char *name)
+bool rundir_lets_in(const struct settings_sockets *sockets)
 {
-    memset(a, 0, sizeof *a);
-    a->sun_family = AF_UNIX;
-    if (strlen(dir) + strlen(name) + 2 <= sizeof a->sun_path) {
-        char *end = stpcpy(a->sun_path, dir);
-
-        *end++ = '/';
-        strcpy(end, name);
-        return 0;
-    }
-    if ((size_t)snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d/%s", dir_fd, name) >= sizeof a->sun_path)
-        return -ENAMETOOLONG;
-    return 0;
+    return sockets->mode & 066 || (sockets->user != (uid_t)-1 && sockets->user != geteuid());
 }
 
-static int socket_new(void)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+/* ---- is it fit? ---- */
 
-    return fd < 0 ? -errno : fd;
+/* What belongs here: our own names, and the locks of the library (frontend/owner.c), where dom0 has a device itself. */
+static bool is_known(const char *name)
+{
+    static const char *const ours[] = { ".", "..", LOCK, "control.sock", "guest", "cid" };
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (!strcmp(name, ours[i]))
+            return true;
+    return !strncmp(name, "device-", 7);
 }
 
-static int connect_to(const struct sockaddr_un *a)
+/* 0, or -ENOTEMPTY with a name that is somebody else's. */
+static int look_for_strangers(int dir_fd, char *name, size_t size)
 {
-    int fd = socket_new(), err;
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
 
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof *a)) {
-        err = -errno;           /* EAGAIN: the backlog is full; on a UNIX socket there is no EINPROGRESS */
-        close(fd);
-        return err;
-    }
-    return fd;
-}
-
-/* A socket that nobody listens at any more is removed; anything else is left alone: -EADDRINUSE. */
-static int remove_stale(int dir_fd, const char *name, const struct sockaddr_un *a)
-{
-    struct stat st;
-    int fd;
-
-    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(st.st_mode))
-        return -EADDRINUSE;
-    fd = connect_to(a);
-    if (fd >= 0)
-        close(fd);
-    if (fd != -ECONNREFUSED)
-        return -EADDRINUSE;
-    return unlinkat(dir_fd, name, 0) ? -errno : 0;
-}
-
-static int listen_at(const char *dir, int dir_fd, const char *name)
-{
-    struct sockaddr_un a;
-    mode_t mask;
-    int fd, err;
-
-    if ((err = address_of(&a, dir, dir_fd, name)) || (err = remove_stale(dir_fd, name, &a)))
-        return err;
-    if ((fd = socket_new()) < 0)
-        return fd;
-    mask = umask(0177);
-    err = bind(fd, (struct sockaddr *)&a, sizeof a) ? -errno : 0;
-    umask(mask);
-    if (!err && listen(fd, BACKLOG))
+    if (!dir) {
         err = -errno;
-    if (err) {
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         return err;
     }
-    return fd;
+    while (!err && (entry = readdir(dir)))
+        if (!is_known(entry->d_name)) {
+            snprintf(name, size, "%.40s", entry->d_name);
+            err = -ENOTEMPTY;
+        }
+    closedir(dir);
+    return err;
+}
+
+static int judge(const struct rundir *r, const struct stat *st, char *why)
+{
+    char name[64];
+    struct stat lock;
+
+    if (st->st_uid != geteuid()) {
+        snprintf(why, RUNDIR_WHY, "%.120s belongs to user %u, not to us; give another --run-dir", r->path, st->st_uid);
+        return -EPERM;
+    }
+    if (st->st_mode & 022) {
+        snprintf(why, RUNDIR_WHY, "others may write in %.120s (mode %04o); give a --run-dir that does not exist yet, or is "
+                 "ours alone", r->path, st->st_mode & 07777);
+        return -EPERM;
+    }
+    if (!fstatat(r->fd, LOCK, &lock, AT_SYMLINK_NOFOLLOW) && S_ISREG(lock.st_mode) && lock.st_uid == geteuid())
+        return 0;               /* it served us before */
+    if (look_for_strangers(r->fd, name, sizeof name) != -ENOTEMPTY)
+        return 0;
+    snprintf(why, RUNDIR_WHY, "%.100s is not empty: it has \"%.40s\", which is not ours; give a --run-dir that is empty or "
+             "does not exist yet", r->path, name);
+    return -ENOTEMPTY;
+}
+
+/* ---- the lock ---- */
+
+static struct flock whole(short type)
+{
+    return (struct flock){ .l_type = type, .l_whence = SEEK_SET };
+}
+
+/* A lock of the open file (OFD), as that can be asked for without being taken.  The file has two lines: our pid, and the mode that
+ * the directory has while nobody else is let in, for the daemon after us: it may find the directory open. */
+static int take_lock(struct rundir *r, mode_t found, char *why)
+{
+    struct flock lock = whole(F_WRLCK);
+    char text[40] = "";
+    unsigned mode;
+    struct stat st;
+    ssize_t n;
+
+    /* Whoever can open it can lock it, and so keep us out. */
+    if (!fstatat(r->fd, LOCK, &st, AT_SYMLINK_NOFOLLOW) && st.st_mode & 077)
+        unlinkat(r->fd, LOCK, 0);
+    r->lock_fd = openat(r->fd, LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (r->lock_fd < 0) {
+        snprintf(why, RUNDIR_WHY, "cannot open %.200s/" LOCK ": %m", r->path);
+        return -errno;
+    }
+    n = pread(r->lock_fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    if (fcntl(r->lock_fd, F_OFD_SETLK, &lock)) {
+        text[strcspn(text, "\n")] = '\0';
+        snprintf(why, RUNDIR_WHY, "another xvsd (pid %s) serves %.160s; stop it, or give --run-dir", *text ? text : "?",
+                 r->path);
+        return -EBUSY;
+    }
+    if (sscanf(text, "%*d\nmode %o", &mode) == 1 && (mode | SEARCH) == found)
+        r->mode = mode;
+    n = snprintf(text, sizeof text, "%d\nmode %04o\n", (int)getpid(), r->mode);
+    return pwrite(r->lock_fd, text, (size_t)n, 0) < 0 || ftruncate(r->lock_fd, n) ? -errno : 0;
+}
+
+int rundir_is_in_use(const char *path, const struct rundir *r)
+{
+    struct flock lock = whole(F_WRLCK);
+    char file[RUNDIR_PATH + 16];
+    struct stat theirs, ours;
+    int fd, in_use;
+
+    snprintf(file, sizeof file, "%s/" LOCK, path);
+    if ((fd = open(file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)) < 0)
+        return -errno;
+    if (r && !fstat(fd, &theirs) && !fstat(r->lock_fd, &ours) && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev)
+        in_use = 0;
+    else
+        in_use = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+    close(fd);
+    return in_use;
 }
 
 /* ---- the daemon's directory ---- */
-
-static int make_dir(int at, const char *path, mode_t mode)
-{
-    if (mkdirat(at, path, mode) && errno != EEXIST)
-        return -errno;
-    return fchmodat(at, path, mode, 0) ? -errno : 0;
-}
 
 static int make_parents(const char *path)
 {
@@ -116,32 +154,41 @@ static int make_parents(const char *path)
     return 0;
 }
 
-static int take_lock(struct rundir *r, char *why)
+/* A directory of ours within RUN, where only we may write. */
+static int permit_below(const struct rundir *r, const char *name, mode_t mode)
 {
-    char pid[16] = "";
-    ssize_t n;
+    struct stat st;
+    int fd, err = 0;
 
-    r->lock_fd = openat(r->fd, "xvsd.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (r->lock_fd < 0) {
-        snprintf(why, RUNDIR_WHY, "cannot open %.200s/xvsd.pid: %m", r->path);
+    if (mkdirat(r->fd, name, 0700) && errno != EEXIST)
         return -errno;
-    }
-    if (flock(r->lock_fd, LOCK_EX | LOCK_NB)) {
-        n = read(r->lock_fd, pid, sizeof pid - 1);
-        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-        snprintf(why, RUNDIR_WHY, "another xvsd (pid %s) serves %.160s; stop it, or give --run-dir", *pid ? pid : "?",
-                 r->path);
-        return -EBUSY;
-    }
-    snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-    if (ftruncate(r->lock_fd, 0) || write(r->lock_fd, pid, strlen(pid)) < 0)
+    if ((fd = openat(r->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
         return -errno;
-    return 0;
+    if (fstat(fd, &st) || ((st.st_mode & 07777) != mode && fchmod(fd, mode)))
+        err = -errno;
+    else if (st.st_uid != geteuid())
+        err = -EPERM;
+    close(fd);
+    return err;
+}
+
+int rundir_permit(const struct rundir *r, bool shared)
+{
+    mode_t mode = shared ? r->mode | SEARCH : r->mode, below = shared ? 0700 | SEARCH : 0700;
+    struct stat st;
+    int err;
+
+    if ((err = permit_below(r, "guest", below)) || (err = permit_below(r, "cid", below)))
+        return err;
+    if (fstat(r->fd, &st))
+        return -errno;
+    return (st.st_mode & 07777) != mode && fchmod(r->fd, mode) ? -errno : 0;
 }
 
 int rundir_open(struct rundir *r, const char *path, bool shared, char *why)
 {
-    mode_t mode = shared ? 0711 : 0700;
+    struct stat st;
+    bool made;
     int err;
 
     memset(r, 0, sizeof *r);
@@ -151,18 +198,21 @@ int rundir_open(struct rundir *r, const char *path, bool shared, char *why)
         return -ENAMETOOLONG;
     }
     *why = '\0';
-    if (!(err = make_parents(path)) && !(err = make_dir(AT_FDCWD, path, mode)) &&
-        (r->fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC)) < 0)
+    if ((err = make_parents(path)))
+        goto fail;
+    made = !mkdir(path, 0700);
+    if ((!made && errno != EEXIST) || (r->fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC)) < 0 || fstat(r->fd, &st)) {
         err = -errno;
-    if (!err)
-        err = take_lock(r, why);
-    if (!err && !(err = make_dir(r->fd, "guest", mode)))
-        err = make_dir(r->fd, "cid", mode);
-    if (err) {
-        if (!*why)
-            snprintf(why, RUNDIR_WHY, "cannot make %.160s: %s; run as root, or give --run-dir", path, strerror(-err));
-        rundir_close(r);
+        goto fail;
     }
+    r->mode = st.st_mode & 07777;
+    if ((!made && (err = judge(r, &st, why))) || (err = take_lock(r, r->mode, why)) || (err = rundir_permit(r, shared)))
+        goto fail;
+    return 0;
+fail:
+    if (!*why)
+        snprintf(why, RUNDIR_WHY, "cannot make %.160s: %s; run as root, or give --run-dir", path, strerror(-err));
+    rundir_close(r);
     return err;
 }
 
@@ -177,58 +227,70 @@ void rundir_close(struct rundir *r)
 
 int rundir_listen(const struct rundir *r, const char *name, char *why)
 {
-    int fd = listen_at(r->path, r->fd, name);
+    struct sockfile s;
+    bool closed;
+    int err = sockfile_open(&s, r->path, r->fd, name, &closed);
 
-    if (fd < 0)
-        snprintf(why, RUNDIR_WHY, "cannot listen at %.160s/%.40s: %s", r->path, name, strerror(-fd));
-    return fd;
+    if (err) {
+        snprintf(why, RUNDIR_WHY, "cannot listen at %.160s/%.40s: %s", r->path, name, strerror(-err));
+        return err;
+    }
+    close(s.name_fd);
+    return s.listen_fd;
 }
 
 /* ---- a guest's directory ---- */
 
-/* Whoever may use the socket may enter; whoever may use it as a group may also put sockets beside it. */
-static mode_t dir_mode(mode_t socket_mode)
+/* Whoever may use the socket may enter its directory; the user and the group that may use it may also put sockets there, and then
+ * nobody may remove what is another's. */
+static struct access dir_access(const struct settings_sockets *sockets)
 {
-    mode_t mode = 0700;
+    struct access dir = { 0700, (uid_t)-1, sockets->group };
 
-    if ((socket_mode & 060) == 060)
-        mode |= 070;
-    if ((socket_mode & 06) == 06)
-        mode |= 05;
-    return mode;
+    if ((sockets->mode & 0600) == 0600)
+        dir.user = sockets->user;
+    if ((sockets->mode & 060) == 060)
+        dir.mode |= 070;
+    if ((sockets->mode & 06) == 06)
+        dir.mode |= 05;
+    if (dir.mode & 020 || dir.user != (uid_t)-1)
+        dir.mode |= S_ISVTX;
+    return dir;
 }
 
 int guest_dir_permit(const struct guest_dir *g, const struct settings_sockets *sockets)
 {
-    if (fchmod(g->fd, dir_mode(sockets->mode)) || fchmodat(g->fd, "vsock", sockets->mode, 0))
-        return -errno;
-    if (sockets->user == (uid_t)-1 && sockets->group == (gid_t)-1)
-        return 0;
-    if (fchown(g->fd, sockets->user, sockets->group) || fchownat(g->fd, "vsock", sockets->user, sockets->group, 0))
-        return -errno;
-    return 0;
+    struct access socket = { sockets->mode, sockets->user, sockets->group }, dir = dir_access(sockets);
+    int err = access_set(g->vsock.name_fd, &socket), err2 = access_set(g->fd, &dir);
+
+    return err ? err : err2;
 }
 
 int guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *name,
                    const struct settings_sockets *sockets, char *why)
 {
     char below[RUNDIR_NAME + 8];
+    bool closed;
     int err;
 
     memset(g, 0, sizeof *g);
-    g->fd = g->listen_fd = -1;
+    g->fd = g->vsock.listen_fd = g->vsock.name_fd = -1;
     snprintf(g->name, sizeof g->name, "%s", name);
     snprintf(below, sizeof below, "guest/%s", g->name);
     snprintf(g->path, sizeof g->path, "%.400s/%s", r->path, below);
-    if ((err = make_dir(r->fd, below, 0700)))
-        goto fail;
-    if ((g->fd = openat(r->fd, below, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0) {
+    if ((mkdirat(r->fd, below, 0700) && errno != EEXIST) ||
+        (g->fd = openat(r->fd, below, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0) {
         err = -errno;
         goto fail;
     }
-    if ((g->listen_fd = err = listen_at(g->path, g->fd, "vsock")) < 0)
+    if ((err = sockfile_open(&g->vsock, g->path, g->fd, "vsock", &closed)))
         goto fail;
-    if ((err = guest_dir_permit(g, sockets)))
+    if ((err = guest_dir_permit(g, sockets)) == -EOPNOTSUPP) {
+        journal(JOURNAL_WARNING, "socket_user is let into none of %.200s: its file system has no ACLs; use socket_group, or a "
+                "run_dir on a tmpfs", g->path);
+        err = 0;
+    }
+    if (err)
         goto fail;
     return 0;
 fail:
@@ -265,26 +327,19 @@ void guest_dir_close(struct guest_dir *g, const struct rundir *r)
     if (!*g->name)
         return;
     guest_dir_link(g, r, 0);
-    if (g->listen_fd >= 0) {
-        unlinkat(g->fd, "vsock", 0);
-        close(g->listen_fd);
-    }
+    sockfile_close(&g->vsock, g->fd, "vsock");
     if (g->fd >= 0)
         close(g->fd);
     snprintf(below, sizeof below, "guest/%s", g->name);
     unlinkat(r->fd, below, AT_REMOVEDIR);       /* stays while host programs have sockets in it */
     memset(g, 0, sizeof *g);
-    g->fd = g->listen_fd = -1;
+    g->fd = g->vsock.listen_fd = g->vsock.name_fd = -1;
 }
 
-int guest_dir_connect(const struct guest_dir *g, uint32_t port)
+int guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why)
 {
-    struct sockaddr_un a;
     char name[24];
-    int err;
 
     snprintf(name, sizeof name, "vsock_%u", port);
-    if ((err = address_of(&a, g->path, g->fd, name)))
-        return err;
-    return connect_to(&a);
+    return dial_at(g->fd, name, why);
 }

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* rundir.h: what host programs see: directories and UNIX sockets (Firecracker's convention).
  *
- *     RUN/xvsd.pid                  locked by the daemon that owns this directory
- *     RUN/control.sock              the control socket
+ *     RUN/xvsd.pid                  locked by the daemon that owns this directory; for root alone
+ *     RUN/control.sock              the control socket; for root alone
  *     RUN/guest/NAME/vsock          connect here and say "CONNECT <port>\n" to reach the guest
  *     RUN/guest/NAME/vsock_<PORT>   listen here to be reached by the guest at CID 2, port PORT
  *     RUN/cid/CID                   -> ../guest/NAME
  *
- * Device N > 0 of a guest is "NAME:N".  Directories are 0700 unless the settings let others in.  Sockets of
- * an earlier daemon are removed, live ones of another program never.  Paths of any length work: what is too long for a
- * sockaddr goes by way of /proc/self/fd.  All calls return 0, a descriptor, or a negative errno; nothing blocks. */
+ * Device N > 0 of a guest is "NAME:N".
+ *
+ * Whose is what.  All directories and all our sockets are ours (root's), whoever may use them.  RUN, guest and cid can be
+ * searched by others while the settings let others use some guest's sockets, and written by nobody else.  In a guest's
+ * directory a user or a group may be let in to listen (access.h); it is sticky then (1770), so that nobody takes away what is not
+ * his.  Whoever may write there is taken for hostile: sockfile.h says how "vsock" stands up to him, dial.h how we
+ * connect to "vsock_<PORT>", which may be anything that he could put there.
+ *
+ * RUN itself may have been there before us: made by systemd, or by an administrator.  Then it must be ours, empty or used by
+ * us before, and closed to others' writing, or it is refused; its mode stays, but for the right to search while others are let in.
+ *
+ * All calls return 0, a descriptor, or a negative errno; nothing blocks. */
 #ifndef XVSD_RUNDIR_H
 #define XVSD_RUNDIR_H
 
@@ -17,6 +26,7 @@
 #include <stdint.h>
 
 #include "settings.h"
+#include "sockfile.h"
 
 #define RUNDIR_NAME 80          /* bytes of a guest's directory name, with its end */
 #define RUNDIR_PATH 512
@@ -26,20 +36,30 @@ struct rundir {
     char path[RUNDIR_PATH];
     int fd;                     /* the directory */
     int lock_fd;
+    mode_t mode;                /* of the directory while nobody else is let in */
 };
 
-/* Makes the directory and takes its lock.  -EBUSY with the owner's pid in why when another daemon has it. */
+/* True if others than ourselves may use the sockets of a guest. */
+bool rundir_lets_in(const struct settings_sockets *sockets);
+
+/* Makes the directory, or takes one that is fit, and its lock.  shared: others may use some guest's sockets.  -EBUSY with the
+ * owner's pid in why when another daemon has it; -EPERM or -ENOTEMPTY when it is not fit. */
 int  rundir_open(struct rundir *r, const char *path, bool shared, char *why);
+/* After a reload: opens or closes RUN, guest and cid to others. */
+int  rundir_permit(const struct rundir *r, bool shared);
 /* Gives the lock back; the directory stays. */
 void rundir_close(struct rundir *r);
 /* A listening, non-blocking socket RUN/name for this user alone. */
 int  rundir_listen(const struct rundir *r, const char *name, char *why);
+/* 1 if another process holds the lock of the run directory at path, 0 if nobody does, or we with r (or NULL); -errno if there is
+ * no such file. */
+int  rundir_is_in_use(const char *path, const struct rundir *r);
 
 struct guest_dir {
     char name[RUNDIR_NAME];     /* "" when it is not open */
     char path[RUNDIR_PATH];
     int fd;                     /* the directory, -1 */
-    int listen_fd;              /* -1 */
+    struct sockfile vsock;
     uint64_t cid;               /* the link that exists, 0 for none */
 };
 
@@ -47,7 +67,8 @@ struct guest_dir {
  * device number behind it.  g need not be initialised; after a failure it is closed. */
 int  guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *name,
                     const struct settings_sockets *sockets, char *why);
-/* Sets owner and mode again (after a reload). */
+/* Sets group and mode, and the user's share, again (after a reload): of the directory and the socket that are open,
+ * whatever has their names. */
 int  guest_dir_permit(const struct guest_dir *g, const struct settings_sockets *sockets);
 /* The link cid/CID; replaces the one this directory had.  0 removes it. */
 int  guest_dir_link(struct guest_dir *g, const struct rundir *r, uint64_t cid);
@@ -55,7 +76,8 @@ int  guest_dir_link(struct guest_dir *g, const struct rundir *r, uint64_t cid);
 void guest_dir_close(struct guest_dir *g, const struct rundir *r);
 
 /* A connection to the host program that listens at vsock_<port>: a non-blocking descriptor, or -ENOENT,
- * -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE … */
-int  guest_dir_connect(const struct guest_dir *g, uint32_t port);
+ * -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EACCES with why (DIAL_WHY bytes, else empty) when what stands there
+ * is not to be connected to (dial.h). */
+int guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why);
 
 #endif

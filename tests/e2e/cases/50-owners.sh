@@ -8,6 +8,22 @@ test_a_second_daemon_is_refused_and_told_the_pid() { # short
     case $got in *"$(daemon_pid)"*) ;; *) fail "it does not name pid $(daemon_pid): $got" ;; esac
     daemon_answers || fail "the first daemon no longer answers"
 }
+# A directory that was there, and is not the daemon's, keeps its mode, and the daemon says what to do.
+test_a_run_directory_of_others_is_refused_with_a_sentence() {
+    disturb
+    stop_daemon
+    mkdir "$T/dom0/shared"
+    for mode in 1777 755; do
+        [ $mode = 1777 ] || : >"$T/dom0/shared/mail"
+        chmod $mode "$T/dom0/shared"
+        got=$(on dom0 timeout 10 xvsd --config "$CONF" --run-dir "$T/dom0/shared" 2>&1 </dev/null)
+        equal $? 1 "xvsd's status for mode $mode"
+        case $got in *"$T/dom0/shared"*--run-dir*) ;; *) fail "it does not say what to do: $got" ;; esac
+        equal "$(stat -c %a "$T/dom0/shared")" $mode "the directory's mode"
+    done
+    rm -rf "$T/dom0/shared"
+}
+
 test_a_second_opener_is_told_the_pid_of_the_first() { # short
     talk g guest1
     ask g "up" "up ok"
