@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rundir_lab.h: a run directory with one guest's directory in a folder of its own under /tmp, and people: children of the test
- * with numbers that nobody has.  To be them the test must be root. */
+/* rundir_lab.h: a run directory with one guest's directory in a folder of its own under /tmp, and people: children of
+ * the test with numbers that nobody has.  To be them the test must be root. */
 #ifndef XVS_RUNDIR_LAB_H
 #define XVS_RUNDIR_LAB_H
 

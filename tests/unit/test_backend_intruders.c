@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_backend_intruders.c: what people who may write in a guest's directory can do to its socket, and what they can have the daemon
- * connect to. */
+/* test_backend_intruders.c: what people who may write in a guest's directory can do to its socket, and what they can
+ * have the daemon connect to. */
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -422,7 +422,8 @@ static void nothing_but_a_socket_is_connected_to(void)
     end();
 }
 
-/* A socket of root's, and one of somebody else's, that were linked or moved here: nobody is called, or not a byte comes. */
+/* A socket of root's, and one of somebody else's, that were linked or moved here: nobody is called, or not a byte
+ * comes. */
 static void a_socket_from_elsewhere_is_not_connected_to(void)
 {
     const char *at;

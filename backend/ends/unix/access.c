@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* access.c: see access.h.  An O_PATH descriptor knows no fchmod() and no fsetxattr(): /proc/self/fd names the file itself. */
+/* access.c: see access.h.  An O_PATH descriptor knows no fchmod() and no fsetxattr(): /proc/self/fd names the file
+ * itself. */
 #include "access.h"
 
 #include <endian.h>

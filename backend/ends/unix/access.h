@@ -16,8 +16,9 @@ struct access {
     gid_t group;                /* (gid_t)-1: ours */
 };
 
-/* By a descriptor of any kind, O_PATH among them.  Does nothing where nothing differs; else nobody has, in between, what he
- * has neither before nor after.  -EOPNOTSUPP: the file system has no ACLs; all but the user's share is set then.
+/* By a descriptor of any kind, O_PATH among them.  Does nothing where nothing differs; else nobody has, in between,
+ * what he has neither before nor after.  -EOPNOTSUPP: the file system has no ACLs; all but the user's share is set
+ * then.
  * -EPERM: we are not root, or not in that group. */
 int access_set(int fd, const struct access *wanted);
 

@@ -88,8 +88,9 @@ static struct flock whole(short type)
     return (struct flock){ .l_type = type, .l_whence = SEEK_SET };
 }
 
-/* A lock of the open file (OFD), as that can be asked for without being taken.  The file has two lines: our pid, and the mode that
- * the directory has while nobody else is let in, for the daemon after us: it may find the directory open. */
+/* A lock of the open file (OFD), as that can be asked for without being taken.  The file has two lines: our pid, and
+ * the mode that the directory has while nobody else is let in, for the daemon after us: it may find the directory
+ * open. */
 static int take_lock(struct rundir *r, mode_t found, char *why)
 {
     struct flock lock = whole(F_WRLCK);
@@ -130,7 +131,8 @@ int rundir_is_in_use(const char *path, const struct rundir *r)
     snprintf(file, sizeof file, "%s/" LOCK, path);
     if ((fd = open(file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)) < 0)
         return -errno;
-    if (r && !fstat(fd, &theirs) && !fstat(r->lock_fd, &ours) && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev)
+    if (r && !fstat(fd, &theirs) && !fstat(r->lock_fd, &ours) && ours.st_ino == theirs.st_ino &&
+        ours.st_dev == theirs.st_dev)
         in_use = 0;
     else
         in_use = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
@@ -241,8 +243,8 @@ int rundir_listen(const struct rundir *r, const char *name, char *why)
 
 /* ---- a guest's directory ---- */
 
-/* Whoever may use the socket may enter its directory; the user and the group that may use it may also put sockets there, and then
- * nobody may remove what is another's. */
+/* Whoever may use the socket may enter its directory; the user and the group that may use it may also put sockets
+ * there, and then nobody may remove what is another's. */
 static struct access dir_access(const struct settings_sockets *sockets)
 {
     struct access dir = { 0700, (uid_t)-1, sockets->group };

@@ -9,14 +9,15 @@
  *
  * Device N > 0 of a guest is "NAME:N".
  *
- * Whose is what.  All directories and all our sockets are ours (root's), whoever may use them.  RUN, guest and cid can be
- * searched by others while the settings let others use some guest's sockets, and written by nobody else.  In a guest's
- * directory a user or a group may be let in to listen (access.h); it is sticky then (1770), so that nobody takes away what is not
- * his.  Whoever may write there is taken for hostile: sockfile.h says how "vsock" stands up to him, dial.h how we
- * connect to "vsock_<PORT>", which may be anything that he could put there.
+ * Whose is what.  All directories and all our sockets are ours (root's), whoever may use them.  RUN, guest and cid
+ * can be searched by others while the settings let others use some guest's sockets, and written by nobody else.  In a
+ * guest's directory a user or a group may be let in to listen (access.h); it is sticky then (1770), so that nobody
+ * takes away what is not his.  Whoever may write there is taken for hostile: sockfile.h says how "vsock" stands up to
+ * him, dial.h how we connect to "vsock_<PORT>", which may be anything that he could put there.
  *
- * RUN itself may have been there before us: made by systemd, or by an administrator.  Then it must be ours, empty or used by
- * us before, and closed to others' writing, or it is refused; its mode stays, but for the right to search while others are let in.
+ * RUN itself may have been there before us: made by systemd, or by an administrator.  Then it must be ours, empty or
+ * used by us before, and closed to others' writing, or it is refused; its mode stays, but for the right to search
+ * while others are let in.
  *
  * All calls return 0, a descriptor, or a negative errno; nothing blocks. */
 #ifndef XVSD_RUNDIR_H
@@ -42,8 +43,8 @@ struct rundir {
 /* True if others than ourselves may use the sockets of a guest. */
 bool rundir_lets_in(const struct settings_sockets *sockets);
 
-/* Makes the directory, or takes one that is fit, and its lock.  shared: others may use some guest's sockets.  -EBUSY with the
- * owner's pid in why when another daemon has it; -EPERM or -ENOTEMPTY when it is not fit. */
+/* Makes the directory, or takes one that is fit, and its lock.  shared: others may use some guest's sockets.  -EBUSY
+ * with the owner's pid in why when another daemon has it; -EPERM or -ENOTEMPTY when it is not fit. */
 int  rundir_open(struct rundir *r, const char *path, bool shared, char *why);
 /* After a reload: opens or closes RUN, guest and cid to others. */
 int  rundir_permit(const struct rundir *r, bool shared);
@@ -51,8 +52,8 @@ int  rundir_permit(const struct rundir *r, bool shared);
 void rundir_close(struct rundir *r);
 /* A listening, non-blocking socket RUN/name for this user alone. */
 int  rundir_listen(const struct rundir *r, const char *name, char *why);
-/* 1 if another process holds the lock of the run directory at path, 0 if nobody does, or we with r (or NULL); -errno if there is
- * no such file. */
+/* 1 if another process holds the lock of the run directory at path, 0 if nobody does, or we with r (or NULL); -errno
+ * if there is no such file. */
 int  rundir_is_in_use(const char *path, const struct rundir *r);
 
 struct guest_dir {
@@ -76,8 +77,8 @@ int  guest_dir_link(struct guest_dir *g, const struct rundir *r, uint64_t cid);
 void guest_dir_close(struct guest_dir *g, const struct rundir *r);
 
 /* A connection to the host program that listens at vsock_<port>: a non-blocking descriptor, or -ENOENT,
- * -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EACCES with why (DIAL_WHY bytes, else empty) when what stands there
- * is not to be connected to (dial.h). */
+ * -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EACCES with why (DIAL_WHY bytes, else empty) when what
+ * stands there is not to be connected to (dial.h). */
 int guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why);
 
 #endif

@@ -115,7 +115,8 @@ static int clear(const char *dir, int dir_fd, const char *name, int name_fd, mod
     return errno == ENOTEMPTY || errno == EEXIST ? move_aside(dir, dir_fd, name) : -errno;
 }
 
-/* 0: bind again.  What an earlier one of ours left behind is gone at once; all else waits until the directory is closed. */
+/* 0: bind again.  What an earlier one of ours left behind is gone at once; all else waits until the directory is
+ * closed. */
 static int make_way(const char *dir, int dir_fd, const char *name, bool shared, bool *closed)
 {
     int name_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;

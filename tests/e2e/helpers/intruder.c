@@ -4,10 +4,11 @@
  *     e2e_intruder UID GID COMMAND [ARG...]        runs a command as him
  *     e2e_intruder UID GID -rage GUEST_DIR VICTIM SOCKET
  *
- * The second tries, as fast as it can and until it is ended, all that somebody who may write in a guest's directory can think of:
- * links to the file VICTIM and to SOCKET, both of root's, FIFOs, directories, sockets, renames, at the daemon's name and at those of
- * ports 9101 to 9104; and what he may not do at all, in the run directory above.  It says "round" once all has been tried
- * once, and "gained WHAT" for each thing that he should not have been able to do. */
+ * The second tries, as fast as it can and until it is ended, all that somebody who may write in a guest's directory
+ * can think of: links to the file VICTIM and to SOCKET, both of root's, FIFOs, directories, sockets, renames, at the
+ * daemon's name and at those of ports 9101 to 9104; and what he may not do at all, in the run directory above.  It
+ * says "round" once all has been tried once, and "gained WHAT" for each thing that he should not have been able to
+ * do. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
