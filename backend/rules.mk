@@ -7,7 +7,8 @@ $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names)
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
 $(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settings/names base/journal)
-$(addprefix $(B)/unit/test_backend_,rundir intruders): $(B)/obj/tests/unit/rundir_lab.o \
+$(B)/unit/test_backend_claim:        $(call backend_obj,daemon/claim)
+$(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit/rundir_lab.o \
                                      $(call backend_obj,$(addprefix ends/unix/,rundir sockfile access dial) base/journal)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 

@@ -2,6 +2,9 @@
 /* loop.c: see loop.h. */
 #include "loop.h"
 
+#include <errno.h>
+
+#include "claim.h"
 #include "control.h"
 #include "journal.h"
 #include "registry.h"
@@ -29,19 +32,37 @@ int loop_watch_store(struct xvsd *x)
     return watch_store(x);
 }
 
+/* A xenstored that was started anew knows of no claim, and another daemon may have been quicker. */
+static void claim_again(struct xvsd *x)
+{
+    char why[CLAIM_WHY];
+    int err = claim_take(x->store, x->self, &x->rundir, why);
+
+    x->unclaimed = err != 0;
+    if (err)
+        journal(JOURNAL_ERROR, "%s", why);
+    if (err == -EBUSY)
+        x->failed = x->is_over = true;
+}
+
 /* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire. */
 static void check_store(struct xvsd *x)
 {
     x->store_check_at = clock_deadline_ms(STORE_CHECK_MS);
-    if (!store_check(x->store))
+    if (!store_check(x->store)) {
+        if (x->unclaimed)
+            claim_again(x);
         return;
+    }
     if (x->store_source.fd >= 0)
         journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
     source_remove(&x->poller, &x->store_source);
     if (store_reopen(x->store) || watch_store(x))
         return;
     journal(JOURNAL_NOTICE, "connected to xenstored again");
-    registry_on_store(x);
+    claim_again(x);
+    if (!x->is_over)
+        registry_on_store(x);
 }
 
 /* ---- deadlines ---- */

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "claim.h"
 #include "control.h"
 #include "farewell.h"
 #include "loop.h"
@@ -170,8 +171,10 @@ static int start(struct xvsd *x)
     }
     if ((err = start_store(x)))
         return err;
-    if ((err = rundir_open(&x->rundir, run_dir(x), is_shared(x->settings), why)) ||
-        (err = control_start(x, why)) || (err = registry_start(x, why)) || (err = loop_watch_store(x))) {
+    if ((err = claim_check(x->store, x->self, why)) ||
+        (err = rundir_open(&x->rundir, run_dir(x), is_shared(x->settings), why)) ||
+        (err = claim_take(x->store, x->self, &x->rundir, why)) || (err = control_start(x, why)) ||
+        (err = registry_start(x, why)) || (err = loop_watch_store(x))) {
         journal(JOURNAL_ERROR, "%s", why);
         return err;
     }
@@ -186,6 +189,8 @@ static void finish(struct xvsd *x)
     farewell_drop_all(x);
     control_stop(x);
     source_remove(&x->poller, &x->store_source);
+    if (x->store)
+        claim_drop(x->store, x->self, &x->rundir);
     store_close(x->store);
     loop_close(x);
     rundir_close(&x->rundir);
@@ -268,5 +273,5 @@ int main(int argc, char **argv)
     if (!err)
         loop_run(&x);
     finish(&x);
-    return err ? 1 : 0;
+    return err || x.failed ? 1 : 0;
 }

@@ -11,7 +11,7 @@
  *     inbox.c      data that waits for its reader        control.c, verbs.c    questions and commands
  *     poller.c     descriptors                           journal.c   words
  *     names.c      what a guest may be called
- *     sockfile.c, access.c, dial.c    names that others may touch
+ *     claim.c      one daemon a host                     sockfile.c, access.c, dial.c    names that others may touch
  *
  * Fairness: a device that has something to do stands in one queue, 'turns'; each round of the loop serves each device
  * in it once, with a bounded piece of work (serve.h).  So a guest that floods costs the others one such piece a round.
@@ -48,6 +48,7 @@ struct xvsd {
     struct store *store;
     struct source store_source;
     uint64_t store_check_at;    /* ms */
+    bool unclaimed;             /* xenstore does not say yet that we serve this host: claim.h */
     uint64_t rescan_at;         /* ms: when to look for devices again, UINT64_MAX for not at all */
     uint32_t self;              /* our own domid */
     uint64_t declined[(PATHS_DOMID + 63) / 64];     /* domids that are to have no device of their own accord */
@@ -58,6 +59,7 @@ struct xvsd {
     uint64_t started;           /* ms */
     uint64_t stop_at;           /* ms: when a stop becomes impatient; 0 while not stopping */
     bool is_over;               /* the loop ends with this round */
+    bool failed;                /* …and not because it was asked to */
     uint64_t next_yield;        /* ns (uv_hrtime): spinner.h */
     bool out_of_files;          /* said once */
     struct control *control;

@@ -8,6 +8,72 @@ test_a_second_daemon_is_refused_and_told_the_pid() { # short
     case $got in *"$(daemon_pid)"*) ;; *) fail "it does not name pid $(daemon_pid): $got" ;; esac
     daemon_answers || fail "the first daemon no longer answers"
 }
+# Two daemons would take each other's devices, whatever their directories are.
+test_a_second_daemon_with_a_directory_of_its_own_is_refused() { # short, xen
+    got=$(on dom0 timeout 10 xvsd --config "$CONF" --run-dir "$T/dom0/second" 2>&1 </dev/null)
+    equal $? 1 "the second daemon's status"
+    case $got in *"$(daemon_pid)"*"$RUN"*) ;; *) fail "it does not name pid $(daemon_pid) and $RUN: $got" ;; esac
+    [ ! -e "$T/dom0/second" ] || fail "the second daemon has made its directory"
+    daemon_answers || fail "the first daemon no longer answers"
+}
+test_of_two_daemons_that_start_at_once_one_serves() {
+    disturb
+    stop_daemon
+    for round in 1 2 3; do
+        spawn a dom0 xvsd --config "$CONF" --run-dir "$T/dom0/a"
+        spawn b dom0 xvsd --config "$CONF" --run-dir "$T/dom0/b"
+        wait_for 'has_ended a || has_ended b' 20 "one of two daemons gives way"
+        if has_ended a; then lost=a won=b; else lost=b won=a; fi
+        equal "$(status_of $lost)" 1 "the status of the one that gave way"
+        grep -q "another xvsd (pid $(pid_of $won)) serves this host's guests, in $T/dom0/$won" "$PEER/$lost.err" ||
+            fail "it does not say who serves: $(tail -n 1 "$PEER/$lost.err")"
+        wait_for 'on dom0 xvs --run-dir "$T/dom0/$won" ls >/dev/null 2>&1 </dev/null' 10 "the other one serves"
+        # Killed, it holds nobody up, in this round or the next.
+        signal $won KILL
+        equal "$(status_of $won)" 137 "the killed daemon's status"
+    done
+    rm -rf "$T/dom0/a" "$T/dom0/b"
+}
+# xenstored was restarted and knows of no daemon; another one may have been started before the first was connected again.  A socat
+# between the daemon and xenstored is what ends here.
+test_after_xenstored_was_restarted_one_daemon_serves() { # limit 90
+    [ "$E2E_PLATFORM" = hosted ] || skip "xenstored of a real host cannot be restarted"
+    on dom0 which socat >/dev/null 2>&1 </dev/null || skip "no socat on this platform"
+    disturb
+    stop_daemon
+    xenstored_between
+    spawn d dom0 env "XENSTORED_PATH=$T/dom0/xs.sock" xvsd --config "$CONF"
+    wait_for daemon_answers 10 "xvsd answers"
+    signal s KILL
+    on dom0 xenstore-rm /local/domain/0/xvsd </dev/null
+    wait_for 'has_ended s' 5
+    wait_for 'grep -q "connection to xenstored is lost" "$PEER/d.err"' 20 "xvsd misses xenstored"
+    xenstored_between
+    wait_for 'on dom0 xenstore-read /local/domain/0/xvsd </dev/null 2>/dev/null | grep -q "^$(pid_of d) "' 20 "xvsd claims again"
+    got=$(on dom0 timeout 10 xvsd --config "$CONF" --run-dir "$T/dom0/second" 2>&1 </dev/null)
+    equal $? 1 "the second daemon's status"
+    # Now another one is quicker.
+    signal s KILL
+    on dom0 xenstore-rm /local/domain/0/xvsd </dev/null
+    wait_for 'has_ended s' 5
+    spawn other dom0 xvsd --config "$CONF" --run-dir "$T/dom0/second"
+    wait_for 'on dom0 xvs --run-dir "$T/dom0/second" ls >/dev/null 2>&1 </dev/null' 10 "the other one serves"
+    xenstored_between
+    equal "$(status_of d 20)" 1 "the first daemon's status"
+    grep -q "another xvsd (pid $(pid_of other)) serves this host's guests, in $T/dom0/second" "$PEER/d.err" ||
+        fail "it does not say who serves: $(tail -n 2 "$PEER/d.err")"
+    on dom0 xvs --run-dir "$T/dom0/second" ls >/dev/null 2>&1 </dev/null || fail "the other one does not serve any more"
+    signal other TERM
+    equal "$(status_of other)" 0 "the other daemon's status"
+    rm -rf "$T/dom0/second"
+}
+xenstored_between() {
+    rm -f "$T/dom0/xs.sock"
+    # shellcheck disable=SC2016 # expanded over there
+    spawn s dom0 sh -c 'exec socat "UNIX-LISTEN:$1" "UNIX-CONNECT:$XENSTORED_RUNDIR/socket"' between "$T/dom0/xs.sock"
+    wait_for '[ -S "$T/dom0/xs.sock" ]' 10 "socat listens"
+}
+
 # A directory that was there, and is not the daemon's, keeps its mode, and the daemon says what to do.
 test_a_run_directory_of_others_is_refused_with_a_sentence() {
     disturb
