@@ -13,6 +13,6 @@ $(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 $(B)/hostile/test_hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_hostile_guest rawfront daemon hosted) \
-                                 $(call backend_obj,map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
+                                 $(call backend_obj,memory/map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)
