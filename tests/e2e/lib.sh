@@ -38,13 +38,8 @@ else
     }
 fi
 
-# Seconds since the machine started.
-now() {
-    read -r _uptime _ </proc/uptime
-    echo "${_uptime%%.*}"
-}
-
-# wait_until 'CONDITION' SECONDS: false when the time is over.
+# wait_until 'CONDITION' SECONDS: false when the time is over.  The seconds, times E2E_SLOW, end a test that hangs; nothing
+# here is judged by how long it took.
 wait_until() {
     read -r _uptime _ </proc/uptime
     _end=$((${_uptime%%.*} + $2 * SLOW + 1))
@@ -315,7 +310,8 @@ daemon_fds() {
     ls "/proc/$(daemon_pid)/fd" | wc -l
 }
 
-# The same when nothing is on its way any more, such as the connection of the command before.
+# The same when nothing seems to be on its way any more, such as the connection of the command before: to begin from.  What is
+# compared with it may be less.
 daemon_fds_at_rest() {
     _same=0 _before=
     while [ $_same -lt 5 ]; do

@@ -29,7 +29,7 @@ e2e_run = XVS_BIN="$(CURDIR)/$(B)" E2E_XENSIM="$(CURDIR)/build/xensim/bin" $(1) 
 check-e2e: all e2e-helpers xensim
 	$(call e2e_run,)
 check-e2e-short: all e2e-helpers xensim
-	$(call e2e_run,E2E_SHORT=1 E2E_SLOW=$(if $(filter release,$(VARIANT)),1,4))
+	$(call e2e_run,E2E_SHORT=1 E2E_SLOW=$(if $(filter release,$(VARIANT)),4,10))
 # Sanitizers cost up to ten times, and their reports are what is looked for, not figures.
 check-e2e-some: all e2e-helpers xensim
-	$(call e2e_run,E2E_BULK=16777216 E2E_MANY=300 E2E_SLOW=4)
+	$(call e2e_run,E2E_BULK=16777216 E2E_MANY=300 E2E_SLOW=10)

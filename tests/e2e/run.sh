@@ -14,7 +14,7 @@
 #
 #     E2E_SHORT=1     only tests that are marked as the short part
 #     E2E_BULK=N      bytes of the largest transfer      E2E_MANY=N      connections at a time
-#     E2E_SLOW=N      factor on every time limit         E2E_KEEP=1      leaves the working folder
+#     E2E_SLOW=N      factor on every limit (no test measures)   E2E_KEEP=1      leaves the working folder
 #     E2E_VERBOSE=1   shows the output of tests that pass, too
 #     E2E_END=TERM    what a test left running ends by that signal, not by KILL
 set -u
@@ -27,7 +27,7 @@ hosted)
     PATH=$here/platform/hosted:$XVS_BIN:$XVS_BIN/e2e:$PATH
     E2E_T=$(mktemp -d /tmp/xvs-e2e.XXXXXX) || exit 2
     E2E_SIM=$E2E_T/sim
-    E2E_BULK=${E2E_BULK:-268435456} E2E_MANY=${E2E_MANY:-2000} E2E_SLOW=${E2E_SLOW:-1}
+    E2E_BULK=${E2E_BULK:-268435456} E2E_MANY=${E2E_MANY:-2000} E2E_SLOW=${E2E_SLOW:-4}
     export E2E_SIM E2E_XENSIM
     ;;
 xen)

@@ -1,44 +1,40 @@
 # SPDX-License-Identifier: MIT
-# What does not come about says so at once; and the host's convention for connecting, to the letter.
+# What does not come about says so; and the host's convention for connecting, to the letter.
 
-quickly() { # PEER STEP ANSWER
-    _start=$(now)
-    ask "$1" "$2" "$3"
-    [ $(($(now) - _start)) -le $((1 * SLOW)) ] || fail "'$2' took $(($(now) - _start)) s"
-}
+# A refusal is an answer: one that waited for a time limit would be ETIMEDOUT (script.c).
 test_nobody_listens_in_the_guest() { # short
     both guest1
-    quickly h "connect a $GUEST1:6001" "connect a ECONNREFUSED"
+    ask h "connect a $GUEST1:6001" "connect a ECONNREFUSED"
 }
 test_nobody_listens_on_the_host() { # short
     both guest1
-    quickly g "connect a 2:6001" "connect a ECONNREFUSED"
+    ask g "connect a 2:6001" "connect a ECONNREFUSED"
 }
 # The socket file is there, but its program has died.
 test_a_dead_socket_on_the_host() {
     both guest1
     on dom0 e2e_host "listen l ${GUEST1}_6002" quit </dev/null >/dev/null
     [ -S "${GUEST1}_6002" ] || fail "no socket file was left"
-    quickly g "connect a 2:6002" "connect a ECONNREFUSED"
+    ask g "connect a 2:6002" "connect a ECONNREFUSED"
     rm -f "${GUEST1}_6002"
 }
 test_an_unknown_cid() { # short
     talk g guest1
     ask g "up" "up ok"
-    quickly g "connect a 977:6003" "connect a ECONNREFUSED"
-    quickly g "connect a 0:6003" "connect a EINVAL"
-    quickly g "connect a 4294967295:6003" "connect a EINVAL"
+    ask g "connect a 977:6003" "connect a ECONNREFUSED"
+    ask g "connect a 0:6003" "connect a EINVAL"
+    ask g "connect a 4294967295:6003" "connect a EINVAL"
 }
 # No agent runs in the guest: the device is not up, and the host is told, not kept waiting.
 test_no_agent_in_the_guest() { # short
     talk h dom0
-    quickly h "connect a $GUEST1:6004" "connect a ECONNREFUSED"
+    ask h "connect a $GUEST1:6004" "connect a ECONNREFUSED"
 }
 test_a_full_backlog_refuses() {
     both guest1
     ask g "listen l 6005 1" "listen l ok"
     ask h "connect a $GUEST1:6005" "connect a ok"
-    quickly h "connect b $GUEST1:6005" "connect b ECONNREFUSED"
+    ask h "connect b $GUEST1:6005" "connect b ECONNREFUSED"
     ask g "accept a l" "accept a ok"
     ask h "connect c $GUEST1:6005" "connect c ok"
 }
@@ -48,7 +44,7 @@ test_a_full_backlog_refuses() {
 # said TEXT: what the daemon and the guest's echo on port 6010 answer, with socat and nothing of ours.
 said() {
     # shellcheck disable=SC2059,SC2016 # the text is a format
-    printf "$1" | on dom0 timeout $((20 * SLOW)) socat -t 10 - "UNIX-CONNECT:$GUEST1"
+    printf "$1" | on dom0 timeout $((60 * SLOW)) socat -t 60 - "UNIX-CONNECT:$GUEST1"
 }
 with_echo() {
     on dom0 which socat >/dev/null 2>&1 </dev/null || skip "no socat on this platform"

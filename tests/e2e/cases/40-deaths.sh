@@ -7,7 +7,7 @@ test_a_killed_host_program_ends_the_guest_s_stream() { # short
     joined a h 8001
     ask g "send a 100000" "send a ok"
     signal h KILL
-    tell g "send a 50000000 10000"
+    tell g "send a 50000000"
     answer g
     case $_answer in "send a "*" EPIPE" | "send a "*" ECONNRESET") ;; *) fail "the guest writes on: $_answer" ;; esac
 }
@@ -15,7 +15,7 @@ test_a_killed_host_program_ends_the_guest_s_reading() {
     both guest1
     joined a h 8001
     signal h KILL
-    tell g "eof a 10000"
+    tell g "eof a"
     answer g
     case $_answer in "eof a ok" | "eof a ECONNRESET") ;; *) fail "the guest saw '$_answer'" ;; esac
 }
@@ -25,7 +25,7 @@ test_a_killed_guest_program_ends_the_host_s_stream() { # short
     joined a h 8002
     ask h "send a 100000" "send a ok"
     signal g KILL
-    tell h "send a 50000000 10000"
+    tell h "send a 50000000"
     answer h
     case $_answer in "send a "*" EPIPE" | "send a "*" ECONNRESET") ;; *) fail "the host writes on: $_answer" ;; esac
 }
@@ -33,7 +33,7 @@ test_after_a_killed_guest_program_the_next_one_connects() { # short
     before=$(idle_counts)
     both guest1
     joined a h 8003
-    ask g "send a 300000 500" "send a ok"
+    ask g "send a 300000" "send a ok"
     signal g KILL
     equal "$(status_of g)" 137 "the killed program's status"
     wait_for '[ "$(idle_counts)" = "$before" ]' 10 "the backend unmaps what the killed program had shared"
@@ -60,7 +60,7 @@ daemon_comes_back() { # stop_daemon|kill_daemon
     ask g "eof a" "eof a ECONNRESET"
     ask g "send a 10" "send a 0 ECONNRESET"
     ask g "close a" "close a ok"
-    tell h "eof a 5000"
+    tell h "eof a"
     answer h
     case $_answer in "eof a ok" | "eof a ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
     ask g "connect b 2:8004 200" "connect b ETIMEDOUT"
@@ -121,7 +121,7 @@ test_fifty_guests_are_back_with_the_daemon() { # limit 240
         create "many$i" || fail "the platform cannot create many$i"
     done
     for i in $(seq 1 48); do
-        E2E_LOG=1 spawn "a$i" "many$i" e2e_guest "listen l 8009" "up 60000" "echo l"
+        E2E_LOG=1 spawn "a$i" "many$i" e2e_guest "listen l 8009" "up" "echo l"
     done
     talk g guest1
     talk h guest2
@@ -151,7 +151,7 @@ test_a_crashed_guest_is_cleaned_up_and_may_come_again() { # limit 120, xen
     ask h "send a 100000" "send a ok"
     id=$(domid guest1)
     crash guest1 || fail "the platform cannot crash guest1"
-    tell h "send a 50000000 10000"
+    tell h "send a 50000000"
     answer h
     case $_answer in "send a "*" EPIPE" | "send a "*" ECONNRESET") ;; *) fail "the host writes on: $_answer" ;; esac
     wait_for '! attached guest1' 10 "xvsd takes the dead guest's socket away"
@@ -182,16 +182,18 @@ test_crashes_leave_nothing_in_the_daemon() { # limit 180
         ask g "listen l 8008" "listen l ok"
         tell g "echo l"
         heard g "echo l ready"
-        spawn m dom0 e2e_host "many $RUN/guest/guest3/vsock:8008 20 100000 20000"
+        spawn m dom0 e2e_host "many $RUN/guest/guest3/vsock:8008 20 100000"
         crash guest3 || fail "the platform cannot crash guest3"
         status_of m 20 >/dev/null
         wait_for '! attached guest3' 10 "xvsd takes the dead guest's socket away"
         if [ -n "$fds" ]; then
-            wait_until '[ "$(daemon_fds)" = "$fds" ]' 2
-            equal "$(daemon_fds)" "$fds" "descriptors of xvsd after crash $round"
+            wait_until '[ "$(daemon_fds)" -le "$fds" ]' 10 ||
+                fail "xvsd has $(daemon_fds) descriptors after crash $round, and had $fds after the first"
+            wait_until '[ "$(leakcount dom0 | grep -v nodes)" = "$mapped" ]' 10
             equal "$(leakcount dom0 | grep -v nodes)" "$mapped" "what dom0 holds after crash $round"
+        else
+            fds=$(daemon_fds_at_rest) mapped=$(leakcount dom0 | grep -v nodes)
         fi
-        fds=$(daemon_fds) mapped=$(leakcount dom0 | grep -v nodes)
         end_spawned
     done
 }

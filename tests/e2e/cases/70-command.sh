@@ -39,7 +39,7 @@ test_ls_shows_the_guests() { # short
 cat_to_guest() { # BYTES
     sum=$(data dom0 in "$1")
     spawn listener guest1 sh -c "exec xvs cat -l 5100 </dev/null >$T/guest1/out"
-    feed dom0 in out xvs cat -r 20 guest1 5100 || fail "xvs cat ended with $?"
+    feed dom0 in out xvs cat -r 60 guest1 5100 || fail "xvs cat ended with $?"
     equal "$(status_of listener 20)" 0 "the listener's exit status"
     equal "$(sum_of guest1 out)" "$sum" "the checksum in the guest"
     remove
@@ -47,7 +47,7 @@ cat_to_guest() { # BYTES
 cat_to_host() { # BYTES
     sum=$(data guest1 in "$1")
     spawn listener dom0 sh -c "exec xvs cat -l 5101 guest1 </dev/null >$T/dom0/out"
-    feed guest1 in out xvs cat -r 20 host 5101 || fail "xvs cat ended with $?"
+    feed guest1 in out xvs cat -r 60 host 5101 || fail "xvs cat ended with $?"
     equal "$(status_of listener 20)" 0 "the listener's exit status"
     equal "$(sum_of dom0 out)" "$sum" "the checksum on the host"
     remove
@@ -79,7 +79,7 @@ test_cat_bulk_to_the_host() { # limit 120, xen
 test_cat_from_guest_to_guest() { # short
     sum=$(data guest1 in 3000001)
     spawn listener guest2 sh -c "exec xvs cat -l 5102 </dev/null >$T/guest2/out"
-    feed guest1 in out xvs cat -r 20 102 5102 || fail "xvs cat ended with $?"
+    feed guest1 in out xvs cat -r 60 102 5102 || fail "xvs cat ended with $?"
     equal "$(status_of listener 20)" 0 "the listener's exit status"
     equal "$(sum_of guest2 out)" "$sum" "the checksum in the other guest"
     remove
@@ -89,7 +89,7 @@ test_cat_both_directions_at_once() { # short
     mine=$(data dom0 in $((E2E_BULK / 16 + 1)))
     theirs=$(data guest1 in $((E2E_BULK / 20 + 1)))
     spawn listener guest1 sh -c "exec xvs cat -l 5103 <$T/guest1/in >$T/guest1/out"
-    feed dom0 in out xvs cat -r 20 guest1 5103 || fail "xvs cat ended with $?"
+    feed dom0 in out xvs cat -r 60 guest1 5103 || fail "xvs cat ended with $?"
     equal "$(status_of listener 20)" 0 "the listener's exit status"
     equal "$(sum_of guest1 out)" "$mine" "the checksum in the guest"
     equal "$(sum_of dom0 out)" "$theirs" "the checksum on the host"
@@ -100,7 +100,7 @@ test_socat_receives_from_the_guest() {
     sum=$(data guest1 in 5000001)
     spawn listener dom0 sh -c "exec socat -u UNIX-LISTEN:${GUEST1}_5104 CREATE:$T/dom0/out"
     wait_for '[ -S "${GUEST1}_5104" ]' 5
-    feed guest1 in out xvs cat -r 20 host 5104 || fail "xvs cat ended with $?"
+    feed guest1 in out xvs cat -r 60 host 5104 || fail "xvs cat ended with $?"
     equal "$(status_of listener 20)" 0 "socat's exit status"
     equal "$(sum_of dom0 out)" "$sum" "the checksum on the host"
     remove
@@ -110,11 +110,9 @@ test_socat_receives_from_the_guest() {
 status() {      # EXPECTED HOST cmd...
     _expected=$1
     shift
-    _begin=$(now)
     on "$@" >"$T/status.out" 2>&1 </dev/null
     equal $? "$_expected" "the exit status of '$*' ($(cat "$T/status.out"))"
     [ -s "$T/status.out" ] || fail "'$*' says nothing"
-    [ $(($(now) - _begin)) -le $((3 * SLOW)) ] || fail "'$*' took $(($(now) - _begin)) s"
 }
 test_exit_statuses_of_cat() { # short
     status 2 dom0 xvs cat guest1
@@ -150,7 +148,7 @@ test_a_reset_gives_exit_status_6() {
 # ---- serve and ping ----
 test_serve_runs_a_command_for_each_connection() { # short
     spawn server guest1 xvs serve 5120 -- sh -c 'echo "port $XVS_LOCAL_PORT cid $XVS_PEER_CID"; cat'
-    got=$(echo hello | on dom0 xvs cat -r 20 guest1 5120 | tr '\n' '|')
+    got=$(echo hello | on dom0 xvs cat -r 60 guest1 5120 | tr '\n' '|')
     equal "$got" "port 5120 cid 2|hello|" "what the served command said"
     pids=''
     for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -166,13 +164,13 @@ test_serve_runs_a_command_for_each_connection() { # short
 }
 test_serve_in_dom0_for_a_guest() {
     spawn server dom0 xvs serve 5121 guest1 -- sh -c 'cat; echo done'
-    got=$(echo hello | on guest1 xvs cat -r 20 host 5121 | tr '\n' '|')
+    got=$(echo hello | on guest1 xvs cat -r 60 host 5121 | tr '\n' '|')
     equal "$got" "hello|done|" "what the served command said"
 }
 # 300 connections one after the other to a served command.
 test_serve_one_after_the_other() { # limit 120
     spawn server guest1 xvs serve 5122 -- cat
-    equal "$(echo x | on dom0 xvs cat -r 20 guest1 5122)" x "the first connection"
+    equal "$(echo x | on dom0 xvs cat -r 60 guest1 5122)" x "the first connection"
     i=0
     while [ $i -lt 60 ]; do
         i=$((i + 1))
@@ -181,7 +179,7 @@ test_serve_one_after_the_other() { # limit 120
 }
 test_ping() { # short
     spawn echo guest1 xvs ping -l
-    on dom0 xvs ping -r 20 -f -c 200 guest1 </dev/null || fail "xvs ping ended with $?"
+    on dom0 xvs ping -r 60 -f -c 200 guest1 </dev/null || fail "xvs ping ended with $?"
     on dom0 xvs ping -f -c 50 -s 100000 guest1 </dev/null || fail "xvs ping -s 100000 ended with $?"
     on guest2 xvs ping -f -c 50 101 </dev/null || fail "xvs ping from guest2 ended with $?"
 }

@@ -21,7 +21,8 @@ int  end_listen(const char *where, unsigned backlog, struct end_listener **out);
 void end_listener_close(struct end_listener *l);
 int  end_accept(struct end_listener *l, int ms, struct end **out);
 int  end_connect(const char *where, int ms, struct end **out);
-/* Starts without waiting; end_opened() tells how it went, -EAGAIN while it does not know. */
+/* Starts without waiting; end_opened() tells how it went, -EAGAIN while it does not know.  Neither takes a guest that has not
+ * answered within the daemon's time limit for one that has refused. */
 int  end_begin(const char *where, struct end **out);
 int  end_opened(struct end *e);
 

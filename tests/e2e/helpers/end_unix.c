@@ -15,11 +15,18 @@
 
 #include "end.h"
 
+/* What the daemon gives a guest to answer in.  A limit never ends early, so what was closed sooner was refused, and
+ * what was closed later may have been too slow for this machine: that is tried again. */
+#define CONNECT_MS 2000
+
 struct end {
     int fd, error;
     bool opening;               /* CONNECT was sent, OK has not come */
+    uint64_t began;
     size_t got;
     char answer[32];
+    struct sockaddr_un to;
+    char line[32];
 };
 struct end_listener {
     int fd;
@@ -144,46 +151,60 @@ int end_accept(struct end_listener *l, int ms, struct end **out)
     return 0;
 }
 
+static int dial(struct end *e)
+{
+    ssize_t len = (ssize_t)strlen(e->line);
+    int err;
+
+    e->began = now_ms();
+    e->got = 0;
+    e->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Connecting blocks while the daemon's backlog is full: a moment, with a daemon that lives. */
+    if (e->fd < 0 || connect(e->fd, (struct sockaddr *)&e->to, sizeof e->to) != 0 ||
+        send(e->fd, e->line, (size_t)len, MSG_NOSIGNAL) != len) {
+        err = -errno;
+        if (e->fd >= 0)
+            close(e->fd);
+        e->fd = -1;
+        return err;
+    }
+    fcntl(e->fd, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
 int end_begin(const char *where, struct end **out)
 {
     const char *colon = strrchr(where, ':');
     struct end *e = calloc(1, sizeof *e);
-    struct sockaddr_un a;
-    char line[32];
-    int len, err = e && colon ? address_of(where, (size_t)(colon - where), &a) : -EINVAL;
+    int err = e && colon ? address_of(where, (size_t)(colon - where), &e->to) : -EINVAL;
 
-    if (err)
-        goto fail;
-    e->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* Connecting blocks while the daemon's backlog is full: a moment, with a daemon that lives. */
-    if (e->fd < 0 || connect(e->fd, (struct sockaddr *)&a, sizeof a) != 0) {
-        err = -errno;
-        if (e->fd >= 0)
-            close(e->fd);
-        goto fail;
+    if (!err) {
+        snprintf(e->line, sizeof e->line, "CONNECT %.16s\n", colon + 1);
+        err = dial(e);
     }
-    fcntl(e->fd, F_SETFL, O_NONBLOCK);
-    len = snprintf(line, sizeof line, "CONNECT %s\n", colon + 1);
-    if (send(e->fd, line, (size_t)len, MSG_NOSIGNAL) != len) {
-        err = -errno;
-        close(e->fd);
-        goto fail;
+    if (err) {
+        free(e);
+        return err;
     }
     e->opening = true;
     *out = e;
     return 0;
-fail:
-    free(e);
-    return err;
 }
 
 int end_opened(struct end *e)
 {
     while (e->opening) {
         ssize_t n = recv(e->fd, e->answer + e->got, 1, 0);
+        int err;
 
         if (n < 0 && errno == EAGAIN)
             return -EAGAIN;
+        if (n == 0 && now_ms() - e->began >= CONNECT_MS) {
+            close(e->fd);
+            if ((err = dial(e)))
+                return err;
+            continue;
+        }
         if (n <= 0)
             return n == 0 ? -ECONNREFUSED : -errno;     /* closed without a word: the convention's "no" */
         if (e->answer[e->got] == '\n')
@@ -252,7 +273,8 @@ int end_shutdown(struct end *e, int how)
 
 void end_close(struct end *e)
 {
-    close(e->fd);
+    if (e->fd >= 0)
+        close(e->fd);
     free(e);
 }
 

@@ -80,6 +80,7 @@ int end_open(void)
     int err;
 
     xvs_options_init(&o);
+    o.connect_timeout = 300000;         /* each call has a limit of its own */
     if (getenv("E2E_LOG"))
         o.log = log_line;
     if ((size = getenv("E2E_DEVICE")))

@@ -15,7 +15,7 @@
  *     echo L [N]                     serves until N streams have ended or input arrives: echo L 200
  *     sink L [N]                     the same, only reading
  *     many PLACE N BYTES [MS]        N streams at once; all open before one is used; echoed and compared: many ok 200
- *     flood PLACE N MS               N streams that are written and never read, for MS: flood BYTES
+ *     flood PLACE N                  N streams that are written and never read, until input arrives: flood BYTES
  *     stats
  *
  * S and L are words.  Streams of the same first letter carry the same pattern (pattern.h), in each direction on its own.  A
@@ -33,7 +33,7 @@
 #include "end.h"
 #include "pattern.h"
 
-#define DEFAULT_MS 20000
+#define DEFAULT_MS 300000      /* whoever tells the steps waits less */
 
 struct stream {
     char name[24];
@@ -374,13 +374,13 @@ static void do_many(const char *where, unsigned long count, uint64_t bytes, int 
         say("many %s open %lu over %lu", word_of(err), open, over);
 }
 
-static void do_flood(const char *where, unsigned long count, int ms)
+static void do_flood(const char *where, unsigned long count)
 {
-    uint64_t deadline = now_ms() + (uint64_t)ms, went = 0;
+    uint64_t went = 0;
     struct end **all = calloc(count ? count : 1, sizeof *all);
 
     pattern_fill(buffer, sizeof buffer, 0, 0);
-    while (all && left_of(deadline) > 0) {
+    while (all && !next_step_waits(0)) {
         for (unsigned long i = 0; i < count; i++) {
             ssize_t n = 0;
 
@@ -393,7 +393,6 @@ static void do_flood(const char *where, unsigned long count, int ms)
                 all[i] = NULL;
             }
         }
-        end_pump(0);
     }
     for (unsigned long i = 0; all && i < count; i++)
         if (all[i])
@@ -481,8 +480,8 @@ static bool step(char *line)
         do_serve(verb, w[1], n > 2 ? strtoul(w[2], NULL, 10) : 0);
     } else if (IS("many", 3)) {
         do_many(w[1], strtoul(w[2], NULL, 10), strtoull(w[3], NULL, 10), MS(4));
-    } else if (IS("flood", 3)) {
-        do_flood(w[1], strtoul(w[2], NULL, 10), atoi(w[3]));
+    } else if (IS("flood", 2)) {
+        do_flood(w[1], strtoul(w[2], NULL, 10));
     } else if (IS("stats", 0)) {
         end_stats();
     } else if (IS("quit", 0)) {
