@@ -29,6 +29,8 @@ static int sleep_once(struct until *u)
 {
     int left = left_ms(u);
 
+    if (u->x->orphan)
+        return -ESTALE;
     if (left)
         device_sleep(u->x, left);
     else if (u->looked)

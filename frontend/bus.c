@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
-#include <unistd.h>
 
 #define CHECK_MS  10000u        /* how often an idle device asks whether xenstored still answers */
 #define RETRY_MS  1000u
@@ -55,8 +54,12 @@ int bus_open(struct xvs *x)
 
 void bus_close(struct xvs *x)
 {
-    device_poll(x, &x->store_fd, -1, POLL_STORE);
-    store_close(x->store);
+    if (x->orphan) {
+        store_forget(x->store);
+    } else {
+        device_poll(x, &x->store_fd, -1, POLL_STORE);
+        store_close(x->store);
+    }
     x->store = NULL;
 }
 
@@ -140,18 +143,6 @@ static uint32_t own_domid(const struct xvs *x)
                ? domid : 0;
 }
 
-/* The end of the process stumbles over the old event channel, and Linux closes descriptors from the highest down: the
- * lock must be above it, or no other process ever gets the device. */
-static void raise_lock(struct xvs *x)
-{
-    int lock = fcntl(x->lock, F_DUPFD_CLOEXEC, xenevtchn_fd(x->share.evtchn) + 1);
-
-    if (lock >= 0) {
-        close(x->lock);
-        x->lock = lock;
-    }
-}
-
 /* For how long, in ms, this guest has been suspended since it booted: Linux adds the time from a save to the restore, seconds
  * even for a small guest and a fast disk. */
 static int64_t suspended_ms(void)
@@ -173,17 +164,23 @@ static bool is_restored(const struct xvs *x)
 
 void bus_judge_share(struct xvs *x)
 {
-    if (!x->share.evtchn || x->share.restored || !is_restored(x))
+    if (!x->share.evtchn || x->share.restored || x->orphan || !is_restored(x))
         return;
     x->share.restored = true;
-    raise_lock(x);
+    /* The end of the process stumbles over the old event channel, and Linux closes descriptors from the highest down: the
+     * lock must be above it, or no other process ever gets the device. */
+    process_enter();
+    owner_raise(&x->lock, xenevtchn_fd(x->share.evtchn));
+    process_leave();
 }
 
 static int act_unshare(struct xvs *x)
 {
     device_poll(x, &x->evtchn_fd, -1, POLL_EVTCHN);
     bus_judge_share(x);
+    process_enter();
     share_close(&x->share);
+    process_leave();
     x->byte_check = LIFE_NEVER;
     return 0;
 }
@@ -205,7 +202,10 @@ static int act_share(struct xvs *x)
         device_reason(x, "the backend does not speak version %u of the protocol", VSOCKIF_VERSION);
         return -EPROTO;
     }
-    if ((err = share_open(&x->share, &x->opt, &offer, x->back_domid, &what))) {
+    process_enter();
+    err = share_open(&x->share, &x->opt, &offer, x->back_domid, &what);
+    process_leave();
+    if (err) {
         device_reason(x, "cannot %s domain %u: %s", what, x->back_domid, strerror(-err));
         return err;
     }

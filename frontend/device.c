@@ -80,7 +80,7 @@ static void timer_at(struct xvs *x, uint64_t at)
 {
     struct itimerspec spec = { .it_value = { .tv_nsec = at == LIFE_NEVER ? 0 : 1 } };
 
-    if (at == x->timer_at)
+    if (at == x->timer_at || x->orphan)         /* whose timer is its parent's, too */
         return;
     x->timer_at = at;
     if (at != AT_ONCE && at != LIFE_NEVER) {
@@ -165,15 +165,23 @@ static int lock_device(struct xvs *x)
     const char *dir = x->opt.run_dir ? x->opt.run_dir : getenv("XVS_RUN_DIR");
     char path[256] = "";
     long pid;
+    int err;
 
-    x->lock = owner_lock(dir && *dir ? dir : "/run/xvs", x->opt.device, &pid, path, sizeof path);
-    if (x->lock >= 0)
+    process_enter();
+    err = owner_lock(&x->lock, dir && *dir ? dir : "/run/xvs", x->opt.device, &pid, path, sizeof path);
+    if (!err)
+        process_add(x);
+    process_leave();
+    if (!err)
         return 0;
-    if (x->lock == -EBUSY && pid)
-        return fail_open(-EBUSY, "device/vsock/%u belongs to process %ld (%s)", x->opt.device, pid, path);
-    if (x->lock == -EBUSY)
-        return fail_open(-EBUSY, "device/vsock/%u belongs to another process (%s)", x->opt.device, path);
-    return fail_open(x->lock, "cannot lock %s: %s", path, strerror(-x->lock));
+    if (err == -EBUSY && pid == getpid())
+        return fail_open(err, "device/vsock/%u is open already, in this process %ld (%s)", x->opt.device, pid, path);
+    if (err == -EBUSY && pid == OWNER_UNKNOWN)
+        return fail_open(err, "device/vsock/%u belongs to another process, of another PID namespace perhaps (%s)",
+                         x->opt.device, path);
+    if (err == -EBUSY)
+        return fail_open(err, "device/vsock/%u belongs to process %ld (%s)", x->opt.device, pid, path);
+    return fail_open(err, "cannot lock %s: %s", path, strerror(-err));
 }
 
 static int open_parts(struct xvs *x)
@@ -207,6 +215,13 @@ static int open_parts(struct xvs *x)
     return 0;
 }
 
+static int start_process(void)
+{
+    int err = process_start();
+
+    return err ? fail_open(err, "cannot take care of forks: %s", strerror(-err)) : 0;
+}
+
 int xvs_open(const struct xvs_options *options, struct xvs **out)
 {
     struct xvs *x = calloc(1, sizeof *x);
@@ -218,7 +233,8 @@ int xvs_open(const struct xvs_options *options, struct xvs **out)
     xvs_options_init(&x->opt);
     if (options)
         memcpy(&x->opt, options, options->size < sizeof x->opt ? options->size : sizeof x->opt);
-    x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock = -1;
+    x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock.fd = -1;
+    list_init(&x->process_link);
     x->timer_at = x->byte_check = LIFE_NEVER;
     list_init(&x->events);
     list_init(&x->gathering);
@@ -227,7 +243,7 @@ int xvs_open(const struct xvs_options *options, struct xvs **out)
     list_init(&x->listeners);
     source_init(&x->source, SOURCE_DEVICE);
     snprintf(x->reason, sizeof x->reason, "not connected yet");
-    if ((err = check_options(&x->opt)) || (err = open_parts(x))) {
+    if ((err = check_options(&x->opt)) || (err = start_process()) || (err = open_parts(x))) {
         xvs_close(x);
         return err;
     }
@@ -250,16 +266,28 @@ void xvs_close(struct xvs *x)
     if (x->mux)
         vmux_free(x->mux);
     bus_judge_share(x);
+    process_enter();
     share_close(&x->share);
+    process_leave();
     if (x->store)
         bus_close(x);
     if (x->timer >= 0)
         close(x->timer);
     if (x->epoll >= 0)
         close(x->epoll);
-    if (x->lock >= 0)
-        close(x->lock);
+    process_enter();
+    owner_unlock(&x->lock);
+    process_remove(x);
+    process_leave();
     free(x);
+}
+
+void device_orphan(struct xvs *x)
+{
+    x->orphan = true;
+    x->up = false;
+    owner_orphan(&x->lock);
+    share_orphan(&x->share, x->epoll);
 }
 
 /* ---- process and wait ---- */
@@ -422,6 +450,8 @@ int device_sleep(struct xvs *x, int timeout)
 
 int xvs_process(struct xvs *x)
 {
+    if (x->orphan)
+        return -ESTALE;
     take_wakeups(x, 0);
     for (int i = 0; i < ROUNDS; i++) {
         work(x);
@@ -453,6 +483,8 @@ int xvs_wait(struct xvs *x, int timeout)
     int left = timeout;
     bool is_over = false;
 
+    if (x->orphan)
+        return -ESTALE;
     work(x);
     while (list_is_empty(&x->events)) {
         int n;
@@ -481,5 +513,5 @@ uint64_t xvs_cid(const struct xvs *x)
 
 const char *xvs_reason(const struct xvs *x)
 {
-    return x->reason;
+    return x->orphan ? "this process was forked from the one that owns the device" : x->reason;
 }

@@ -5,6 +5,7 @@
  *     bus.c       xenstore: performs what the life cycle (life.h) asks for
  *     share.c     the pages and the event channel given to the backend
  *     owner.c     one process owns a device: the lock file
+ *     process.c   …and what a forked child has of it
  *     pump.c      packets in, packets out, sleeping and waking
  *     receive.c   what has arrived and is not read yet
  *     send.c      the packet that is being gathered
@@ -14,6 +15,7 @@
 #ifndef XVS_INTERNAL_H
 #define XVS_INTERNAL_H
 
+#include <sys/types.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
@@ -70,6 +72,13 @@ struct xvs_listener {
     void *user;
 };
 
+/* The lock file, held. */
+struct owner_lock {
+    int fd;                     /* -1: not held */
+    dev_t dev;
+    ino_t ino;
+};
+
 /* What the backend has of ours while connected. */
 struct share {
     xengntshr_handle *gntshr;
@@ -83,6 +92,7 @@ struct share {
     uint32_t own_domid;         /* when this was shared; 0 if it is not known */
     int64_t suspended_ms;       /* …and for how long the guest had been suspended by then */
     bool restored;              /* since then the guest was saved and restored: see share_close() */
+    bool orphan;                /* the pages are a forked child's own */
 };
 
 struct xvs {
@@ -90,7 +100,9 @@ struct xvs {
     int epoll;                  /* what xvs_fd() gives: holds the three below */
     int timer;                  /* deadlines, and "call me again at once" */
     int store_fd, evtchn_fd;    /* as last put into epoll, or -1 */
-    int lock;
+    struct owner_lock lock;
+    struct list process_link;   /* among the devices of this process (process.c) */
+    bool orphan;                /* we are a child of the owner, in which this handle is of no use */
     struct store *store;
     uint64_t store_check;       /* ms: when to ask whether xenstored still answers */
     uint64_t byte_check;        /* ms: when to look at back_live again, LIFE_NEVER if there is no cause */
@@ -151,6 +163,8 @@ void device_set_timer(struct xvs *x, uint64_t now);
 /* There is work to do that nobody will notify: makes xvs_fd() readable. */
 void device_call_again(struct xvs *x);
 void device_notify(struct xvs *x);              /* the backend; remembers what that cost */
+/* In a forked child: the handle becomes one that does nothing.  Calls only what a signal handler may. */
+void device_orphan(struct xvs *x);
 __attribute__((format(printf, 2, 3)))
 void device_log(struct xvs *x, const char *format, ...);
 /* Notes why the device is not up, for xvs_reason(), and logs it. */
@@ -162,8 +176,24 @@ void source_init(struct source *source, enum source_kind kind);
 void source_raise(struct xvs *x, struct source *source, unsigned what);
 void source_drop(struct source *source);
 
-/* owner.c: an open descriptor that holds the lock, or -errno with *pid of the owner after -EBUSY. */
-int owner_lock(const char *run_dir, unsigned device, long *pid, char *path, size_t path_size);
+/* owner.c.  owner_lock(): 0; or -EBUSY, with *pid of the owner, which may be this process, or OWNER_UNKNOWN; or another -errno.
+ * 'path' is what was tried.  Between process_enter() and process_leave(). */
+#define OWNER_NONE    0L
+#define OWNER_UNKNOWN (-1L)
+int  owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, long *pid, char *path, size_t path_size);
+void owner_unlock(struct owner_lock *lock);
+void owner_orphan(struct owner_lock *lock);
+/* The lock moves to a descriptor above this one. */
+void owner_raise(struct owner_lock *lock, int above);
+
+/* process.c.  All but process_start() between enter and leave, during which no other thread forks and no other device changes
+ * what device_orphan() looks at.  They do not nest. */
+int  process_start(void);                       /* once a process at least: 0 or -ENOMEM */
+void process_enter(void);
+void process_leave(void);
+void process_add(struct xvs *x);
+void process_remove(struct xvs *x);
+bool process_owns(dev_t dev, ino_t ino);        /* a lock file */
 
 /* share.c: 0 or -errno; what says what was tried. */
 int  share_probe(const char **what);
@@ -173,6 +203,8 @@ int  share_open(struct share *s, const struct xvs_options *opt, const struct bac
  * to unbind it is a BUG() that kills the caller (drivers/xen/evtchn.c, seen with 6.1). */
 void share_close(struct share *s);
 bool share_is_live(const struct share *s);
+/* In a forked child, after which share_close() touches nothing of the parent's.  inert: a descriptor that nobody reads or writes. */
+void share_orphan(struct share *s, int inert);
 
 /* bus.c */
 int  bus_open(struct xvs *x);

@@ -1,48 +1,142 @@
 /* SPDX-License-Identifier: MIT */
-/* owner.c: one process owns a device.  A lock on RUN/device-N.lock says so: the kernel drops it with the process,
- * however that ends, so there is no stale lock; the file's text names the owner for whoever comes second. */
+/* owner.c: one process owns a device.  Two locks on RUN/device-N.lock say so, each for what the other cannot; the kernel drops
+ * both with the process, however that ends, so no lock is ever stale.
+ *
+ *     flock()    decides.  It keeps out every other opener, one in this process, too, even through another copy of this
+ *                library.  It belongs to the open file, which a fork shares with its child: so it is undone when the
+ *                owner closes, and the child closes its copy first of all (process.c).
+ *     F_SETLK    tells.  The kernel knows whose it is, by the process id that is right in the asker's PID namespace, and anybody
+ *                may ask without taking anything.  It belongs to the process; but any close() of this file within the
+ *                process drops it, which is why we open a file that we hold no second time.
+ *
+ * The file's text is the owner's process id, for people, and for older libraries, which had the first lock only. */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static long read_pid(int fd)
+static struct flock whole_file(void)
+{
+    return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+}
+
+/* The process that the text names, if it lives. */
+static long named_process(int fd)
 {
     char text[32];
     ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    long pid = 0;
 
-    if (n <= 0)
-        return 0;
-    text[n] = 0;
-    return strtol(text, NULL, 10);
+    if (n > 0) {
+        text[n] = 0;
+        pid = strtol(text, NULL, 10);
+    }
+    return pid > 0 && pid == (pid_t)pid && (kill((pid_t)pid, 0) == 0 || errno == EPERM) ? pid : OWNER_UNKNOWN;
 }
 
-int owner_lock(const char *run_dir, unsigned device, long *pid, char *path, size_t path_size)
+/* Whose the second lock is: its process, OWNER_NONE, or OWNER_UNKNOWN in another PID namespace. */
+static long asked_process(int fd)
 {
-    int fd, err;
+    struct flock lock = whole_file();
 
-    *pid = 0;
+    if (fcntl(fd, F_GETLK, &lock))
+        return OWNER_UNKNOWN;
+    if (lock.l_type == F_UNLCK)
+        return OWNER_NONE;
+    return lock.l_pid > 0 ? lock.l_pid : OWNER_UNKNOWN;
+}
+
+static int lock_path(const char *run_dir, unsigned device, char *path, size_t size)
+{
+    return (size_t)snprintf(path, size, "%s/device-%u.lock", run_dir, device) < size ? 0 : -ENAMETOOLONG;
+}
+
+/* -EBUSY if this process owns it: to open and close the file would drop the lock that tells. */
+static int refuse_own(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && process_owns(st.st_dev, st.st_ino) ? -EBUSY : 0;
+}
+
+static int take(struct owner_lock *lock, long *pid)
+{
+    struct flock whole = whole_file();
+    struct stat st;
+
+    if (flock(lock->fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        *pid = asked_process(lock->fd);
+        if (*pid == OWNER_NONE)
+            *pid = named_process(lock->fd);
+        return -EBUSY;
+    }
+    if (fstat(lock->fd, &st))
+        return -errno;
+    lock->dev = st.st_dev;
+    lock->ino = st.st_ino;
+    /* These two are courtesies: without them the lock still holds. */
+    (void)!fcntl(lock->fd, F_SETLK, &whole);
+    if (ftruncate(lock->fd, 0) == 0)
+        (void)!dprintf(lock->fd, "%ld\n", (long)getpid());
+    return 0;
+}
+
+int owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, long *pid, char *path, size_t path_size)
+{
+    int err;
+
+    *pid = OWNER_NONE;
     if (mkdir(run_dir, 0755) && errno != EEXIST) {
         snprintf(path, path_size, "%s", run_dir);
         return -errno;
     }
-    if ((size_t)snprintf(path, path_size, "%s/device-%u.lock", run_dir, device) >= path_size)
-        return -ENAMETOOLONG;
-    /* For its owner alone: whoever can open it can lock it, and so keep us out. */
-    if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
-        return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
-        err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-        *pid = read_pid(fd);
-        close(fd);
+    if ((err = lock_path(run_dir, device, path, path_size)))
+        return err;
+    if ((err = refuse_own(path))) {
+        *pid = getpid();
         return err;
     }
-    /* The text is a courtesy: without it the lock still holds. */
-    if (ftruncate(fd, 0) == 0)
-        (void)!dprintf(fd, "%ld\n", (long)getpid());
-    return fd;
+    /* For its owner alone: whoever can open it can lock it, and so keep us out. */
+    if ((lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+        return -errno;
+    if ((err = take(lock, pid))) {
+        close(lock->fd);
+        lock->fd = -1;
+    }
+    return err;
+}
+
+void owner_unlock(struct owner_lock *lock)
+{
+    if (lock->fd < 0)
+        return;
+    flock(lock->fd, LOCK_UN);
+    close(lock->fd);
+    lock->fd = -1;
+}
+
+void owner_orphan(struct owner_lock *lock)
+{
+    if (lock->fd >= 0)
+        close(lock->fd);
+    lock->fd = -1;
+}
+
+void owner_raise(struct owner_lock *lock, int above)
+{
+    struct flock whole = whole_file();
+    int fd = fcntl(lock->fd, F_DUPFD_CLOEXEC, above + 1);
+
+    if (fd < 0)
+        return;
+    close(lock->fd);
+    lock->fd = fd;
+    (void)!fcntl(fd, F_SETLK, &whole);
 }

@@ -7,9 +7,20 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define PAGE VSOCKIF_PAGE_SIZE
+
+/* No child has them: it would keep the grants alive after our end, and could write into what the backend reads. */
+static void *keep_from_children(void *memory, uint32_t pages)
+{
+    if (memory)
+        madvise(memory, pages * (size_t)PAGE, MADV_DONTFORK);
+    return memory;
+}
 
 /* Grants 'pages' pages and appends their references to the control page. */
 static void *grant(struct share *s, uint32_t domid, uint32_t pages, bool writable, uint32_t *used)
@@ -18,7 +29,7 @@ static void *grant(struct share *s, uint32_t domid, uint32_t pages, bool writabl
     void *memory;
 
     errno = ENOSPC;
-    memory = xengntshr_share_pages(s->gntshr, domid, (int)pages, refs, writable);
+    memory = keep_from_children(xengntshr_share_pages(s->gntshr, domid, (int)pages, refs, writable), pages);
     if (memory) {
         memcpy(&s->control->ref[*used], refs, pages * sizeof refs[0]);
         *used += pages;
@@ -46,8 +57,8 @@ static int share_pages(struct share *s, uint32_t domid, const char **what)
 
     *what = "share pages (raise the parameter 'limit' of the module xen-gntalloc?) with";
     errno = ENOSPC;
-    s->control = xengntshr_share_page_notify(s->gntshr, domid, &s->control_ref, true,
-                                             offsetof(struct vsockif_control, front_live), s->port);
+    s->control = keep_from_children(xengntshr_share_page_notify(s->gntshr, domid, &s->control_ref, true,
+                                                                offsetof(struct vsockif_control, front_live), s->port), 1);
     if (!s->control)
         return -errno;
     if (!(s->mem.tx_ring = grant(s, domid, s->ring_pages, true, &used)) ||
@@ -127,8 +138,54 @@ bool share_is_live(const struct share *s)
     return !s->control || shm_load_byte(&s->control->back_live) != 0;
 }
 
+/* What lies where the shared pages were in the parent is a hole, or was shared after all if madvise() failed. */
+static void put_ordinary(void *memory, uint32_t pages)
+{
+    if (memory)
+        mmap(memory, pages * (size_t)PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+void share_orphan(struct share *s, int inert)
+{
+    put_ordinary(s->control, 1);
+    put_ordinary(s->mem.tx_ring, s->ring_pages);
+    put_ordinary(s->mem.rx_ring, s->ring_pages);
+    put_ordinary(s->mem.tx_pool, s->tx_pages);
+    put_ordinary(s->mem.rx_pool, s->rx_pages);
+    /* The libraries' handles may only be closed here, and not yet: they free memory.  Their numbers stay taken until then. */
+    if (s->evtchn)
+        dup3(inert, xenevtchn_fd(s->evtchn), O_CLOEXEC);
+    if (s->gntshr)
+        dup3(inert, xengntshr_fd(s->gntshr), O_CLOEXEC);
+    s->orphan = true;
+}
+
+static void drop_ordinary(void *memory, uint32_t pages)
+{
+    if (memory)
+        munmap(memory, pages * (size_t)PAGE);
+}
+
+static void close_orphan(struct share *s)
+{
+    drop_ordinary(s->control, 1);
+    drop_ordinary(s->mem.tx_ring, s->ring_pages);
+    drop_ordinary(s->mem.rx_ring, s->ring_pages);
+    drop_ordinary(s->mem.tx_pool, s->tx_pages);
+    drop_ordinary(s->mem.rx_pool, s->rx_pages);
+    if (s->gntshr)
+        xengntshr_close(s->gntshr);
+    if (s->evtchn)
+        xenevtchn_close(s->evtchn);
+    memset(s, 0, sizeof *s);
+}
+
 void share_close(struct share *s)
 {
+    if (s->orphan) {
+        close_orphan(s);
+        return;
+    }
     if (s->mem.rx_pool)
         xengntshr_unshare(s->gntshr, s->mem.rx_pool, s->rx_pages);
     if (s->mem.tx_pool)

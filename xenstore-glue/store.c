@@ -85,6 +85,16 @@ void store_close(struct store *s)
     free(s);
 }
 
+void store_forget(struct store *s)
+{
+    if (!s)
+        return;
+    if (s->xs)
+        xs_daemon_destroy_postfork(s->xs);
+    watches_free(&s->watches);
+    free(s);
+}
+
 static int watch(struct store *s, const char *path, const struct watch_key *key)
 {
     char token[WATCH_TOKEN];

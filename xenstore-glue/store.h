@@ -37,6 +37,8 @@ struct store;
  * -EACCES when it does not let us in. */
 int  store_open(struct store **out);
 void store_close(struct store *s);
+/* As store_close() in a process that was forked from the one that opened it: not a word to xenstored. */
+void store_forget(struct store *s);
 /* A new connection in place of the old one, watches registered again, all of them fired.  On an error the store
  * stays dead (every call gives -ECONNRESET): try again later. */
 int  store_reopen(struct store *s);

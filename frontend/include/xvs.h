@@ -18,7 +18,8 @@
  * Results   0 or a count on success; a negative errno otherwise.  errno itself means nothing.
  * Ownership what an out-parameter returns is yours until its close call; closing the device closes all.
  * Threads   a device with all its streams belongs to one thread at a time; different devices are independent.
- *           After fork() only the parent may use it.  No call raises SIGPIPE.
+ *           After fork() it is the parent's: in the child its calls fail with -ESTALE, -ENETDOWN or -ECONNRESET, or do nothing,
+ *           and closing it there closes nothing of the parent's.  No call raises SIGPIPE.
  * Survival  when the daemon in dom0 restarts, or the domain is saved and restored or migrated, all streams end with
  *           -ECONNRESET, listeners stay, and the device comes back by itself (XVS_EVENT_DOWN, XVS_EVENT_UP).
  *
@@ -76,18 +77,20 @@ void xvs_options_init(struct xvs_options *options);
 
 /* Opens the device; NULL options are the defaults.  Returns at once: the device comes up in the background
  * (XVS_EVENT_UP, or xvs_wait_up()), now or when the daemon in dom0 attaches it.
- * -EBUSY    another process owns the device: xvs_open_error() names it
+ * -EBUSY    another process owns the device, or this one has opened it before: xvs_open_error() names it
  * -ENOENT   there is no Xen here: the modules xen-evtchn and xen-gntalloc are missing, or this is no guest
  * -EACCES, -EMFILE, -ENOMEM, -EINVAL (an option out of its range) */
 int  xvs_open(const struct xvs_options *options, struct xvs **out);
-/* Ends all streams and gives all shared memory back.  NULL is allowed. */
+/* Ends all streams and gives all shared memory back, and the device is free for the next process, whatever children of this one
+ * are still there.  NULL is allowed. */
 void xvs_close(struct xvs *x);
 /* What the last failed xvs_open() of this thread tried, on what, and what to do about it; never NULL. */
 const char *xvs_open_error(void);
 
 /* One descriptor to poll for POLLIN.  It stays the same until xvs_close(); do not read from it. */
 int  xvs_fd(const struct xvs *x);
-/* Does all that is due without blocking: 0, or a negative errno after which only xvs_close() is of use. */
+/* Does all that is due without blocking: 0, or a negative errno after which only xvs_close() is of use (-ESTALE: this is a
+ * process that was forked from the device's owner). */
 int  xvs_process(struct xvs *x);
 /* Processes, then sleeps until there is an event or timeout milliseconds have passed (-1: no limit).
  * 1 if there is an event, 0 if the time is over, -EINTR if a signal came, or as xvs_process(). */

@@ -25,7 +25,7 @@ struct xvs *front_open(uint64_t cid)
     if (!x)
         joined_fail("out of memory");
     xvs_options_init(&x->opt);
-    x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock = -1;
+    x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock.fd = -1;
     x->store_check = LIFE_NEVER;
     list_init(&x->events);
     list_init(&x->gathering);

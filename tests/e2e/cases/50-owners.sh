@@ -102,6 +102,33 @@ test_a_second_opener_is_told_the_pid_of_the_first() { # short
     equal "$(status_of g)" 137 "the first owner's status"
     equal "$(on guest1 e2e_guest "up" quit 2>&1 </dev/null)" "up ok" "the next owner"
 }
+# A daemon that has forked helpers, closes the device or is killed: the helpers keep nothing of it from the next owner.
+an_owner_with_a_helper_ends() { # quit|KILL
+    before=$(idle_counts | grep granted)
+    talk g guest1
+    ask g "up" "up ok"
+    tell g "helper"
+    answer g
+    helper=${_answer#helper }
+    case $_answer in "helper "[1-9]*) ;; *) fail "no helper: $_answer" ;; esac
+    if [ "$1" = quit ]; then
+        tell g quit
+        equal "$(status_of g)" 0 "the owner's status"
+    else
+        signal g KILL
+        equal "$(status_of g)" 137 "the owner's status"
+    fi
+    equal "$(on guest1 e2e_guest "up" quit 2>&1 </dev/null)" "up ok" "the next owner"
+    wait_for '[ "$(idle_counts | grep granted)" = "$before" ]' 10 "no page stays shared for the helper"
+    on guest1 kill -0 "$helper" </dev/null || fail "the helper has ended"
+    on guest1 kill -KILL "$helper" </dev/null
+}
+test_a_helper_keeps_no_device_that_its_owner_has_closed() { # short
+    an_owner_with_a_helper_ends quit
+}
+test_a_helper_keeps_no_device_of_a_killed_owner() { # short
+    an_owner_with_a_helper_ends KILL
+}
 test_a_configuration_with_an_error_is_refused_with_its_line() {
     printf '[daemon]\nattach = sometimes\n' >"$T/dom0/bad.conf"
     got=$(on dom0 timeout 10 xvsd --config "$T/dom0/bad.conf" 2>&1 </dev/null)

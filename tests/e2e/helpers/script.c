@@ -17,6 +17,7 @@
  *     many PLACE N BYTES [MS]        N streams at once; all open before one is used; echoed and compared: many ok 200
  *     flood PLACE N                  N streams that are written and never read, until input arrives: flood BYTES
  *     stats
+ *     helper                         helper PID: a child, without exec, that lives until it is killed
  *
  * S and L are words.  Streams of the same first letter carry the same pattern (pattern.h), in each direction on its own.  A
  * step that was not understood ends the program with 2; end of input ends it in order. */
@@ -418,6 +419,18 @@ static void sleep_for(int ms)
             usleep(1000);       /* the next step waits on standard input: that is no reason to be early */
 }
 
+static void do_helper(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        alarm(600);             /* should the test be killed itself */
+        for (;;)
+            pause();
+    }
+    say("helper %ld", (long)pid);
+}
+
 static bool step(char *line)
 {
     char *w[6] = { 0 }, *save = NULL;
@@ -484,6 +497,8 @@ static bool step(char *line)
         do_flood(w[1], strtoul(w[2], NULL, 10));
     } else if (IS("stats", 0)) {
         end_stats();
+    } else if (IS("helper", 0)) {
+        do_helper();
     } else if (IS("quit", 0)) {
         return false;
     } else {
