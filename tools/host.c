@@ -28,6 +28,15 @@
 
 /* ---- finding a guest ---- */
 
+/* ":5", the name of domain 5 where it has no other. */
+static bool is_domid_name(const char *name)
+{
+    uint64_t domid;
+
+    return *name == ':' && parse_number(name + 1, 0x7fff, &domid);
+}
+
+/* What the daemon takes for the name of a directory. */
 static bool is_plain_name(const char *name)
 {
     if (!*name || *name == '.')
@@ -38,6 +47,16 @@ static bool is_plain_name(const char *name)
     return true;
 }
 
+/* The name of its directory below guest/. */
+static const char *dir_name(char *out, size_t size, const char *peer, unsigned device)
+{
+    if (device)
+        snprintf(out, size, "%s:%u", peer, device);
+    else
+        snprintf(out, size, "%s", peer);
+    return out;
+}
+
 static int open_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -45,17 +64,20 @@ static int open_dir(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-/* The daemon's record of a guest, borrowed from the answer; NULL if it has none. */
+/* The daemon's record of a guest, borrowed from the answer; NULL if it has none.  Of several domains of one name it is the one
+ * whose directory has the name, or else the newest, which comes last. */
 static json_t *record_of(const json_t *answer, const char *peer, unsigned device)
 {
-    json_t *guest;
+    json_t *guest, *found = NULL;
+    char wanted[512];
     uint64_t domid = 0, cid = 0;
-    bool by_domid = parse_number(peer, 0x7fff, &domid);
+    bool by_domid = parse_number(peer + (*peer == ':'), 0x7fff, &domid);
     bool by_cid = strncmp(peer, "cid:", 4) == 0 && parse_number(peer + 4, UINT32_MAX, &cid);
     size_t i;
 
     json_array_foreach(json_object_get(answer, "guests"), i, guest) {
         const char *name = json_string_value(json_object_get(guest, "name"));
+        const char *dir = json_string_value(json_object_get(guest, "dir"));
 
         if (by_cid) {
             if ((uint64_t)json_integer_value(json_object_get(guest, "cid")) == cid)
@@ -63,17 +85,20 @@ static json_t *record_of(const json_t *answer, const char *peer, unsigned device
         } else if (json_integer_value(json_object_get(guest, "device")) == (json_int_t)device &&
                    (by_domid ? (uint64_t)json_integer_value(json_object_get(guest, "domid")) == domid
                              : name && strcmp(name, peer) == 0)) {
-            return guest;
+            found = guest;
+            if (by_domid || (dir && strrchr(dir, '/') &&
+                             !strcmp(strrchr(dir, '/') + 1, dir_name(wanted, sizeof wanted, peer, device))))
+                return guest;
         }
     }
-    return NULL;
+    return found;
 }
 
 /* The guest's directory, open: a descriptor, or a negative errno with why.  Names and CIDs are found without the
  * daemon, so that who may use a guest's sockets needs no right to the control socket. */
 static int find_guest(const char *peer, unsigned device, char *why)
 {
-    char path[4096], asked[WHY];
+    char path[4096], name[512], asked[WHY];
     const char *dir;
     uint64_t number;
     json_t *answer, *record;
@@ -86,11 +111,8 @@ static int find_guest(const char *peer, unsigned device, char *why)
         }
         snprintf(path, sizeof path, "%s/cid/%s", run_dir(), peer + 4);
         fd = open_dir(path);
-    } else if (!parse_number(peer, UINT64_MAX, &number) && is_plain_name(peer)) {
-        if (device)
-            snprintf(path, sizeof path, "%s/guest/%s:%u", run_dir(), peer, device);
-        else
-            snprintf(path, sizeof path, "%s/guest/%s", run_dir(), peer);
+    } else if (is_domid_name(peer) || (!parse_number(peer, UINT64_MAX, &number) && is_plain_name(peer))) {
+        snprintf(path, sizeof path, "%s/guest/%s", run_dir(), dir_name(name, sizeof name, peer, device));
         fd = open_dir(path);
     }
     if (fd == -EACCES)

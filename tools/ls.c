@@ -44,7 +44,7 @@ static bool is_named(const json_t *guest, const char *name)
 
     if (strncmp(name, "cid:", 4) == 0)
         return parse_number(name + 4, UINT32_MAX, &number) && number_of(guest, "cid", NULL) == number;
-    if (parse_number(name, UINT32_MAX, &number))
+    if (parse_number(name + (*name == ':'), UINT32_MAX, &number))
         return number_of(guest, "domid", NULL) == number;
     return strcmp(text_of(guest, "name"), name) == 0;
 }

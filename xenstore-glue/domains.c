@@ -74,6 +74,24 @@ int domains_name(struct store *s, uint32_t domid, char name[DOMAINS_NAME])
     return 0;
 }
 
+int domains_uuid(struct store *s, uint32_t domid, char uuid[DOMAINS_UUID])
+{
+    static const char before[] = "/vm/";
+    char path[PATHS_MAX], text[sizeof before + DOMAINS_UUID];
+    int len;
+
+    snprintf(path, sizeof path, "/local/domain/%u/vm", domid);
+    len = store_read(s, path, text, sizeof text);
+    if (len == -EMSGSIZE)
+        return -EINVAL;
+    if (len < 0)
+        return len;
+    if (strncmp(text, before, sizeof before - 1) || (size_t)len != sizeof before - 1 + DOMAINS_UUID - 1)
+        return -EINVAL;
+    memcpy(uuid, text + sizeof before - 1, DOMAINS_UUID);
+    return 0;
+}
+
 static int find_name(struct store *s, const char *wanted, uint32_t *domid)
 {
     uint32_t *ids = malloc(MAX_DOMAINS * sizeof *ids);
@@ -84,7 +102,7 @@ static int find_name(struct store *s, const char *wanted, uint32_t *domid)
     count = domains_list(s, ids, MAX_DOMAINS, NULL);
     if (count < 0)
         err = count;
-    for (int i = 0; i < count && err == -ENOENT; i++) {
+    for (int i = count; i-- > 0 && err == -ENOENT;) {
         char name[DOMAINS_NAME];
         int result = domains_name(s, ids[i], name);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* domains.h: which domains exist, and what they are called.
  *
- * A name is what xl calls the domain, /local/domain/F/name.  The toolstack writes it; we check it all the same
+ * A name is what xl calls the domain, /local/domain/F/name, until it calls it otherwise.  The toolstack writes it; we check it all the same
  * (parse_domain_name()), since it ends up in logs and in file names.  One thread, that of the store. */
 #ifndef XVS_DOMAINS_H
 #define XVS_DOMAINS_H
@@ -13,6 +13,7 @@
 #include "store.h"
 
 #define DOMAINS_NAME 129        /* bytes of a name, with its end */
+#define DOMAINS_UUID 37         /* bytes of a UUID, likewise */
 
 /* Domids of all domains that have a directory, ascending, dom0 among them: at most max.  Returns how many. */
 int domains_list(struct store *s, uint32_t *out, size_t max, bool *more);
@@ -23,8 +24,11 @@ bool domains_exists(struct store *s, uint32_t domid);
 /* 0; -ENOENT without a name, -EINVAL for one that we do not repeat. */
 int domains_name(struct store *s, uint32_t domid, char name[DOMAINS_NAME]);
 
+/* Its UUID as text, from /local/domain/F/vm: what is behind "/vm/".  0; -ENOENT, -EINVAL if there is something else. */
+int domains_uuid(struct store *s, uint32_t domid, char uuid[DOMAINS_UUID]);
+
 /* A name, or a domid in decimal ("5"), as the user of a command types it.  A domid wins over a name of digits, as with
- * xl.  -ENOENT, -EINVAL. */
+ * xl, and of several domains of one name the one with the greatest domid.  -ENOENT, -EINVAL. */
 int domains_resolve(struct store *s, const char *text, uint32_t *domid);
 
 /* This domain's own domid, from the relative node "domid".  -ENOENT where the toolstack writes none. */

@@ -153,6 +153,9 @@ void life_back_look(struct life_back *b, const struct life_look *look, uint64_t 
 /* The frontend broke a rule elsewhere (a ring, a packet): unmap, say why, back off.  why: a constant sentence;
  * the caller may write a better one in REFUSE. */
 void life_back_refuse(struct life_back *b, const char *why, uint64_t now);
+/* What was offered is not so any more: offers again, if no frontend has taken it yet.  One that takes the old offer at
+ * this moment is closed, and comes again. */
+void life_back_offer_again(struct life_back *b);
 /* The domain has died (@releaseDomain): UNMAP if need be, then over.  The caller removes the directories. */
 void life_back_domain_died(struct life_back *b);
 /* The daemon stops, or the device is to be detached: unmaps, writes 5, answers 6, never offers again. */

@@ -61,6 +61,12 @@ void life_back_refuse(struct life_back *b, const char *why, uint64_t now)
     b->not_before = life_ended(&b->strikes, true, b->connected_at, b->not_before, now);
 }
 
+void life_back_offer_again(struct life_back *b)
+{
+    if (!b->mapped)
+        b->offered = false;
+}
+
 void life_back_domain_died(struct life_back *b)
 {
     b->dead = true;

@@ -162,6 +162,7 @@ static int offer(struct store *s, void *arg)
 
     format_versions(a->in->versions, versions, sizeof versions);
     if ((err = expect(s, dir, a->p->front, VSOCKIF_INITIALISING)) ||
+        (err = a->in->cid ? store_writef(s, paths_join(path, dir, "cid"), "%" PRIu64, a->in->cid) : 0) ||
         (err = store_write(s, paths_join(path, dir, "versions"), versions)) ||
         (err = write_u32(s, dir, "max-ring-page-order", a->in->max_ring_page_order)) ||
         (err = write_u32(s, dir, "max-pool-pages", a->in->max_pool_pages)) ||

@@ -31,9 +31,9 @@ struct front_nodes {
     uint32_t queues;            /* 1 unless it says otherwise */
 };
 
-/* The backend's, with the cid that the toolstack gave. */
+/* The backend's. */
 struct back_nodes {
-    uint64_t cid;
+    uint64_t cid;               /* the guest's; 0 leaves it as the toolstack gave it */
     uint32_t versions;          /* bit v for version v (parse_versions()) */
     uint32_t max_ring_page_order;
     uint32_t max_pool_pages;    /* of each pool */
@@ -47,8 +47,7 @@ int nodes_look(struct store *s, const char *own, const char *peer, uint8_t *own_
 /* Writes dir/state. */
 int nodes_set_state(struct store *s, const char *dir, unsigned state);
 
-/* The backend's versions and limits, and state 2; -EAGAIN if the frontend is not in 1.  cid is not written: it is
- * the toolstack's. */
+/* The backend's versions and limits, the guest's cid, and state 2; -EAGAIN if the frontend is not in 1. */
 int nodes_offer(struct store *s, const struct paths *p, const struct back_nodes *n);
 /* What the backend offers; -EAGAIN if its state is not 2. */
 int nodes_read_back(struct store *s, const struct paths *p, struct back_nodes *out, char *why);

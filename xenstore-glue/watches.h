@@ -18,6 +18,7 @@
     X(FRONT,     "front",     "the backend watches a frontend's state")         \
     X(BACK,      "back",      "the frontend watches its backend's state")       \
     X(OWN,       "own",       "an end watches its own directory")               \
+    X(NAME,      "name",      "what a domain is called: 0 its name, 1 its UUID") \
     X(OTHER,     "other",     "whatever else the caller has")
 
 enum watch_kind {

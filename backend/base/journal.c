@@ -54,7 +54,7 @@ static void put(enum journal_level level, const char *who, const char *format, v
     char line[LINE];
     size_t n = (size_t)prefix(line, sizeof line, level), start = n;
 
-    if (who)
+    if (who && *who)
         n += (size_t)snprintf(line + n, sizeof line - n, "%s: ", who);
     n += (size_t)vsnprintf(line + n, sizeof line - n, format, args);
     if (n > sizeof line - 2)
@@ -78,15 +78,25 @@ void journal(enum journal_level level, const char *format, ...)
     va_end(args);
 }
 
-void journal_guest_init(struct journal_guest *g, const char *name, uint32_t domid, uint32_t number)
+void journal_guest_name(struct journal_guest *g, const char *name, uint32_t domid, uint32_t number)
 {
-    memset(g, 0, sizeof *g);
     if (number)
         snprintf(g->who, sizeof g->who, "guest %.60s (domid %u, device %u)", name, domid, number);
     else
         snprintf(g->who, sizeof g->who, "guest %.60s (domid %u)", name, domid);
+}
+
+void journal_nobody_init(struct journal_guest *g)
+{
+    memset(g, 0, sizeof *g);
     g->tokens = JOURNAL_BURST;
     g->since = now_ms();
+}
+
+void journal_guest_init(struct journal_guest *g, const char *name, uint32_t domid, uint32_t number)
+{
+    journal_nobody_init(g);
+    journal_guest_name(g, name, domid, number);
 }
 
 static bool take_token(struct journal_guest *g)
@@ -103,6 +113,20 @@ static bool take_token(struct journal_guest *g)
     return true;
 }
 
+static void say_left_out(struct journal_guest *g)
+{
+    if (!g->left_out)
+        return;
+    journal(JOURNAL_WARNING, *g->who ? "%s: %u lines about this guest were left out" : "%s%u lines like the last were left out",
+            g->who, g->left_out);
+    g->left_out = 0;
+}
+
+void journal_guest_end(struct journal_guest *g)
+{
+    say_left_out(g);
+}
+
 void journal_guest(struct journal_guest *g, enum journal_level level, const char *format, ...)
 {
     va_list args;
@@ -114,10 +138,7 @@ void journal_guest(struct journal_guest *g, enum journal_level level, const char
         g->left_out++;
         return;
     }
-    if (g->left_out) {
-        journal(JOURNAL_WARNING, "%s: %u lines about this guest were left out", g->who, g->left_out);
-        g->left_out = 0;
-    }
+    say_left_out(g);
     va_start(args, format);
     put(level, g->who, format, args);
     va_end(args);

@@ -35,6 +35,12 @@ struct journal_guest {
 };
 
 void journal_guest_init(struct journal_guest *g, const char *name, uint32_t domid, uint32_t number);
+/* The guest is called otherwise now. */
+void journal_guest_name(struct journal_guest *g, const char *name, uint32_t domid, uint32_t number);
+/* The last line about it: how many were left out, if any. */
+void journal_guest_end(struct journal_guest *g);
+/* For lines about no guest in particular that guests can cause all the same: they begin with nothing. */
+void journal_nobody_init(struct journal_guest *g);
 __attribute__((format(printf, 3, 4)))
 void journal_guest(struct journal_guest *g, enum journal_level level, const char *format, ...);
 

@@ -9,6 +9,7 @@
 #include "journal.h"
 #include "registry.h"
 #include "serve.h"
+#include "settle.h"
 
 #define STORE_CHECK_MS 5000u    /* store.h: a dead connection to xenstored does not show by itself */
 
@@ -76,9 +77,12 @@ static void on_timer(uv_timer_t *timer)
     if (x->store_check_at <= now) {
         check_store(x);
         control_listen_again(x);
+        settle_soon(x);         /* programs that listened in an old directory may have left it (door.h) */
     }
     if (x->rescan_at <= now)
         registry_rescan(x);
+    if (x->settle_at <= now)
+        settle_soon(x);
     for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
         struct device *d = container_of(l, struct device, link);
         uint64_t at = device_deadline(d);
@@ -93,6 +97,7 @@ static void on_timer(uv_timer_t *timer)
     }
     next = x->store_check_at < next ? x->store_check_at : next;
     next = x->rescan_at < next ? x->rescan_at : next;
+    next = x->settle_at < next && x->settle_at > now ? x->settle_at : next;
     if (x->stop_at)
         next = x->stop_at < next ? x->stop_at : next;
     xvsd_wake_at(x, next);
@@ -151,10 +156,13 @@ void loop_run(struct xvsd *x)
             uv_run(&x->uv, UV_RUN_NOWAIT);
         }
         serve_round(x);
+        if (x->store_more)
+            registry_on_store(x);
         registry_sweep(x);
+        settle(x);
         if (x->stop_at && (list_is_empty(&x->devices) || xvsd_now(x) >= x->stop_at))
             break;
-        poller_wait(&x->poller, list_is_empty(&x->turns) ? uv_backend_timeout(&x->uv) : 0);
+        poller_wait(&x->poller, list_is_empty(&x->turns) && !x->store_more ? uv_backend_timeout(&x->uv) : 0);
     }
 }
 

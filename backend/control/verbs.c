@@ -43,7 +43,7 @@ static json_t *device_json(const struct device *d)
     const struct link_counters *now = d->mux ? &d->back.counters : &none;
 
     return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
-                     "name", d->name, "domid", (json_int_t)d->id.front, "device", (json_int_t)d->id.number,
+                     "name", d->domain->name, "domid", (json_int_t)d->id.front, "device", (json_int_t)d->id.number,
                      "cid", (json_int_t)d->cid, "state", life_state_name(d->life.own),
                      "connections", (json_int_t)(d->mux ? vmux_count(d->mux) : 0),
                      "from_guest", flow(d->count.from_packets + now->rx_packets, d->count.from_bytes + now->rx_bytes),
@@ -55,7 +55,7 @@ static json_t *device_json(const struct device *d)
                      "spilled", (json_int_t)(d->mux ? d->inboxes.spill_bytes : 0),
                      "connects", (json_int_t)(d->count.connects + (d->mux != NULL)),
                      "refusals", (json_int_t)d->count.refusals, "storms", (json_int_t)d->count.storms,
-                     "dir", d->dir.path, "error", d->error);
+                     "dir", device_dir(d), "error", *d->error ? d->error : d->door_error);
 }
 
 static json_t *verb_ls(struct xvsd *x, json_t *request)
@@ -174,7 +174,7 @@ static json_t *verb_dump(struct xvsd *x, json_t *request)
 
     if (!get_domain(request, domain, sizeof domain))
         return refusal("dump: \"domain\" must be a name or a domid");
-    if (domains_resolve(x->store, domain, &domid))
+    if (domain_resolve(x, domain, &domid))
         return refusal("dump: there is no domain %s", domain);
     guests = json_array();
     each_device(x, l) {

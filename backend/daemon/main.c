@@ -16,6 +16,7 @@
 #include "registry.h"
 
 #define STOP_MS 3000u    /* for all devices to be closed in order */
+#define OUT_OF_FILES_MS 60000u  /* between two lines about that */
 
 static const char usage[] =
     "Usage: xvsd [OPTION]...\n"
@@ -39,7 +40,7 @@ static bool is_shared(const struct settings *s)
     bool shared = rundir_lets_in(&s->sockets);
 
     for (size_t i = 0; i < s->guest_count; i++) {
-        struct settings_sockets sockets = settings_sockets_of(s, s->guests[i].name);
+        struct settings_sockets sockets = settings_sockets_of(s, &s->guests[i]);
 
         shared |= rundir_lets_in(&sockets);
     }
@@ -101,9 +102,13 @@ static void on_stop(uv_signal_t *signal, int number)
 
 void xvsd_out_of_files(struct xvsd *x)
 {
-    if (!x->out_of_files)
-        journal(JOURNAL_ERROR, "out of file descriptors: new connections wait; raise LimitNOFILE= in xvsd.service");
-    x->out_of_files = true;
+    x->out_of_files++;
+    if (x->out_of_files_at > xvsd_now(x))
+        return;
+    journal(JOURNAL_ERROR, "out of file descriptors, %u times: new connections wait; raise LimitNOFILE= in xvsd.service",
+            x->out_of_files);
+    x->out_of_files = 0;
+    x->out_of_files_at = clock_deadline_ms(OUT_OF_FILES_MS);
 }
 
 /* ---- start ---- */
@@ -165,6 +170,10 @@ static int start(struct xvsd *x)
 
     signal(SIGPIPE, SIG_IGN);
     raise_limit();
+    if ((err = registry_init(x))) {
+        journal(JOURNAL_ERROR, "%s", why);
+        return err;
+    }
     if ((err = start_loop(x))) {
         journal(JOURNAL_ERROR, "cannot begin the event loop: %s", uv_strerror(err));
         return err;
@@ -186,6 +195,7 @@ static int start(struct xvsd *x)
 static void finish(struct xvsd *x)
 {
     registry_stop(x);
+    registry_free(x);
     farewell_drop_all(x);
     control_stop(x);
     source_remove(&x->poller, &x->store_source);
@@ -250,7 +260,7 @@ static int read_settings(struct xvsd *x)
 int main(int argc, char **argv)
 {
     struct xvsd x = {
-        .timer_at = UINT64_MAX, .rescan_at = UINT64_MAX,
+        .timer_at = UINT64_MAX, .rescan_at = UINT64_MAX, .settle_at = UINT64_MAX,
         .poller.fd = -1, .uv_source.fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1
     };
     bool check = false;
@@ -258,10 +268,10 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
-    list_init(&x.devices);
     list_init(&x.turns);
     list_init(&x.round);
     list_init(&x.farewells);
+    journal_nobody_init(&x.journal);
     if (read_settings(&x))
         return 1;
     if (check) {

@@ -10,7 +10,8 @@
  *     service.c    …to the daemon itself                farewell.c  …whose guest went away
  *     inbox.c      data that waits for its reader        control.c, verbs.c    questions and commands
  *     poller.c     descriptors                           journal.c   words
- *     names.c      what a guest may be called
+ *     domain.c     what each guest is called              names.c, titles.c    what a name is, and whose
+ *     door.c       directories that change hands         settle.c    names, directories, CIDs: what follows from what
  *     claim.c      one daemon a host                     sockfile.c, access.c, dial.c    names that others may touch
  *
  * Fairness: a device that has something to do stands in one queue, 'turns'; each round of the loop serves each device
@@ -24,6 +25,8 @@
 #include <uv.h>
 
 #include "clock.h"
+#include "hash.h"
+#include "journal.h"
 #include "list.h"
 #include "paths.h"
 #include "poller.h"
@@ -53,6 +56,15 @@ struct xvsd {
     uint32_t self;              /* our own domid */
     uint64_t declined[(PATHS_DOMID + 63) / 64];     /* domids that are to have no device of their own accord */
     struct list devices;        /* struct device.link */
+    struct list domains;        /* struct domain.link */
+    struct list troubles;       /* registry.c */
+    struct hash domains_by_domid, devices_by_cid, doors;    /* each with its own links */
+    struct hash_seed seed;      /* of the latter two */
+    uint64_t born;              /* devices, so far */
+    bool unsettled;             /* settle() is due */
+    uint64_t settle_at;         /* ms: when it will be, UINT64_MAX for not at all */
+    bool store_more;            /* registry_on_store() has more to do */
+    struct journal_guest journal;       /* for lines that guests can cause and that are about none */
     struct list turns;          /* struct device.turn; while there are any, the loop does not sleep */
     struct list round;          /* likewise: those that wait for their piece of work in this round */
     struct list farewells;      /* struct farewell.link */
@@ -61,7 +73,8 @@ struct xvsd {
     bool is_over;               /* the loop ends with this round */
     bool failed;                /* …and not because it was asked to */
     uint64_t next_yield;        /* ns (uv_hrtime): spinner.h */
-    bool out_of_files;          /* said once */
+    uint32_t out_of_files;      /* how often, since it was last said */
+    uint64_t out_of_files_at;   /* ms: when it may be said again */
     struct control *control;
 };
 
@@ -76,7 +89,7 @@ static inline uint64_t xvsd_now(const struct xvsd *x)
 void xvsd_wake_at(struct xvsd *x, uint64_t at);
 /* SIGHUP and the control socket: reads the settings again; the old ones stay on an error, which goes to why. */
 int  xvsd_reload(struct xvsd *x, char *why);
-/* accept() or socket() gave EMFILE: says so once. */
+/* accept() or socket() gave EMFILE: says so, once a minute. */
 void xvsd_out_of_files(struct xvsd *x);
 
 #endif

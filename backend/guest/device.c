@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "door.h"
 #include "greet.h"
-#include "names.h"
 #include "nodes.h"
 #include "registry.h"
 #include "serve.h"
+#include "settle.h"
 
 #define VERSIONS (1u << VSOCKIF_VERSION)
 
@@ -20,61 +21,34 @@
  * perhaps after @releaseDomain: so a frontend without a state is looked at again until one or the other is back or gone. */
 #define GONE_AGAIN_MS 500u
 
-/* ---- names ---- */
-
-static bool is_name_taken(const struct xvsd *x, const char *name)
-{
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
-        if (!strcmp(container_of(l, struct device, link)->dir.name, name))
-            return true;
-    return false;
-}
-
-/* The guest's name where it can be a file name and nobody else has it (two domains may share one for a moment, during a
- * migration within the host); its domid otherwise. */
-static void directory_name(const struct device *d, char *out, size_t size)
-{
-    char suffix[16] = "";
-
-    if (d->id.number)
-        snprintf(suffix, sizeof suffix, ":%u", d->id.number);
-    snprintf(out, size, "%.64s%s", d->name, suffix);
-    if (!names_is_good(d->name) || is_name_taken(d->x, out))
-        snprintf(out, size, "dom%u%s", d->id.front, suffix);
-}
-
-int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out, char *why)
+int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out)
 {
     struct device *d = calloc(1, sizeof *d);
-    struct settings_sockets sockets;
-    char name[RUNDIR_NAME];
     int err;
 
-    if (!d) {
-        snprintf(why, RUNDIR_WHY, "out of memory");
+    if (!d)
         return -ENOMEM;
-    }
     d->x = x;
     d->id = *id;
-    d->cid = cid;
+    d->born = x->born++;
     d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
-    d->map.port = d->channel.fd = d->listener.fd = -1;
+    d->map.port = d->channel.fd = -1;
+    d->door_mark = 1;
     list_init(&d->link);
+    list_init(&d->of_domain);
     list_init(&d->turn);
+    list_init(&d->doors);
     list_init(&d->clients);
-    paths_of(&d->paths, id);
-    if (domains_name(x->store, id->front, d->name))
-        snprintf(d->name, sizeof d->name, "dom%u", id->front);
-    journal_guest_init(&d->journal, d->name, id->front, id->number);
-    life_back_init(&d->life, VSOCKIF_UNKNOWN, xvsd_now(x));
-    directory_name(d, name, sizeof name);
-    sockets = settings_sockets_of(x->settings, d->name);
-    if ((err = guest_dir_open(&d->dir, &x->rundir, name, &sockets, why)) || (err = greet_start(d))) {
-        device_free(d);
+    if ((err = domain_get(x, id->front, &d->domain))) {
+        free(d);
         return err;
     }
+    list_append(&d->domain->devices, &d->of_domain);
     list_append(&x->devices, &d->link);
-    registry_link_cid(d);
+    registry_set_cid(d, cid);
+    paths_of(&d->paths, id);
+    journal_guest_init(&d->journal, d->domain->name, id->front, id->number);
+    life_back_init(&d->life, VSOCKIF_UNKNOWN, xvsd_now(x));
     *out = d;
     return 0;
 }
@@ -84,37 +58,50 @@ void device_free(struct device *d)
     serve_stop(d);
     map_close(&d->map);
     greet_stop(d);
-    guest_dir_close(&d->dir, &d->x->rundir);
+    doors_close(d);
+    registry_set_cid(d, 0);
     list_remove(&d->link);
+    list_remove(&d->of_domain);
+    domain_put(d->domain);
+    journal_guest_end(&d->journal);
     free(d);
+}
+
+void device_called(struct device *d)
+{
+    char was[JOURNAL_WHO];
+
+    snprintf(was, sizeof was, "%s", d->journal.who);
+    journal_guest_name(&d->journal, d->domain->name, d->id.front, d->id.number);
+    if (strcmp(was, d->journal.who))
+        journal_guest(&d->journal, JOURNAL_INFO, "this was %s", was);
+}
+
+const char *device_dir(const struct device *d)
+{
+    return d->door ? d->door->dir.path : "";
 }
 
 /* ---- acts ---- */
 
-/* A CID that was changed in the settings takes effect here, while the guest is not connected. */
+/* A CID that has become another takes effect here, while the guest is not connected. */
 static int offer(struct device *d)
 {
-    const struct settings_guest *g = settings_guest(d->x->settings, d->name);
+    uint64_t cid = settle_cid(d);
     const struct back_nodes nodes = {
-        .cid = d->cid,
+        .cid = cid,
         .versions = VERSIONS,
         .max_ring_page_order = d->x->settings->max_ring_page_order,
         .max_pool_pages = d->x->settings->max_pool_pages,
         .max_queues = 1
     };
-    char path[PATHS_MAX];
-    int err;
+    int err = nodes_offer(d->x->store, &d->paths, &nodes);
 
-    if (g && g->cid && g->cid != d->cid && !d->id.number) {
-        err = store_writef(d->x->store, paths_join(path, d->paths.back, "cid"), "%llu", (unsigned long long)g->cid);
-        if (err)
-            return err;
-        journal_guest(&d->journal, JOURNAL_NOTICE, "its CID is now %llu, it was %llu", (unsigned long long)g->cid,
-                      (unsigned long long)d->cid);
-        d->cid = g->cid;
-        registry_link_cid(d);
+    if (!err && cid != d->cid) {
+        registry_set_cid(d, cid);
+        settle_soon(d->x);
     }
-    return nodes_offer(d->x->store, &d->paths, &nodes);
+    return err;
 }
 
 static int judge_nodes(const struct front_nodes *n, char *why)
@@ -131,15 +118,15 @@ static int judge_nodes(const struct front_nodes *n, char *why)
 static int map(struct device *d)
 {
     const struct map_limits limits = { d->x->settings->max_ring_page_order, d->x->settings->max_pool_pages };
-    const struct device *owner = registry_by_cid(d->x, d->cid);
     char why[PARSE_WHY + MAP_WHY] = "";
     struct front_nodes nodes;
+    struct device *owner;
     int err;
 
-    if (owner && owner != d) {
+    if ((err = settle_take_cid(d, &owner))) {
         device_refuse(d, "CID %llu belongs to %s; give one of them another in the settings or in the node \"cid\"",
                       (unsigned long long)d->cid, owner->journal.who);
-        return -EADDRINUSE;
+        return err;
     }
     if (!(err = nodes_read_front(d->x->store, &d->paths, &nodes, why)) && !(err = judge_nodes(&nodes, why)) &&
         !(err = map_open(&d->map, d->id.front, nodes.control_ref, nodes.event_channel, &limits, why)) &&
@@ -160,6 +147,7 @@ static int connected(struct device *d)
         return err;
     nodes_clear_error(d->x->store, &d->paths);
     *d->error = '\0';
+    d->remade = (struct backoff){ 0 };
     journal_guest(&d->journal, JOURNAL_INFO, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
                   (unsigned long long)d->cid, ring_slots(&d->back.tx), ring_slots(&d->back.rx),
                   d->map.mem.tx_bytes / 1024, d->map.mem.rx_bytes / 1024);
@@ -173,6 +161,7 @@ static void unmap(struct device *d)
                       vmux_count(d->mux));
     serve_stop(d);
     map_close(&d->map);
+    settle_soon(d->x);          /* now it can have another CID */
 }
 
 static int perform(struct device *d, enum life_act act)
@@ -191,13 +180,19 @@ static int perform(struct device *d, enum life_act act)
     }
 }
 
+/* Without a directory it is not offered, and nothing that it was found with is answered. */
+static bool is_held_back(const struct device *d)
+{
+    return !d->door && !d->life.mapped && !d->life.leaving;
+}
+
 static void do_acts(struct device *d)
 {
     enum life_act act;
     uint64_t now = xvsd_now(d->x);
     bool was_connected = device_is_connected(d);
 
-    while ((act = life_back_next(&d->life, now)) != LIFE_WAIT) {
+    while (!is_held_back(d) && (act = life_back_next(&d->life, now)) != LIFE_WAIT) {
         int err = perform(d, act);
 
         if (journal_shows(JOURNAL_DEBUG))
@@ -227,7 +222,7 @@ void device_look(struct device *d)
 {
     struct life_look look = { 0 };
     char why[PARSE_WHY] = "";
-    bool refused = d->life.refuse;
+    bool refused = d->life.refuse, had_peer = d->life.peer != VSOCKIF_UNKNOWN;
     int err;
 
     d->look_at = UINT64_MAX;
@@ -239,10 +234,15 @@ void device_look(struct device *d)
     }
     d->seen = true;
     if (!look.peer && !d->life.dead) {
-        if (is_dead(d))
+        if (is_dead(d)) {
             life_back_domain_died(&d->life);
-        else
+            d->domain->is_dead = true;
+            settle_soon(d->x);
+        } else {
             d->look_at = clock_deadline_ms(GONE_AGAIN_MS);
+            if (had_peer)
+                registry_rescan_soon(d->x);
+        }
     }
     look.live = map_is_live(&d->map);
     if (*why && d->life.own == look.own)
@@ -281,7 +281,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t device_deadline(const struct device *d)
 {
-    uint64_t at = earlier(life_back_deadline(&d->life), d->look_at);
+    uint64_t at = is_held_back(d) ? d->look_at : earlier(life_back_deadline(&d->life), d->look_at);
 
     at = earlier(at, greet_deadline(d));
     if (d->mux)
@@ -296,6 +296,6 @@ void device_due(struct device *d, uint64_t now)
     if (d->mux && vmux_next_deadline(d->mux) <= now)
         device_wake(d);
     greet_due(d, now);
-    if (d->look_at <= now || life_back_deadline(&d->life) <= now)
+    if (d->look_at <= now || (!is_held_back(d) && life_back_deadline(&d->life) <= now))
         device_look(d);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* device.h: one device of one guest: what it is called, where it stands, what it holds.
+/* device.h: one device of one guest: where it stands, what it holds.
  *
  * The daemon makes a struct device for each backend directory in xenstore, and keeps it until the directory or the
  * domain is gone.  While it is connected it has mapped pages (map), a link, a table of connections (mux) and its
- * streams; all of that goes at once when it disconnects.  Its listening socket stays for the whole of its life.
+ * streams; all of that goes at once when it disconnects.  Its directory with the listening socket (door.h) stays; until it has
+ * one it is not offered to the guest.
  *
  *     device_new(), device_free()
  *     device_look()        read both states and do what the life machine asks (life.h)
@@ -14,7 +15,8 @@
 #ifndef XVSD_DEVICE_H
 #define XVSD_DEVICE_H
 
-#include "domains.h"
+#include "backoff.h"
+#include "domain.h"
 #include "inbox.h"
 #include "journal.h"
 #include "life.h"
@@ -30,22 +32,33 @@
 
 struct device {
     struct xvsd *x;
-    struct list link;           /* in xvsd.devices */
+    struct list link;           /* in xvsd.devices, the oldest first */
+    uint64_t born;              /* counts them */
+    struct domain *domain;
+    struct list of_domain;      /* in domain.devices */
     struct list turn;           /* in xvsd.turns while it has something to do */
     struct device_id id;
     struct paths paths;
-    char name[DOMAINS_NAME];    /* of the domain, or dom<ID> */
-    uint64_t cid;
+    uint64_t cid;               /* 0 before it is in the table */
+    struct hash_link by_cid;    /* in xvsd.devices_by_cid */
+    uint64_t cid_said;          /* it was told that this one is to be its CID */
     bool seen;                  /* its nodes have been read at least once */
+    bool to_look;               /* device_look() is due (registry.c) */
     bool detach;                /* its nodes are to be removed when its life is over */
+    struct backoff remade;      /* its nodes were, and when that may be again */
     struct journal_guest journal;
 
     struct life_back life;
     uint64_t look_at;           /* ms: look again, UINT64_MAX for not */
     char error[PARSE_WHY + 128];/* why it was refused, "" for never; stays until it connects again */
 
-    struct guest_dir dir;
-    struct source listener;
+    struct door *door;          /* the present one; NULL for none */
+    struct list doors;          /* struct door.link: that and older ones */
+    char door_wanted[RUNDIR_NAME];
+    struct backoff door_again;
+    char door_error[RUNDIR_WHY];/* why it has no door of the name that is wanted, "" if it has */
+    uint16_t door_mark;         /* of those who come in by the present door (door.h) */
+    uint32_t by_door, by_old_door;      /* host programs that are connected, by the present one and by older ones */
     uint64_t listen_again_at;   /* ms: after EMFILE, UINT64_MAX for not */
     struct list clients;        /* struct client.link: host programs that have not said CONNECT yet */
     uint32_t client_count;
@@ -78,10 +91,15 @@ struct device {
     } count;
 };
 
-/* Makes the device's directory and listening socket.  0 or a negative errno; why has RUNDIR_WHY bytes. */
-int  device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out, char *why);
+/* A device without a door, and not looked at yet.  0 or a negative errno. */
+int  device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out);
 /* Closes everything; xenstore is left as it is. */
 void device_free(struct device *d);
+
+/* Its domain is called otherwise now. */
+void device_called(struct device *d);
+/* Its directory, for messages and records; "" if it has none. */
+const char *device_dir(const struct device *d);
 
 void device_look(struct device *d);
 __attribute__((format(printf, 2, 3)))

@@ -47,6 +47,7 @@ struct stream {
     bool guest_eof;             /* the guest sends no more */
     bool told_eof;              /* …and the other end has been told */
     bool stuck;                 /* the other end did not take all that it was offered */
+    uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
 };
 
 static inline struct stream *stream_of(struct vmux_conn *conn)

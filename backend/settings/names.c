@@ -2,6 +2,7 @@
 /* names.c: see names.h.  No isalnum() and the like: what they say depends on the locale. */
 #include "names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool names_is_good(const char *name)
@@ -26,4 +27,9 @@ bool names_read_uuid(const char *text, char out[NAMES_UUID])
     }
     out[i] = '\0';
     return !text[i];
+}
+
+void names_of_domid(char out[NAMES_DOMID], uint32_t domid)
+{
+    snprintf(out, NAMES_DOMID, ":%u", domid % 1000000);
 }

@@ -8,9 +8,11 @@
 #define XVSD_NAMES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#define NAMES_MAX  64           /* bytes of a name */
-#define NAMES_UUID 37           /* bytes of a UUID as text, with its end */
+#define NAMES_MAX   64          /* bytes of a name */
+#define NAMES_UUID  37          /* bytes of a UUID as text, with its end */
+#define NAMES_DOMID 8           /* bytes of a domid as a name, with its end */
 
 #define NAMES_ARE "letters, digits and _.+-, at most 64 of them, no dot at the beginning"
 
@@ -19,5 +21,8 @@ bool names_is_good(const char *name);
 
 /* A UUID of 32 digits in five groups, in lower case into out; false if text is none. */
 bool names_read_uuid(const char *text, char out[NAMES_UUID]);
+
+/* ":5". */
+void names_of_domid(char out[NAMES_DOMID], uint32_t domid);
 
 #endif

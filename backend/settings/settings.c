@@ -459,35 +459,65 @@ const struct settings_guest *settings_guest(const struct settings *s, const char
     return NULL;
 }
 
-static bool accepts(const struct settings *s, const char *self, const char *peer)
+const struct settings_guest *settings_section(const struct settings *s, const struct title *title)
 {
-    const struct settings_guest *g = settings_guest(s, self);
+    static const struct settings_guest nobody = {
+        .peers = PEERS_NONE,
+        .sockets = { .mode = 0600, .user = (uid_t)-1, .group = (gid_t)-1, .has_mode = true, .has_user = true, .has_group = true }
+    };
+    const struct settings_guest *g = NULL;
+    char name[SETTINGS_NAME];
+
+    if (title->has_uuid && (size_t)snprintf(name, sizeof name, "uuid:%s", title->uuid) < sizeof name)
+        g = settings_guest(s, name);
+    if (!g && (g = settings_guest(s, title->name)) && !title->has_name)
+        g = &nobody;
+    return g;
+}
+
+const struct settings_guest *settings_by_cid(const struct settings *s, uint64_t cid)
+{
+    for (size_t i = 0; i < s->guest_count; i++)
+        if (s->guests[i].cid == cid)
+            return &s->guests[i];
+    return NULL;
+}
+
+static bool is_called(const struct title *title, const char *name)
+{
+    if (!strncmp(name, "uuid:", 5))
+        return title->has_uuid && !strcmp(name + 5, title->uuid);
+    return title->has_name && !strcmp(name, title->name);
+}
+
+static bool accepts(const struct settings *s, const struct settings_who *self, const struct settings_who *peer)
+{
+    const struct settings_guest *g = self->section;
 
     if (!g || g->peers == PEERS_INHERIT)
         return s->guest_to_guest;
     if (g->peers != PEERS_LISTED)
         return g->peers == PEERS_ALL;
     for (const char *name = g->peer_names; *name; name += strlen(name) + 1)
-        if (!strcmp(name, peer))
+        if (is_called(peer->title, name))
             return true;
     return false;
 }
 
-bool settings_may_speak(const struct settings *s, const char *a, const char *b)
+bool settings_may_speak(const struct settings *s, const struct settings_who *a, const struct settings_who *b)
 {
     return accepts(s, a, b) && accepts(s, b, a);
 }
 
-struct settings_sockets settings_sockets_of(const struct settings *s, const char *name)
+struct settings_sockets settings_sockets_of(const struct settings *s, const struct settings_guest *section)
 {
     struct settings_sockets own = s->sockets;
-    const struct settings_guest *g = settings_guest(s, name);
 
-    if (g && g->sockets.has_mode)
-        own.mode = g->sockets.mode;
-    if (g && g->sockets.has_user)
-        own.user = g->sockets.user;
-    if (g && g->sockets.has_group)
-        own.group = g->sockets.group;
+    if (section && section->sockets.has_mode)
+        own.mode = section->sockets.mode;
+    if (section && section->sockets.has_user)
+        own.user = section->sockets.user;
+    if (section && section->sockets.has_group)
+        own.group = section->sockets.group;
     return own;
 }

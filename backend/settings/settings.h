@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "titles.h"
 #include "names.h"
 
 #define SETTINGS_WHY  512       /* bytes of an error, with its end */
@@ -61,11 +62,25 @@ struct settings *settings_default(void);
 int  settings_load(const char *path, struct settings **out, char *why);
 void settings_free(struct settings *s);
 
-/* The section [guest NAME], or NULL. */
+/* The section [guest NAME], or with "uuid:" and a UUID for NAME; NULL. */
 const struct settings_guest *settings_guest(const struct settings *s, const char *name);
+
+/* The section that is a domain's own: that of its UUID, or else that of its name, as far as it has them; NULL.  A domain that has
+ * lost its name to a newer one, and for which there is a section, is nobody: it gets one that lets it speak with none and only us
+ * at its sockets.  Constant for as long as s is. */
+const struct settings_guest *settings_section(const struct settings *s, const struct title *title);
+
+/* A guest, for a question of whom it may speak with. */
+struct settings_who {
+    const struct title *title;
+    const struct settings_guest *section;       /* settings_section() */
+};
+
 /* True if each of the two guests lists the other, or is allowed everyone. */
-bool settings_may_speak(const struct settings *s, const char *a, const char *b);
-/* Sockets of this guest: its own values where it has some, else those of [daemon]. */
-struct settings_sockets settings_sockets_of(const struct settings *s, const char *name);
+bool settings_may_speak(const struct settings *s, const struct settings_who *a, const struct settings_who *b);
+/* Sockets of a guest with this section: its own values where it has some, else those of [daemon]. */
+struct settings_sockets settings_sockets_of(const struct settings *s, const struct settings_guest *section);
+/* The section that has this CID, or NULL. */
+const struct settings_guest *settings_by_cid(const struct settings *s, uint64_t cid);
 
 #endif

@@ -33,7 +33,8 @@
  *   /local/domain/B/backend/vsock/F/N/       owner B, F may read
  *       frontend                 toolstack   path of the frontend's directory
  *       frontend-id              toolstack   F
- *       cid                      toolstack   the guest's context id, u64, 3 to 2^32 - 2
+ *       cid                      toolstack   the guest's context id, u64, 3 to 2^32 - 2; a backend may write another one
+ *                                            together with state 2
  *       state                    backend     xenbus state, 1 to 6
  *       versions                 backend     comma-separated list, "1"
  *       max-ring-page-order      backend     0 to 4: each ring has at most 2^order pages

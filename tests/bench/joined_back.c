@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "door.h"
 #include "registry.h"
 #include "serve.h"
 #include "stream.h"
@@ -91,14 +92,15 @@ void map_notify(struct guest_map *m)
 
 /* ---- a host program on every port: linked with --wrap ---- */
 
-int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port);
+int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why);
 
-int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port)
+int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why)
 {
     int size = 1 << 20, sv[2];
 
     (void)g;
     (void)port;
+    *why = '\0';
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv))
         return -errno;
     setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -114,7 +116,7 @@ int joined_host(void)
 
 struct device *joined_device(uint64_t cid)
 {
-    return registry_by_cid(&daemon_, cid);
+    return registry_mapped_cid(&daemon_, cid);
 }
 
 /* ---- the daemon ---- */
@@ -123,14 +125,13 @@ static void start(struct xvsd *x)
 {
     if (x->settings)
         return;
-    if (uv_loop_init(&x->uv) || poller_init(&x->poller, &x->uv) || !(x->settings = settings_default()))
+    if (uv_loop_init(&x->uv) || poller_init(&x->poller, &x->uv) || registry_init(x) || !(x->settings = settings_default()))
         joined_fail("cannot make a loop");
     x->settings->services = true;
     x->settings->guest_to_guest = true;
     x->settings->max_connections = 65536;
     x->settings->spin_us = 0;
-    x->timer_at = x->rescan_at = UINT64_MAX;
-    list_init(&x->devices);
+    x->timer_at = x->rescan_at = x->settle_at = UINT64_MAX;
     list_init(&x->turns);
     list_init(&x->round);
 }
@@ -141,17 +142,19 @@ void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link
     struct device *d;
 
     start(x);
-    if (!(d = calloc(1, sizeof *d)))
+    if (!(d = calloc(1, sizeof *d)) || !(d->domain = calloc(1, sizeof *d->domain)) || !(d->door = calloc(1, sizeof *d->door)))
         joined_fail("out of memory");
     d->x = x;
     d->id.front = (uint32_t)cid;
-    d->cid = cid;
     d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
-    d->channel.fd = d->listener.fd = d->dir.fd = d->dir.listen_fd = -1;
+    d->channel.fd = -1;
     list_init(&d->turn);
+    list_init(&d->doors);
     list_init(&d->clients);
-    snprintf(d->name, sizeof d->name, "dom%llu", (unsigned long long)cid);
-    journal_guest_init(&d->journal, d->name, d->id.front, 0);
+    snprintf(d->domain->name, sizeof d->domain->name, "dom%llu", (unsigned long long)cid);
+    d->domain->title = (struct title){ .name = d->domain->name, .uuid = d->domain->uuid, .has_name = true };
+    journal_guest_init(&d->journal, d->domain->name, d->id.front, 0);
+    registry_set_cid(d, cid);
     life_back_init(&d->life, VSOCKIF_CONNECTED, 0);
     d->life.own = d->life.peer = VSOCKIF_CONNECTED;
     d->life.mapped = true;
@@ -196,7 +199,7 @@ void joined_daemon(void)
 
             device_serve(d);
             if (!device_is_connected(d))
-                joined_fail("the daemon refuses guest %s: %s", d->name, d->error);
+                joined_fail("the daemon refuses guest %s: %s", d->domain->name, d->error);
         }
     } while (!list_is_empty(&x->turns) || look_at_channels(x));
 }

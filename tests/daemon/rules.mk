@@ -10,4 +10,4 @@ $(B)/daemon/test_%: $(B)/obj/tests/daemon/test_%.o $(daemon_common) $(B)/obj/tes
 
 .PHONY: check-daemon
 check-daemon: xensim $(B)/xvsd $(daemon_tests)
-	tests/hosted/run.sh $(daemon_tests)
+	GUESTS=8 tests/hosted/run.sh $(daemon_tests)

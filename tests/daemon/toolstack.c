@@ -3,6 +3,7 @@
 #include "toolstack.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,13 @@ struct store *dom0;
 
 void toolstack_open(void)
 {
+    if (daemon_lives())
+        daemon_stop(SIGKILL);
+    toolstack_close();
     REQUIRE(store_open(&dom0) == 0);
+    for (uint32_t domid = 1; domid <= TOOLSTACK_GUESTS; domid++)
+        domain_remove(domid);
+    REQUIRE(store_remove(dom0, "/local/domain/0/backend/vsock") == 0);
 }
 
 void toolstack_close(void)
@@ -73,6 +80,14 @@ bool domain_has_device(uint32_t domid, uint32_t number)
     char path[PATHS_MAX];
 
     snprintf(path, sizeof path, "/local/domain/0/backend/vsock/%u/%u", domid, number);
+    return store_exists(dom0, path);
+}
+
+bool domain_has_frontend(uint32_t domid, uint32_t number)
+{
+    char path[PATHS_MAX];
+
+    snprintf(path, sizeof path, "/local/domain/%u/device/vsock/%u/state", domid, number);
     return store_exists(dom0, path);
 }
 

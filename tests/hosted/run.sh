@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run.sh PROGRAM...: runs each test program in the dom0 of a hosted Xen of its own, with guests 1 to 4.
+# run.sh PROGRAM...: runs each test program in the dom0 of a hosted Xen of its own, with guests 1 to $GUESTS, or 4.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 XENSIM_BIN=${XENSIM_BIN:-$PWD/build/xensim/bin}
@@ -13,7 +13,7 @@ trap 'exit 1' HUP INT TERM
 status=0
 for program in "$@"; do
     host=$dir/host
-    "$XENSIM_BIN/xensim" start "$host" --guests 4 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+    "$XENSIM_BIN/xensim" start "$host" --guests "${GUESTS:-4}" || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
     tests/run.sh -t 500 "$XENSIM_BIN/xensim run -d 0 $host $program" || status=1
     "$XENSIM_BIN/xensim" stop "$host" || status=1
     host=

@@ -23,12 +23,23 @@ static pid_t pid;
 
 static const char *in_dir(const char *name)
 {
-    static char path[4][160];
+    static char path[4][256];
     static int turn;
     char *out = path[turn++ % 4];
 
     snprintf(out, sizeof path[0], "%s/%s", dir, name);
     return out;
+}
+
+const char *daemon_path(const char *format, ...)
+{
+    char name[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    return in_dir(name);
 }
 
 static const char *program(void)
@@ -92,6 +103,11 @@ bool daemon_lives(void)
     return pid > 0 && waitpid(pid, NULL, WNOHANG) == 0;
 }
 
+void daemon_signal(int signal)
+{
+    kill(pid, signal);
+}
+
 int daemon_stop(int signal)
 {
     int status;
@@ -100,11 +116,6 @@ int daemon_stop(int signal)
         return -1;
     pid = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-void daemon_signal(int signal)
-{
-    kill(pid, signal);
 }
 
 /* ---- the log ---- */

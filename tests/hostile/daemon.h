@@ -14,6 +14,8 @@ int  daemon_start(const char *conf);
 /* Its exit status after SIGTERM (KILL: after SIGKILL), or -1 if it was dead already. */
 int  daemon_stop(int signal);
 bool daemon_lives(void);
+/* A path in its directory, in which "run" is the run directory; static, the last four stay. */
+const char *daemon_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* To the daemon, which goes on living. */
 void daemon_signal(int signal);

@@ -137,7 +137,10 @@ def guest(name, domid, cid, state="Connected", **more):
 
 
 GUESTS = [guest("web1", 5, 42), guest("db1", 6, 43, "InitWait", error="bad \x1b[31mthing"),
-          guest("od\x1bd name", 7, 44, where="odd")]
+          guest("od\x1bd name", 7, 44, where="odd"),
+          # Namesakes: the directory says whose the name is; where there is none, the newest is meant.
+          guest("twin", 8, 45, where=":8"), guest("twin", 9, 46, where="twin"), guest("twin", 10, 47, where=":10"),
+          guest("My VM", 11, 48, where=":11"), guest("My VM", 12, 49, where=":12")]
 
 
 def answer(request):
@@ -201,10 +204,11 @@ def listen(path):
     return s
 
 
-for d in ("guest/web1", "guest/odd", "guest/gone", "cid"):
+for d in ("guest/web1", "guest/odd", "guest/gone", "guest/twin", "guest/:8", "guest/:12", "cid"):
     os.makedirs(os.path.join(RUN, d), exist_ok=True)
 os.symlink("../guest/web1", os.path.join(RUN, "cid/42"))
-for path, handler in (("guest/web1/vsock", talk), ("guest/odd/vsock", talk), ("control.sock", control)):
+for path, handler in (("guest/web1/vsock", talk), ("guest/odd/vsock", talk), ("guest/:8/vsock", talk),
+                      ("guest/:12/vsock", talk), ("control.sock", control)):
     threading.Thread(target=serve, args=(listen(os.path.join(RUN, path)), handler), daemon=True).start()
 print("ready", flush=True)
 threading.Event().wait()

@@ -109,7 +109,7 @@ status 3 "$xvs" ls nosuch; err_has "xvs attach nosuch"
 end
 
 test_ json_is_json
-status 0 "$xvs" ls --json; python3 -c 'import json,sys; assert len(json.load(sys.stdin)["guests"]) == 3' <out || bad ls
+status 0 "$xvs" ls --json; python3 -c 'import json,sys; assert len(json.load(sys.stdin)["guests"]) == 8' <out || bad ls
 status 0 "$xvs" ls --json db1; python3 -c 'import json,sys; assert json.load(sys.stdin)["guests"][0]["cid"] == 43' <out || bad "ls db1"
 for args in 'attach --json web1' 'detach --json web1' 'dump --json web1' 'stats --json'; do
     # shellcheck disable=SC2086
@@ -186,6 +186,25 @@ cat_in 3 '' nosuch 14; err_has "xvs attach nosuch"
 cat_in 3 '' cid:99 14
 cat_in 3 '' ../web1 14
 cat_in 3 '' gone 14; err_has "not attached"
+end
+
+test_ of_namesakes_the_one_is_meant_whose_the_name_is
+cat_in 0 'x' ":8" 14; out_is 1
+cat_in 0 'x' 8 14; out_is 1
+cat_in 0 'x' "My VM" 14; out_is 1               # guest/:11 is not there
+status 0 "$xvs" ls :8; [ "$(wc -l <out)" -eq 2 ] || bad "ls :8"
+told() { # PEER DIRECTORY CID
+    "$xvs" serve 5009 "$1" -- sh -c 'echo "$XVS_PEER_CID"' 2>serve.err & serve_pid=$!
+    wait_for test -S "run/guest/$2/vsock_5009"
+    # A colon would end the path for socat.
+    ln -sf "guest/$2/vsock_5009" run/told
+    got=$(timeout 10 socat -t 10 - UNIX-CONNECT:run/told </dev/null)
+    [ "$got" = "$3" ] || bad "$1: the command was told CID $got, not $3"
+    kill -TERM $serve_pid; wait $serve_pid
+}
+told twin twin 46
+told "My VM" :12 49
+told :8 :8 45
 end
 
 test_ errors_have_their_statuses

@@ -27,6 +27,22 @@ static struct settings *load(const char *text, int expected)
     return s;
 }
 
+/* A domain that has its name, or its UUID if that is what this is. */
+static bool may_speak(const struct settings *s, const char *a, const char *b)
+{
+    struct title title[2];
+    struct settings_who who[2];
+
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? b : a;
+        bool uuid = !strncmp(name, "uuid:", 5);
+
+        title[i] = (struct title){ .name = uuid ? "My VM" : name, .uuid = uuid ? name + 5 : "", .has_name = !uuid, .has_uuid = uuid };
+        who[i] = (struct settings_who){ &title[i], settings_section(s, &title[i]) };
+    }
+    return settings_may_speak(s, &who[0], &who[1]);
+}
+
 static void an_empty_file_gives_the_defaults(void)
 {
     struct settings *s = load("", 0);
@@ -55,9 +71,9 @@ static void a_good_file_is_read(void)
     EQ(s->log_level, JOURNAL_DEBUG);
     EQ(s->max_connections, 100);
     EQ(settings_guest(s, "web1")->cid, 10);
-    EQ(settings_sockets_of(s, "web1").mode, 0600);
-    EQ(settings_sockets_of(s, "db1").mode, 0660);
-    EQ(settings_sockets_of(s, "nobody").mode, 0660);
+    EQ(settings_sockets_of(s, settings_guest(s, "web1")).mode, 0600);
+    EQ(settings_sockets_of(s, settings_guest(s, "db1")).mode, 0660);
+    EQ(settings_sockets_of(s, settings_guest(s, "nobody")).mode, 0660);
     settings_free(s);
 }
 
@@ -67,17 +83,17 @@ static void both_guests_must_agree(void)
                               "[guest d]\nguest_to_guest = yes\n[guest e]\nguest_to_guest = yes\n", 0);
 
     REQUIRE(s != NULL);
-    CU_ASSERT_TRUE(settings_may_speak(s, "a", "b"));
-    CU_ASSERT_TRUE(settings_may_speak(s, "b", "a"));
-    CU_ASSERT_FALSE(settings_may_speak(s, "a", "c"));       /* c is silent, and [daemon] says no */
-    CU_ASSERT_FALSE(settings_may_speak(s, "a", "d"));       /* a does not list d */
-    CU_ASSERT_TRUE(settings_may_speak(s, "d", "e"));
-    CU_ASSERT_FALSE(settings_may_speak(s, "x", "y"));
+    CU_ASSERT_TRUE(may_speak(s, "a", "b"));
+    CU_ASSERT_TRUE(may_speak(s, "b", "a"));
+    CU_ASSERT_FALSE(may_speak(s, "a", "c"));       /* c is silent, and [daemon] says no */
+    CU_ASSERT_FALSE(may_speak(s, "a", "d"));       /* a does not list d */
+    CU_ASSERT_TRUE(may_speak(s, "d", "e"));
+    CU_ASSERT_FALSE(may_speak(s, "x", "y"));
     settings_free(s);
     s = load("[daemon]\nguest_to_guest = yes\n[guest a]\nguest_to_guest = no\n", 0);
     REQUIRE(s != NULL);
-    CU_ASSERT_TRUE(settings_may_speak(s, "x", "y"));
-    CU_ASSERT_FALSE(settings_may_speak(s, "x", "a"));
+    CU_ASSERT_TRUE(may_speak(s, "x", "y"));
+    CU_ASSERT_FALSE(may_speak(s, "x", "a"));
     settings_free(s);
 }
 
@@ -189,8 +205,41 @@ static void a_section_may_go_by_uuid(void)
     REQUIRE(s != NULL);
     REQUIRE(settings_guest(s, "uuid:01234567-89ab-cdef-0123-456789abcdef") != NULL);
     EQ(settings_guest(s, "uuid:01234567-89ab-cdef-0123-456789abcdef")->cid, 10);
-    CU_ASSERT_TRUE(settings_may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdef"));
-    CU_ASSERT_FALSE(settings_may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdee"));
+    CU_ASSERT_TRUE(may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdef"));
+    CU_ASSERT_FALSE(may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdee"));
+    settings_free(s);
+}
+
+static void a_section_belongs_to_who_has_the_name(void)
+{
+    static const char uuid[] = "01234567-89ab-cdef-0123-456789abcdef";
+    struct settings *s = load("[daemon]\nguest_to_guest = yes\nsocket_mode = 0660\nsocket_user = root\n"
+                              "[guest web1]\ncid = 10\nguest_to_guest = db1\nsocket_mode = 0600\n"
+                              "[guest uuid:01234567-89ab-cdef-0123-456789abcdef]\ncid = 11\n[guest db1]\n", 0);
+    struct title newest = { .name = "web1", .uuid = "", .has_name = true }, older = { .name = "web1", .uuid = "" },
+                 by_uuid = { .name = "web1", .uuid = uuid, .has_name = true, .has_uuid = true },
+                 away = { .name = "x", .uuid = uuid, .has_name = true }, db1 = { .name = "db1", .uuid = "", .has_name = true },
+                 other = { .name = "other", .uuid = "" };
+    struct settings_who who_older, who_db1;
+
+    REQUIRE(s != NULL);
+    EQ(settings_section(s, &newest)->cid, 10);
+    EQ(settings_section(s, &by_uuid)->cid, 11);
+    CU_ASSERT_PTR_NULL(settings_section(s, &away));
+    CU_ASSERT_PTR_NULL(settings_section(s, &other));
+    EQ(settings_by_cid(s, 11)->cid, 11);
+    CU_ASSERT_PTR_NULL(settings_by_cid(s, 12));
+
+    /* An older namesake has less than nobody, not more: [daemon] would let it speak with db1, and others in. */
+    REQUIRE(settings_section(s, &older) != NULL);
+    EQ(settings_section(s, &older)->cid, 0);
+    EQ(settings_sockets_of(s, settings_section(s, &older)).mode, 0600);
+    EQ(settings_sockets_of(s, settings_section(s, &older)).user, (uid_t)-1);
+    who_older = (struct settings_who){ &older, settings_section(s, &older) };
+    who_db1 = (struct settings_who){ &db1, settings_section(s, &db1) };
+    CU_ASSERT_FALSE(settings_may_speak(s, &who_older, &who_db1));
+    CU_ASSERT_FALSE(settings_may_speak(s, &who_db1, &who_older));
+    CU_ASSERT_TRUE(may_speak(s, "web1", "db1"));
     settings_free(s);
 }
 
@@ -213,7 +262,8 @@ static void a_file_that_is_not_there_is_said(void)
 static const struct test tests[] = {
     TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(both_guests_must_agree),
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name), TEST(a_long_name_is_read_whole),
-    TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(what_cannot_be_read_is_said),
+    TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
+    TEST(what_cannot_be_read_is_said),
     TEST(a_file_that_is_not_there_is_said)
 };
 

@@ -20,7 +20,8 @@ static uint32_t promise_of(const struct stream *s)
 
 int relay_connect(struct stream *s)
 {
-    struct device *here = s->device, *there = registry_by_cid(here->x, s->v.local.cid);
+    struct device *here = s->device, *there = registry_mapped_cid(here->x, s->v.local.cid);
+    struct settings_who from, to;
     struct promise promise = { 0 };
     struct vmux_conn *conn;
     struct stream *t;
@@ -29,8 +30,10 @@ int relay_connect(struct stream *s)
 
     if (!there || there == here || !device_is_connected(there))
         return -EHOSTUNREACH;
-    if (!settings_may_speak(here->x->settings, here->name, there->name)) {
-        journal_guest(&here->journal, JOURNAL_NOTICE, "may not speak with guest %s (guest_to_guest)", there->name);
+    from = (struct settings_who){ &here->domain->title, here->domain->section };
+    to = (struct settings_who){ &there->domain->title, there->domain->section };
+    if (!settings_may_speak(here->x->settings, &from, &to)) {
+        journal_guest(&here->journal, JOURNAL_NOTICE, "may not speak with %s (guest_to_guest)", there->journal.who);
         return -EACCES;
     }
     if (promise_make(&there->promises, &promise) > s->v.c.peer_alloc)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dial.h"
+#include "door.h"
 #include "serve.h"
 
 #define PIECES 64
@@ -36,10 +37,11 @@ int bridge_connect(struct stream *s)
 {
     struct device *d = s->device;
     char why[DIAL_WHY];
-    int fd = guest_dir_connect(&d->dir, s->v.local.port, why), err;
+    const char *dir;
+    int fd = doors_connect(d, s->v.local.port, &dir, why), err;
 
     if (*why)
-        journal_guest(&d->journal, JOURNAL_WARNING, "it is not connected to %s/%s", d->dir.path, why);
+        journal_guest(&d->journal, JOURNAL_WARNING, "it is not connected to %s/%s", dir, why);
     if (fd == -EMFILE || fd == -ENFILE)
         xvsd_out_of_files(d->x);
     if (fd < 0) {
@@ -57,7 +59,7 @@ int bridge_connect(struct stream *s)
     return 0;
 }
 
-int bridge_request(struct device *d, int fd, uint32_t port)
+int bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark)
 {
     struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { d->cid, port };
     struct promise promise = { 0 };
@@ -82,6 +84,7 @@ int bridge_request(struct device *d, int fd, uint32_t port)
         return err;
     }
     s->writable = true;
+    s->mark = mark;
     device_wake(d);
     return 0;
 }
@@ -275,6 +278,9 @@ void bridge_close(struct stream *s)
 {
     int fd = s->socket.fd;
 
+    if (s->mark)
+        door_leave(s->device, s->mark);
+    s->mark = 0;
     if (fd < 0)
         return;
     source_remove(&s->device->x->poller, &s->socket);

@@ -18,8 +18,8 @@
 
 /* From the guest: connects to vsock_<port> and answers the REQUEST.  0 or a negative errno. */
 int  bridge_connect(struct stream *s);
-/* From the host: a client has asked for a port of the guest's.  Takes the descriptor if it returns 0. */
-int  bridge_request(struct device *d, int fd, uint32_t port);
+/* From the host: a client has asked for a port of the guest's.  Takes the descriptor, and its mark (door.h), if it returns 0. */
+int  bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark);
 void bridge_event(struct stream *s, unsigned now);
 enum stream_again bridge_turn(struct stream *s);
 /* Closes the socket; harmless without one. */

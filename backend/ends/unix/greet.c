@@ -18,17 +18,19 @@ struct client {
     struct list link;
     struct source source;
     struct device *device;
+    uint16_t mark;              /* door.h */
     uint64_t deadline;          /* ms; the list is in the order of it */
 };
 
-static void listen_or_not(struct device *d)
+void greet_look(struct device *d)
 {
     bool may = d->client_count < GREET_CLIENTS && d->listen_again_at == UINT64_MAX;
 
-    source_change(&d->x->poller, &d->listener, may ? EPOLLIN : 0);
+    for (struct list *l = d->doors.next; l != &d->doors; l = l->next)
+        source_change(&d->x->poller, &container_of(l, struct door, link)->listener, may ? EPOLLIN : 0);
 }
 
-/* Forgets the client and returns its descriptor. */
+/* Forgets the client and returns its descriptor.  Its mark is the caller's. */
 static int let_go(struct client *c)
 {
     struct device *d = c->device;
@@ -38,8 +40,17 @@ static int let_go(struct client *c)
     list_remove(&c->link);
     free(c);
     d->client_count--;
-    listen_or_not(d);
+    greet_look(d);
     return fd;
+}
+
+static void close_client(struct client *c)
+{
+    struct device *d = c->device;
+    uint16_t mark = c->mark;
+
+    close(let_go(c));
+    door_leave(d, mark);
 }
 
 static void refuse(struct client *c, const char *why)
@@ -48,13 +59,14 @@ static void refuse(struct client *c, const char *why)
 
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused: %s", why);
-    close(let_go(c));
+    close_client(c);
 }
 
 static void connect_to_guest(struct client *c, uint32_t port, int line)
 {
     struct device *d = c->device;
     char sink[CONNECT_LINE_MAX];
+    uint16_t mark = c->mark;
     int fd, err;
 
     if (recv(c->source.fd, sink, (size_t)line, MSG_DONTWAIT) != line) {
@@ -62,8 +74,9 @@ static void connect_to_guest(struct client *c, uint32_t port, int line)
         return;
     }
     fd = let_go(c);
-    if (!(err = bridge_request(d, fd, port)))
+    if (!(err = bridge_request(d, fd, port, mark)))
         return;
+    door_leave(d, mark);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
     close(fd);
@@ -90,9 +103,10 @@ static void on_client(struct source *source, uint32_t events)
         refuse(c, "it closed within its line");
 }
 
-static int greet(struct device *d, int fd)
+static int greet(struct door *door, int fd)
 {
     struct client *c = calloc(1, sizeof *c);
+    struct device *d = door->device;
     int err;
 
     if (!c)
@@ -103,6 +117,7 @@ static int greet(struct device *d, int fd)
         free(c);
         return err;
     }
+    c->mark = door_enter(door);
     list_init(&c->link);
     list_append(&d->clients, &c->link);
     d->client_count++;
@@ -112,7 +127,8 @@ static int greet(struct device *d, int fd)
 
 static void on_listener(struct source *source, uint32_t events)
 {
-    struct device *d = container_of(source, struct device, listener);
+    struct door *door = container_of(source, struct door, listener);
+    struct device *d = door->device;
 
     (void)events;
     for (int i = 0; i < ACCEPT_BATCH && d->client_count < GREET_CLIENTS; i++) {
@@ -126,22 +142,29 @@ static void on_listener(struct source *source, uint32_t events)
             }
             break;
         }
-        if (greet(d, fd))
+        if (greet(door, fd))
             close(fd);
     }
-    listen_or_not(d);
+    greet_look(d);
 }
 
-int greet_start(struct device *d)
+int greet_open(struct door *door)
 {
-    return source_add(&d->x->poller, &d->listener, d->dir.vsock.listen_fd, EPOLLIN, on_listener);
+    int err = source_add(&door->device->x->poller, &door->listener, door->dir.vsock.listen_fd, EPOLLIN, on_listener);
+
+    greet_look(door->device);
+    return err;
+}
+
+void greet_shut(struct door *door)
+{
+    source_remove(&door->device->x->poller, &door->listener);
 }
 
 void greet_stop(struct device *d)
 {
     while (!list_is_empty(&d->clients))
-        close(let_go(container_of(d->clients.next, struct client, link)));
-    source_remove(&d->x->poller, &d->listener);
+        close_client(container_of(d->clients.next, struct client, link));
 }
 
 uint64_t greet_deadline(const struct device *d)
@@ -160,7 +183,7 @@ void greet_due(struct device *d, uint64_t now)
 {
     if (d->listen_again_at <= now) {
         d->listen_again_at = UINT64_MAX;
-        listen_or_not(d);
+        greet_look(d);
     }
     while (!list_is_empty(&d->clients)) {
         struct client *c = container_of(d->clients.next, struct client, link);

@@ -7,14 +7,18 @@
 #ifndef XVSD_GREET_H
 #define XVSD_GREET_H
 
-#include "device.h"
+#include "door.h"
 
 #define GREET_MS      5000u
 #define GREET_CLIENTS 256u
 
-/* Begins to accept at d->dir.listen_fd: 0 or a negative errno. */
-int  greet_start(struct device *d);
-/* Stops, and closes the clients that are still speaking. */
+/* Begins to accept at this door, for the device to which it leads: 0 or a negative errno. */
+int  greet_open(struct door *door);
+/* Stops. */
+void greet_shut(struct door *door);
+/* A door of d has come or gone. */
+void greet_look(struct device *d);
+/* Closes the clients of d that are still speaking. */
 void greet_stop(struct device *d);
 uint64_t greet_deadline(const struct device *d);
 void greet_due(struct device *d, uint64_t now);

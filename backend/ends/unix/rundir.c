@@ -338,6 +338,24 @@ void guest_dir_close(struct guest_dir *g, const struct rundir *r)
     g->fd = g->vsock.listen_fd = g->vsock.name_fd = -1;
 }
 
+bool guest_dir_is_used(const struct guest_dir *g)
+{
+    int fd = openat(g->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    bool used = false;
+
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return true;            /* no descriptors: look again later */
+    }
+    while (!used && (entry = readdir(dir)))
+        used = !strncmp(entry->d_name, "vsock_", 6);
+    closedir(dir);
+    return used;
+}
+
 int guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why)
 {
     char name[24];

@@ -76,6 +76,9 @@ int  guest_dir_link(struct guest_dir *g, const struct rundir *r, uint64_t cid);
 /* Removes what the daemon made; sockets of host programs, and then the directory, stay.  Harmless when not open. */
 void guest_dir_close(struct guest_dir *g, const struct rundir *r);
 
+/* True while host programs have sockets in it, or the names of such. */
+bool guest_dir_is_used(const struct guest_dir *g);
+
 /* A connection to the host program that listens at vsock_<port>: a non-blocking descriptor, or -ENOENT,
  * -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EACCES with why (DIAL_WHY bytes, else empty) when what
  * stands there is not to be connected to (dial.h). */

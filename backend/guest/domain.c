@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* domain.c: see domain.h. */
+#include "domain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "settle.h"
+
+enum { WATCH_OF_NAME, WATCH_OF_UUID };
+static const char *const leaves[] = { [WATCH_OF_NAME] = "name", [WATCH_OF_UUID] = "vm" };
+
+static struct watch_key key_of(const struct domain *dom, uint32_t which)
+{
+    return (struct watch_key){ .kind = WATCH_NAME, .domid = dom->domid, .number = which };
+}
+
+static int watch(struct domain *dom, uint32_t which)
+{
+    struct watch_key key = key_of(dom, which);
+    char path[PATHS_MAX];
+    int err;
+
+    snprintf(path, sizeof path, "/local/domain/%u/%s", dom->domid, leaves[which]);
+    err = store_watch(dom->x->store, path, &key);
+    return err == -EEXIST ? 0 : err;
+}
+
+static void unwatch(struct domain *dom, uint32_t which)
+{
+    struct watch_key key = key_of(dom, which);
+
+    store_unwatch(dom->x->store, &key);
+}
+
+struct domain *domain_find(const struct xvsd *x, uint32_t domid)
+{
+    for (struct hash_link *l = hash_first(&x->domains_by_domid, domid); l; l = l->next)
+        if (l->key == domid)
+            return container_of(l, struct domain, by_domid);
+    return NULL;
+}
+
+int domain_get(struct xvsd *x, uint32_t domid, struct domain **out)
+{
+    struct domain *dom = domain_find(x, domid);
+    int err;
+
+    if (dom) {
+        *out = dom;
+        return 0;
+    }
+    if (!(dom = calloc(1, sizeof *dom)))
+        return -ENOMEM;
+    dom->x = x;
+    dom->domid = domid;
+    list_init(&dom->link);
+    list_init(&dom->devices);
+    dom->title.name = dom->name;
+    dom->title.uuid = dom->uuid;
+    list_append(&x->domains, &dom->link);
+    hash_insert(&x->domains_by_domid, &dom->by_domid, domid);
+    if ((err = watch(dom, WATCH_OF_NAME)) || (err = watch(dom, WATCH_OF_UUID))) {
+        domain_put(dom);
+        return err;
+    }
+    domain_look(dom);
+    *out = dom;
+    return 0;
+}
+
+void domain_put(struct domain *dom)
+{
+    if (!list_is_empty(&dom->devices))
+        return;
+    unwatch(dom, WATCH_OF_NAME);
+    unwatch(dom, WATCH_OF_UUID);
+    hash_remove(&dom->x->domains_by_domid, &dom->by_domid);
+    list_remove(&dom->link);
+    settle_soon(dom->x);
+    free(dom);
+}
+
+bool domain_look(struct domain *dom)
+{
+    struct store *s = dom->x->store;
+    char name[DOMAINS_NAME], text[DOMAINS_UUID], uuid[NAMES_UUID] = "";
+    int err = domains_name(s, dom->domid, name), uuid_err;
+    bool changed;
+
+    if (err == -ENOENT && !domains_exists(s, dom->domid) && !store_check(s)) {
+        changed = !dom->is_dead;
+        dom->is_dead = true;
+        return changed;
+    }
+    uuid_err = domains_uuid(s, dom->domid, text);
+    if (err == -ECONNRESET || uuid_err == -ECONNRESET)
+        return false;           /* all watches fire when xenstored is back */
+    if (err)
+        names_of_domid(name, dom->domid);
+    if (uuid_err || !names_read_uuid(text, uuid))
+        *uuid = '\0';
+    changed = dom->is_dead || strcmp(name, dom->name) || strcmp(uuid, dom->uuid);
+    dom->is_dead = false;
+    strcpy(dom->name, name);
+    strcpy(dom->uuid, uuid);
+    return changed;
+}
+
+int domain_resolve(const struct xvsd *x, const char *text, uint32_t *domid)
+{
+    if (*text == ':')
+        return parse_u32("", text + 1, 0, PATHS_DOMID - 1, domid, NULL) ? -EINVAL
+                                                                        : domains_resolve(x->store, text + 1, domid);
+    for (struct list *l = x->domains.next; l != &x->domains; l = l->next) {
+        const struct domain *dom = container_of(l, struct domain, link);
+
+        if (dom->title.has_name && !strcmp(dom->name, text)) {
+            *domid = dom->domid;
+            return 0;
+        }
+    }
+    return domains_resolve(x->store, text, domid);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* settle.h: names follow domains: a guest's directory, CID and section of the settings belong to the newest living domain of
+ * its name (titles.h), whatever domains, toolstacks and this daemon have done meanwhile.
+ *
+ * How things shall be follows from what there is: which domains, what they are called, the settings.  settle() computes it and
+ * changes what differs.  So it does not matter what has happened, or in what order, or whether anybody was there to see
+ * it; whoever changes any of it calls settle_soon().  One thread. */
+#ifndef XVSD_SETTLE_H
+#define XVSD_SETTLE_H
+
+#include "xvsd.h"
+
+struct device;
+
+/* Before the loop sleeps. */
+void settle_soon(struct xvsd *x);
+/* At once, if settle_soon() was called. */
+void settle(struct xvsd *x);
+/* The settings have been read anew: also at once. */
+void settle_settings(struct xvsd *x);
+
+/* The CID that d is to have, and has from its next connection on. */
+uint64_t settle_cid(const struct device *d);
+/* d is about to be mapped.  Its CID must not be in use: another one that has no right to it is made to let go.  0, or
+ * -EADDRINUSE with the owner. */
+int  settle_take_cid(struct device *d, struct device **owner);
+
+#endif
