@@ -68,12 +68,19 @@ static void check_store(struct xvsd *x)
 
 /* ---- deadlines ---- */
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Whoever asks to be woken meanwhile is heard when all are through: a timer that starts itself again for at once, because
+ * somebody has not got what it needs (xenstored is away), would never let go of the loop. */
 static void on_timer(uv_timer_t *timer)
 {
     struct xvsd *x = timer->data;
-    uint64_t now = xvsd_now(x), next = UINT64_MAX;
+    uint64_t now = xvsd_now(x), next;
 
-    x->timer_at = UINT64_MAX;
+    x->timer_at = 0;
     if (x->store_check_at <= now) {
         check_store(x);
         control_listen_again(x);
@@ -83,24 +90,16 @@ static void on_timer(uv_timer_t *timer)
         registry_rescan(x);
     if (x->settle_at <= now)
         settle_soon(x);
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
-        struct device *d = container_of(l, struct device, link);
-        uint64_t at = device_deadline(d);
-
-        if (at <= now) {
-            device_due(d, now);
-            at = device_deadline(d);
-            if (at <= now)
-                at = now + 1;   /* it stands in line, or xenstore is away: not in a tight loop */
-        }
-        next = at < next ? at : next;
-    }
-    next = x->store_check_at < next ? x->store_check_at : next;
-    next = x->rescan_at < next ? x->rescan_at : next;
-    next = x->settle_at < next && x->settle_at > now ? x->settle_at : next;
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
+        if (device_deadline(container_of(l, struct device, link)) <= now)
+            device_due(container_of(l, struct device, link), now);
+    next = earlier(x->store_check_at, earlier(x->rescan_at, x->settle_at));
+    for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
+        next = earlier(next, device_deadline(container_of(l, struct device, link)));
     if (x->stop_at)
-        next = x->stop_at < next ? x->stop_at : next;
-    xvsd_wake_at(x, next);
+        next = earlier(next, x->stop_at);
+    x->timer_at = UINT64_MAX;
+    xvsd_wake_at(x, next > now ? next : now + 1);
 }
 
 void xvsd_wake_at(struct xvsd *x, uint64_t at)
