@@ -4,7 +4,7 @@
 # A program that crashes, hangs or ends without its "N passed, N failed, N skipped" counts as one failure
 # and its output is kept on the terminal.  With -o the sum is also appended to FILE, for a run of runs.
 set -u
-seconds=300 sum_file=
+seconds=600 sum_file=
 while getopts t:o: opt; do
     case $opt in
     t) seconds=$OPTARG ;;

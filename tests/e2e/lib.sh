@@ -222,6 +222,13 @@ find_daemon() {
     [ -e "$T/dom0/xvsd.pid" ] && read -r _daemon <"$T/dom0/xvsd.pid"
 }
 
+# The file of this daemon's exit status: each has its own, as that of the one before may come after the next has begun.
+find_status() {
+    _starts=0
+    [ ! -e "$T/starts" ] || read -r _starts <"$T/starts"
+    _status=$T/xvsd.status.$_starts
+}
+
 daemon_pid() {
     find_daemon && echo "$_daemon"
 }
@@ -232,17 +239,19 @@ daemon_lives() {
 
 # start_daemon: with what `config` wrote; returns when it answers.
 start_daemon() {
-    rm -f "$T/xvsd.status"
+    find_status
+    echo $((_starts + 1)) >"$T/starts"
+    find_status
     (
         # shellcheck disable=SC2016 # expanded over there
         on dom0 sh -c 'ulimit -n "$(ulimit -H -n)" 2>/dev/null; echo $$ >"$1/xvsd.pid"
             exec xvsd --config "$1/xvsd.conf" >>"$1/xvsd.log" 2>&1' start_daemon "$T/dom0" </dev/null >/dev/null 2>&1 &
         _on=$!
         wait "$_on"
-        echo $? >"$T/xvsd.status"
+        echo $? >"$_status"
     ) &
-    wait_for 'daemon_answers || [ -s "$T/xvsd.status" ]' 10 "xvsd answers"
-    [ ! -s "$T/xvsd.status" ] || fail "xvsd does not start: $(tail -n 3 "$T/dom0/xvsd.log" | tr '\n' ' ')"
+    wait_for 'daemon_answers || [ -s "$_status" ]' 10 "xvsd answers"
+    [ ! -s "$_status" ] || fail "xvsd does not start: $(tail -n 3 "$T/dom0/xvsd.log" | tr '\n' ' ')"
 }
 
 daemon_answers() {
@@ -250,7 +259,8 @@ daemon_answers() {
 }
 
 daemon_is_gone() {
-    [ -s "$T/xvsd.status" ] || ! daemon_lives
+    find_status
+    [ -s "$_status" ] || ! daemon_lives
 }
 
 # stop_daemon: SIGTERM; it must end by itself, with 0.
@@ -258,7 +268,9 @@ stop_daemon() {
     disturb
     kill -TERM "$(daemon_pid)"
     wait_for daemon_is_gone 10 "xvsd ends on SIGTERM"
-    [ ! -s "$T/xvsd.status" ] || equal "$(cat "$T/xvsd.status")" 0 "xvsd's exit status after SIGTERM"
+    # It comes a moment after; and never, if who waited for the daemon was ended with an earlier test.
+    wait_until '[ -s "$_status" ]' 1 || :
+    [ ! -s "$_status" ] || equal "$(cat "$_status")" 0 "xvsd's exit status after SIGTERM"
 }
 
 kill_daemon() {

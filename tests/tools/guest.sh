@@ -22,7 +22,7 @@ on() {
     local domain=$1
     shift
     PATH="$bin:$PATH" LD_LIBRARY_PATH="$bin${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-        timeout -k 1 $limit "$sim/xensim-run" -d "$domain" "$dir/host" -- "$@"
+        timeout -k 10 $limit "$sim/xensim-run" -d "$domain" "$dir/host" -- "$@"
 }
 
 name= problem=
@@ -40,7 +40,7 @@ end() {
 }
 until_true() {
     local i
-    for i in $(seq 1000); do
+    for i in $(seq 6000); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.01
     done
@@ -115,7 +115,7 @@ end
 
 test_ serve_survives_the_restart_of_the_daemon_and_hangs_up_at_its_end
 rm -f hup
-run 0 xvs cat -r 10 web1 22 </dev/null >heard 2>err
+run 0 xvs cat -r 60 web1 22 </dev/null >heard 2>err
 answered() { [ "$(cat heard)" = ready ]; }
 wait_for answered
 kill "$serve_pid"; wait $serve_job 2>/dev/null
@@ -125,7 +125,7 @@ end
 
 test_ keep_listening_in_a_guest
 run web1 xvs cat -k -l 5 >heard </dev/null
-for i in 1 2 3; do printf $i | on 0 xvs cat -r 10 web1 5 >out 2>err || bad "caller $i"; done
+for i in 1 2 3; do printf $i | on 0 xvs cat -r 60 web1 5 >out 2>err || bad "caller $i"; done
 heard() { [ "$(cat heard)" = 123 ]; }
 wait_for heard
 kill "$pid"; wait $job 2>/dev/null
@@ -133,7 +133,7 @@ end
 
 test_ ping_from_a_guest_to_the_host
 run 0 xvs ping -l 7 web1
-on web1 xvs ping -r 10 -f -c 300 --json >out 2>err || bad "status $?"
+on web1 xvs ping -r 60 -f -c 300 --json >out 2>err || bad "status $?"
 python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["received"]==300 and o["peer"]=="host"' <out || bad "$(cat out)"
 kill "$pid"; wait $job 2>/dev/null
 end
@@ -161,7 +161,7 @@ while True:
     if not piece: break
     n += len(piece)
 open("counted", "w").write(str(n))'
-on web1 xvs cat -r 10 host 900 <quarter >out 2>err || bad "status $?"
+on web1 xvs cat -r 60 host 900 <quarter >out 2>err || bad "status $?"
 wait $job 2>/dev/null
 [ "$(cat counted)" = 250000 ] || bad "$(cat counted) of 250000 bytes"
 end

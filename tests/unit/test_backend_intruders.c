@@ -307,7 +307,7 @@ static int serve_5000(void)
     if (p.fd < 0 || *shared)
         return 1;
     *shared = 1;
-    if (poll(&p, 1, 10000) != 1 || (fd = accept(p.fd, NULL, NULL)) < 0 ||
+    if (poll(&p, 1, PATIENCE_MS) != 1 || (fd = accept(p.fd, NULL, NULL)) < 0 ||
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
         return 2;
     return peer.uid == getuid() && peer.gid == getgid() ? 0 : 3;

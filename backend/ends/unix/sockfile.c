@@ -116,14 +116,19 @@ static int clear(const char *dir, int dir_fd, const char *name, int name_fd, mod
 }
 
 /* 0: bind again.  What an earlier one of ours left behind is gone at once; all else waits until the directory is
- * closed. */
+ * closed, and so does a name that comes and goes, or this would go on for as long as somebody likes. */
 static int make_way(const char *dir, int dir_fd, const char *name, bool shared, bool *closed)
 {
     int name_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
     struct stat st;
 
-    if (name_fd < 0)
+    if (name_fd < 0 && (errno != ENOENT || !shared || *closed))
         return errno == ENOENT ? 0 : -errno;
+    if (name_fd < 0) {
+        err = shut(dir_fd);
+        *closed = !err;
+        return err;
+    }
     if (fstat(name_fd, &st)) {
         err = -errno;
     } else if (!*closed && !(S_ISSOCK(st.st_mode) && st.st_uid == geteuid() && !is_in_use(name_fd))) {
