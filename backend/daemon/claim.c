@@ -19,7 +19,7 @@ struct claim {
 
 static void path_of(uint32_t self, char *path)
 {
-    snprintf(path, PATHS_MAX, "/local/domain/%u/xvsd", self);
+    snprintf(path, PATHS_MAX, "/local/domain/%u/data/xvsd", self);
 }
 
 /* What we write: the directory by its real path, as the other may have another folder to begin from. */

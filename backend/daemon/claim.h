@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* claim.h: one daemon serves the guests of a host.  Two would take each other's devices, whatever their directories are.
  *
- * What the two have in common is the host's xenstore, so the claim stands there, where only the domain itself can write:
+ * What the two have in common is the host's xenstore, so the claim stands there, where only the domain itself can write
+ * (and may, in a driver domain, too: docs/misc/xenstore-paths of Xen, ~/data):
  *
- *     /local/domain/<self>/xvsd = "<pid> <run directory>"
+ *     /local/domain/<self>/data/xvsd = "<pid> <run directory>"
  *
  * A node outlives who wrote it.  That its writer lives is said by the lock of the run directory that it names
  * (rundir.h): the kernel gives that back however a process ends, and no unprivileged program can take it.  Each

@@ -21,7 +21,7 @@ static int write_fails;
 int store_read(struct store *s, const char *path, char *buf, size_t size)
 {
     (void)s;
-    CU_ASSERT_STRING_EQUAL(path, "/local/domain/7/xvsd");
+    CU_ASSERT_STRING_EQUAL(path, "/local/domain/7/data/xvsd");
     if (!has_node)
         return -ENOENT;
     return snprintf(buf, size, "%s", node);

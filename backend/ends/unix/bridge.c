@@ -41,7 +41,7 @@ int bridge_connect(struct stream *s)
     int fd = doors_connect(d, s->v.local.port, &dir, why), err;
 
     if (*why)
-        journal_guest(&d->journal, JOURNAL_WARNING, "it is not connected to %s/%s", dir, why);
+        journal_guest(&d->journal, JOURNAL_WARNING, "a connection to a host program is refused: %s/%s", dir, why);
     if (fd == -EMFILE || fd == -ENFILE)
         xvsd_out_of_files(d->x);
     if (fd < 0) {

@@ -65,11 +65,11 @@ static int become(uid_t uid, gid_t gid, struct rights *own)
 static bool is_acceptable(const struct stat *st, const char *name, char *why)
 {
     if (!S_ISSOCK(st->st_mode))
-        snprintf(why, DIAL_WHY, "%s is %s, not a socket, and not followed; remove it", name,
+        snprintf(why, DIAL_WHY, "%s is %s and no socket; remove it", name,
                  S_ISLNK(st->st_mode) ? "a symbolic link" : S_ISDIR(st->st_mode) ? "a directory" :
                  S_ISFIFO(st->st_mode) ? "a FIFO" : "a file");
     else if (st->st_nlink != 1)
-        snprintf(why, DIAL_WHY, "%s has %lu names: whose socket it is cannot be told; remove the others", name,
+        snprintf(why, DIAL_WHY, "%s has %lu names, so it may be from elsewhere; remove it", name,
                  (unsigned long)st->st_nlink);
     return !*why;
 }
@@ -88,13 +88,13 @@ static bool is_bound_as(int fd, const char *name, char *why)
     at = strstr(last, name);
     if (at && !isdigit((unsigned char)at[strlen(name)]))
         return true;
-    snprintf(why, DIAL_WHY, "%s was bound as \"%.60s\", and moved here: a listener must have been made for this", name, last);
+    snprintf(why, DIAL_WHY, "%s is from elsewhere: it was bound as \"%.60s\"; remove it", name, last);
     return false;
 }
 
 /* ---- connecting ---- */
 
-static int connect_as(int name_fd, const struct stat *st, char *why)
+static int connect_as(int name_fd, const char *name, const struct stat *st, char *why)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
     bool other = st->st_uid != geteuid() && geteuid() == 0;     /* not being root, there is nothing to give up */
@@ -105,7 +105,7 @@ static int connect_as(int name_fd, const struct stat *st, char *why)
         return -errno;
     snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d", name_fd);
     if (other && (err = become(st->st_uid, st->st_gid, &own))) {
-        snprintf(why, DIAL_WHY, "its owner is user %u, and we cannot connect as him: %s", st->st_uid, strerror(-err));
+        snprintf(why, DIAL_WHY, "%s belongs to user %u, and we cannot connect as him: %s", name, st->st_uid, strerror(-err));
         err = -EACCES;
     } else {
         if (connect(fd, (const struct sockaddr *)&a, sizeof a))
@@ -130,7 +130,7 @@ int dial_at(int dir_fd, const char *name, char *why)
     if (fstat(name_fd, &st))
         fd = -errno;
     else if (is_acceptable(&st, name, why))
-        fd = connect_as(name_fd, &st, why);
+        fd = connect_as(name_fd, name, &st, why);
     if (fd >= 0 && !is_bound_as(fd, name, why)) {
         close(fd);
         fd = -EACCES;

@@ -25,7 +25,7 @@
 
 /* A non-blocking descriptor; -ENOENT: there is no such name; -ECONNREFUSED: nobody listens; -EAGAIN: its backlog is
  * full; -EMFILE and the like.  Where something is wrong with what stands there, *why is not empty, and the result is
- * -EACCES. */
+ * -EACCES; it begins with the name. */
 int dial_at(int dir_fd, const char *name, char *why);
 
 #endif

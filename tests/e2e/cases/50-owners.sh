@@ -45,16 +45,16 @@ test_after_xenstored_was_restarted_one_daemon_serves() { # limit 90
     spawn d dom0 env "XENSTORED_PATH=$T/dom0/xs.sock" xvsd --config "$CONF"
     wait_for daemon_answers 10 "xvsd answers"
     signal s KILL
-    on dom0 xenstore-rm /local/domain/0/xvsd </dev/null
+    on dom0 xenstore-rm /local/domain/0/data/xvsd </dev/null
     wait_for 'has_ended s' 5
     wait_for 'grep -q "connection to xenstored is lost" "$PEER/d.err"' 20 "xvsd misses xenstored"
     xenstored_between
-    wait_for 'on dom0 xenstore-read /local/domain/0/xvsd </dev/null 2>/dev/null | grep -q "^$(pid_of d) "' 20 "xvsd claims again"
+    wait_for 'on dom0 xenstore-read /local/domain/0/data/xvsd </dev/null 2>/dev/null | grep -q "^$(pid_of d) "' 20 "xvsd claims again"
     got=$(on dom0 timeout 10 xvsd --config "$CONF" --run-dir "$T/dom0/second" 2>&1 </dev/null)
     equal $? 1 "the second daemon's status"
     # Now another one is quicker.
     signal s KILL
-    on dom0 xenstore-rm /local/domain/0/xvsd </dev/null
+    on dom0 xenstore-rm /local/domain/0/data/xvsd </dev/null
     wait_for 'has_ended s' 5
     spawn other dom0 xvsd --config "$CONF" --run-dir "$T/dom0/second"
     wait_for 'on dom0 xvs --run-dir "$T/dom0/second" ls >/dev/null 2>&1 </dev/null' 10 "the other one serves"
