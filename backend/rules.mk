@@ -7,6 +7,7 @@ $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
 $(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settings/names base/journal)
+$(B)/unit/test_backend_access:       $(call backend_obj,ends/unix/access)
 $(B)/unit/test_backend_claim:        $(call backend_obj,daemon/claim)
 $(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit/rundir_lab.o \
                                      $(call backend_obj,$(addprefix ends/unix/,rundir sockfile access dial) base/journal)

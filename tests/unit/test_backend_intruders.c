@@ -14,6 +14,18 @@
 
 #include "rundir_lab.h"
 
+static char dial_why[DIAL_WHY];
+
+static int dial(void)
+{
+    int fd = guest_dir_connect(&guest, 5000, dial_why);
+
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
+}
+
 /* ---- what stands at our name ---- */
 
 static int take_away(void)
@@ -193,6 +205,30 @@ static void what_a_killed_daemon_left_is_replaced(void)
     end();
 }
 
+/* A sockaddr has 108 bytes; the path here has more. */
+static void a_path_may_be_longer_than_a_sockaddr(void)
+{
+    static const char deep[] = "a-folder-with-a-long-name/another-folder-with-a-long-name/a-third-folder-with-a-long-name";
+    char below[160];
+    struct stat st;
+    int fd;
+
+    begin();
+    EQ(rundir_open(&run, in(deep), false, why), 0);
+    EQ(guest_dir_open(&guest, &run, "web1", &nobody, why), 0);
+    snprintf(below, sizeof below, "%s/guest/web1/vsock", deep);
+    EQ(mode_of(below), 0600);
+    EQ(chdir(in(deep)), 0);
+    EQ(connect_to("guest/web1/vsock"), 0);
+    fd = socket_at("guest/web1/vsock_5000", true);
+    EQ(dial(), 0);
+    close(fd);
+    guest_dir_close(&guest, &run);
+    EQ(stat("guest/web1/vsock", &st), -1);
+    EQ(chdir("/"), 0);
+    end();
+}
+
 /* Versions before gave the directory to a user, and its modes had no sticky bit. */
 static void a_directory_of_somebody_else_becomes_ours(void)
 {
@@ -311,18 +347,6 @@ static int serve_5000(void)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
         return 2;
     return peer.uid == getuid() && peer.gid == getgid() ? 0 : 3;
-}
-
-static char dial_why[DIAL_WHY];
-
-static int dial(void)
-{
-    int fd = guest_dir_connect(&guest, 5000, dial_why);
-
-    if (fd < 0)
-        return fd;
-    close(fd);
-    return 0;
 }
 
 /* And what is refused: with a reason that has these words. */
@@ -476,6 +500,7 @@ static const struct test tests[] = {
     TEST(nobody_takes_the_socket_away), TEST(the_guest_is_served_whatever_stands_at_its_name),
     TEST(a_full_directory_and_a_used_socket_are_moved_aside), TEST(a_link_to_a_used_socket_of_ours_is_no_daemon),
     TEST(in_our_own_directory_a_used_socket_stays), TEST(what_a_killed_daemon_left_is_replaced),
+    TEST(a_path_may_be_longer_than_a_sockaddr),
     TEST(a_directory_of_somebody_else_becomes_ours), TEST(a_reload_is_for_the_socket_that_was_bound),
     TEST(two_attackers_race_with_starts_and_reloads), TEST(a_listener_is_connected_to_as_its_owner),
     TEST(our_own_listener_is_connected_to_with_the_usual_umask), TEST(nothing_but_a_socket_is_connected_to),
