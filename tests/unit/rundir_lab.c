@@ -2,6 +2,7 @@
 /* rundir_lab.c: see rundir_lab.h. */
 #include "rundir_lab.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "journal.h"
 
 static char base[] = "/tmp/xvs-rundir.XXXXXX";
+static int fds;                 /* at the beginning of a test */
 static int hold[2];             /* closed: as_long()'s child may end */
 
 char why[RUNDIR_WHY];
@@ -26,6 +28,19 @@ volatile int *shared;
 const struct settings_sockets nobody = { .mode = 0600, .user = (uid_t)-1, .group = (gid_t)-1 },
                               members = { .mode = 0660, .user = (uid_t)-1, .group = GROUP },
                               ann_only = { .mode = 0600, .user = ANN, .group = (gid_t)-1 };
+
+/* Descriptors that are open; one that is left shows in end(). */
+static int count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (dir && readdir(dir))
+        count++;
+    if (dir)
+        closedir(dir);
+    return count;
+}
 
 const char *in(const char *name)
 {
@@ -49,6 +64,7 @@ void begin(void)
     *shared = 0;
     memset(&guest, 0, sizeof guest);
     run.fd = run.lock_fd = -1;
+    fds = count_fds();
 }
 
 void end(void)
@@ -57,6 +73,7 @@ void end(void)
 
     guest_dir_close(&guest, &run);
     rundir_close(&run);
+    EQ(count_fds(), fds);
     snprintf(command, sizeof command, "rm -rf %s", base);
     EQ(system(command), 0);
 }
@@ -114,6 +131,8 @@ int connect_to(const char *path)
 
 static void become(uid_t uid, gid_t gid)
 {
+    if (uid == geteuid() && gid == getegid())
+        return;
     if (syscall(SYS_setgroups, 0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
         _exit(99);
 }

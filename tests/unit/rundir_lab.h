@@ -25,7 +25,7 @@ extern struct rundir run;
 extern struct guest_dir guest;
 extern const struct settings_sockets nobody, members, ann_only;
 
-/* The folder, and its end with all that is open. */
+/* The folder, and its end with all that the three above have open; no descriptor may be left then. */
 void begin(void);
 void end(void);
 /* A path in the folder; the next 15 calls leave it alone. */

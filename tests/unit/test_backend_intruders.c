@@ -3,12 +3,16 @@
  * have the daemon connect to. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -269,6 +273,74 @@ static void a_reload_is_for_the_socket_that_was_bound(void)
     end();
 }
 
+/* sockfile_open() alone: whether the directory had to be closed, and that it was. */
+static void opens_as(uid_t owner, mode_t mode, int (*put)(void), bool closes)
+{
+    struct sockfile s;
+    bool closed = !closes;
+    int fd;
+
+    begin();
+    EQ(mkdir(in("run"), 0711) || mkdir(in("run/guest"), 0711) || mkdir(in("run/guest/web1"), 0700), 0);
+    EQ(chown(in("run/guest/web1"), owner, GROUP), 0);
+    EQ(chmod(in("run/guest/web1"), mode), 0);
+    if (put)
+        EQ(as(put == put_obstacle ? ANN : 0, GROUP, put), 0);
+    fd = open(in("run/guest/web1"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    EQ(sockfile_open(&s, in("run/guest/web1"), fd, "vsock", &closed), 0);
+    EQ(closed, closes);
+    EQ(mode_of("run/guest/web1"), closes ? 0700 : mode);
+    EQ(owner_of("run/guest/web1"), 0);
+    EQ(owner_of("run/guest/web1/vsock"), 0);
+    EQ(mode_of("run/guest/web1/vsock"), 0600);
+    sockfile_close(&s, fd, "vsock");
+    EQ(s.listen_fd, -1);
+    EQ(s.name_fd, -1);
+    sockfile_close(&s, fd, "vsock");
+    EQ(access(in("run/guest/web1/vsock"), F_OK), -1);
+    close(fd);
+    end();
+}
+
+static int leave_ours(void)
+{
+    return socket_at(in("run/guest/web1/vsock"), true) < 0;
+}
+
+static void the_directory_is_closed_when_it_must_be_and_only_then(void)
+{
+    NEED_ROOT();
+    opens_as(0, 0700, NULL, false);
+    opens_as(0, 0700, leave_ours, false);
+    opens_as(0, 01770, NULL, false);
+    opens_as(0, 01770, leave_ours, false);      /* members who listen meanwhile are not to be kept out */
+    opens_as(0, 0770, NULL, true);              /* not sticky: what is ours would not be safe */
+    opens_as(ANN, 0700, NULL, true);
+    opens_as(ANN, 01770, NULL, true);
+    for (obstacle = 0; obstacle <= DEAD_SOCKET; obstacle++)
+        opens_as(0, 01770, put_obstacle, true);
+}
+
+static void what_does_not_open_leaves_nothing_open(void)
+{
+    struct sockfile s;
+    bool closed;
+    int fd, used;
+
+    begin();
+    fd = open(in("."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    used = socket_at(in("vsock"), true);
+    EQ(chmod(in("."), 0700), 0);
+    EQ(sockfile_open(&s, in("."), fd, "vsock", &closed), -EADDRINUSE);
+    EQ(s.listen_fd, -1);
+    EQ(s.name_fd, -1);
+    EQ(sockfile_open(&s, in("nothing"), fd, "vsock", &closed), -ENOENT);
+    EQ(s.listen_fd, -1);
+    close(used);
+    close(fd);
+    end();
+}
+
 /* ---- two of them, as fast as they can ---- */
 
 static int rage(void)
@@ -361,7 +433,7 @@ static void refuses(const char *words)
 
 static void a_listener_is_connected_to_as_its_owner(void)
 {
-    int status = -1;
+    int status = -1, dumpable = prctl(PR_GET_DUMPABLE);
     pid_t pid;
 
     NEED_ROOT();
@@ -377,6 +449,7 @@ static void a_listener_is_connected_to_as_its_owner(void)
     EQ(status, 0);
     EQ(geteuid(), 0);
     EQ(getegid(), 0);
+    EQ(prctl(PR_GET_DUMPABLE), dumpable);
     EQ(dial(), -ECONNREFUSED);          /* it is a left-over now */
     end();
 }
@@ -479,6 +552,53 @@ static void a_socket_from_elsewhere_is_not_connected_to(void)
     end();
 }
 
+/* All 108 bytes of a sockaddr, without an end. */
+static void a_listener_with_the_longest_path_is_connected_to(void)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    const char name[] = "vsock_5000";
+    size_t at = 0;
+    int fd;
+
+    begin();
+    open_both(&nobody);
+    EQ(chdir(in("run/guest/web1")), 0);
+    for (; at < sizeof a.sun_path - (sizeof name - 1); at++)
+        a.sun_path[at] = at % 2 ? '/' : '.';
+    memcpy(a.sun_path + at, name, sizeof name - 1);
+    EQ(at + sizeof name - 1, sizeof a.sun_path);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    EQ(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    EQ(listen(fd, 1), 0);
+    EQ(dial(), 0);
+    close(fd);
+    EQ(chdir("/"), 0);
+    end();
+}
+
+static int dial_without_capabilities(void)
+{
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct none[2] = { { 0 } };
+
+    if (syscall(SYS_capset, &header, none))
+        return 1;
+    return dial() == -EACCES && strstr(dial_why, "belongs to user 64001") && geteuid() == 0 && getegid() == 0 ? 0 : 2;
+}
+
+static void without_the_right_to_be_another_nobody_is_connected_to(void)
+{
+    pid_t pid;
+
+    NEED_ROOT();
+    begin();
+    open_both(&members);
+    pid = as_long(ANN, GROUP, listen_5000);
+    EQ(as(0, 0, dial_without_capabilities), 0);
+    end_long(pid);
+    end();
+}
+
 /* Ann's socket is for Ann: that Bob may not connect to it does not matter, and that the daemon could is not used. */
 static void a_socket_that_lets_nobody_in_is_not_connected_to(void)
 {
@@ -500,11 +620,14 @@ static const struct test tests[] = {
     TEST(nobody_takes_the_socket_away), TEST(the_guest_is_served_whatever_stands_at_its_name),
     TEST(a_full_directory_and_a_used_socket_are_moved_aside), TEST(a_link_to_a_used_socket_of_ours_is_no_daemon),
     TEST(in_our_own_directory_a_used_socket_stays), TEST(what_a_killed_daemon_left_is_replaced),
-    TEST(a_path_may_be_longer_than_a_sockaddr),
-    TEST(a_directory_of_somebody_else_becomes_ours), TEST(a_reload_is_for_the_socket_that_was_bound),
-    TEST(two_attackers_race_with_starts_and_reloads), TEST(a_listener_is_connected_to_as_its_owner),
-    TEST(our_own_listener_is_connected_to_with_the_usual_umask), TEST(nothing_but_a_socket_is_connected_to),
-    TEST(a_socket_from_elsewhere_is_not_connected_to), TEST(a_socket_that_lets_nobody_in_is_not_connected_to)
+    TEST(a_path_may_be_longer_than_a_sockaddr), TEST(a_directory_of_somebody_else_becomes_ours),
+    TEST(a_reload_is_for_the_socket_that_was_bound), TEST(the_directory_is_closed_when_it_must_be_and_only_then),
+    TEST(what_does_not_open_leaves_nothing_open), TEST(two_attackers_race_with_starts_and_reloads),
+    TEST(a_listener_is_connected_to_as_its_owner), TEST(our_own_listener_is_connected_to_with_the_usual_umask),
+    TEST(nothing_but_a_socket_is_connected_to), TEST(a_socket_from_elsewhere_is_not_connected_to),
+    TEST(a_listener_with_the_longest_path_is_connected_to),
+    TEST(without_the_right_to_be_another_nobody_is_connected_to),
+    TEST(a_socket_that_lets_nobody_in_is_not_connected_to)
 };
 
 int main(int argc, char **argv)
