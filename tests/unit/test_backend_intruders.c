@@ -233,6 +233,32 @@ static void a_path_may_be_longer_than_a_sockaddr(void)
     end();
 }
 
+/* Whoever fills it does not keep us reading. */
+static void a_directory_is_in_use_while_it_has_sockets_or_cannot_be_seen_through(void)
+{
+    char name[64];
+    int fd;
+
+    begin();
+    open_both(&nobody);
+    CU_ASSERT_FALSE(guest_dir_is_used(&guest));
+    fd = socket_at(in("run/guest/web1/vsock_5000"), true);
+    CU_ASSERT_TRUE(guest_dir_is_used(&guest));
+    close(fd);
+    EQ(unlink(in("run/guest/web1/vsock_5000")), 0);
+    for (int i = 0; i < 900; i++) {
+        snprintf(name, sizeof name, "run/guest/web1/%d", i);
+        EQ(mknod(in(name), S_IFREG | 0600, 0), 0);
+    }
+    CU_ASSERT_FALSE(guest_dir_is_used(&guest));
+    for (int i = 900; i < 1100; i++) {
+        snprintf(name, sizeof name, "run/guest/web1/%d", i);
+        EQ(mknod(in(name), S_IFREG | 0600, 0), 0);
+    }
+    CU_ASSERT_TRUE(guest_dir_is_used(&guest));
+    end();
+}
+
 /* Versions before gave the directory to a user, and its modes had no sticky bit. */
 static void a_directory_of_somebody_else_becomes_ours(void)
 {
@@ -620,7 +646,8 @@ static const struct test tests[] = {
     TEST(nobody_takes_the_socket_away), TEST(the_guest_is_served_whatever_stands_at_its_name),
     TEST(a_full_directory_and_a_used_socket_are_moved_aside), TEST(a_link_to_a_used_socket_of_ours_is_no_daemon),
     TEST(in_our_own_directory_a_used_socket_stays), TEST(what_a_killed_daemon_left_is_replaced),
-    TEST(a_path_may_be_longer_than_a_sockaddr), TEST(a_directory_of_somebody_else_becomes_ours),
+    TEST(a_path_may_be_longer_than_a_sockaddr),
+    TEST(a_directory_is_in_use_while_it_has_sockets_or_cannot_be_seen_through), TEST(a_directory_of_somebody_else_becomes_ours),
     TEST(a_reload_is_for_the_socket_that_was_bound), TEST(the_directory_is_closed_when_it_must_be_and_only_then),
     TEST(what_does_not_open_leaves_nothing_open), TEST(two_attackers_race_with_starts_and_reloads),
     TEST(a_listener_is_connected_to_as_its_owner), TEST(our_own_listener_is_connected_to_with_the_usual_umask),

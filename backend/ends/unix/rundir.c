@@ -17,6 +17,7 @@
 
 #define SEARCH 0111             /* what others get of RUN, guest and cid */
 #define LOCK   "xvsd.pid"
+#define NAMES  1000             /* looked at in a guest's directory: others may have filled it */
 
 bool rundir_lets_in(const struct settings_sockets *sockets)
 {
@@ -350,8 +351,8 @@ bool guest_dir_is_used(const struct guest_dir *g)
             close(fd);
         return true;            /* no descriptors: look again later */
     }
-    while (!used && (entry = readdir(dir)))
-        used = !strncmp(entry->d_name, "vsock_", 6);
+    for (int n = 0; !used && (entry = readdir(dir)); n++)
+        used = n == NAMES || !strncmp(entry->d_name, "vsock_", 6);
     closedir(dir);
     return used;
 }
