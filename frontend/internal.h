@@ -52,16 +52,17 @@ struct xvs_stream {
     struct xvs *x;              /* NULL until the first packet or accept has shown us the stream */
     struct source source;
     struct segment *first, *last;
+    uint8_t *piece;             /* the packet being gathered: in the tx pool, or on the heap if it stays in this guest; or NULL */
     uint32_t unread;            /* bytes in the segments */
-    uint32_t piece_off, piece_size, piece_len;  /* the packet being gathered: its place, room, and bytes so far */
+    uint32_t piece_size, piece_len;             /* …its room, and bytes so far */
     uint32_t piece_good;        /* …up to which it may be written without asking again: room and credit; 0 if not known */
     uint32_t reserved;          /* bytes behind those that xvs_reserve() gave and xvs_commit() has not taken */
-    struct list gather_link;    /* in xvs.gathering while piece_size != 0 */
-    struct list blocked_link;   /* in xvs.hungry or xvs.fed while it waits for memory or slots */
-    void *user;
     bool was_fed;               /* has got memory since it was last told that there is some */
     bool wants_out;             /* was told -EAGAIN: owes it an XVS_EVENT_OUT */
     bool eof;                   /* the peer sends no more */
+    struct list gather_link;    /* in xvs.gathering while there is a piece that may yet be sent */
+    struct list blocked_link;   /* in xvs.hungry or xvs.fed while it waits for memory or slots */
+    void *user;
 };
 
 struct xvs_listener {
@@ -124,7 +125,8 @@ struct xvs {
     struct spinner spinner, yields;
     uint64_t next_yield;        /* ns (CLOCK_MONOTONIC): spinner.h */
     unsigned unslept;           /* waits that ended without a sleep */
-    uint32_t gather_count;      /* streams in gathering: each has a slot kept for it */
+    uint32_t gather_count;      /* streams in gathering */
+    uint32_t local_count;       /* …those of them whose packet stays in this guest: all others have a slot kept for them */
     struct vmux *mux;
     struct list events, gathering, listeners;
     struct list hungry, fed;    /* streams that wait for memory or slots: fed ones got some since they were told */
@@ -132,7 +134,7 @@ struct xvs {
     struct segment segments[LINK_MAX_SLOTS];    /* one for each posted buffer */
     uint64_t timer_at;          /* ms: what the timer is set to, LIFE_NEVER if it is off */
     uint64_t passed;            /* ms: a deadline that the timer has met, which now_ms() may not have reached: it is coarse */
-    uint64_t heap_bytes;        /* in heap segments */
+    uint64_t heap_bytes;        /* in heap segments, and in pieces on the heap */
     uint64_t sent_kicks, received_kicks, opened, resets, ups;
     struct link_counters totals;    /* of the connections before this one */
     char reason[256];
@@ -147,6 +149,17 @@ static inline struct xvs_stream *stream_of(struct vmux_conn *conn)
 static inline bool wants_room(const struct xvs *x)
 {
     return !list_is_empty(&x->hungry) || !list_is_empty(&x->fed) || vmux_has_owed(x->mux);
+}
+
+static inline bool is_local(const struct xvs_stream *s)
+{
+    return s->v.peer.cid == VSOCKIF_CID_LOCAL;
+}
+
+/* Slots of the ring that gathering streams will need. */
+static inline uint32_t slots_kept(const struct xvs *x)
+{
+    return x->gather_count - x->local_count;
 }
 
 enum poll_tag { POLL_STORE, POLL_EVTCHN, POLL_TIMER };
@@ -241,7 +254,10 @@ void receive_drop(struct xvs *x, struct xvs_stream *s);
 /* send.c */
 /* Sends the gathered packet, if there is one. */
 void send_gathered(struct xvs *x, struct xvs_stream *s);
+/* What is gathered will not be sent, and the backend is not to see it. */
 void send_drop(struct xvs *x, struct xvs_stream *s);
+/* The same, and the program is done with a place that it had reserved. */
+void send_release(struct xvs *x, struct xvs_stream *s);
 /* Memory has come back: wakes the streams that wait for it. */
 void send_unblock(struct xvs *x);
 

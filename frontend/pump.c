@@ -122,7 +122,7 @@ static void send_owed(struct xvs *x)
     struct vsockif_hdr hdr;
     struct vmux_conn *conn;
 
-    while (link_front_can_control(&x->link) && x->link.free_ids > x->gather_count &&
+    while (link_front_can_control(&x->link) && x->link.free_ids > slots_kept(x) &&
            vmux_owed_by(x->mux, &hdr, &conn)) {
         /* From now on there is room, and nothing else says so. */
         if (hdr.op == VSOCKIF_OP_RESPONSE && conn && stream_of(conn)->wants_out) {

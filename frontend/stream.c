@@ -33,7 +33,7 @@ void stream_dispose(struct vmux_conn *conn, void *arg)
 
     if (!s->x)
         return;
-    send_drop(arg, s);
+    send_release(arg, s);
     receive_drop(arg, s);
     list_remove(&s->blocked_link);
     source_drop(&s->source);
@@ -126,7 +126,7 @@ static void let_go(struct xvs_stream *s)
 {
     struct xvs *x = s->x;
 
-    send_drop(x, s);
+    send_release(x, s);
     receive_drop(x, s);
     list_remove(&s->blocked_link);
     source_drop(&s->source);

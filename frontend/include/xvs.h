@@ -146,7 +146,7 @@ int  xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream *
 #define XVS_PEEK (1u << 1)      /* recv: copy without consuming */
 
 /* The number of bytes taken, perhaps fewer than len.  -EAGAIN (no credit or no memory: XVS_EVENT_OUT follows), -EPIPE (shut for
- * writing by either end), -ENOTCONN (not open yet), or the stream's error.  0 bytes without XVS_MORE end what is gathered. */
+ * writing by either end), -ENOTCONN (not open yet), -ENOMEM (within this guest), or the stream's error.  0 bytes without XVS_MORE end what is gathered. */
 ssize_t xvs_send(struct xvs_stream *s, const void *data, size_t len, unsigned flags);
 ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags);
 /* The number of bytes, 0 at the end of the stream, -EAGAIN, -ENOTCONN (not open yet), or the stream's error once all data was
@@ -155,7 +155,9 @@ ssize_t xvs_recv(struct xvs_stream *s, void *buffer, size_t len, unsigned flags)
 
 /* Writing without a copy: a piece of up to want bytes of the ring's own memory, to be filled and then committed.  Returns its
  * size (at most want and 64 KiB), or as xvs_send(); -EINVAL to want nothing.  One piece a stream at a time.  It is yours to fill
- * until xvs_commit(), another call that writes to or ends the stream, or the device is processed again. */
+ * until xvs_commit(), another call that writes to or ends the stream, or the device is processed again.  dom0 can read what you
+ * write there from then on, whether you commit it or not (but for streams within this guest): no place for secrets that may
+ * have to be taken back. */
 ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece);
 /* Sends the first len bytes of the piece and gives the rest back; len may be 0.  -EINVAL: that is more than was reserved, or
  * nothing is.  Otherwise as xvs_send(), but for -EAGAIN. */

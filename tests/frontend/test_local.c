@@ -211,29 +211,6 @@ static void a_full_backlog_refuses(void)
     lab_stop();
 }
 
-/* Memory of the pool that a gathering stream within the guest gives back, without any packet in flight. */
-static void memory_that_a_local_stream_gives_back_wakes_others(void)
-{
-    struct xvs_stream *s, *t, *u;
-    struct far a;
-    void *piece;
-
-    lab_stop();
-    options.tx_pool = 64u << 10;
-    lab_start();
-    join(XVS_CID_LOCAL, &s, &t);
-    u = lab_accept(&a, 5, 65536);
-    EQ(xvs_reserve(s, 65536, &piece), 65536);
-    lab_fill(piece, 0, 65536);
-    EQ(xvs_send(u, "x", 1, 0), -EAGAIN);
-    EQ(xvs_commit(s, 65536, 0), 0);
-    EQ(lab_stream_events(u), XVS_EVENT_OUT);
-    EQ(xvs_send(u, "x", 1, 0), 1);
-    EQ(xvs_recv(t, data, sizeof data, 0), 65536);
-    CU_ASSERT_TRUE(lab_matches(data, 0, 65536));
-    lab_stop();
-}
-
 /* A reset of the device ends both ends; the listener stays. */
 static void local_streams_end_with_the_device(void)
 {
@@ -301,7 +278,6 @@ int main(int argc, char **argv)
         TEST(a_port_without_a_listener_refuses),
         TEST(a_stream_is_never_connected_to_itself),
         TEST(a_full_backlog_refuses),
-        TEST(memory_that_a_local_stream_gives_back_wakes_others),
         TEST(local_streams_end_with_the_device),
         TEST(a_thousand_streams_carry_their_own_bytes),
     };
