@@ -8,7 +8,11 @@
 # out only while the tree has no file of it.  Output goes to build/test/PART.log, and here as far as it is short or a
 # failure; the last line here is the sum over everything, which is also in build/test/sum.
 #
+# A part's time limit is for what hangs: six times what it takes on two busy processors, or more.  All parts together have
+# XVS_SECONDS; a part that has no time left is a failure, and the sum comes all the same.
+#
 #     XVS_PARTS="unit e2e"   only these parts
+#     XVS_SECONDS=5100       for all of them together
 set -u
 cd "$(dirname "$0")/.." || exit 2
 unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT
@@ -36,6 +40,9 @@ part() {
     shift
     echo "== $name: $*"
     start=$(date +%s)
+    left=$((started + ${XVS_SECONDS:-5100} - start))
+    [ "$limit" -le $left ] || limit=$left
+    [ "$limit" -gt 0 ] || limit=1
     timeout -k 20 "$limit" "$@" >"$logs/$name.log" 2>&1 </dev/null &
     running=$!
     wait "$running"
@@ -77,37 +84,36 @@ part() {
 make=${MAKE:-make}
 case ${1:-full} in
 quick)
-    part build       300 Makefile "$make" -j2 --no-print-directory all
-    part unit        120 'tests/unit/test_*.c' "$make" -j2 --no-print-directory check-unit
-    part model       120 'tests/model/*.c' "$make" -j2 --no-print-directory check-model
-    part layers       60 rules.mk "$make" --no-print-directory check-layers
-    part e2e-short   180 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory check-e2e-short
+    part build       900 Makefile "$make" -j2 --no-print-directory all
+    part unit        360 'tests/unit/test_*.c' "$make" -j2 --no-print-directory check-unit
+    part model       360 'tests/model/*.c' "$make" -j2 --no-print-directory check-model
+    part layers      180 rules.mk "$make" --no-print-directory check-layers
+    part e2e-short   540 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory check-e2e-short
     ;;
 full)
-    part build       600 Makefile "$make" -j2 --no-print-directory all
-    part unit        300 'tests/unit/test_*.c' "$make" -j2 --no-print-directory check-unit
-    part model       300 'tests/model/*.c' "$make" -j2 --no-print-directory check-model
-    part layers      120 rules.mk "$make" --no-print-directory check-layers
-    part unit-asan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=asan check-unit
-    part unit-tsan   600 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=tsan check-threads
-    part fuzz        600 'tests/fuzz/*.c' "$make" -j2 --no-print-directory FUZZ_SECONDS=8 check-fuzz
-    part hostile     600 'tests/hostile/*.c' "$make" -j2 --no-print-directory check-hostile
-    part hostile-asan 600 'tests/hostile/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-hostile
-    part daemon      600 'tests/daemon/*.c' "$make" -j2 --no-print-directory check-daemon
-    part daemon-asan 600 'tests/daemon/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-daemon
-    part hosted      300 'tests/hosted/*.c' "$make" -j2 --no-print-directory check-hosted
-    part frontend    600 'tests/frontend/*.c' "$make" -j2 --no-print-directory check-frontend
-    part frontend-asan 600 'tests/frontend/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-frontend
-    part xensim      600 'tests/xensim/run.sh' "$make" -j2 --no-print-directory check-xensim
-    part tools       600 'tests/tools/*' "$make" -j2 --no-print-directory check-tools
-    part install     300 tests/install.sh "$make" -j2 --no-print-directory check-install
-    part e2e         900 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory check-e2e
-    part e2e-asan    900 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory VARIANT=asan check-e2e-some
-    part e2e-tsan    900 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory VARIANT=tsan check-e2e-short
-    part demo        300 tools/demo.sh "$make" --no-print-directory demo
-    part guard       300 'tests/bench/rules.mk' "$make" -j2 --no-print-directory check-bench
-    # All parts together stay below an hour.
-    part xen        2400 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen
+    part build       900 Makefile "$make" -j2 --no-print-directory all
+    part unit        900 'tests/unit/test_*.c' "$make" -j2 --no-print-directory check-unit
+    part model       900 'tests/model/*.c' "$make" -j2 --no-print-directory check-model
+    part layers      600 rules.mk "$make" --no-print-directory check-layers
+    part unit-asan  1800 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=asan check-unit
+    part unit-tsan  1200 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=tsan check-threads
+    part fuzz       1500 'tests/fuzz/*.c' "$make" -j2 --no-print-directory FUZZ_SECONDS=8 check-fuzz
+    part hostile    1200 'tests/hostile/*.c' "$make" -j2 --no-print-directory check-hostile
+    part hostile-asan 1800 'tests/hostile/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-hostile
+    part daemon     1200 'tests/daemon/*.c' "$make" -j2 --no-print-directory check-daemon
+    part daemon-asan 1800 'tests/daemon/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-daemon
+    part hosted      900 'tests/hosted/*.c' "$make" -j2 --no-print-directory check-hosted
+    part frontend   1200 'tests/frontend/*.c' "$make" -j2 --no-print-directory check-frontend
+    part frontend-asan 1200 'tests/frontend/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-frontend
+    part xensim     1200 'tests/xensim/run.sh' "$make" -j2 --no-print-directory check-xensim
+    part tools      1200 'tests/tools/*' "$make" -j2 --no-print-directory check-tools
+    part install     900 tests/install.sh "$make" -j2 --no-print-directory check-install
+    part e2e        2400 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory check-e2e
+    part e2e-asan   2400 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory VARIANT=asan check-e2e-some
+    part e2e-tsan   1800 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory VARIANT=tsan check-e2e-short
+    part demo        900 tools/demo.sh "$make" --no-print-directory demo
+    part guard       900 'tests/bench/rules.mk' "$make" -j2 --no-print-directory check-bench
+    part xen        3000 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen
     ;;
 *)
     echo "usage: all.sh [quick|full]" >&2
