@@ -6,8 +6,22 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "rundir_lab.h"
+
+/* In place of libc's. */
+static bool no_acls;
+
+int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)
+{
+    if (no_acls) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return (int)syscall(SYS_setxattr, path, name, value, size, flags);
+}
 
 static void a_new_run_directory_is_ours_alone_until_others_are_let_in(void)
 {
@@ -73,6 +87,8 @@ static void refused(mode_t mode, uid_t owner, const char *stranger, int err, con
     EQ(rundir_open(&run, in("run"), true, why), err);
     CU_ASSERT_PTR_NOT_NULL(strstr(why, says));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "--run-dir"));
+    EQ(run.fd, -1);
+    EQ(run.lock_fd, -1);
     EQ(mode_of("run"), mode);
     CU_ASSERT_EQUAL(owner_of("run"), owner);
     EQ(access(in("run/guest"), F_OK), -1);
@@ -86,6 +102,102 @@ static void a_run_directory_that_is_not_fit_is_refused_and_left_alone(void)
     refused(0755, geteuid(), "run/mail", -ENOTEMPTY, "\"mail\"");
     if (!geteuid())
         refused(0755, ANN, NULL, -EPERM, "belongs to user 64001");
+}
+
+static void a_run_directory_that_cannot_be_made_is_said(void)
+{
+    char longer[RUNDIR_PATH];
+    const char *path;
+
+    begin();
+    EQ(mknod(in("file"), S_IFREG | 0600, 0), 0);
+    path = in("file/run");
+    EQ(rundir_open(&run, path, false, why), -ENOTDIR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, path));
+    EQ(rundir_open(&run, in("file"), false, why), -ENOTDIR);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    EQ(rundir_open(&run, longer, false, why), -ENAMETOOLONG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "too long"));
+    EQ(run.fd, -1);
+    EQ(run.lock_fd, -1);
+    /* Something of its names is not what it should be. */
+    EQ(mkdir(in("run"), 0700), 0);
+    EQ(symlink(in("."), in("run/guest")), 0);
+    EQ(rundir_open(&run, in("run"), true, why), -ENOTDIR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "remove what has these names"));
+    EQ(mode_of("."), 0711);
+    EQ(run.fd, -1);
+    EQ(unlink(in("run/guest")), 0);
+    EQ(rundir_open(&run, in("run"), true, why), 0);
+    end();
+}
+
+static void a_control_socket_is_for_us_alone_and_not_taken_from_another(void)
+{
+    int fd, second;
+
+    begin();
+    EQ(rundir_open(&run, in("run"), true, why), 0);
+    fd = rundir_listen(&run, "control.sock", why);
+    CU_ASSERT_TRUE(fd >= 0);
+    EQ(mode_of("run/control.sock"), 0600);
+    EQ(connect_to(in("run/control.sock")), 0);
+    second = rundir_listen(&run, "control.sock", why);
+    EQ(second, -EADDRINUSE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, in("run/control.sock")));
+    close(fd);
+    fd = rundir_listen(&run, "control.sock", why);
+    CU_ASSERT_TRUE(fd >= 0);
+    close(fd);
+    end();
+}
+
+static bool links_to(const char *name, const char *target)
+{
+    char text[128] = "";
+
+    return readlink(in(name), text, sizeof text - 1) > 0 && !strcmp(text, target);
+}
+
+static void the_link_of_a_cid_follows_it(void)
+{
+    begin();
+    open_both(&nobody);
+    EQ(guest_dir_link(&guest, &run, 10), 0);
+    CU_ASSERT_TRUE(links_to("run/cid/10", "../guest/web1"));
+    EQ(guest_dir_link(&guest, &run, 10), 0);
+    CU_ASSERT_TRUE(links_to("run/cid/10", "../guest/web1"));
+    /* Another CID: the old link goes, and what is left at the new one's place from before is replaced. */
+    EQ(symlink("../guest/gone", in("run/cid/11")), 0);
+    EQ(guest_dir_link(&guest, &run, 11), 0);
+    CU_ASSERT_TRUE(links_to("run/cid/11", "../guest/web1"));
+    EQ(access(in("run/cid/10"), F_OK), -1);
+    EQ(guest_dir_link(&guest, &run, 0), 0);
+    EQ(guest.cid, 0);
+    CU_ASSERT_FALSE(links_to("run/cid/11", "../guest/web1"));
+    /* One that cannot be made is not remembered. */
+    EQ(mkdir(in("run/cid/12"), 0700), 0);
+    EQ(guest_dir_link(&guest, &run, 12), -EEXIST);
+    EQ(guest.cid, 0);
+    EQ(guest_dir_link(&guest, &run, 13), 0);
+    guest_dir_close(&guest, &run);
+    CU_ASSERT_FALSE(links_to("run/cid/13", "../guest/web1"));
+    EQ(access(in("run/guest/web1"), F_OK), -1);
+    end();
+}
+
+static void a_guest_s_directory_that_cannot_be_made_is_said(void)
+{
+    begin();
+    EQ(rundir_open(&run, in("run"), false, why), 0);
+    EQ(mknod(in("run/guest/web1"), S_IFREG | 0600, 0), 0);
+    EQ(guest_dir_open(&guest, &run, "web1", &nobody, why), -ENOTDIR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, in("run/guest/web1/vsock")));
+    EQ(*guest.name, '\0');
+    EQ(guest.fd, -1);
+    EQ(guest.vsock.listen_fd, -1);
+    end();
 }
 
 static void a_run_directory_that_served_us_may_have_other_files(void)
@@ -144,6 +256,33 @@ static void nobody_else_can_take_the_lock(void)
 }
 
 /* ---- who may use a guest's sockets ---- */
+
+static void others_are_let_in_by_a_mode_or_a_user(void)
+{
+    const struct settings_sockets ourselves = { .mode = 0600, .user = geteuid(), .group = (gid_t)-1 },
+                                  group_without_mode = { .mode = 0600, .user = (uid_t)-1, .group = GROUP },
+                                  everybody = { .mode = 0606, .user = (uid_t)-1, .group = (gid_t)-1 };
+
+    CU_ASSERT_FALSE(rundir_lets_in(&nobody));
+    CU_ASSERT_FALSE(rundir_lets_in(&ourselves));
+    CU_ASSERT_FALSE(rundir_lets_in(&group_without_mode));
+    CU_ASSERT_TRUE(rundir_lets_in(&members));
+    CU_ASSERT_TRUE(rundir_lets_in(&ann_only));
+    CU_ASSERT_TRUE(rundir_lets_in(&everybody));
+}
+
+/* The guest is served all the same. */
+static void without_acls_a_socket_user_is_left_out(void)
+{
+    NEED_ROOT();
+    begin();
+    no_acls = true;
+    open_both(&ann_only);
+    EQ(as(ANN, ALONE, can_connect), EACCES);
+    EQ(can_connect(), 0);
+    no_acls = false;
+    end();
+}
 
 static void nobody_is_let_in_without_being_named(void)
 {
@@ -225,8 +364,11 @@ static const struct test tests[] = {
     TEST(a_new_run_directory_is_ours_alone_until_others_are_let_in),
     TEST(a_run_directory_that_was_there_keeps_its_mode), TEST(a_run_directory_is_closed_again_by_the_next_daemon),
     TEST(a_run_directory_that_is_not_fit_is_refused_and_left_alone),
-    TEST(a_run_directory_that_served_us_may_have_other_files),
+    TEST(a_run_directory_that_cannot_be_made_is_said),
+    TEST(a_control_socket_is_for_us_alone_and_not_taken_from_another), TEST(the_link_of_a_cid_follows_it),
+    TEST(a_guest_s_directory_that_cannot_be_made_is_said), TEST(a_run_directory_that_served_us_may_have_other_files),
     TEST(a_second_daemon_in_a_run_directory_is_told_the_pid), TEST(nobody_else_can_take_the_lock),
+    TEST(others_are_let_in_by_a_mode_or_a_user), TEST(without_acls_a_socket_user_is_left_out),
     TEST(nobody_is_let_in_without_being_named), TEST(members_connect_and_listen_and_others_do_not),
     TEST(a_socket_user_connects_and_listens_and_owns_nothing), TEST(a_reload_lets_in_and_out)
 };

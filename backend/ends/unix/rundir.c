@@ -209,9 +209,12 @@ int rundir_open(struct rundir *r, const char *path, bool shared, char *why)
         goto fail;
     }
     r->mode = st.st_mode & 07777;
-    if ((!made && (err = judge(r, &st, why))) || (err = take_lock(r, r->mode, why)) || (err = rundir_permit(r, shared)))
+    if ((!made && (err = judge(r, &st, why))) || (err = take_lock(r, r->mode, why)))
         goto fail;
-    return 0;
+    if (!(err = rundir_permit(r, shared)))
+        return 0;
+    snprintf(why, RUNDIR_WHY, "cannot make guest and cid in %.120s: %s; remove what has these names, or give --run-dir", path,
+             strerror(-err));
 fail:
     if (!*why)
         snprintf(why, RUNDIR_WHY, "cannot make %.160s: %s; run as root, or give --run-dir", path, strerror(-err));
