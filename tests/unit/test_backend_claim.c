@@ -93,11 +93,10 @@ static void begin_without_a_claim(void)
 
 static void says_who(pid_t pid)
 {
-    char text[32];
+    char text[320];
 
-    snprintf(text, sizeof text, "(pid %d)", (int)pid);
+    snprintf(text, sizeof text, "another xvsd (pid %d) serves this host's guests, in %s;", (int)pid, other_dir);
     CU_ASSERT_PTR_NOT_NULL(strstr(why, text));
-    CU_ASSERT_PTR_NOT_NULL(strstr(why, other_dir));
 }
 
 /* ---- */
@@ -122,10 +121,13 @@ static void a_claim_stands_until_it_is_dropped(void)
 
 static void a_second_daemon_sees_the_first_whatever_its_directory_is(void)
 {
+    char name[17];
     pid_t pid;
 
     begin_without_a_claim();
     pid = other_daemon();
+    prctl(PR_GET_NAME, name);
+    prctl(PR_SET_NAME, "another");      /* so that only its lock speaks for it */
     EQ(claim_check(NULL, 7, why), -EBUSY);
     says_who(pid);
     EQ(rundir_open(&run, in("run"), false, why), 0);
@@ -135,6 +137,7 @@ static void a_second_daemon_sees_the_first_whatever_its_directory_is(void)
     CU_ASSERT_TRUE(has_node);
     end_long(pid);
     EQ(claim_take(NULL, 7, &run, why), 0);
+    prctl(PR_SET_NAME, name);
     end();
 }
 
