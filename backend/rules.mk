@@ -4,6 +4,7 @@ backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
 $(B)/unit/test_backend_connect_line: $(call backend_obj,ends/unix/connect_line)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox)
+$(B)/unit/test_backend_fate:         $(call backend_obj,lane/fate) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
 $(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settings/names base/journal)
@@ -15,5 +16,9 @@ $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 $(B)/hostile/test_hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_hostile_guest rawfront daemon hosted) \
                                  $(call backend_obj,memory/map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)
+$(B)/hostile/test_ends: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_ends rawfront daemon hosted) \
+                        $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)

@@ -7,6 +7,7 @@
  *     map.c        its pages and its event channel       serve.c     its work, a bounded piece at a time
  *     stream.c     one connection                        bridge.c    …to a UNIX socket
  *     greet.c      …from a host program                  relay.c     …to another guest
+ *     fate.c       …how it ended                         watchers.c  …and who asks for it
  *     service.c    …to the daemon itself                farewell.c  …whose guest went away
  *     inbox.c      data that waits for its reader        control.c, verbs.c    questions and commands
  *     poller.c     descriptors                           journal.c   words

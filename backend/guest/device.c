@@ -39,7 +39,8 @@ int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct 
     list_init(&d->turn);
     list_init(&d->doors);
     list_init(&d->clients);
-    if ((err = domain_get(x, id->front, &d->domain))) {
+    if ((err = fates_init(&d->fates)) || (err = domain_get(x, id->front, &d->domain))) {
+        fates_free(&d->fates);
         free(d);
         return err;
     }
@@ -60,6 +61,7 @@ void device_free(struct device *d)
     greet_stop(d);
     doors_close(d);
     registry_set_cid(d, 0);
+    fates_free(&d->fates);
     list_remove(&d->link);
     list_remove(&d->of_domain);
     domain_put(d->domain);
@@ -162,6 +164,17 @@ static void unmap(struct device *d)
     serve_stop(d);
     map_close(&d->map);
     settle_soon(d->x);          /* now it can have another CID */
+}
+
+enum fate_end device_cut(const struct device *d)
+{
+    if (d->x->stop_at)
+        return FATE_STOPPED;
+    if (d->detach)
+        return FATE_DETACHED;
+    if (d->life.dead)
+        return FATE_GONE;
+    return d->life.refuse ? FATE_REFUSED : FATE_DOWN;
 }
 
 static int perform(struct device *d, enum life_act act)

@@ -17,6 +17,7 @@
 
 #include "backoff.h"
 #include "domain.h"
+#include "fate.h"
 #include "inbox.h"
 #include "journal.h"
 #include "life.h"
@@ -28,7 +29,7 @@
 #include "xvsd.h"
 
 #define DEVICE_TX_CAP    (16u << 20)    /* bytes on their way to one connection in the guest: it holds them, not we */
-#define DEVICE_FIRST_PORT (1u << 30)    /* of the host's end (Firecracker) */
+#define DEVICE_FIRST_PORT (1u << 30)    /* of the host's end (Firecracker), below FATE_FIRST */
 
 struct device {
     struct xvsd *x;
@@ -62,6 +63,7 @@ struct device {
     uint64_t listen_again_at;   /* ms: after EMFILE, UINT64_MAX for not */
     struct list clients;        /* struct client.link: host programs that have not said CONNECT yet */
     uint32_t client_count;
+    struct fates fates;         /* of its streams to host programs, over all its connections */
 
     struct guest_map map;       /* from here on: only while mapped */
     struct source channel;
@@ -105,6 +107,8 @@ void device_look(struct device *d);
 __attribute__((format(printf, 2, 3)))
 void device_refuse(struct device *d, const char *format, ...);
 void device_due(struct device *d, uint64_t now);
+/* Why its streams are cut off, as it goes. */
+enum fate_end device_cut(const struct device *d);
 /* When device_due() is to be called, ms. */
 uint64_t device_deadline(const struct device *d);
 

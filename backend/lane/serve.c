@@ -42,6 +42,8 @@ int serve_start(struct device *d)
         .max_conns = d->x->settings->max_connections,
         .tx_cap = DEVICE_TX_CAP,
         .first_port = DEVICE_FIRST_PORT,
+        .last_port = FATE_FIRST - 1,
+        .start_port = DEVICE_FIRST_PORT + fates_random() % (FATE_FIRST - DEVICE_FIRST_PORT),
         .offer = true
     };
     int err;

@@ -16,6 +16,7 @@ void stream_init(struct stream *s, struct device *d)
     s->socket.fd = -1;
     list_init(&s->turn);
     list_init(&s->holding);
+    list_init(&s->fate.watchers);
 }
 
 void stream_wake(struct stream *s)
@@ -63,6 +64,7 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
     } else if (now & VCONN_NOW_DATA) {
         vmux_consumed(d->mux, &s->v, packet->hdr.len);
     }
+    s->host_left |= (now & (VCONN_NOW_DATA | VCONN_NOW_DROP)) && !kept;
     s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
     if (s->service || s->farewell)
         stream_wake(s);
@@ -95,6 +97,7 @@ void stream_discard(struct stream *s)
     uint32_t len = inbox_drop(&s->device->inboxes, &s->inbox);
 
     list_remove(&s->holding);
+    s->host_left |= len > 0;
     if (len && s->device->mux)
         vmux_consumed(s->device->mux, &s->v, len);
 }
@@ -114,8 +117,8 @@ void stream_end(struct stream *s)
 
 void stream_lost(struct stream *s)
 {
-    if (s->socket.fd >= 0 && s->open && s->guest_eof && !s->host_deaf && !inbox_is_empty(&s->inbox))
-        farewell_to_host(s);
+    if (fate_number(&s->fate))
+        bridge_lost(s);
     if (s->twin)
         relay_lost(s);
     stream_discard(s);

@@ -15,6 +15,7 @@
 #define XVSD_STREAM_H
 
 #include "device.h"
+#include "fate.h"
 #include "vmux.h"
 
 #define STREAM_QUANTUM (256u << 10)     /* bytes each way in one turn, at most */
@@ -35,6 +36,7 @@ struct stream {
     struct promise promise;     /* what we may promise its guest: for a bridged one, buf_alloc */
     struct stream *twin;        /* the other guest's record of a relayed connection */
     struct source socket;       /* of a bridged one */
+    struct fate fate;           /* …once it is open: its number, and who waits for its end */
     struct farewell *farewell;  /* what is left of a twin that is gone, or NULL */
     uint8_t service;            /* the port of one of the daemon's own services, or 0 */
     bool open;                  /* both ends have agreed to it */
@@ -48,6 +50,10 @@ struct stream {
     bool told_eof;              /* …and the other end has been told */
     bool stuck;                 /* the other end did not take all that it was offered */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
+    bool line_waits;            /* the newline of its CONNECT line is still in the socket (bridge.c) */
+    bool failed;                /* the socket has an error to tell */
+    bool leaving;               /* the host program has gone, and the guest has yet to say how it ended */
+    bool guest_left, host_left; /* bytes were dropped that the guest, that the host program should have read */
 };
 
 static inline struct stream *stream_of(struct vmux_conn *conn)

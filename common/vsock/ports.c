@@ -30,14 +30,14 @@ static uint32_t next_port(struct vmux *m)
 {
     uint32_t port = m->next_port++;
 
-    if (m->next_port == VSOCKIF_PORT_ANY)
+    if (port == m->config.last_port)
         m->next_port = m->config.first_port;
     return port;
 }
 
 uint32_t ports_pick(struct vmux *m, uint64_t local_cid, const struct vaddr *peer)
 {
-    uint32_t ports = VSOCKIF_PORT_ANY - m->config.first_port;
+    uint32_t ports = m->config.last_port - m->config.first_port + 1;
     uint64_t taken = (uint64_t)m->ports.count + m->pairs.count;
 
     /* As many tries as there can be ports taken, and one more. */

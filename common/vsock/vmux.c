@@ -8,11 +8,13 @@
 
 int vmux_new(const struct vmux_config *config, struct vmux **out)
 {
+    uint32_t last = config->last_port ? config->last_port : VSOCKIF_PORT_ANY - 1;
+    uint32_t start = config->start_port ? config->start_port : config->first_port;
     struct vmux *m;
 
     *out = NULL;
     if (config->conn_size < sizeof(struct vmux_conn) || config->conn_size > 65536 || config->max_conns == 0 ||
-        config->tx_cap == 0 || config->first_port == VSOCKIF_PORT_ANY)
+        config->tx_cap == 0 || last == VSOCKIF_PORT_ANY || start < config->first_port || start > last)
         return -EINVAL;
     if (!(m = calloc(1, sizeof *m)))
         return -ENOMEM;
@@ -20,7 +22,8 @@ int vmux_new(const struct vmux_config *config, struct vmux **out)
     m->config.conn_size = (config->conn_size + 15) & ~(size_t)15;
     if (m->config.max_resets == 0)
         m->config.max_resets = VSOCKIF_MAX_RESETS;
-    m->next_port = config->first_port;
+    m->config.last_port = last;
+    m->next_port = start;
     list_init(&m->owed);
     list_init(&m->listeners);
     hash_seed(&m->seed);

@@ -51,7 +51,9 @@ struct vmux_config {
     uint32_t max_conns;         /* REQUEST beyond it is refused, vmux_connect gives -ENOBUFS */
     uint32_t buf_alloc;         /* bytes promised to each new passive connection */
     uint32_t tx_cap;            /* bytes in flight at most, for each connection */
-    uint32_t first_port;        /* ephemeral ports are handed out from here up, round robin */
+    uint32_t first_port;        /* ephemeral ports are handed out from here… */
+    uint32_t last_port;         /* …up to here, round robin; 0: up to the last port there is */
+    uint32_t start_port;        /* the first one; 0: first_port */
     uint32_t max_resets;        /* RSTs without a connection held at most (vsockif.h, section 9) */
     bool     offer;             /* no listeners: each REQUEST is offered to the caller */
     /* Told of each record before it returns to the pool, may be NULL: the place to free what the record holds. */
@@ -77,7 +79,7 @@ struct vmux_event {
 
 struct vmux;        /* its members are in vmux_impl.h, for the files of this folder */
 
-/* 0, -ENOMEM, -EINVAL (conn_size, max_conns, tx_cap or first_port make no sense).  max_resets 0 is VSOCKIF_MAX_RESETS. */
+/* 0, -ENOMEM, -EINVAL (conn_size, max_conns, tx_cap or the ports make no sense).  max_resets 0 is VSOCKIF_MAX_RESETS. */
 int  vmux_new(const struct vmux_config *config, struct vmux **out);
 /* Frees all records, owned or not, and all listeners.  NULL is legal. */
 void vmux_free(struct vmux *m);

@@ -92,14 +92,15 @@ void map_notify(struct guest_map *m)
 
 /* ---- a host program on every port: linked with --wrap ---- */
 
-int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why);
+int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, char *why);
 
-int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why)
+int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, char *why)
 {
     int size = 1 << 20, sv[2];
 
     (void)g;
     (void)port;
+    (void)own;
     *why = '\0';
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv))
         return -errno;
@@ -142,12 +143,12 @@ void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link
     struct device *d;
 
     start(x);
-    if (!(d = calloc(1, sizeof *d)) || !(d->domain = calloc(1, sizeof *d->domain)) || !(d->door = calloc(1, sizeof *d->door)))
+    if (!(d = calloc(1, sizeof *d)) || fates_init(&d->fates))
         joined_fail("out of memory");
     d->x = x;
     d->id.front = (uint32_t)cid;
     d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
-    d->channel.fd = -1;
+    d->channel.fd = d->listener.fd = d->dir.fd = d->dir.vsock.listen_fd = d->dir.vsock.name_fd = -1;
     list_init(&d->turn);
     list_init(&d->doors);
     list_init(&d->clients);

@@ -15,17 +15,19 @@ static void must(bool what)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *bytes = (const char *)data;
-    uint32_t port = 0, early = 0;
-    int whole = connect_line_parse(bytes, size, &port);
+    enum connect_verb verb = CONNECT_STREAM, early_verb = CONNECT_STREAM;
+    uint32_t number = 0, early = 0;
+    int whole = connect_line_parse(bytes, size, &verb, &number);
 
     must(whole == -EINVAL || (whole >= 0 && whole <= CONNECT_LINE_MAX && (size_t)whole <= size));
     must(whole <= 0 || bytes[whole - 1] == '\n');
+    must(whole <= 0 || (*bytes | 32) == "cwv"[verb]);
     for (size_t n = 0; n <= size && n <= CONNECT_LINE_MAX; n++) {
-        int part = connect_line_parse(bytes, n, &early);
+        int part = connect_line_parse(bytes, n, &early_verb, &early);
 
         /* A piece is judged as the whole is, or not yet. */
         must(part == 0 || part == whole);
-        must(part <= 0 || early == port);
+        must(part <= 0 || (early == number && early_verb == verb));
     }
     return 0;
 }

@@ -7,11 +7,18 @@
 #include "harness.h"
 
 static uint32_t port;
+static enum connect_verb verb;
+
+static int parse_some(const char *text, size_t len)
+{
+    port = 12345;
+    verb = CONNECT_STREAM;
+    return connect_line_parse(text, len, &verb, &port);
+}
 
 static int parse(const char *text)
 {
-    port = 12345;
-    return connect_line_parse(text, strlen(text), &port);
+    return parse_some(text, strlen(text));
 }
 
 static void a_line_gives_its_port_and_its_length(void)
@@ -22,6 +29,17 @@ static void a_line_gives_its_port_and_its_length(void)
     EQ(port, 4294967295u);
     EQ(parse("CoNnEcT 0080\r\n"), 14);
     EQ(port, 80);
+    EQ(verb, CONNECT_STREAM);
+}
+
+static void the_end_of_a_stream_is_asked_for_by_its_number(void)
+{
+    EQ(parse("WATCH 1073741824\n"), 17);
+    EQ(verb, CONNECT_WATCH);
+    EQ(port, 1073741824);
+    EQ(parse("vouch 4294967294\r\nEND\n"), 18);
+    EQ(verb, CONNECT_VOUCH);
+    EQ(port, 4294967294u);
 }
 
 static void what_follows_the_newline_is_not_looked_at(void)
@@ -32,10 +50,11 @@ static void what_follows_the_newline_is_not_looked_at(void)
 
 static void every_beginning_of_a_line_may_become_one(void)
 {
-    static const char line[] = "CONNECT 4294967295\n";
+    static const char *const lines[] = { "CONNECT 4294967295\n", "WATCH 1\n", "VOUCH 1\r\n" };
 
-    for (size_t n = 0; n < sizeof line - 2; n++)
-        EQ(connect_line_parse(line, n, &port), 0);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        for (size_t n = 0; n < strlen(lines[i]); n++)
+            EQ(parse_some(lines[i], n), 0);
 }
 
 static void what_can_become_no_line_is_refused_at_once(void)
@@ -43,7 +62,7 @@ static void what_can_become_no_line_is_refused_at_once(void)
     static const char *const lines[] = {
         "X", "CONNEXT", "GET / HTTP/1.1\r\n", "\n", "CONNECT\n", "CONNECT \n", "CONNECT  1\n", "CONNECT +1\n", "CONNECT -1\n",
         "CONNECT 0x10\n", "CONNECT 1 \n", "CONNECT 4294967296\n", "CONNECT 99999999999999999999\n", "CONNECT 1\r\r\n",
-        " CONNECT 1\n", "CONNECT\t1\n"
+        " CONNECT 1\n", "CONNECT\t1\n", "WATCH\n", "WATCH x\n", "WATCHING 1\n", "VOUCH  1\n", "VOUCHE", "W\n", "CV"
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -61,12 +80,12 @@ static void a_line_has_32_bytes_at_most(void)
 
 static void a_nul_is_no_end(void)
 {
-    EQ(connect_line_parse("CONNECT 1\0\n", 11, &port), -EINVAL);
-    EQ(connect_line_parse("CONN\0CT 1\n", 10, &port), -EINVAL);
+    EQ(parse_some("CONNECT 1\0\n", 11), -EINVAL);
+    EQ(parse_some("CONN\0CT 1\n", 10), -EINVAL);
 }
 
 static const struct test tests[] = {
-    TEST(a_line_gives_its_port_and_its_length), TEST(what_follows_the_newline_is_not_looked_at),
+    TEST(a_line_gives_its_port_and_its_length), TEST(the_end_of_a_stream_is_asked_for_by_its_number), TEST(what_follows_the_newline_is_not_looked_at),
     TEST(every_beginning_of_a_line_may_become_one), TEST(what_can_become_no_line_is_refused_at_once),
     TEST(a_line_has_32_bytes_at_most), TEST(a_nul_is_no_end)
 };

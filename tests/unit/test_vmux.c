@@ -433,6 +433,25 @@ static void ephemeral_ports_go_round_and_pass_over_what_is_taken(void)
     vmux_free(m);
 }
 
+static void ephemeral_ports_begin_where_they_are_told_and_stay_in_their_range(void)
+{
+    static const uint32_t expected[] = { 7002, 7003, 7000, 7001 };
+    struct vmux_config c = config(false);
+    struct vmux_conn *conn;
+    struct vmux *m;
+
+    c.first_port = 7000;
+    c.last_port = 7003;
+    c.start_port = 7002;
+    REQUIRE(vmux_new(&c, &m) == 0);
+    for (int i = 0; i < 4; i++) {
+        REQUIRE(vmux_connect(m, at(GUEST, ANY), at(HOST, 22), BUF, 2000, 0, &conn) == 0);
+        EQ(conn->local.port, expected[i]);
+    }
+    EQ(vmux_connect(m, at(GUEST, ANY), at(HOST, 22), BUF, 2000, 0, &conn), -EADDRNOTAVAIL);
+    vmux_free(m);
+}
+
 static void an_ephemeral_port_is_not_used_again_soon(void)
 {
     struct vmux_conn *c;
@@ -957,6 +976,10 @@ static void a_configuration_without_sense_is_einval(void)
     EINVAL_WITH(c.max_conns = 0);
     EINVAL_WITH(c.tx_cap = 0);
     EINVAL_WITH(c.first_port = ANY);
+    EINVAL_WITH(c.last_port = ANY);
+    EINVAL_WITH(c.last_port = c.first_port - 1);
+    EINVAL_WITH(c.start_port = c.first_port - 1);
+    EINVAL_WITH((c.last_port = c.first_port + 9, c.start_port = c.first_port + 10));
 #undef EINVAL_WITH
     vmux_free(NULL);
 }
@@ -993,6 +1016,7 @@ static const struct test tests[] = {
     TEST(unlisten_resets_what_waits_and_leaves_what_was_accepted),
     TEST(a_listener_has_its_port_alone),
     TEST(ephemeral_ports_go_round_and_pass_over_what_is_taken),
+    TEST(ephemeral_ports_begin_where_they_are_told_and_stay_in_their_range),
     TEST(an_ephemeral_port_is_not_used_again_soon),
     TEST(a_packet_without_a_connection_is_reset_and_an_rst_is_not),
     TEST(a_frontend_drops_resets_beyond_its_bound),

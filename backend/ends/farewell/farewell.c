@@ -8,16 +8,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "registry.h"
 #include "serve.h"
+#include "watchers.h"
 
 #define PIECES 64
 
 struct farewell {
     struct xvsd *x;
     struct list link;           /* in xvsd.farewells */
-    uint32_t domid;             /* of the guest that is gone */
+    uint32_t domid, device;     /* of the guest that is gone */
     uint32_t len, at;           /* bytes in all, and delivered */
     struct source socket;       /* to a host program; fd -1 for one to a guest */
+    struct list watchers;       /* likewise: those who wait for its end, */
+    uint32_t number;            /* …the number by which they know it, */
+    enum fate_end end;          /* …what they hear once all is delivered, */
+    bool line_waits;            /* …and as in struct stream */
     uint8_t data[];
 };
 
@@ -49,7 +55,10 @@ static struct farewell *copy_inbox(struct stream *s)
     memset(f, 0, sizeof *f);
     f->x = d->x;
     f->domid = d->id.front;
+    f->device = d->id.number;
     f->socket.fd = -1;
+    list_init(&f->link);
+    list_init(&f->watchers);
     while (f->len < len) {
         struct iovec iov[PIECES];
         int used;
@@ -67,17 +76,28 @@ static struct farewell *copy_inbox(struct stream *s)
 
 static void drop(struct farewell *f)
 {
-    int fd = f->socket.fd;
-
-    if (fd >= 0) {
-        source_remove(&f->x->poller, &f->socket);
-        close(fd);
-    }
     list_remove(&f->link);
     free(f);
 }
 
 /* ---- to a host program ---- */
+
+static void end_as(struct farewell *f, enum fate_end end)
+{
+    /* A daemon that stops has no more devices, and nobody to ask it. */
+    struct device *d = end == FATE_STOPPED ? NULL : registry_find(f->x, f->domid, f->device);
+    int fd = f->socket.fd;
+    char newline;
+
+    if (d)
+        fates_note(&d->fates, f->number, end);
+    source_remove(&f->x->poller, &f->socket);
+    if (f->line_waits && end == FATE_ORDER)
+        (void)!recv(fd, &newline, 1, MSG_DONTWAIT);
+    close(fd);
+    watchers_tell(&f->watchers, f->number, end);
+    drop(f);
+}
 
 static void on_writable(struct source *source, uint32_t events)
 {
@@ -93,24 +113,41 @@ static void on_writable(struct source *source, uint32_t events)
             break;              /* it reads no more */
         f->at += n > 0 ? (uint32_t)n : 0;
     }
-    drop(f);
+    end_as(f, f->at < f->len ? FATE_HOST_LEFT : f->end);
 }
 
-void farewell_to_host(struct stream *s)
+bool farewell_to_host(struct stream *s, enum fate_end end)
 {
     struct xvsd *x = s->device->x;
     struct farewell *f = copy_inbox(s);
     int fd = s->socket.fd;
 
     if (!f)
-        return;
+        return false;
     source_remove(&x->poller, &s->socket);
     if (source_add(&x->poller, &f->socket, fd, EPOLLOUT | EPOLLET, on_writable)) {
-        close(fd);
+        s->socket.fd = fd;      /* the caller's to close */
         drop(f);
-        return;
+        return false;
     }
+    f->number = fate_number(&s->fate);
+    f->end = end;
+    f->line_waits = s->line_waits;
+    fate_close(&s->device->fates, &s->fate);
+    watchers_pass(&s->fate.watchers, &f->watchers);
     on_writable(&f->socket, 0);
+    return true;
+}
+
+struct list *farewell_watchers(const struct device *d, uint32_t number)
+{
+    for (struct list *l = d->x->farewells.next; l != &d->x->farewells; l = l->next) {
+        struct farewell *f = container_of(l, struct farewell, link);
+
+        if (f->domid == d->id.front && f->device == d->id.number && f->number == number && f->socket.fd >= 0)
+            return &f->watchers;
+    }
+    return NULL;
 }
 
 /* ---- to another guest ---- */
@@ -181,6 +218,6 @@ void farewell_drop_all(struct xvsd *x)
     for (link = x->farewells.next; link != &x->farewells; link = next) {
         next = link->next;
         if (container_of(link, struct farewell, link)->socket.fd >= 0)
-            drop(container_of(link, struct farewell, link));
+            end_as(container_of(link, struct farewell, link), FATE_STOPPED);
     }
 }

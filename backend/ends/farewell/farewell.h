@@ -14,14 +14,17 @@
 
 struct farewell;
 
-/* Takes the socket and what is in the inbox of a bridged stream whose guest has ended it in order. */
-void farewell_to_host(struct stream *s);
+/* Takes the socket, the number, the watchers and what is in the inbox of a bridged stream whose guest has ended it in order.  'end': how
+ * the stream will have ended if all of it is delivered.  False: not enough memory for it. */
+bool farewell_to_host(struct stream *s, enum fate_end end);
+/* Who waits for the end of such a stream of this device, by its number; NULL if there is none. */
+struct list *farewell_watchers(const struct device *d, uint32_t number);
 /* Puts what is in the inbox of 'gone' at the other end of its twin 'stays'.  False: not enough memory for it. */
 bool farewell_to_guest(struct stream *stays, struct stream *gone);
 enum stream_again farewell_turn(struct stream *s);
 /* Frees s->farewell; harmless without one. */
 void farewell_end(struct stream *s);
-/* The daemon stops. */
+/* The daemon stops: what was not delivered never will be. */
 void farewell_drop_all(struct xvsd *x);
 
 #endif

@@ -5,15 +5,19 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "dial.h"
 #include "door.h"
+#include "farewell.h"
 #include "serve.h"
+#include "watchers.h"
 
-#define PIECES 64
+#define PIECES     64
+#define NAME_TRIES 8            /* nobody can guess a number, but a name may still be taken; without one it goes on as well */
 
 #define EVENTS_READ  (EPOLLIN | EPOLLRDHUP | EPOLLET)
 #define EVENTS_WRITE (EVENTS_READ | EPOLLOUT)
@@ -30,7 +34,28 @@ static void on_socket(struct source *source, uint32_t events)
         s->ending = true;
     if (events & (EPOLLHUP | EPOLLERR))
         s->hung_up = true;
+    if (events & EPOLLERR)
+        s->failed = true;
     stream_wake(s);
+}
+
+static void open_now(struct stream *s, uint32_t number)
+{
+    s->open = true;
+    fate_open(&s->device->fates, &s->fate, number);
+}
+
+/* Connects under a name that says who calls and which stream it is, or with number 0 under none.  -EADDRINUSE: somebody has that
+ * name. */
+static int connect_as(struct stream *s, uint32_t number, const char **dir, char *why)
+{
+    const struct device *d = s->device;
+    char own[DIAL_OWN] = "";
+
+    if (number && d->door)
+        snprintf(own, sizeof own, "xvs/%s/%llu:%u/%u", d->door->dir.name, (unsigned long long)s->v.peer.cid, s->v.peer.port,
+                 number);
+    return doors_connect(d, s->v.local.port, own, dir, why);
 }
 
 int bridge_connect(struct stream *s)
@@ -38,7 +63,15 @@ int bridge_connect(struct stream *s)
     struct device *d = s->device;
     char why[DIAL_WHY];
     const char *dir;
-    int fd = doors_connect(d, s->v.local.port, &dir, why), err;
+    uint32_t number;
+    int fd, err;
+
+    for (int tries = 0; ; tries++) {
+        number = fates_number(&d->fates);
+        fd = connect_as(s, tries < NAME_TRIES ? number : 0, &dir, why);
+        if (fd != -EADDRINUSE)
+            break;
+    }
 
     if (*why)
         journal_guest(&d->journal, JOURNAL_WARNING, "a connection to a host program is refused: %s/%s", dir, why);
@@ -54,7 +87,8 @@ int bridge_connect(struct stream *s)
         close(fd);
         return err;
     }
-    s->open = s->writable = true;
+    s->writable = true;
+    open_now(s, number);
     vmux_answer(d->mux, &s->v);
     return 0;
 }
@@ -83,10 +117,19 @@ int bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark)
         stream_end(s);
         return err;
     }
-    s->writable = true;
+    s->writable = s->line_waits = true;
     s->mark = mark;
     device_wake(d);
     return 0;
+}
+
+/* A refusal is an end of file and no reset, for it is the answer that was asked for. */
+void bridge_refuse(int fd)
+{
+    char newline;
+
+    (void)!recv(fd, &newline, 1, MSG_DONTWAIT);
+    close(fd);
 }
 
 /* The guest has accepted: the client may begin. */
@@ -95,7 +138,7 @@ static void say_ok(struct stream *s)
     char line[32];
     int len = snprintf(line, sizeof line, "OK %u\n", s->v.local.port);
 
-    s->open = true;
+    open_now(s, s->v.local.port);
     if (send(s->socket.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
         s->hung_up = true;      /* nothing was ever written to it: only a closed socket does not take this */
 }
@@ -153,13 +196,22 @@ static bool write_some(struct stream *s)
     return !s->stuck && !inbox_is_empty(&s->inbox);
 }
 
+/* The host program has closed its socket.  A hang-up says so, unless it is only that both ends have shut sending; but then it is as
+ * good as gone, too, if nobody waits for the end. */
+static bool has_gone(const struct stream *s)
+{
+    const struct list *watchers = &s->fate.watchers;
+
+    return s->hung_up && (!watchers_vouch(watchers) || (!s->told_eof && !watchers_hold(watchers)));
+}
+
 static bool turn_to_host(struct stream *s)
 {
     bool more = false;
 
     if (!s->open)
         return false;
-    if (s->hung_up)
+    if (has_gone(s))
         become_deaf(s);
     if (s->writable && !inbox_is_empty(&s->inbox))
         more = write_some(s);
@@ -176,8 +228,10 @@ static void end_of_file(struct stream *s)
 {
     struct device *d = s->device;
 
-    s->host_eof = true;
     s->readable = false;
+    if (!s->host_reset && watchers_hold(&s->fate.watchers))
+        return;                 /* bridge_may_end() looks again, or bridge_abandoned() makes it a reset */
+    s->host_eof = true;
     if (s->host_reset)
         vmux_abort(d->mux, &s->v, ECONNRESET);
     else
@@ -205,10 +259,27 @@ static enum stream_again drop_queue(struct stream *s)
     static uint8_t dropped[STREAM_QUANTUM];
     ssize_t n = read(s->socket.fd, dropped, sizeof dropped);
 
+    s->guest_left |= n > 0;
     if (n > 0 || (n < 0 && errno == EINTR))
         return STREAM_MORE;
     s->host_eof = true;
     return STREAM_WAITS;
+}
+
+/* Takes the newline out of the way of what is behind it.  False: there is nothing yet, or an end, which needs no reading. */
+static bool pass_line(struct stream *s)
+{
+    char two[2];
+    ssize_t n = recv(s->socket.fd, two, sizeof two, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n == 1 && !s->failed) {
+        s->readable = false;
+        if (s->ending)
+            end_of_file(s);
+        return false;
+    }
+    s->line_waits = false;
+    return n < 1 || recv(s->socket.fd, two, 1, MSG_DONTWAIT) == 1;
 }
 
 static enum stream_again turn_to_guest(struct stream *s)
@@ -220,7 +291,7 @@ static enum stream_again turn_to_guest(struct stream *s)
     ssize_t n;
     int used;
 
-    if (!s->open || !s->readable || s->host_eof)
+    if (!s->open || !s->readable || s->host_eof || (s->line_waits && !pass_line(s)))
         return STREAM_WAITS;
     if (vconn_is_send_shut(&s->v.c))
         return drop_queue(s);
@@ -247,27 +318,128 @@ static enum stream_again turn_to_guest(struct stream *s)
     return s->readable ? STREAM_MORE : STREAM_WAITS;
 }
 
+/* ---- the end ---- */
+
+/* What the host program has written and nobody has read. */
+static bool has_unsent(const struct stream *s)
+{
+    int bytes = 0;
+
+    return s->socket.fd >= 0 && !s->host_eof && !ioctl(s->socket.fd, FIONREAD, &bytes) && bytes > s->line_waits;
+}
+
+/* How a stream ended whose guest's end is over. */
+static enum fate_end judge(const struct stream *s)
+{
+    bool stopped = s->v.c.shut_peer & VSOCKIF_SHUTDOWN_RCV || (s->guest_eof && s->host_eof) || s->leaving;
+
+    if (s->host_reset)
+        return FATE_HOST_RESET;
+    if (s->host_left)
+        return FATE_HOST_LEFT;
+    if (s->v.c.error)
+        return stopped ? FATE_GUEST_LEFT : FATE_GUEST_RESET;
+    return s->guest_left || has_unsent(s) ? FATE_GUEST_LEFT : FATE_ORDER;
+}
+
+/* The same when the device is gone, for the case that all that has come is delivered.  All may have been over by then. */
+static enum fate_end judge_lost(const struct stream *s)
+{
+    const struct vconn *c = &s->v.c;
+
+    if (!c->error || s->host_reset || s->host_left)
+        return judge(s);
+    if (s->guest_eof && vconn_is_delivered(c) && !s->guest_left && !has_unsent(s) &&
+        (s->host_eof || c->shut_peer & VSOCKIF_SHUTDOWN_RCV))
+        return FATE_ORDER;
+    return device_cut(s->device);
+}
+
+static void close_as(struct stream *s, enum fate_end end)
+{
+    char newline;
+
+    if (s->line_waits && end == FATE_ORDER)
+        (void)!recv(s->socket.fd, &newline, 1, MSG_DONTWAIT);
+    bridge_close(s);
+}
+
+/* An open stream has ended, and those who wait are told. */
+static void end_as(struct stream *s, enum fate_end end)
+{
+    uint32_t number = fate_number(&s->fate);
+
+    fate_close(&s->device->fates, &s->fate);
+    fates_note(&s->device->fates, number, end);
+    close_as(s, end);
+    watchers_tell(&s->fate.watchers, number, end);
+}
+
+/* The host program has gone, and the guest is told so in order; it has yet to say whether it has read everything. */
+static void leave(struct stream *s)
+{
+    struct device *d = s->device;
+
+    s->leaving = true;
+    close_as(s, FATE_ORDER);    /* if it is there still, it has had its end of file */
+    stream_discard(s);
+    promise_end(&d->promises, &s->promise);
+    vmux_close(d->mux, &s->v, clock_deadline_ms(0));
+    device_wake(d);
+}
+
+void bridge_may_end(struct stream *s)
+{
+    s->readable = true;
+    stream_wake(s);
+}
+
+void bridge_abandoned(struct stream *s)
+{
+    s->host_reset = s->host_deaf = true;
+    vmux_abort(s->device->mux, &s->v, ECONNRESET);
+    stream_discard(s);
+    stream_wake(s);
+}
+
+void bridge_lost(struct stream *s)
+{
+    enum fate_end end = judge_lost(s);
+
+    if (inbox_is_empty(&s->inbox))
+        end_as(s, end);
+    else if (!s->guest_eof || s->host_deaf)
+        end_as(s, device_cut(s->device));
+    else if (!farewell_to_host(s, end))
+        end_as(s, FATE_HOST_LEFT);
+}
+
 /* ---- a turn ---- */
 
-/* Nothing is left to do: the guest's end is over and all it sent is delivered, or the host program has gone. */
+/* Nothing is left to do: the guest's end is over, and all it sent is delivered or has nobody to read it. */
 static bool is_over(const struct stream *s)
 {
-    if (stream_is_closed(s))
-        return !s->open || s->host_deaf || inbox_is_empty(&s->inbox);
-    return s->host_eof && s->host_deaf;
+    return stream_is_closed(s) && (!s->open || s->host_deaf || inbox_is_empty(&s->inbox));
 }
 
 enum stream_again bridge_turn(struct stream *s)
 {
     enum stream_again again = STREAM_WAITS;
-    bool more;
+    bool more = false;
 
     if (!s->open && s->hung_up && !stream_is_closed(s))
         vmux_abort(s->device->mux, &s->v, ECONNRESET);      /* the client gave up while it waited for OK */
-    more = turn_to_host(s);
-    if (!stream_is_closed(s))
+    if (!s->leaving)
+        more = turn_to_host(s);
+    if (!s->leaving && !stream_is_closed(s))
         again = turn_to_guest(s);
+    if (!s->leaving && !stream_is_closed(s) && s->host_eof && s->host_deaf)
+        leave(s);
     if (is_over(s)) {
+        if (s->open)
+            end_as(s, judge(s));
+        else
+            close_as(s, FATE_ORDER);
         stream_end(s);
         return STREAM_ENDED;
     }

@@ -7,7 +7,12 @@
  *     end of file      SHUTDOWN(SEND)  ←   shutdown(SHUT_WR)
  *     EPIPE            SHUTDOWN(RCV)   ←   shutdown(SHUT_RD), seen when we write
  *     RST                              →   close, after all data
- *     RST                              ←   close with data unread
+ *     RST                              ←   close with data unread, or whoever vouches for it goes (watchers.h)
+ *
+ * A UNIX socket tells its program of a reset only if the program has sent something that we have not read (then it is ECONNRESET, else
+ * an end of file).  So the newline of a CONNECT line stays in the socket until the program sends something behind it or the
+ * stream ends in order: a program that only reads hears ECONNRESET if the stream is cut off, even if by our own death.  The others
+ * can ask (fate.h).
  *
  * Data moves with one copy, the kernel's: sendmsg() from the guest's pool, readv() into the guest's buffers.  The socket is
  * read only when the guest has given credit and posted a buffer. */
@@ -18,10 +23,17 @@
 
 /* From the guest: connects to vsock_<port> and answers the REQUEST.  0 or a negative errno. */
 int  bridge_connect(struct stream *s);
-/* From the host: a client has asked for a port of the guest's.  Takes the descriptor, and its mark (door.h), if it returns 0. */
+/* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket.  Takes the
+ * descriptor, and its mark (door.h), if it returns 0; else it is the caller's to refuse. */
 int  bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark);
+void bridge_refuse(int fd);
 void bridge_event(struct stream *s, unsigned now);
 enum stream_again bridge_turn(struct stream *s);
+/* Those who vouched for the stream have said that the host program has sent all; or one of them has gone before its end. */
+void bridge_may_end(struct stream *s);
+void bridge_abandoned(struct stream *s);
+/* The guest is gone, and an open stream with it: says how it ended, or leaves that to a farewell. */
+void bridge_lost(struct stream *s);
 /* Closes the socket; harmless without one. */
 void bridge_close(struct stream *s);
 

@@ -7,11 +7,21 @@
 #include <string.h>
 #include <strings.h>
 
-static const char keyword[] = "CONNECT ";
-#define KEYWORD (sizeof keyword - 1)
+static const char *const keywords[] = { [CONNECT_STREAM] = "CONNECT ", [CONNECT_WATCH] = "WATCH ", [CONNECT_VOUCH] = "VOUCH " };
+#define KEYWORDS (sizeof keywords / sizeof *keywords)
+
+/* Which keyword the bytes begin with, as far as they go; KEYWORDS for none. */
+static size_t find_keyword(const char *bytes, size_t len)
+{
+    size_t i = 0;
+
+    while (i < KEYWORDS && strncasecmp(bytes, keywords[i], len < strlen(keywords[i]) ? len : strlen(keywords[i])))
+        i++;
+    return i;
+}
 
 /* Digits from 'at' to 'end', at least one. */
-static bool parse_port(const char *at, const char *end, uint32_t *port)
+static bool parse_number(const char *at, const char *end, uint32_t *number)
 {
     uint64_t value = 0;
 
@@ -24,21 +34,23 @@ static bool parse_port(const char *at, const char *end, uint32_t *port)
         if (value > UINT32_MAX)
             return false;
     }
-    *port = (uint32_t)value;
+    *number = (uint32_t)value;
     return true;
 }
 
-int connect_line_parse(const char *bytes, size_t len, uint32_t *port)
+int connect_line_parse(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *number)
 {
-    size_t shown = len < CONNECT_LINE_MAX ? len : CONNECT_LINE_MAX;
-    const char *newline = memchr(bytes, '\n', shown), *end;
+    size_t shown = len < CONNECT_LINE_MAX ? len : CONNECT_LINE_MAX, which = find_keyword(bytes, shown);
+    const char *newline = memchr(bytes, '\n', shown), *end, *digits;
 
-    if (strncasecmp(bytes, keyword, shown < KEYWORD ? shown : KEYWORD))
+    if (which == KEYWORDS)
         return -EINVAL;
     if (!newline)
         return shown == CONNECT_LINE_MAX ? -EINVAL : 0;
     end = newline > bytes && newline[-1] == '\r' ? newline - 1 : newline;
-    if (end < bytes + KEYWORD || !parse_port(bytes + KEYWORD, end, port))
+    digits = bytes + strlen(keywords[which]);
+    if (end < digits || !parse_number(digits, end, number))
         return -EINVAL;
+    *verb = (enum connect_verb)which;
     return (int)(newline - bytes) + 1;
 }

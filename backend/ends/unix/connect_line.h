@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* connect_line.h: the one line of text in the conversation with a host program.
+/* connect_line.h: the one line of text with which a host program says what it wants at a guest's socket.
  *
- * Firecracker's convention: "CONNECT <port>\n", the keyword in any case, the line at most CONNECT_LINE_MAX bytes with
- * its newline.  Stricter than it looks there: one space, decimal digits only, no sign, at most 2^32 - 1; a carriage return
- * before the newline is forgiven.  Pure. */
+ *     CONNECT <port>      a stream to that port of the guest: Firecracker's convention
+ *     WATCH <number>      how does the stream of this number end?
+ *     VOUCH <number>      the same, and this client stands for the stream (watchers.h)
+ *
+ * The keyword is in any case, the line has at most CONNECT_LINE_MAX bytes with its newline.  Stricter than it looks in
+ * Firecracker: one space, decimal digits only, no sign, at most 2^32 - 1; a carriage return before the newline is
+ * forgiven.  Pure. */
 #ifndef XVSD_CONNECT_LINE_H
 #define XVSD_CONNECT_LINE_H
 
@@ -12,9 +16,11 @@
 
 #define CONNECT_LINE_MAX 32
 
+enum connect_verb { CONNECT_STREAM, CONNECT_WATCH, CONNECT_VOUCH };
+
 /* Looks at the first len bytes of what a client has sent.  Returns how many bytes the line has, its newline
- * included, and the port; 0 if the newline has yet to come; -EINVAL if this can become no such line.  What
- * follows the newline is not looked at: it belongs to the guest. */
-int connect_line_parse(const char *bytes, size_t len, uint32_t *port);
+ * included, with what it says; 0 if the newline has yet to come; -EINVAL if this can become no such line.  What
+ * follows the newline is not looked at: after CONNECT it belongs to the guest. */
+int connect_line_parse(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *number);
 
 #endif

@@ -94,7 +94,17 @@ static bool is_bound_as(int fd, const char *name, char *why)
 
 /* ---- connecting ---- */
 
-static int connect_as(int name_fd, const char *name, const struct stat *st, char *why)
+/* Gives the socket a name in the abstract namespace. */
+static int bind_as(int fd, const char *own)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    size_t len = strlen(own);
+
+    memcpy(a.sun_path + 1, own, len);
+    return bind(fd, (const struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)) ? -errno : 0;
+}
+
+static int connect_as(int name_fd, const char *name, const struct stat *st, const char *own_name, char *why)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
     bool other = st->st_uid != geteuid() && geteuid() == 0;     /* not being root, there is nothing to give up */
@@ -104,6 +114,10 @@ static int connect_as(int name_fd, const char *name, const struct stat *st, char
     if (fd < 0)
         return -errno;
     snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d", name_fd);
+    if (*own_name && (err = bind_as(fd, own_name))) {
+        close(fd);
+        return err;
+    }
     if (other && (err = become(st->st_uid, st->st_gid, &own))) {
         snprintf(why, DIAL_WHY, "%s belongs to user %u, and we cannot connect as him: %s", name, st->st_uid, strerror(-err));
         err = -EACCES;
@@ -119,7 +133,7 @@ static int connect_as(int name_fd, const char *name, const struct stat *st, char
     return err;
 }
 
-int dial_at(int dir_fd, const char *name, char *why)
+int dial_at(int dir_fd, const char *name, const char *own, char *why)
 {
     int name_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -EACCES;
     struct stat st;
@@ -130,7 +144,7 @@ int dial_at(int dir_fd, const char *name, char *why)
     if (fstat(name_fd, &st))
         fd = -errno;
     else if (is_acceptable(&st, name, why))
-        fd = connect_as(name_fd, name, &st, why);
+        fd = connect_as(name_fd, name, &st, own, why);
     if (fd >= 0 && !is_bound_as(fd, name, why)) {
         close(fd);
         fd = -EACCES;

@@ -10,6 +10,7 @@
 
 #include "bridge.h"
 #include "connect_line.h"
+#include "watchers.h"
 
 #define ACCEPT_BATCH    64
 #define ACCEPT_AGAIN_MS 1000u
@@ -62,24 +63,37 @@ static void refuse(struct client *c, const char *why)
     close_client(c);
 }
 
-static void connect_to_guest(struct client *c, uint32_t port, int line)
+static void connect_to_guest(struct device *d, int fd, uint32_t port, uint16_t mark)
 {
-    struct device *d = c->device;
-    char sink[CONNECT_LINE_MAX];
-    uint16_t mark = c->mark;
-    int fd, err;
+    int err = bridge_request(d, fd, port, mark);
 
-    if (recv(c->source.fd, sink, (size_t)line, MSG_DONTWAIT) != line) {
-        refuse(c, "its line went away");
-        return;
-    }
-    fd = let_go(c);
-    if (!(err = bridge_request(d, fd, port, mark)))
+    if (!err)
         return;
     door_leave(d, mark);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
-    close(fd);
+    bridge_refuse(fd);
+}
+
+/* The line is whole: takes it out of the socket, but for the newline of a CONNECT, see bridge.c. */
+static void obey(struct client *c, enum connect_verb verb, uint32_t number, int line)
+{
+    struct device *d = c->device;
+    char sink[CONNECT_LINE_MAX];
+    uint16_t mark = c->mark;
+    int len = verb == CONNECT_STREAM ? line - 1 : line, fd;
+
+    if (recv(c->source.fd, sink, (size_t)len, MSG_DONTWAIT) != len) {
+        refuse(c, "its line went away");
+        return;
+    }
+    fd = let_go(c);
+    if (verb == CONNECT_STREAM) {
+        connect_to_guest(d, fd, number, mark);
+    } else {
+        watchers_add(d, fd, number, verb == CONNECT_VOUCH);
+        door_leave(d, mark);
+    }
 }
 
 /* The line is looked at where it is, in the socket, and taken out only as a whole. */
@@ -87,7 +101,8 @@ static void on_client(struct source *source, uint32_t events)
 {
     struct client *c = container_of(source, struct client, source);
     char bytes[CONNECT_LINE_MAX];
-    uint32_t port;
+    enum connect_verb verb;
+    uint32_t number;
     ssize_t n = recv(source->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
     int line;
 
@@ -95,10 +110,10 @@ static void on_client(struct source *source, uint32_t events)
         return;
     if (n <= 0)
         refuse(c, "it closed without a word");
-    else if ((line = connect_line_parse(bytes, (size_t)n, &port)) < 0)
+    else if ((line = connect_line_parse(bytes, (size_t)n, &verb, &number)) < 0)
         refuse(c, "its line is not CONNECT <port>");
     else if (line > 0)
-        connect_to_guest(c, port, line);
+        obey(c, verb, number, line);
     else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         refuse(c, "it closed within its line");
 }

@@ -2,7 +2,8 @@
 /* greet.h: host programs that have connected to a guest's socket and have not said where they want to go.
  *
  * Each has GREET_MS to send its line (connect_line.h); at most GREET_CLIENTS of a guest do so at a time, the others
- * wait in the kernel's backlog.  Nothing after the newline is read.  On any failure the socket is closed without a
+ * wait in the kernel's backlog.  Those that then wait for the end of a stream (watchers.h) are not among these, so they keep nobody
+ * from connecting.  Nothing after the newline is read.  On any failure the socket is closed without a
  * word. */
 #ifndef XVSD_GREET_H
 #define XVSD_GREET_H

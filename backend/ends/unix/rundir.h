@@ -79,9 +79,10 @@ void guest_dir_close(struct guest_dir *g, const struct rundir *r);
 /* True while host programs have sockets in it, or the names of such. */
 bool guest_dir_is_used(const struct guest_dir *g);
 
-/* A connection to the host program that listens at vsock_<port>: a non-blocking descriptor, or -ENOENT,
- * -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EACCES with why (DIAL_WHY bytes, else empty) when what
+/* A connection to the host program that listens at vsock_<port>, which sees the name 'own' (dial.h) at the other end of it: a
+ * non-blocking descriptor, or -ENOENT, -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EADDRINUSE: somebody has
+ * that name; -EACCES with why (DIAL_WHY bytes, else empty) when what
  * stands there is not to be connected to (dial.h). */
-int guest_dir_connect(const struct guest_dir *g, uint32_t port, char *why);
+int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, char *why);
 
 #endif

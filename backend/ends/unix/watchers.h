@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* watchers.h: host programs that ask how a stream ends (fate.h), at the socket where CONNECT is said.
+ *
+ *     "WATCH <number>\n"     "WATCHING <number>\n", and when the stream has ended "ENDED <number> …\n"; or at once
+ *                            "ENDED …" if it has ended lately, "UNKNOWN <number>\n" if nobody knows it
+ *     "VOUCH <number>\n"     the same answers, and the client stands for the host program of the stream: the end of what the
+ *                            program sends is passed on when the client has said "END\n", too; and if the client goes before
+ *                            "ENDED", the stream is reset.  So what a program sent before it was killed is not taken for all of it.
+ *
+ * Then the daemon closes.  WATCH never changes anything.  At most WATCHERS_MOST of a stream and max_connections of a device; one
+ * more is closed without a word.  One thread. */
+#ifndef XVSD_WATCHERS_H
+#define XVSD_WATCHERS_H
+
+#include "device.h"
+#include "fate.h"
+
+#define WATCHERS_MOST 8u
+
+struct stream;
+
+/* Takes the descriptor of a client that has said its line. */
+void watchers_add(struct device *d, int fd, uint32_t number, bool vouches);
+
+/* Somebody vouches for this stream; and has not said END yet. */
+bool watchers_vouch(const struct list *watchers);
+bool watchers_hold(const struct list *watchers);
+
+/* The stream's device goes, and its watchers go on with what is left of it (farewell.h). */
+void watchers_pass(struct list *from, struct list *to);
+/* The end: they are told, and gone. */
+void watchers_tell(struct list *watchers, uint32_t number, enum fate_end end);
+
+#endif
