@@ -33,7 +33,7 @@ hosted)
 xen)
     E2E_T=/tmp/e2e
     mkdir -p "$E2E_T"
-    E2E_BULK=${E2E_BULK:-8388608} E2E_MANY=${E2E_MANY:-500} E2E_SLOW=${E2E_SLOW:-5}
+    E2E_BULK=${E2E_BULK:-8388608} E2E_MANY=${E2E_MANY:-500} E2E_SLOW=${E2E_SLOW:-10}
     ;;
 *)
     echo "usage: run.sh hosted|xen [CASE...]" >&2

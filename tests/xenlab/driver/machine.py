@@ -147,10 +147,10 @@ class Machine:
 
     def _qmp_greet(self):
         try:
-            self._qmp_read(10)
+            self._qmp_read(60)
             self._qmp_command("qmp_capabilities")
         except (OSError, ValueError):
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=60)
             self.check_alive("starting QEMU")
             raise
 
@@ -161,7 +161,7 @@ class Machine:
             raise ConnectionError("QEMU closed its monitor")
         return json.loads(line)
 
-    def _qmp_command(self, command, seconds=30, **args):
+    def _qmp_command(self, command, seconds=120, **args):
         self._qmp.sendall(json.dumps({"execute": command, "arguments": args}).encode())
         while True:
             try:
@@ -185,7 +185,7 @@ class Machine:
                 raise Problem(f"{what}: not within {seconds} s", self.serial_log)
             time.sleep(0.02)
 
-    def save(self, path, seconds=60):
+    def save(self, path, seconds=300):
         """Writes the machine to a file and ends it."""
         self._qmp_command("stop")
         self._qmp_command("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
@@ -195,7 +195,7 @@ class Machine:
         self._qmp_command("quit")
         self._process.wait(timeout=seconds)
 
-    def load(self, path, seconds=60):
+    def load(self, path, seconds=300):
         """The other way: afterwards the machine goes on where it was saved."""
         self._qmp_command("migrate-incoming", uri=f"exec:zstd -q -dc {shlex.quote(path)}")
         self._poll_migration(lambda: self._qmp_command("query-status")["status"] == "paused",

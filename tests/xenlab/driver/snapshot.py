@@ -15,13 +15,13 @@ from .problem import Problem
 GUESTS = ("guest1", "guest2", "guest3", "guest4")
 
 # Generous: a loaded machine emulates at a fraction of its speed.
-BOOT_SECONDS = 180
+BOOT_SECONDS = 600
 
 _KEEP_RUNS_SECONDS = 3600
 
 
 @contextlib.contextmanager
-def lock(say, seconds=600):
+def lock(say, seconds=1500):
     """One build at a time; runs need no lock, each has a directory of its own."""
     os.makedirs(places.BUILD, exist_ok=True)
     with open(places.LOCK, "w") as f:

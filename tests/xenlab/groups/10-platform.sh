@@ -77,7 +77,7 @@ test_killing_on_kills_the_command() {
 }
 
 test_leakcount_stands_still() {
-	labctl idle guest1 20 && labctl idle guest2 20 || fail "not idle"
+	labctl idle guest1 120 && labctl idle guest2 120 || fail "not idle"
 	leakcount dom0 guest1 guest2 >/tmp/before || fail "leakcount"
 	on guest1 sleep 1000 &
 	put guest1 /tmp/file /tmp/copy
@@ -127,7 +127,7 @@ test_xl_save_and_restore() { # limit 120
 	! domid guest2 2>/dev/null || fail "a saved guest is still there"
 	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
 	rm /tmp/guest2.saved
-	labctl wait guest2 30 || fail "the agent does not come back"
+	labctl wait guest2 120 || fail "the agent does not come back"
 	[ "$(domid guest2)" != "$before" ] || fail "the domid is the same"
 	on guest2 sh -c 'kill $(cat /tmp/pid)' || fail "its process did not live on"
 	equal "$(on guest2 gntused -f)" "$left" "pages left to grant"
@@ -145,7 +145,7 @@ test_linux_cannot_close_an_old_event_channel() { # limit 120
 	wait_for 10 "the server is up" xenstore-exists "/local/domain/$(domid guest2)/data/held/event-channel"
 	xl save guest2 /tmp/guest2.saved 2>/dev/null && xl restore /tmp/guest2.saved 2>/dev/null || fail "save and restore"
 	rm /tmp/guest2.saved
-	labctl wait guest2 30 || fail "the agent does not come back"
+	labctl wait guest2 120 || fail "the agent does not come back"
 	on guest2 sh -c 'kill -0 $(cat /tmp/pid)' || fail "it did not live on"
 	on guest2 sh -c 'kill $(cat /tmp/pid)'
 	wait_for 10 "an Oops" on guest2 sh -c 'dmesg | grep -q "kernel BUG at drivers/xen/evtchn.c"'

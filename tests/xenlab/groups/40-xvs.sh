@@ -6,7 +6,7 @@
 # and restores while they exchange bytes, the limits of Linux's Xen drivers, and
 # that nothing is left of it all.  Daemons that die are in 30-e2e.
 . ./lib.sh
-export E2E_T=/tmp/e2e E2E_SLOW=4 E2E_PLATFORM=xen
+export E2E_T=/tmp/e2e E2E_SLOW=8 E2E_PLATFORM=xen
 mkdir -p $E2E_T/dom0
 # Its words for streams between scripted peers; its fail and wait_for from here on.
 . ./e2e/lib.sh
@@ -77,7 +77,7 @@ agent_tell() {
 agent_answer() { # [SECONDS]
 	_said=$((_said + 1))
 	# shellcheck disable=SC2016 # expanded over there
-	_answer=$(on "$_agent" timeout "${1:-60}" sh -c 'until line=$(sed -n "$1p" /tmp/agent.out) && [ -n "$line" ]; do
+	_answer=$(on "$_agent" timeout "${1:-240}" sh -c 'until line=$(sed -n "$1p" /tmp/agent.out) && [ -n "$line" ]; do
 		usleep 20000; done; echo "$line"' answer $_said </dev/null) ||
 		fail "the agent's answer $_said does not come"
 }
@@ -167,7 +167,7 @@ test_xl_destroy_in_mid_stream() { # limit 240
 	heard h "send b ok" 120
 	heard g "recv b ok" 120
 	end_spawned
-	wait_for '[ "$(daemon_fds)" = "$fds" ]' 5 "the daemon's descriptors are as many as before"
+	wait_for '[ "$(daemon_fds)" -le "$fds" ]' 5 "the daemon's descriptors are as many as before"
 	wait_for 'leakcount dom0 guest1 >/tmp/after; diff /tmp/before /tmp/after >/tmp/difference' 10 \
 		"all is given back: $(cat /tmp/difference 2>/dev/null)"
 }
@@ -312,7 +312,7 @@ test_xl_save_and_restore() { # limit 400
 	buried guest2 "$id"
 	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
 	rm /tmp/guest2.saved
-	labctl wait guest2 60 || fail "the guest's lab agent does not come back"
+	labctl wait guest2 240 || fail "the guest's lab agent does not come back"
 	[ "$(domid guest2)" != "$id" ] || fail "the domid is the same"
 	agent_lives || fail "the agent did not live on: $(on guest2 cat /tmp/agent.err)"
 	wait_for 'attached guest2' 10 "xvsd attaches the restored guest"
@@ -357,7 +357,7 @@ test_xl_save_and_restore_again_in_mid_stream() { # limit 400
 	buried guest2 "$id"
 	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
 	rm /tmp/guest2.saved
-	labctl wait guest2 60 || fail "the guest's lab agent does not come back"
+	labctl wait guest2 240 || fail "the guest's lab agent does not come back"
 	agent_answer
 	case $_answer in "recv c "*" ECONNRESET") ;; *) fail "the agent: '$_answer'" ;; esac
 	agent_ask "close c" "close c ok"

@@ -15,7 +15,7 @@ rounds=3
 take() {
 	file=$1
 	shift
-	timeout 60 "$@" >/tmp/lines 2>/tmp/why </dev/null || fail "$*: $(tail -n 1 /tmp/why)"
+	timeout 240 "$@" >/tmp/lines 2>/tmp/why </dev/null || fail "$*: $(tail -n 1 /tmp/why)"
 	sed -n 's/^{"measure":"\([^"]*\)","subject":"\([^"]*\)","value":\([^,]*\),"unit":"\([^"]*\)".*/\1 \2 \3 \4/p' /tmp/lines >>"$file"
 	[ -s "$file" ] || fail "$*: no figures"
 }
