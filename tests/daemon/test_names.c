@@ -39,7 +39,7 @@ static bool stands(uint32_t domid, uint32_t number, const char *dir, uint64_t ci
 }
 
 #define STANDS(domid, dir, cid) do { int stands_n = 0; while (!stands(domid, 0, dir, cid)) { \
-    if (stands_n++ == 1000) { fprintf(stderr, "%s\n", record_of(domid, 0)); REQUIRE(stands(domid, 0, dir, cid)); } \
+    if (stands_n++ == PATIENCE_MS / 10) { fprintf(stderr, "%s\n", record_of(domid, 0)); REQUIRE(stands(domid, 0, dir, cid)); } \
     toolstack_nap(); } } while (0)
 
 /* What the link cid/N is to, "" without. */

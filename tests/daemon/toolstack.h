@@ -33,7 +33,7 @@ const char *record_of(uint32_t domid, uint32_t number);
 bool record_has(uint32_t domid, uint32_t number, const char *text);
 
 /* Waits for a condition, up to 10 s, and fails the test if it does not come. */
-#define UNTIL(cond) do { int until_n = 0; while (!(cond)) { REQUIRE(until_n++ < 1000); toolstack_nap(); } } while (0)
+#define UNTIL(cond) do { int until_n = 0; while (!(cond)) { REQUIRE(until_n++ < PATIENCE_MS / 10); toolstack_nap(); } } while (0)
 void toolstack_nap(void);
 
 #endif
