@@ -426,7 +426,7 @@ static void a_second_opener_is_told_who_owns_the_device(void)
     hosted_become(GUEST);
     EQ(xvs_open(NULL, &second), -EBUSY);
     hosted_become(0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(xvs_open_error(), "belongs to process"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xvs_open_error(), "in this process"));
     stop();
 }
 
