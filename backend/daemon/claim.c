@@ -50,12 +50,15 @@ static bool is_running(long pid)
     return state != 'Z' && state != 'X' && !strcmp(name, ours);
 }
 
-static bool lives(long pid, const char *dir, const struct rundir *r)
+/* *pid: as the node has it; if the lock's file has another, that is the living one. */
+static bool lives(long *pid, const char *dir, const struct rundir *r)
 {
-    switch (rundir_is_in_use(dir, r)) {
+    long holder;
+
+    switch (rundir_is_in_use(dir, r, &holder)) {
     case 0:  return false;
-    case 1:  return true;
-    default: return pid != getpid() && is_running(pid);
+    case 1:  *pid = holder ? holder : *pid; return true;
+    default: return *pid != getpid() && is_running(*pid);
     }
 }
 
@@ -63,13 +66,15 @@ static bool lives(long pid, const char *dir, const struct rundir *r)
 static int look(struct store *s, const struct claim *c, char *text, size_t size)
 {
     char path[PATHS_MAX], *dir;
+    long pid;
 
     path_of(c->self, path);
-    if (store_read(s, path, text, size) < 0 || !(dir = strchr(text, ' ')) ||
-        !lives(strtol(text, NULL, 10), dir + 1, c->rundir))
+    if (store_read(s, path, text, size) < 0 || !(dir = strchr(text, ' ')))
         return 0;
-    snprintf(c->why, CLAIM_WHY, "another xvsd (pid %.*s) serves this host's guests, in %.160s; stop it first",
-             (int)(dir - text), text, dir + 1);
+    pid = strtol(text, NULL, 10);
+    if (!lives(&pid, dir + 1, c->rundir))
+        return 0;
+    snprintf(c->why, CLAIM_WHY, "another xvsd (pid %ld) serves this host's guests, in %.160s; stop it first", pid, dir + 1);
     return -EBUSY;
 }
 

@@ -141,6 +141,20 @@ static void a_second_daemon_sees_the_first_whatever_its_directory_is(void)
     end();
 }
 
+/* It has its lock and has not claimed yet: the node still has the claim of one before it there. */
+static void a_daemon_that_is_about_to_claim_is_named_by_its_lock(void)
+{
+    pid_t pid;
+
+    begin_without_a_claim();
+    pid = other_daemon();
+    snprintf(node, sizeof node, "1 %s", other_dir);
+    EQ(claim_check(NULL, 7, why), -EBUSY);
+    says_who(pid);
+    end_long(pid);
+    end();
+}
+
 static void a_killed_daemon_s_claim_holds_nobody_up(void)
 {
     pid_t pid;
@@ -219,7 +233,8 @@ static void a_store_that_does_not_take_it_is_said(void)
 
 static const struct test tests[] = {
     TEST(a_claim_stands_until_it_is_dropped), TEST(a_second_daemon_sees_the_first_whatever_its_directory_is),
-    TEST(a_killed_daemon_s_claim_holds_nobody_up), TEST(a_daemon_whose_directory_is_gone_is_seen_by_its_process),
+    TEST(a_daemon_that_is_about_to_claim_is_named_by_its_lock), TEST(a_killed_daemon_s_claim_holds_nobody_up),
+    TEST(a_daemon_whose_directory_is_gone_is_seen_by_its_process),
     TEST(nonsense_in_the_node_holds_nobody_up), TEST(a_claim_that_was_lost_is_made_again),
     TEST(a_store_that_does_not_take_it_is_said)
 };

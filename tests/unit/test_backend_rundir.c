@@ -214,17 +214,22 @@ static void a_second_daemon_in_a_run_directory_is_told_the_pid(void)
 {
     struct rundir second;
     char pid[16];
+    long holder;
 
     begin();
-    EQ(rundir_is_in_use(in("run"), NULL), -ENOENT);
+    EQ(rundir_is_in_use(in("run"), NULL, &holder), -ENOENT);
     EQ(rundir_open(&run, in("run"), false, why), 0);
     EQ(rundir_open(&second, in("run"), false, why), -EBUSY);
     snprintf(pid, sizeof pid, "pid %d)", (int)getpid());
     CU_ASSERT_PTR_NOT_NULL(strstr(why, pid));
-    EQ(rundir_is_in_use(in("run"), NULL), 1);
-    EQ(rundir_is_in_use(in("run"), &run), 0);
+    EQ(rundir_is_in_use(in("run"), NULL, &holder), 1);
+    EQ(holder, getpid());
+    EQ(rundir_is_in_use(in("run"), &run, &holder), 0);
     rundir_close(&run);
-    EQ(rundir_is_in_use(in("run"), NULL), 0);
+    EQ(rundir_is_in_use(in("run"), NULL, &holder), 0);
+    EQ(truncate(in("run/xvsd.pid"), 0), 0);
+    EQ(rundir_is_in_use(in("run"), NULL, &holder), 0);
+    EQ(holder, 0);
     EQ(rundir_open(&run, in("run"), false, why), 0);
     end();
 }

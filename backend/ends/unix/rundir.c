@@ -122,10 +122,10 @@ static int take_lock(struct rundir *r, mode_t found, char *why)
     return pwrite(r->lock_fd, text, (size_t)n, 0) < 0 || ftruncate(r->lock_fd, n) ? -errno : 0;
 }
 
-int rundir_is_in_use(const char *path, const struct rundir *r)
+int rundir_is_in_use(const char *path, const struct rundir *r, long *pid)
 {
     struct flock lock = whole(F_WRLCK);
-    char file[RUNDIR_PATH + 16];
+    char file[RUNDIR_PATH + 16], text[16] = "";
     struct stat theirs, ours;
     int fd, in_use;
 
@@ -137,6 +137,7 @@ int rundir_is_in_use(const char *path, const struct rundir *r)
         in_use = 0;
     else
         in_use = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+    *pid = pread(fd, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
     close(fd);
     return in_use;
 }
