@@ -9,11 +9,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #define CHECK_MS  10000u        /* how often an idle device asks whether xenstored still answers */
 #define RETRY_MS  1000u
-#define SUSPENDED_MS 10         /* more than what lies between two looks at the clock */
+#define SUSPENDED_NS 1000000    /* more than the two clocks are rounded by */
 
 static const struct watch_key *own_key(const struct xvs *x, struct watch_key *key)
 {
@@ -143,23 +142,25 @@ static uint32_t own_domid(const struct xvs *x)
                ? domid : 0;
 }
 
-/* For how long, in ms, this guest has been suspended since it booted: Linux adds the time from a save to the restore, seconds
- * even for a small guest and a fast disk. */
-static int64_t suspended_ms(void)
+/* For how long, in ns, this guest has been suspended since it booted: Linux adds the time from a save to the restore, seconds
+ * even for a small guest and a fast disk.  Between the looks at two clocks others may have the processor for long: so this is
+ * between least and most. */
+static void suspended_ns(uint64_t *least, uint64_t *most)
 {
-    struct timespec awake, all;
+    uint64_t before = clock_now_ns(), all = clock_of(CLOCK_BOOTTIME), after = clock_now_ns();
 
-    clock_gettime(CLOCK_MONOTONIC, &awake);
-    clock_gettime(CLOCK_BOOTTIME, &all);
-    return (int64_t)(all.tv_sec - awake.tv_sec) * 1000 + (all.tv_nsec - awake.tv_nsec) / 1000000;
+    *least = all > after ? all - after : 0;
+    *most = all - before;
 }
 
 /* A restored guest has another domid, unless a migration happened to give it the same one, and has been suspended. */
 static bool is_restored(const struct xvs *x)
 {
     uint32_t domid = x->share.own_domid && x->store ? own_domid(x) : 0;
+    uint64_t least, most;
 
-    return (domid && domid != x->share.own_domid) || suspended_ms() > x->share.suspended_ms + SUSPENDED_MS;
+    suspended_ns(&least, &most);
+    return (domid && domid != x->share.own_domid) || least > x->share.suspended_ns + SUSPENDED_NS;
 }
 
 void bus_judge_share(struct xvs *x)
@@ -210,7 +211,7 @@ static int act_share(struct xvs *x)
         return err;
     }
     x->share.own_domid = own_domid(x);
-    x->share.suspended_ms = suspended_ms();
+    suspended_ns(&(uint64_t){ 0 }, &x->share.suspended_ns);
     link_front_init(&x->link, &x->share.mem);
     link_front_publish(&x->link);
     nodes.control_ref = x->share.control_ref;

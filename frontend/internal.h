@@ -91,7 +91,7 @@ struct share {
     struct link_memory mem;
     uint32_t ring_pages, tx_pages, rx_pages;
     uint32_t own_domid;         /* when this was shared; 0 if it is not known */
-    int64_t suspended_ms;       /* …and for how long the guest had been suspended by then */
+    uint64_t suspended_ns;      /* …and for how long, at most, the guest had been suspended by then */
     bool restored;              /* since then the guest was saved and restored: see share_close() */
     bool orphan;                /* the pages are a forked child's own */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_clock.c: no time limit ends early, however far the cheap clock is behind, and whatever wakes the caller. */
+/* test_clock.c: no time limit ends early, however far the cheap clock is behind, and whatever wakes the caller; and what is
+ * told from two clocks is true, whenever others have the processor. */
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -15,6 +16,9 @@ int __wrap_epoll_wait(int ep, struct epoll_event *evs, int room, int timeout);
 static struct far a, b;
 static bool behind;             /* the coarse clock is, by LAG_MS */
 static uint64_t played;         /* ns: what the exact clock says, 0 for what it really says */
+static uint64_t lost;           /* ns: for how long others have the processor before each look at CLOCK_BOOTTIME */
+static uint64_t late;           /* …in all so far */
+static uint64_t suspended;      /* ns */
 
 static struct timespec of_ns(uint64_t ns)
 {
@@ -29,6 +33,12 @@ int __wrap_clock_gettime(clockid_t which, struct timespec *ts)
         *ts = of_ns((uint64_t)ts->tv_sec * 1000000000 + (uint64_t)ts->tv_nsec - LAG_MS * UINT64_C(1000000));
     if (which == CLOCK_MONOTONIC && played)
         *ts = of_ns(played);
+    if (which == CLOCK_BOOTTIME)
+        late += lost;
+    if ((which == CLOCK_MONOTONIC || which == CLOCK_BOOTTIME) && late)
+        *ts = of_ns((uint64_t)ts->tv_sec * 1000000000 + (uint64_t)ts->tv_nsec + late);
+    if (which == CLOCK_BOOTTIME && suspended)
+        *ts = of_ns((uint64_t)ts->tv_sec * 1000000000 + (uint64_t)ts->tv_nsec + suspended);
     return result;
 }
 
@@ -114,12 +124,29 @@ static void a_wait_that_is_woken_goes_on_for_the_rest(void)
     lab_stop();
 }
 
+static void a_guest_that_waits_for_its_processor_was_not_restored(void)
+{
+    lab_start();
+    lost = 3000000000;
+    bus_judge_share(x);
+    CU_ASSERT_TRUE(late > 0);
+    CU_ASSERT_FALSE(x->share.restored);
+    lost = late = 0;
+    suspended = 2000000;
+    bus_judge_share(x);
+    CU_ASSERT_TRUE(x->share.restored);
+    suspended = 0;
+    x->share.restored = false;                  /* or what is shared stays until the process ends */
+    lab_stop();
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
         TEST(a_connect_has_its_whole_time),
         TEST(a_close_has_its_whole_time),
         TEST(a_wait_that_is_woken_goes_on_for_the_rest),
+        TEST(a_guest_that_waits_for_its_processor_was_not_restored),
     };
 
     if (!hosted_is_here())

@@ -19,7 +19,7 @@
 #define GUEST "dom1"
 #define PORT  500u              /* where the guest listens */
 #define CALLS 5000u             /* whom it calls */
-#define LONG  20000             /* ms: for what comes */
+#define LONG  PATIENCE_MS
 
 #define RCV  VSOCKIF_SHUTDOWN_RCV
 #define SEND VSOCKIF_SHUTDOWN_SEND
