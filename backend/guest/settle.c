@@ -117,6 +117,9 @@ static void move(struct device *d)
     if (door_move(d, name, &sockets, why)) {
         backoff_failed(&d->door_again);
         try_at(d->x, d->door_again.at);
+        if (journal_shows(JOURNAL_DEBUG))
+            journal_guest(&d->journal, JOURNAL_DEBUG, "its directory is tried again in %llu ms",
+                          (unsigned long long)(d->door_again.at - xvsd_now(d->x)));
         if (strcmp(why, d->door_error))
             journal_guest(&d->journal, JOURNAL_ERROR, "%s", why);
         snprintf(d->door_error, sizeof d->door_error, "%s", why);

@@ -5,14 +5,25 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct store *dom0;
 
-void toolstack_open(void)
+static void stop_daemon(void)
 {
     if (daemon_lives())
         daemon_stop(SIGKILL);
+}
+
+void toolstack_open(void)
+{
+    static bool called;
+
+    if (!called)
+        atexit(stop_daemon);
+    called = true;
+    stop_daemon();
     toolstack_close();
     REQUIRE(store_open(&dom0) == 0);
     for (uint32_t domid = 1; domid <= TOOLSTACK_GUESTS; domid++)
