@@ -214,6 +214,7 @@ static int act_share(struct xvs *x)
     suspended_ns(&(uint64_t){ 0 }, &x->share.suspended_ns);
     link_front_init(&x->link, &x->share.mem);
     link_front_publish(&x->link);
+    nodes.cid = offer.cid;
     nodes.control_ref = x->share.control_ref;
     nodes.event_channel = x->share.port;
     fcntl(xenevtchn_fd(x->share.evtchn), F_SETFL, O_NONBLOCK);

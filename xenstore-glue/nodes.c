@@ -218,6 +218,19 @@ static const char *queue_dir(const char *dir, uint32_t queues, char *path)
     return queues > 1 ? paths_join(path, dir, "queue-0") : dir;
 }
 
+/* The backend may have changed its offer since it was read, and be in 2 again. */
+static int expect_cid(struct store *s, const char *back, uint64_t wanted)
+{
+    char text[SHORT];
+    uint64_t cid;
+    int err;
+
+    if (!wanted)
+        return 0;
+    err = need(s, back, "cid", text, sizeof text, NULL);
+    return err ? err : parse_u64("cid", text, 0, UINT64_MAX, &cid, NULL) || cid != wanted ? -EAGAIN : 0;
+}
+
 static int share(struct store *s, void *arg)
 {
     const struct front_arg *a = arg;
@@ -227,6 +240,7 @@ static int share(struct store *s, void *arg)
     int err;
 
     if ((err = expect(s, dir, a->p->back, VSOCKIF_INITWAIT)) ||
+        (err = expect_cid(s, a->p->back, a->in->cid)) ||
         (err = write_u32(s, dir, "version", a->in->version)) ||
         (err = write_u32(s, queue, "control-ref", a->in->control_ref)) ||
         (err = write_u32(s, queue, "event-channel", a->in->event_channel)) ||

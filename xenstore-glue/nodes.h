@@ -23,12 +23,13 @@
 
 #define NODES_MAX_QUEUES 64u
 
-/* The frontend's.  With more than one queue, control_ref and event_channel are of queue 0. */
+/* The frontend's, and what it answers.  With more than one queue, control_ref and event_channel are of queue 0. */
 struct front_nodes {
     uint32_t version;
     uint32_t control_ref;       /* grant reference of the control page */
     uint32_t event_channel;     /* port, unbound, for the backend */
     uint32_t queues;            /* 1 unless it says otherwise */
+    uint64_t cid;               /* of the offer that it has read; 0: whatever it is */
 };
 
 /* The backend's. */
@@ -52,7 +53,7 @@ int nodes_offer(struct store *s, const struct paths *p, const struct back_nodes 
 /* What the backend offers; -EAGAIN if its state is not 2. */
 int nodes_read_back(struct store *s, const struct paths *p, struct back_nodes *out, char *why);
 
-/* The frontend's nodes, and state 3; -EAGAIN if the backend is not in 2. */
+/* The frontend's nodes, and state 3; -EAGAIN if the backend is not in 2, or offers another cid by now. */
 int nodes_share(struct store *s, const struct paths *p, const struct front_nodes *n);
 /* What the frontend shares; -EAGAIN if its state is not 3. */
 int nodes_read_front(struct store *s, const struct paths *p, struct front_nodes *out, char *why);

@@ -88,6 +88,10 @@
  * backend in 2: so neither ever mistakes a stale state of the other for an answer.  Each checks the other's state in the
  * transaction that writes its own.
  *
+ * A backend in 2 whose frontend is in 1 may write its nodes and 2 again, because its offer has changed: the guest was given
+ * another cid.  So a frontend looks, in the transaction that writes its nodes and 3, whether the cid is still the one that it has
+ * read.  If the frontend is in 3 by then, the backend answers with 5.
+ *
  *
  * 4. The control page and what it names
  * =====================================

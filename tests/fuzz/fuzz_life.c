@@ -55,6 +55,8 @@ static void run_back(struct input *in)
             life_back_refuse(&b, "fuzz", now);
         if ((what & 127) == 6)
             life_back_close(&b);
+        if ((what & 31) == 5)
+            life_back_offer_again(&b);
         if ((what & 255) == 133)
             life_back_domain_died(&b);
         while ((act = life_back_next(&b, now)) != LIFE_WAIT) {

@@ -221,8 +221,8 @@ static void the_two_ends_read_what_the_other_wrote(void)
 {
     struct store *host = store_as(0), *guest = store_as(1);
     struct attach_device d = device(1, 0);
-    struct back_nodes back;
-    struct front_nodes front;
+    struct back_nodes back, again = offer;
+    struct front_nodes front, answer = shared;
     struct paths hp, gp;
     struct device_id id;
     uint8_t own, peer;
@@ -242,7 +242,14 @@ static void the_two_ends_read_what_the_other_wrote(void)
     EQ(back.max_ring_page_order, 4);
     EQ(back.max_pool_pages, 400);
     EQ(back.max_queues, 1);
-    EQ(nodes_share(guest, &gp, &shared), 0);
+    again.cid = 107;                                         /* offered again meanwhile, with another CID */
+    EQ(nodes_offer(host, &hp, &again), 0);
+    answer.cid = back.cid;
+    EQ(nodes_share(guest, &gp, &answer), -EAGAIN);
+    EQ(nodes_read_back(guest, &gp, &back, why), 0);
+    EQ(back.cid, 107);
+    answer.cid = back.cid;
+    EQ(nodes_share(guest, &gp, &answer), 0);
     EQ(nodes_offer(host, &hp, &offer), -EAGAIN);             /* the frontend is in 3 */
     EQ(nodes_read_front(host, &hp, &front, why), 0);
     EQ(front.version, 1);
@@ -524,6 +531,25 @@ static void a_guest_hears_of_its_device_coming_and_going(void)
 
 /* ---- domains --------------------------------------------------------------------------------------------------- */
 
+static void domains_have_uuids(void)
+{
+    struct store *host = store_as(0);
+    char vm[64], uuid[DOMAINS_UUID];
+
+    REQUIRE(store_read(host, "/local/domain/1/vm", vm, sizeof vm) > 0);
+    EQ(domains_uuid(host, 1, uuid), 0);
+    CU_ASSERT_STRING_EQUAL(uuid, vm + 4);
+    EQ(domains_uuid(host, 999, uuid), -ENOENT);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const bad[] = { "", "/vm/", "/vm/01234567-89ab-cdef-0123-456789abcdef-1", "/vn/01234567-89ab-cdef-0123-456789abcdef" };
+
+        EQ(store_write(host, "/local/domain/1/vm", bad[i]), 0);
+        EQ(domains_uuid(host, 1, uuid), -EINVAL);
+    }
+    EQ(store_write(host, "/local/domain/1/vm", vm), 0);
+    store_close(host);
+}
+
 static void domains_have_numbers_and_names(void)
 {
     struct store *host = store_as(0), *guest = store_as(2);
@@ -549,6 +575,12 @@ static void domains_have_numbers_and_names(void)
     EQ(domains_resolve(host, "a/b", &id), -EINVAL);
     EQ(domains_self(guest, &id), 0);
     EQ(id, 2);
+
+    /* Namesakes: the newest is meant. */
+    EQ(store_write(host, "/local/domain/3/name", "dom2"), 0);
+    EQ(domains_resolve(host, "dom2", &id), 0);
+    EQ(id, 3);
+    EQ(store_write(host, "/local/domain/3/name", "dom3"), 0);
     EQ(store_write(host, "/local/domain/2/name", "x\x1b[2J"), 0);
     EQ(domains_name(host, 2, name), -EINVAL);
     EQ(store_write(host, "/local/domain/2/name", "dom2"), 0);
@@ -807,6 +839,7 @@ static const struct test tests[] = {
     TEST(a_thousand_writes_are_one_event),
     TEST(a_guest_hears_of_its_device_coming_and_going),
     TEST(domains_have_numbers_and_names),
+    TEST(domains_have_uuids),
     TEST(both_machines_connect_close_crash_and_come_back),
     TEST(a_dead_connection_is_noticed_and_reopened),
     TEST(without_a_xenstored_opening_fails),

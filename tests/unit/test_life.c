@@ -8,7 +8,7 @@
  * world that any order of steps can reach and checks:
  *
  *     safety     the frontend never takes pages back that the backend maps or is about to map; the backend never
- *                writes 2, 5 or 6 while it maps; the machines know what they hold; the frontend waits for no timer
+ *                writes 2, 5 or 6 while it maps, nor maps what answers an offer (a CID) that is not its own any more; the machines know what they hold; the frontend waits for no timer
  *                of its own when it is the backend that has gone, or refused it
  *     progress   from every world, once there are no more faults, every order of steps ends, and ends with both
  *                Connected over the same pages: no deadlock, and no loop either
@@ -26,7 +26,7 @@
 
 #define T0 UINT64_C(1000000)            /* it is always now: time passes by moving the deadlines nearer */
 
-enum fault { CRASH_F, CRASH_B, CLOSE_F, CLOSE_B, FAULT_F, FAULT_B, FAIL_F, FAIL_B, VANISH, FAULTS };
+enum fault { CRASH_F, CRASH_B, CLOSE_F, CLOSE_B, FAULT_F, FAULT_B, FAIL_F, FAIL_B, VANISH, CHANGE, FAULTS };
 
 enum broken {
     SOUND,
@@ -36,7 +36,8 @@ enum broken {
     UNMAP_LATE,                         /* UNMAP is reported done, and done with the next act */
     MAP_WITHOUT_LIVE,                   /* the backend forgets to set back_live */
     BACK_DEAF_TO_DEATH,                 /* the backend never looks at front_live */
-    FRONT_DEAF_TO_DEATH
+    FRONT_DEAF_TO_DEATH,
+    CHANGE_SILENTLY                     /* the backend's offer changes, and what it has offered stays */
 };
 
 struct rules {
@@ -61,6 +62,7 @@ struct world {
     bool f_due, b_due;                  /* woken by its deadline: it looks before it acts */
     bool ghost;                         /* f_gen came from another life of the domain: back_live stays set */
     bool late;                          /* UNMAP_LATE: b_gen must still go */
+    bool cid, node_cid, front_cid;      /* what the backend offers, as it is, as it was written, and as the frontend took it */
     uint8_t left[FAULTS];
 };
 
@@ -130,6 +132,7 @@ static void front_acts(struct world *w, enum life_act act, int err)
         } else {
             object_if(w->f_gen, "pages were shared twice");
             w->f_gen = w->node_gen = fresh_gen(w);
+            w->front_cid = w->node_cid;
             front_writes(w, VSOCKIF_INITIALISED);
         }
     } else if (!err) {
@@ -162,6 +165,8 @@ static void back_acts(struct world *w, enum life_act act, int err)
     } else if (!err && act == LIFE_OFFER && w->fs != VSOCKIF_INITIALISING && rules.broken != OFFER_WITHOUT_LOOKING) {
         err = -EAGAIN;
     } else if (!err) {
+        if (act == LIFE_OFFER)
+            w->node_cid = w->cid;
         back_writes(w, writes[act]);
     }
     if (w->late && act != LIFE_UNMAP) {
@@ -177,6 +182,7 @@ static void back_maps(struct world *w)
     bool works = w->pending == w->f_gen;        /* else the grants are gone with their process */
 
     if (works) {
+        object_if(w->front_cid != w->cid, "the backend maps pages for a CID that is not the frontend's any more");
         w->b_gen = w->pending;
         w->f_event = true;
     }
@@ -261,7 +267,8 @@ static bool time_passes(struct world *w)
 #define STEPS(X)                                                                                                  \
     X(F_LOOKS) X(F_SEES_BYTE) X(F_ACTS) X(B_LOOKS) X(B_SEES_BYTE) X(B_ACTS) X(B_MAPS) X(TIME) X(F_STARTS) X(B_STARTS) \
     X(F_EXITS) X(B_EXITS) X(TREE_APPEARS)                                                                          \
-    X(F_CRASHES) X(B_CRASHES) X(F_IS_CLOSED) X(B_IS_CLOSED) X(F_FAULTS) X(B_REFUSES) X(F_ACT_FAILS) X(B_ACT_FAILS) X(TREE_VANISHES)
+    X(F_CRASHES) X(B_CRASHES) X(F_IS_CLOSED) X(B_IS_CLOSED) X(F_FAULTS) X(B_REFUSES) X(F_ACT_FAILS) X(B_ACT_FAILS) X(TREE_VANISHES) \
+    X(OFFER_CHANGES)
 
 enum step {
 #define X(name) name,
@@ -408,6 +415,13 @@ static bool take(struct world *w, enum step step)
         w->fs = w->bs = 0;
         w->ghost = w->f_gen != 0;
         return true;
+    case OFFER_CHANGES:
+        if (!b_free || w->b.mapped)
+            return false;
+        w->cid = !w->cid;
+        if (rules.broken != CHANGE_SILENTLY)
+            life_back_offer_again(&w->b);
+        return true;
     case STEP_COUNT:
         break;
     }
@@ -494,6 +508,7 @@ static void pack(const struct world *w, uint8_t *key)
     *p++ = rename_gen(w->b_gen, names, &next);
     *p++ = rename_gen(w->node_gen, names, &next);
     *p++ = rename_gen(w->pending, names, &next);
+    *p++ = (uint8_t)(w->cid << 2 | w->node_cid << 1 | w->front_cid);
     *p++ = (uint8_t)(w->f_up << 5 | w->b_up << 4 | w->f_event << 3 | w->b_event << 2 | w->ghost << 1 | w->late);
     memcpy(p, w->left, FAULTS);
 }
@@ -519,6 +534,7 @@ static void unpack(const uint8_t *key, struct world *w)
     w->bl = (struct half_look){ *p >> 7, *p >> 3 & 7, *p & 7, *p >> 6 & 1 }, p++;
     w->fs = *p >> 4, w->bs = *p & 15, p++;
     w->f_gen = *p++, w->b_gen = *p++, w->node_gen = *p++, w->pending = *p++;
+    w->cid = *p >> 2 & 1, w->node_cid = *p >> 1 & 1, w->front_cid = *p & 1, p++;
     w->f_up = *p >> 5 & 1, w->b_up = *p >> 4 & 1, w->f_event = *p >> 3 & 1, w->b_event = *p >> 2 & 1;
     w->ghost = *p >> 1 & 1, w->late = *p & 1, p++;
     memcpy(w->left, p, FAULTS);
@@ -747,6 +763,17 @@ static void a_restored_domain_connects_again(void)
     expect_sound((struct rules){ .budget = { [VANISH] = 2, [CRASH_F] = 1, [CRASH_B] = 1 } });
 }
 
+static void what_is_offered_may_change_at_any_point(void)
+{
+    expect_sound((struct rules){ .budget = { [CHANGE] = 2, [CRASH_F] = 1, [CRASH_B] = 1 } });
+    expect_sound((struct rules){ .budget = { [CHANGE] = 1, [CLOSE_F] = 1, [FAULT_B] = 1, [FAIL_B] = 1 } });
+}
+
+static void an_offer_that_changes_silently_is_caught(void)
+{
+    expect_caught(CHANGE_SILENTLY, (struct rules){ .budget = { [CHANGE] = 1 } });
+}
+
 static void whoever_stays_down_leaves_nothing_behind(void)
 {
     expect_sound((struct rules){ .budget = { [CRASH_F] = 1, [CLOSE_F] = 1, [FAULT_B] = 1 }, .stay_down = true });
@@ -792,6 +819,8 @@ static const struct test tests[] = {
     TEST(faults_refusals_and_crashes_mix),
     TEST(failed_writes_are_tried_again),
     TEST(a_restored_domain_connects_again),
+    TEST(what_is_offered_may_change_at_any_point),
+    TEST(an_offer_that_changes_silently_is_caught),
     TEST(whoever_stays_down_leaves_nothing_behind),
     TEST(sharing_on_a_stale_2_costs_a_round_and_no_page),
     TEST(offering_to_a_frontend_not_in_1_is_caught),

@@ -124,6 +124,28 @@ static void a_successor_says_5_to_a_frontend_in_3_or_4(void)
         }
 }
 
+static void an_offer_that_nobody_has_taken_is_made_again(void)
+{
+    struct life_back b;
+
+    life_back_init(&b, 1, 1000);
+    look_back(&b, 1, true, 1000);
+    back_expects(&b, LIFE_OFFER, 1000);
+    life_back_offer_again(&b);
+    back_expects(&b, LIFE_WAIT, 1000 + LIFE_GAP_MS - 1);
+    back_expects(&b, LIFE_OFFER, 1000 + LIFE_GAP_MS);
+    back_expects(&b, LIFE_WAIT, 99000);
+
+    /* Taken at the same moment: it is closed, and comes again.  One that is connected keeps what it has. */
+    life_back_offer_again(&b);
+    look_back(&b, 3, true, 99000);
+    back_expects(&b, LIFE_CLOSING, 99000);
+    connect_back(&b, 1000);
+    life_back_offer_again(&b);
+    back_expects(&b, LIFE_WAIT, 99000);
+    CU_ASSERT_TRUE(life_back_is_connected(&b));
+}
+
 static void a_dead_domain_is_unmapped_and_not_written_to(void)
 {
     struct life_back b;
@@ -420,7 +442,7 @@ static const struct test tests[] = {
     TEST(an_orderly_close_goes_5_6_6),
     TEST(a_stopping_daemon_says_5_and_offers_no_more),
     TEST(a_successor_says_5_to_a_frontend_in_3_or_4),
-    TEST(a_dead_domain_is_unmapped_and_not_written_to),
+    TEST(an_offer_that_nobody_has_taken_is_made_again), TEST(a_dead_domain_is_unmapped_and_not_written_to),
     TEST(a_removed_directory_is_not_written_to),
     TEST(a_frontend_that_jumps_is_refused_with_a_reason),
     TEST(a_frontend_that_goes_from_4_to_3_is_refused),
