@@ -36,14 +36,16 @@ static int follow_store_fd(struct xvs *x)
     return fd < 0 ? -errno : device_poll(x, &x->store_fd, fd, POLL_STORE);
 }
 
-int bus_open(struct xvs *x)
+int bus_open(struct xvs *x, enum attempt *what)
 {
     struct watch_key key;
     char path[PATHS_MAX], leaf[PATHS_MAX];
     int err;
 
+    *what = TRY_XENSTORE;
     if ((err = store_open(&x->store)))
         return err;
+    *what = TRY_WATCH;
     paths_front_own(path, x->opt.device);
     if ((err = store_watch(x->store, paths_join(leaf, path, "backend"), own_key(x, &key))))
         return err;
@@ -64,6 +66,13 @@ void bus_close(struct xvs *x)
 
 /* ---- looking ---- */
 
+/* What passes by itself, or has its own words already, is not told. */
+static void note_failure(struct xvs *x, enum attempt what, int err)
+{
+    if (err && !x->up && err != -EAGAIN && err != -ENOENT && err != -EPROTO && err != -ECONNRESET)
+        device_failed(x, what, "", err);
+}
+
 /* Where the device is now: paths and the watch on the backend follow it. */
 static int seek_device(struct xvs *x)
 {
@@ -74,8 +83,9 @@ static int seek_device(struct xvs *x)
     int err = nodes_find(x->store, x->opt.device, &paths, &id, why);
 
     if (err) {
-        if (err != -ENOENT && err != -ECONNRESET)
+        if (err == -EPROTO)
             device_reason(x, "device/vsock/%u is not a device: %s", x->opt.device, why);
+        note_failure(x, TRY_LOOK, err);
         x->found = false;
         return err;
     }
@@ -87,6 +97,7 @@ static int seek_device(struct xvs *x)
     x->paths = paths;
     x->back_domid = id.back;
     err = store_watch(x->store, paths_join(leaf, paths.back, "state"), back_key(x, &key));
+    note_failure(x, TRY_WATCH, err);
     if (err)
         return err;
     x->back_watched = x->found = true;
@@ -112,7 +123,7 @@ static int look(struct xvs *x, uint64_t now)
     int err = find_device(x);
 
     if (err == 0)
-        err = nodes_look(x->store, x->paths.front, x->paths.back, &seen.own, &seen.peer, why);
+        note_failure(x, TRY_LOOK, err = nodes_look(x->store, x->paths.front, x->paths.back, &seen.own, &seen.peer, why));
     else if (err == -ENOENT)
         err = 0;
     if (err)
@@ -190,8 +201,8 @@ static int act_share(struct xvs *x)
 {
     struct back_nodes offer;
     struct front_nodes nodes = { .version = VSOCKIF_VERSION, .queues = 1 };
-    const char *what = "";
-    char why[PARSE_WHY] = "";
+    enum attempt what;
+    char why[PARSE_WHY] = "", with[24];
     int err = nodes_read_back(x->store, &x->paths, &offer, why);
 
     if (err) {
@@ -207,7 +218,8 @@ static int act_share(struct xvs *x)
     err = share_open(&x->share, &x->opt, &offer, x->back_domid, &what);
     process_leave();
     if (err) {
-        device_reason(x, "cannot %s domain %u: %s", what, x->back_domid, strerror(-err));
+        snprintf(with, sizeof with, "domain %u", x->back_domid);
+        device_failed(x, what, what == TRY_CHANNEL || what == TRY_PAGES ? with : "", err);
         return err;
     }
     x->share.own_domid = own_domid(x);
@@ -219,9 +231,9 @@ static int act_share(struct xvs *x)
     nodes.event_channel = x->share.port;
     fcntl(xenevtchn_fd(x->share.evtchn), F_SETFL, O_NONBLOCK);
     if ((err = device_poll(x, &x->evtchn_fd, xenevtchn_fd(x->share.evtchn), POLL_EVTCHN)))
-        device_reason(x, "cannot wait for the event channel: %s", strerror(-err));
+        device_failed(x, TRY_DESCRIPTOR, "", err);
     else
-        err = nodes_share(x->store, &x->paths, &nodes);
+        note_failure(x, TRY_WRITE, err = nodes_share(x->store, &x->paths, &nodes));
     if (err) {
         act_unshare(x);
         return err;
@@ -328,6 +340,8 @@ void bus_run(struct xvs *x, bool fired, uint64_t now)
     while (x->looked && may_do(act = life_front_next(&x->life, now), err)) {
         int result = perform(x, act);
 
+        if (act != LIFE_SHARE)
+            note_failure(x, TRY_WRITE, result);
         life_front_done(&x->life, act, result, now);
         if (result == -ECONNRESET)
             err = result;

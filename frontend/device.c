@@ -22,8 +22,6 @@
 
 _Static_assert(XVS_SPIN_AUTO == SPINNER_AUTO, "one value, in and out");
 
-static __thread char open_error[384];
-
 uint64_t now_ms(void)
 {
     return clock_coarse_ms();
@@ -56,6 +54,14 @@ void device_reason(struct xvs *x, const char *format, ...)
         return;
     memcpy(x->reason, reason, sizeof reason);
     device_log(x, "%s", reason);
+}
+
+void device_failed(struct xvs *x, enum attempt what, const char *with, int err)
+{
+    char text[sizeof x->reason];
+
+    words_of(text, sizeof text, what, with, err);
+    device_reason(x, "%s", text);
 }
 
 /* ---- the descriptor ---- */
@@ -126,62 +132,59 @@ void xvs_options_init(struct xvs_options *options)
     };
 }
 
-__attribute__((format(printf, 2, 3)))
-static int fail_open(int err, const char *format, ...)
+void options_of(struct xvs_options *out, const struct xvs_options *given)
 {
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(open_error, sizeof open_error, format, args);
-    va_end(args);
-    return err;
+    xvs_options_init(out);
+    if (given)
+        memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
 }
 
-const char *xvs_open_error(void)
+const char *options_run_dir(const struct xvs_options *o)
 {
-    return open_error;
+    const char *dir = o->run_dir ? o->run_dir : getenv("XVS_RUN_DIR");
+
+    return dir && *dir ? dir : "/run/xvs";
 }
 
 static int check_options(const struct xvs_options *o)
 {
     if (o->device >= PATHS_DEVICES)
-        return fail_open(-EINVAL, "xvs_options.device: %u is not below %u", o->device, PATHS_DEVICES);
+        return words_say(-EINVAL, "xvs_options.device: %u is not below %u", o->device, PATHS_DEVICES);
     if (o->buffer < 4096 || o->buffer > 64u << 20)
-        return fail_open(-EINVAL, "xvs_options.buffer: %u is not within 4096 and 67108864 bytes", o->buffer);
+        return words_say(-EINVAL, "xvs_options.buffer: %u is not within 4096 and 67108864 bytes", o->buffer);
     if (o->tx_pool < MIN_POOL || o->tx_pool > MAX_POOL || o->tx_pool % VSOCKIF_PAGE_SIZE)
-        return fail_open(-EINVAL, "xvs_options.tx_pool: %u is not whole pages within 65536 and 2097152 bytes", o->tx_pool);
+        return words_say(-EINVAL, "xvs_options.tx_pool: %u is not whole pages within 65536 and 2097152 bytes", o->tx_pool);
     if (o->rx_pool < MIN_POOL || o->rx_pool > MAX_POOL || o->rx_pool % VSOCKIF_PAGE_SIZE)
-        return fail_open(-EINVAL, "xvs_options.rx_pool: %u is not whole pages within 65536 and 2097152 bytes", o->rx_pool);
+        return words_say(-EINVAL, "xvs_options.rx_pool: %u is not whole pages within 65536 and 2097152 bytes", o->rx_pool);
     if ((o->tx_pool + o->rx_pool) / VSOCKIF_PAGE_SIZE + 32 > VSOCKIF_CONTROL_REFS)
-        return fail_open(-EINVAL, "xvs_options.tx_pool and rx_pool: together more than %u bytes",
+        return words_say(-EINVAL, "xvs_options.tx_pool and rx_pool: together more than %u bytes",
                          (VSOCKIF_CONTROL_REFS - 32) * VSOCKIF_PAGE_SIZE);
     if (!o->max_streams)
-        return fail_open(-EINVAL, "xvs_options.max_streams: 0 streams are of no use");
+        return words_say(-EINVAL, "xvs_options.max_streams: 0 streams are of no use");
     return 0;
 }
 
 static int lock_device(struct xvs *x)
 {
-    const char *dir = x->opt.run_dir ? x->opt.run_dir : getenv("XVS_RUN_DIR");
     char path[256] = "";
     long pid;
     int err;
 
     process_enter();
-    err = owner_lock(&x->lock, dir && *dir ? dir : "/run/xvs", x->opt.device, &pid, path, sizeof path);
+    err = owner_lock(&x->lock, options_run_dir(&x->opt), x->opt.device, &pid, path, sizeof path);
     if (!err)
         process_add(x);
     process_leave();
     if (!err)
         return 0;
     if (err == -EBUSY && pid == getpid())
-        return fail_open(err, "device/vsock/%u is open already, in this process %ld (%s)", x->opt.device, pid, path);
+        return words_say(err, "device/vsock/%u is open already, in this process %ld (%s)", x->opt.device, pid, path);
     if (err == -EBUSY && pid == OWNER_UNKNOWN)
-        return fail_open(err, "device/vsock/%u belongs to another process, of another PID namespace perhaps (%s)",
+        return words_say(err, "device/vsock/%u belongs to another process, of another PID namespace perhaps (%s)",
                          x->opt.device, path);
     if (err == -EBUSY)
-        return fail_open(err, "device/vsock/%u belongs to process %ld (%s)", x->opt.device, pid, path);
-    return fail_open(err, "cannot lock %s: %s", path, strerror(-err));
+        return words_say(err, "device/vsock/%u belongs to process %ld (%s)", x->opt.device, pid, path);
+    return words_fail(TRY_LOCK, path, err);
 }
 
 static int open_parts(struct xvs *x)
@@ -196,22 +199,22 @@ static int open_parts(struct xvs *x)
         .dispose = stream_dispose,
         .dispose_arg = x,
     };
-    const char *what;
+    enum attempt what;
     int err;
 
     if ((x->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
         (x->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
-        return fail_open(-errno, "cannot create a descriptor: %s", strerror(errno));
+        return words_fail(TRY_DESCRIPTOR, "", -errno);
     if ((err = device_poll(x, &(int){ -1 }, x->timer, POLL_TIMER)))
-        return fail_open(err, "cannot wait for a descriptor: %s", strerror(-err));
+        return words_fail(TRY_DESCRIPTOR, "", err);
     if ((err = share_probe(&what)))
-        return fail_open(err, "cannot %s: %s; is this a Xen guest?", what, strerror(-err));
+        return words_fail(what, "", err);
     if ((err = lock_device(x)))
         return err;
     if ((err = vmux_new(&config, &x->mux)))
-        return fail_open(err, "cannot make the table of connections: %s", strerror(-err));
-    if ((err = bus_open(x)))
-        return fail_open(err, "cannot reach xenstore: %s; is this a Xen domain with xenfs and xenbus?", strerror(-err));
+        return words_fail(TRY_TABLE, "", err);
+    if ((err = bus_open(x, &what)))
+        return words_fail(what, "", err);
     return 0;
 }
 
@@ -219,7 +222,7 @@ static int start_process(void)
 {
     int err = process_start();
 
-    return err ? fail_open(err, "cannot take care of forks: %s", strerror(-err)) : 0;
+    return err ? words_fail(TRY_FORK, "", err) : 0;
 }
 
 int xvs_open(const struct xvs_options *options, struct xvs **out)
@@ -229,10 +232,8 @@ int xvs_open(const struct xvs_options *options, struct xvs **out)
 
     *out = NULL;
     if (!x)
-        return fail_open(-ENOMEM, "out of memory");
-    xvs_options_init(&x->opt);
-    if (options)
-        memcpy(&x->opt, options, options->size < sizeof x->opt ? options->size : sizeof x->opt);
+        return words_say(-ENOMEM, "out of memory");
+    options_of(&x->opt, options);
     x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock.fd = -1;
     list_init(&x->process_link);
     x->timer_at = x->byte_check = LIFE_NEVER;

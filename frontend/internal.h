@@ -10,6 +10,8 @@
  *     receive.c   what has arrived and is not read yet
  *     send.c      the packet that is being gathered
  *     stream.c    connect, accept, shutdown, close; listener.c; events.c
+ *     words.c     errors for a person
+ *     look.c      how a device is, without taking it
  *     blocking.c  helpers over the public calls alone
  *     inspect.c   statistics and the dump */
 #ifndef XVS_INTERNAL_H
@@ -165,7 +167,21 @@ static inline uint32_t slots_kept(const struct xvs *x)
 enum poll_tag { POLL_STORE, POLL_EVTCHN, POLL_TIMER };
 
 /* Behind (clock.h): says whether a deadline is over; one is made by clock_deadline_ms(). */
+/* words.c: "cannot DO IT [with]: why; what may help".  with: a name, or "". */
+enum attempt {
+    TRY_DESCRIPTOR, TRY_LOCK, TRY_XENSTORE, TRY_WATCH, TRY_LOOK, TRY_WRITE, TRY_CHANNELS, TRY_CHANNEL, TRY_GRANTS, TRY_PAGES,
+    TRY_TABLE, TRY_FORK
+};
+void words_of(char *text, size_t size, enum attempt what, const char *with, int err);
+/* The same for xvs_open_error(), and words of one's own.  Both return err. */
+int  words_fail(enum attempt what, const char *with, int err);
+__attribute__((format(printf, 2, 3)))
+int  words_say(int err, const char *format, ...);
+
 uint64_t now_ms(void);
+/* The defaults, and over them what was given (or NULL). */
+void options_of(struct xvs_options *out, const struct xvs_options *given);
+const char *options_run_dir(const struct xvs_options *o);
 /* Puts fd (or -1) into the device's epoll set in place of the one in *slot: 0, or -errno and *slot is -1. */
 int  device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag);
 /* Sleeps until something comes, at most timeout ms (-1: no limit), and takes it in: 0 when the time is over, 1, or -EINTR.  May
@@ -183,6 +199,8 @@ void device_log(struct xvs *x, const char *format, ...);
 /* Notes why the device is not up, for xvs_reason(), and logs it. */
 __attribute__((format(printf, 2, 3)))
 void device_reason(struct xvs *x, const char *format, ...);
+/* The same for what could not be done. */
+void device_failed(struct xvs *x, enum attempt what, const char *with, int err);
 
 /* events.c */
 void source_init(struct source *source, enum source_kind kind);
@@ -195,6 +213,8 @@ void source_drop(struct source *source);
 #define OWNER_UNKNOWN (-1L)
 int  owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, long *pid, char *path, size_t path_size);
 void owner_unlock(struct owner_lock *lock);
+/* Asks and takes nothing: the owner's process id, OWNER_NONE, or OWNER_UNKNOWN.  Likewise between enter and leave. */
+long owner_find(const char *run_dir, unsigned device);
 void owner_orphan(struct owner_lock *lock);
 /* The lock moves to a descriptor above this one. */
 void owner_raise(struct owner_lock *lock, int above);
@@ -209,9 +229,9 @@ void process_remove(struct xvs *x);
 bool process_owns(dev_t dev, ino_t ino);        /* a lock file */
 
 /* share.c: 0 or -errno; what says what was tried. */
-int  share_probe(const char **what);
+int  share_probe(enum attempt *what);
 int  share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
-                const char **what);
+                enum attempt *what);
 /* If the guest was restored, port and control page stay as they are until the process ends: Linux has forgotten the port, and
  * to unbind it is a BUG() that kills the caller (drivers/xen/evtchn.c, seen with 6.1). */
 void share_close(struct share *s);
@@ -220,7 +240,7 @@ bool share_is_live(const struct share *s);
 void share_orphan(struct share *s, int inert);
 
 /* bus.c */
-int  bus_open(struct xvs *x);
+int  bus_open(struct xvs *x, enum attempt *what);
 void bus_close(struct xvs *x);
 /* Before share_close(): sets share.restored. */
 void bus_judge_share(struct xvs *x);

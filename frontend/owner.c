@@ -113,6 +113,23 @@ int owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, lo
     return err;
 }
 
+long owner_find(const char *run_dir, unsigned device)
+{
+    char path[256];
+    long pid;
+    int fd;
+
+    if (lock_path(run_dir, device, path, sizeof path))
+        return OWNER_UNKNOWN;
+    if (refuse_own(path))
+        return getpid();
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+        return errno == ENOENT ? OWNER_NONE : OWNER_UNKNOWN;
+    pid = asked_process(fd);
+    close(fd);
+    return pid;
+}
+
 void owner_unlock(struct owner_lock *lock)
 {
     if (lock->fd < 0)

@@ -51,11 +51,10 @@ static uint32_t pages_within(uint32_t bytes, uint32_t max_pages)
     return bytes / PAGE < max_pages ? bytes / PAGE : max_pages;
 }
 
-static int share_pages(struct share *s, uint32_t domid, const char **what)
+static int share_pages(struct share *s, uint32_t domid)
 {
     uint32_t used = 0;
 
-    *what = "share pages (raise the parameter 'limit' of the module xen-gntalloc?) with";
     errno = ENOSPC;
     s->control = keep_from_children(xengntshr_share_page_notify(s->gntshr, domid, &s->control_ref, true,
                                                                 offsetof(struct vsockif_control, front_live), s->port), 1);
@@ -75,18 +74,18 @@ static int share_pages(struct share *s, uint32_t domid, const char **what)
     return 0;
 }
 
-int share_probe(const char **what)
+int share_probe(enum attempt *what)
 {
     xenevtchn_handle *evtchn;
     xengntshr_handle *gntshr;
     int err = 0;
 
     errno = ENOENT;
-    *what = "open the event channel device (module xen-evtchn)";
+    *what = TRY_CHANNELS;
     if (!(evtchn = xenevtchn_open(NULL, 0)))
         return errno ? -errno : -EIO;
     errno = ENOENT;
-    *what = "open the grant device (module xen-gntalloc)";
+    *what = TRY_GRANTS;
     if ((gntshr = xengntshr_open(NULL, 0)))
         xengntshr_close(gntshr);
     else
@@ -96,7 +95,7 @@ int share_probe(const char **what)
 }
 
 int share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
-               const char **what)
+               enum attempt *what)
 {
     xenevtchn_port_or_error_t port;
     int err;
@@ -110,20 +109,21 @@ int share_open(struct share *s, const struct xvs_options *opt, const struct back
     s->mem.tx_order = s->mem.rx_order = ring_order(s->rx_pages, limits->max_ring_page_order);
     s->ring_pages = 1u << s->mem.tx_order;
 
-    *what = "open the event channel device (module xen-evtchn) for";
+    *what = TRY_CHANNELS;
     errno = ENOENT;
     if (!(s->evtchn = xenevtchn_open(NULL, 0)))
         goto fail;
-    *what = "allocate an event channel for";
+    *what = TRY_CHANNEL;
     if ((port = xenevtchn_bind_unbound_port(s->evtchn, back_domid)) < 0)
         goto fail;
     s->port = (evtchn_port_t)port;
     s->has_port = true;
-    *what = "open the grant device (module xen-gntalloc) for";
+    *what = TRY_GRANTS;
     errno = ENOENT;
     if (!(s->gntshr = xengntshr_open(NULL, 0)))
         goto fail;
-    if ((err = share_pages(s, back_domid, what)))
+    *what = TRY_PAGES;
+    if ((err = share_pages(s, back_domid)))
         goto fail_err;
     return 0;
 fail:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ls.c: xvs ls, in dom0 a table of guests and in a guest the state of its device. */
+/* ls.c: xvs ls, in dom0 a table of guests and in a guest the state of its device, which it looks at and does not open. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,7 +176,61 @@ static int list_once(const struct ls *ls)
     return status;
 }
 
-static int list(const struct ls *ls)
+/* ---- a guest ---- */
+
+/* up: owned and connected.  free: a program may open it.  down: there is none, or nothing is at its other end. */
+static const char *word_of(const struct xvs_device_info *info)
+{
+    bool waits_in_vain = info->state == 1 && info->backend_state != 2;
+
+    if (info->is_up)
+        return "up";
+    return info->is_attached && !info->owner && !waits_in_vain ? "free" : "down";
+}
+
+static void print_record(const struct xvs_device_info *info)
+{
+    json_t *o = json_pack("{s:i, s:s, s:o, s:o, s:s?, s:s}", "device", (int)common.device, "state", word_of(info), "cid",
+                          info->cid ? json_integer((json_int_t)info->cid) : json_null(), "owner",
+                          info->owner > 0 ? json_integer((json_int_t)info->owner) : json_null(), "reason", info->reason,
+                          "version", xvs_version());
+
+    json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    putchar('\n');
+    json_decref(o);
+}
+
+static void print_device(const struct xvs_device_info *info)
+{
+    const char *word = word_of(info), *colour = info->is_up ? "connected" : strcmp(word, "down") == 0 ? "closed" : "";
+
+    printf("device %u: ", common.device);
+    print_padded(word, 0, colour_on(stdout) ? colour_of(colour) : NULL);
+    if (info->cid)
+        printf(", CID %llu", (unsigned long long)info->cid);
+    fputs(": ", stdout);
+    say_clean(stdout, info->reason);
+    putchar('\n');
+}
+
+static int show_once(const struct ls *ls)
+{
+    struct xvs_device_info info = { .size = sizeof info };
+    struct xvs_options o;
+    int err;
+
+    xvs_options_init(&o);
+    o.device = common.device;
+    if ((err = xvs_look(&o, &info)))
+        return fail(exit_status(err), "cannot look at the vsock device of this guest: %s%s", xvs_open_error(),
+                    common.which == SIDE_GUESS ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
+    (ls->json ? print_record : print_device)(&info);
+    return strcmp(word_of(&info), "down") == 0 ? EXIT_ABSENT : EXIT_OK;
+}
+
+/* ---- again and again ---- */
+
+static int list(const struct ls *ls, int (*once)(const struct ls *))
 {
     bool clears = ls->watch && !ls->json && colour_on(stdout);
     int status;
@@ -186,7 +240,7 @@ static int list(const struct ls *ls)
 
         if (clears)
             fputs("\033[H\033[J", stdout);
-        status = list_once(ls);
+        status = once(ls);
         if (!ls->watch || fflush(stdout) != 0)
             return status;
         if (!clears && !ls->json)
@@ -195,66 +249,15 @@ static int list(const struct ls *ls)
     }
 }
 
-/* ---- a guest ---- */
-
-static void print_device(const struct ls *ls, const struct xvs *x, const char *state, const char *reason)
-{
-    struct xvs_stats stats = { .size = sizeof stats };
-    unsigned long long cid = x ? (unsigned long long)xvs_cid(x) : 0;
-
-    if (x)
-        xvs_get_stats(x, &stats);
-    if (ls->json) {
-        json_t *o = json_pack("{s:i, s:s, s:o, s:s?, s:I, s:s}", "device", (int)common.device, "state", state, "cid",
-                              cid ? json_integer((json_int_t)cid) : json_null(), "reason", reason, "memory",
-                              (json_int_t)stats.memory, "version", xvs_version());
-
-        json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        putchar('\n');
-        json_decref(o);
-        return;
-    }
-    printf("device %u: ", common.device);
-    print_padded(state, 0, colour_on(stdout) ? colour_of(strcmp(state, "up") == 0 ? "connected" : "closed") : NULL);
-    if (cid)
-        printf(", CID %llu", cid);
-    if (strcmp(state, "up") != 0) {
-        fputs(": ", stdout);
-        say_clean(stdout, reason);
-    }
-    putchar('\n');
-}
-
-static int show_device(const struct ls *ls)
-{
-    struct xvs_options o;
-    struct xvs *x = NULL;
-    int err;
-
-    xvs_options_init(&o);
-    o.device = common.device;
-    err = xvs_open(&o, &x);
-    if (err == -EBUSY) {
-        print_device(ls, NULL, "in use", xvs_open_error());
-        return EXIT_OK;
-    }
-    if (err)
-        return fail(exit_status(err), "cannot open the vsock device of this guest: %s%s", xvs_open_error(),
-                    common.which == SIDE_GUESS ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
-    err = xvs_wait_up(x, 2000);
-    print_device(ls, x, err ? "down" : "up", xvs_reason(x));
-    xvs_close(x);
-    return err ? EXIT_ABSENT : EXIT_OK;
-}
-
 /* ---- the command line ---- */
 
 static const char help[] =
     "usage: xvs ls [OPTION...] [GUEST...]\n"
     "In dom0: the guests that have a vsock device, or those named (by name, domid, or cid:N).\n"
-    "In a guest: its own device, whether it is up, and its CID.\n"
+    "In a guest: its own device, its CID, and whether it is up (a program has it open and is connected with\n"
+    "xvsd), free (a program may open it) or down.\n"
     "\n"
-    "  -j, --json             the daemon's record: one object a line\n"
+    "  -j, --json             one object a line\n"
     "  -w, --watch SECONDS    again and again\n"
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
     "\n"
@@ -285,10 +288,10 @@ static int run(const struct verb *verb, int argc, char **argv)
     ls.names = argv + optind;
     ls.count = argc - optind;
     if (common.which == SIDE_HOST || (common.which == SIDE_GUESS && is_dom0()))
-        return list(&ls);
+        return list(&ls, list_once);
     if (ls.count)
         return fail_usage("in a guest there are no guests to name");
-    return show_device(&ls);
+    return list(&ls, show_once);
 }
 
 const struct verb verb_ls = { "ls", "guests and their state; in a guest, its device", help, run };

@@ -180,6 +180,20 @@ int nodes_offer(struct store *s, const struct paths *p, const struct back_nodes 
     return store_transact(s, offer, &a);
 }
 
+static int cid_of(struct store *s, const char *dir, uint64_t *cid, char *why)
+{
+    char text[SHORT];
+    int err = need(s, dir, "cid", text, sizeof text, why);
+
+    return err ? err : parse_u64("cid", text, VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, cid, why) ? -EPROTO : 0;
+}
+
+int nodes_cid(struct store *s, const struct paths *p, uint64_t *cid)
+{
+    *cid = 0;
+    return cid_of(s, p->back, cid, NULL);
+}
+
 static int read_back(struct store *s, void *arg)
 {
     const struct back_arg *a = arg;
@@ -190,8 +204,7 @@ static int read_back(struct store *s, void *arg)
 
     if ((err = state_of(s, dir, &state, a->why)) ||
         (err = state == VSOCKIF_INITWAIT ? 0 : -EAGAIN) ||
-        (err = need(s, dir, "cid", text, sizeof text, a->why)) ||
-        (err = parse_u64("cid", text, VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &a->out->cid, a->why) ? -EPROTO : 0) ||
+        (err = cid_of(s, dir, &a->out->cid, a->why)) ||
         (err = need(s, dir, "versions", text, sizeof text, a->why)) ||
         (err = parse_versions("versions", text, &a->out->versions, a->why) ? -EPROTO : 0) ||
         (err = need_u32(s, dir, "max-ring-page-order", 0, VSOCKIF_MAX_RING_PAGE_ORDER, &a->out->max_ring_page_order, a->why)) ||

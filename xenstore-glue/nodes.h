@@ -58,6 +58,9 @@ int nodes_share(struct store *s, const struct paths *p, const struct front_nodes
 /* What the frontend shares; -EAGAIN if its state is not 3. */
 int nodes_read_front(struct store *s, const struct paths *p, struct front_nodes *out, char *why);
 
+/* The guest's cid as the backend's directory has it, whatever its state: 0, or -errno with *cid 0. */
+int nodes_cid(struct store *s, const struct paths *p, uint64_t *cid);
+
 /* The backend's "error" (one line; control characters become spaces) and state 5. */
 int nodes_refuse(struct store *s, const struct paths *p, const char *reason);
 /* Forgets an earlier reason, when a connection has come about. */

@@ -84,8 +84,24 @@ int  xvs_open(const struct xvs_options *options, struct xvs **out);
 /* Ends all streams and gives all shared memory back, and the device is free for the next process, whatever children of this one
  * are still there.  NULL is allowed. */
 void xvs_close(struct xvs *x);
-/* What the last failed xvs_open() of this thread tried, on what, and what to do about it; never NULL. */
+/* What the last failed xvs_open() or xvs_look() of this thread tried, on what, and what to do about it; never NULL. */
 const char *xvs_open_error(void);
+
+/* How a device is, without taking it: whoever owns it goes on, and whoever wants to own it may, meanwhile. */
+struct xvs_device_info {
+    size_t   size;              /* set it to sizeof before the call */
+    uint64_t cid;               /* 0 if it is not known */
+    long     owner;             /* the process that has it open; 0: nobody; -1: there may be one, whose id cannot be told here */
+    uint32_t state;             /* in xenstore: ours, 1 Initialising to 6 Closed (0: none); nobody keeps it without an owner */
+    uint32_t backend_state;     /* …and the daemon's */
+    bool     is_attached;       /* dom0 has made the device */
+    bool     is_up;             /* its owner is connected with the daemon */
+    char     reason[256];       /* one line for a person */
+};
+
+/* options: only device and run_dir count; NULL as for xvs_open().  Errors as there, but for -EBUSY; a device that is not attached is
+ * none. */
+int  xvs_look(const struct xvs_options *options, struct xvs_device_info *info);
 
 /* One descriptor to poll for POLLIN.  It stays the same until xvs_close(); do not read from it. */
 int  xvs_fd(const struct xvs *x);

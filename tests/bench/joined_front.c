@@ -19,7 +19,7 @@ struct xvs *front_open(uint64_t cid)
         .dispose = stream_dispose,
     };
     struct xvs *x = calloc(1, sizeof *x);
-    const char *what;
+    enum attempt what;
     int err;
 
     if (!x)

@@ -69,12 +69,13 @@ head -c 250000 /dev/urandom >quarter
 
 test_ ls_in_a_guest_shows_its_device
 on web1 xvs ls >out 2>err || bad "status $?"
-grep -q '^device 0: up, CID 101$' out || bad "$(cat out)"
-on web1 xvs ls --json >out && python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["cid"]==101 and o["state"]=="up"' <out || bad json
+grep -q '^device 0: free, CID 101: no program of this guest has it open, and xvsd is ready$' out || bad "$(cat out)"
+on web1 xvs ls --json >out && python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["cid"]==101 and o["state"]=="free" and o["owner"] is None' <out || bad "$(cat out)"
 run web1 xvs ping -l 2>/dev/null
 wait_for connected web1
-on web1 xvs ls >out || bad "in use: status $?"
-grep -q "^device 0: in use: .*$pid" out || bad "does not name the owner $pid: $(cat out)"
+on web1 xvs ls >out || bad "up: status $?"
+grep -q "^device 0: up, CID 101: process $pid has it$" out || bad "does not name the owner $pid: $(cat out)"
+on web1 xvs ls --json >out && python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["state"]=="up" and o["owner"]=='"$pid" <out || bad "$(cat out)"
 on web1 xvs cat host 1 </dev/null >out 2>err; [ $? -eq 3 ] || bad "a second owner"
 on web1 xvs ls web1 2>err; [ $? -eq 2 ] || bad "ls web1 in a guest"
 on web1 xvs -d 3 ls >out 2>err; [ $? -eq 3 ] || bad "a device that is not attached"
@@ -142,7 +143,7 @@ test_ a_guest_without_a_daemon_says_why
 kill -TERM "$(cat daemon)"; wait $daemon_job 2>/dev/null
 on web1 xvs cat -w 0.3 host 1 </dev/null >out 2>err; [ $? -eq 3 ] || bad "status"
 grep -q 'is xvsd running in dom0' err || bad "$(cat err)"
-on web1 xvs ls >out 2>err; [ $? -eq 3 ] && grep -q '^device 0: down: ' out || bad "ls: $(cat out)"
+on web1 xvs ls >out 2>err; [ $? -eq 3 ] && grep -q '^device 0: down, CID 101: nothing in dom0 serves it' out || bad "ls: $(cat out)"
 start_daemon
 end
 

@@ -84,8 +84,8 @@ static struct xenevtchn_handle *handle_open(int op, int fd, bool cloexec)
     if ((err = xce->wfd = reopen(fd, O_CLOEXEC | O_NONBLOCK)) < 0)
         goto out;
     fds[0] = xce->wfd;
-    if ((err = sim_call(&xce->conn, &msg, fds, &nfds)) < 0)
-        goto out;
+    if ((err = sim_call(&xce->conn, &msg, fds, &nfds)) < 0 || (err = nfds ? 0 : -EMFILE) < 0)
+        goto out;                      /* the kernel leaves out what we have no number for */
     xce->table = mmap(NULL, PORT_TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
     err = xce->table == MAP_FAILED ? -errno : 0;
     close(fds[0]);

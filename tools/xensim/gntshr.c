@@ -49,9 +49,10 @@ void *gnt_share(struct xengntdev_handle *gnt, uint32_t domid, uint32_t count, ui
         for (uint32_t i = 0; i < run.count; i++)
             refs[done++] = run.ref + i;
     }
-    addr = mmap(NULL, (size_t)count * SIM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
-    err = addr == MAP_FAILED ? -errno : 0;
-    close(fds[0]);
+    addr = nfds ? mmap(NULL, (size_t)count * SIM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0) : MAP_FAILED;
+    err = addr != MAP_FAILED ? 0 : nfds ? -errno : -EMFILE;     /* the kernel leaves out what we have no number for */
+    if (nfds)
+        close(fds[0]);
     if (!err && (err = gnt_remember(gnt, addr, count, id)) < 0)
         munmap(addr, (size_t)count * SIM_PAGE);
     if (err) {

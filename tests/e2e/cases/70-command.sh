@@ -215,3 +215,31 @@ test_dump_and_stats_answer() {
     on dom0 xvs stats guest1 </dev/null >"$T/dump" || on dom0 xvs stats </dev/null >"$T/dump" || fail "xvs stats ended with $?"
     [ -s "$T/dump" ] || fail "xvs stats says nothing"
 }
+
+# To look was to open for a moment: of 20 programs that were started meanwhile 8 were refused.
+test_looking_in_a_guest_keeps_no_program_out() { # short
+    # shellcheck disable=SC2016 # expanded over there
+    spawn looker guest1 sh -c 'while :; do xvs ls >/dev/null 2>&1; done'
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        equal "$(on guest1 e2e_guest "up" quit 2>&1 </dev/null)" "up ok" "program $i"
+    done
+    has_ended looker && fail "nobody looked any more"
+    signal looker KILL
+    wait_for 'has_ended looker' 5
+    # Nor does it need anything of the daemon's, or the device: a guest's table is xenstore's.
+    talk g guest1
+    ask g "up" "up ok"
+    got=$(on guest1 xvs ls </dev/null) || fail "xvs ls ended with $?"
+    equal "$got" "device 0: up, CID 101: process $(pid_of g) has it" "xvs ls"
+}
+test_a_command_without_descriptors_does_not_ask_for_modules() {
+    for n in 4 5 6 7 8 9 10 11 12 13 14; do
+        # shellcheck disable=SC2016 # expanded over there
+        got=$(on guest1 sh -c 'ulimit -n "$1"; exec xvs cat -w 1 host 9999 2>&1' sh $n </dev/null) && fail "nobody listens"
+        case $got in
+        *loaded* | *"Xen guest"*) fail "with $n descriptors: $got" ;;
+        *"no more descriptors"*) said=$n ;;
+        esac
+    done
+    [ -n "${said-}" ] || fail "it never said that it has no more descriptors"
+}
