@@ -5,48 +5,13 @@
 Prints a table of lines by folder and file, and the lines that nothing ran.  tests/coverage/untested names those for which there
 is a reason.  The status is 1 when a checked folder has fewer lines run than it must, or a line that is neither run nor named.
 --all prints the lines of the other folders, too."""
-import collections
-import json
 import os
-import subprocess
 import sys
 
+import counters
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ["common/base", "common/ring", "common/vsock", "common/link", "xenstore-glue", "frontend", "backend", "tools"]
 CHECKED = {"backend": 97.0}     # percent at least
-
-
-class File:
-    """Its lines that are code: how often each ran, and in which function it is."""
-
-    def __init__(self):
-        self.runs = collections.Counter()
-        self.function = {}
-
-    def missed(self):
-        return sorted(n for n, runs in self.runs.items() if not runs)
-
-    def percent(self):
-        return 100.0 * (len(self.runs) - len(self.missed())) / len(self.runs)
-
-
-def read_counters(build):
-    """A header's inline functions are in many objects: what one of them ran is run."""
-    notes = []
-    for folder in FOLDERS:
-        at = os.path.join(build, "obj", folder)
-        notes += sorted(os.path.join(at, name) for name in os.listdir(at) if name.endswith(".gcno"))
-    files = collections.defaultdict(File)
-    said = subprocess.run(["gcov", "--json-format", "--stdout"] + notes, cwd=TOP, capture_output=True, text=True, check=True)
-    for document in said.stdout.splitlines():
-        for part in json.loads(document)["files"]:
-            path = os.path.relpath(os.path.join(TOP, part["file"]), TOP)
-            if os.path.dirname(path) not in FOLDERS:
-                continue
-            for line in part["lines"]:
-                files[path].runs[line["line_number"]] += line["count"]
-                files[path].function[line["line_number"]] = line.get("function_name", "")
-    return files
 
 
 def read_reasons(path):
@@ -73,7 +38,7 @@ def text_of(path, number, cache={}):
 
 
 def table(files):
-    for folder in FOLDERS:
+    for folder in counters.FOLDERS:
         of_it = sorted(path for path in files if os.path.dirname(path) == folder)
         lines = sum(len(files[path].runs) for path in of_it)
         missed = sum(len(files[path].missed()) for path in of_it)
@@ -89,7 +54,7 @@ def table(files):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    files = read_counters(sys.argv[1])
+    files = counters.read(TOP, os.path.join(TOP, sys.argv[1]))
     reasons = read_reasons(os.path.join(TOP, "tests/coverage/untested"))
     left = set(reasons)
     bad = []
