@@ -5,7 +5,11 @@ import json
 import os
 import subprocess
 
-FOLDERS = ["common/base", "common/ring", "common/vsock", "common/link", "xenstore-glue", "frontend", "backend", "tools"]
+
+def folders(top):
+    """The product's, as the Makefile has them; those of headers alone, such as common/wire, are among them."""
+    said = subprocess.run(["make", "-s", "print-modules"], cwd=top, capture_output=True, text=True, check=True)
+    return sorted(said.stdout.split())
 
 
 class File:
@@ -24,17 +28,18 @@ class File:
 
 def read(top, build):
     """{path below top: File}.  A header's inline functions are in many objects: what one of them ran is run."""
-    notes = []
-    for folder in FOLDERS:
+    notes, known = [], set(folders(top))
+    for folder in known:
         at = os.path.join(build, "obj", folder)
-        notes += sorted(os.path.join(at, name) for name in os.listdir(at) if name.endswith(".gcno"))
+        if os.path.isdir(at):
+            notes += [os.path.join(at, name) for name in os.listdir(at) if name.endswith(".gcno")]
     files = collections.defaultdict(File)
-    said = subprocess.run(["gcov", "--json-format", "--stdout"] + [os.path.relpath(n, top) for n in notes], cwd=top,
+    said = subprocess.run(["gcov", "--json-format", "--stdout"] + [os.path.relpath(n, top) for n in sorted(notes)], cwd=top,
                           capture_output=True, text=True, check=True)
     for document in said.stdout.splitlines():
         for part in json.loads(document)["files"]:
             path = os.path.relpath(os.path.join(top, part["file"]), top)
-            if os.path.dirname(path) not in FOLDERS:
+            if os.path.dirname(path) not in known:
                 continue
             for line in part["lines"]:
                 files[path].runs[line["line_number"]] += line["count"]

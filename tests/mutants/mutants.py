@@ -24,11 +24,11 @@ import time
 
 import changes
 import steps
+from steps import counters
 from tree import Tree
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(TOP, "build/mutants")
-FOLDERS = ["common/base", "common/ring", "common/vsock", "common/link", "xenstore-glue", "frontend", "backend"]
 Mutant = collections.namedtuple("Mutant", "path number old new what")
 
 
@@ -40,8 +40,10 @@ def mutants_of(path):
 
 
 def sources():
-    said = subprocess.run(["git", "ls-files"] + FOLDERS, cwd=TOP, capture_output=True, text=True, check=True).stdout.split()
-    return [p for p in said if p.endswith((".c", ".h")) and os.path.dirname(p) in FOLDERS]
+    """The commands' messages and exit statuses are another matter: tools/ is not among them."""
+    folders = [f for f in counters.folders(TOP) if not f.startswith("tools")]
+    said = subprocess.run(["git", "ls-files"] + folders, cwd=TOP, capture_output=True, text=True, check=True).stdout.split()
+    return [p for p in said if p.endswith((".c", ".h")) and os.path.dirname(p) in folders]
 
 
 def choose(options):
