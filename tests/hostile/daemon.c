@@ -108,6 +108,14 @@ void daemon_signal(int signal)
     kill(pid, signal);
 }
 
+void daemon_freeze(void)
+{
+    int status;
+
+    kill(pid, SIGSTOP);
+    waitpid(pid, &status, WUNTRACED);
+}
+
 int daemon_stop(int signal)
 {
     int status;
