@@ -42,7 +42,7 @@ const char *daemon_path(const char *format, ...)
     return in_dir(name);
 }
 
-static const char *program(void)
+const char *daemon_program(void)
 {
     static char path[4200];
     ssize_t n;
@@ -85,7 +85,7 @@ int daemon_start(const char *conf)
     if (pid == 0) {
         fd = open(in_dir("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, STDERR_FILENO);
-        execl(program(), "xvsd", "-c", in_dir("conf"), "-r", in_dir("run"), (char *)NULL);
+        execl(daemon_program(), "xvsd", "-c", in_dir("conf"), "-r", in_dir("run"), (char *)NULL);
         _exit(127);
     }
     for (int waited = 0; waited < PATIENCE_MS && daemon_lives(); waited += 10) {

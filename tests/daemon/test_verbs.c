@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* test_verbs.c: what the control socket's verbs refuse, in which words, and what they do. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hosted.h"
+#include "rawfront.h"
+#include "toolstack.h"
+
+#define GUEST 1u
+#define OTHER 2u
+#define PORT  500u
+
+static void start(const char *conf)
+{
+    toolstack_open();
+    domain_make(GUEST, "web1", NULL);
+    domain_make(OTHER, "db1", NULL);
+    REQUIRE(store_remove(dom0, "/local/domain/0/backend/vsock") == 0);
+    REQUIRE(daemon_start(conf) == 0);
+}
+
+static void stop(void)
+{
+    EQ(daemon_stop(SIGTERM), 0);
+    domain_remove(GUEST);
+    domain_remove(OTHER);
+    toolstack_close();
+}
+
+static void answers(const char *request, const char *text)
+{
+    const char *answer = daemon_ask("%s", request);
+
+    if (!strstr(answer, text))
+        fprintf(stderr, "%s\ngives\n%snot\n%s\n", request, answer, text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, text));
+}
+
+static void each_wrong_request_is_refused_in_words(void)
+{
+    static const struct { const char *request, *text; } wrong[] = {
+        { "{}", "an object with a string \\\"verb\\\"" },
+        { "{\"verb\":\"dance\"}", "there is no verb \\\"dance\\\"" },
+        { "{\"verb\":\"ls\",\"domain\":1}", "ls: it has no key \\\"domain\\\"" },
+        { "{\"verb\":\"attach\"}", "attach: \\\"domain\\\" must be" },
+        { "{\"verb\":\"attach\",\"domain\":\"\"}", "attach: \\\"domain\\\" must be" },
+        { "{\"verb\":\"attach\",\"domain\":[1]}", "attach: \\\"domain\\\" must be" },
+        { "{\"verb\":\"attach\",\"domain\":\"nobody\"}", "there is no domain nobody" },
+        { "{\"verb\":\"attach\",\"domain\":-1}", "there is no domain -1" },
+        { "{\"verb\":\"attach\",\"domain\":1,\"device\":256}", "attach: \\\"device\\\" must be a number from 0 to 255" },
+        { "{\"verb\":\"attach\",\"domain\":1,\"device\":-1}", "attach: \\\"device\\\" must be a number from 0 to 255" },
+        { "{\"verb\":\"attach\",\"domain\":1,\"device\":\"0\"}", "attach: \\\"device\\\" must be a number from 0 to 255" },
+        { "{\"verb\":\"attach\",\"domain\":1,\"cid\":2}", "attach: \\\"cid\\\" must be a number from 3" },
+        { "{\"verb\":\"attach\",\"domain\":1,\"cid\":4294967295}", "attach: \\\"cid\\\" must be a number from 3" },
+        { "{\"verb\":\"detach\"}", "detach: \\\"domain\\\" must be" },
+        { "{\"verb\":\"detach\",\"domain\":\"nobody\"}", "there is no domain nobody" },
+        { "{\"verb\":\"detach\",\"domain\":1,\"device\":256}", "detach: \\\"device\\\" must be a number from 0 to 255" },
+        { "{\"verb\":\"detach\",\"domain\":1,\"all\":1}", "detach: \\\"all\\\" must be true or false" },
+        { "{\"verb\":\"dump\"}", "dump: \\\"domain\\\" must be" },
+        { "{\"verb\":\"dump\",\"domain\":true}", "dump: \\\"domain\\\" must be" },
+        { "{\"verb\":\"dump\",\"domain\":\"nobody\"}", "dump: there is no domain nobody" },
+    };
+
+    start("[daemon]\nattach = manual\n");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        answers(wrong[i].request, wrong[i].text);
+        answers(wrong[i].request, "\"ok\":false");
+    }
+    CU_ASSERT_PTR_NULL(record_of(GUEST, 0));
+    stop();
+}
+
+static void attach_gives_the_least_free_number_and_the_usual_cid(void)
+{
+    start("[daemon]\nattach = manual\n[guest web1]\ncid = 77\n");
+    answers("{\"verb\":\"attach\",\"domain\":1,\"device\":1}", "\"device\":1");
+    answers("{\"verb\":\"attach\",\"domain\":\"web1\"}", "\"device\":0,\"cid\":77,");
+    answers("{\"verb\":\"attach\",\"domain\":\"web1\"}", "\"device\":2");
+    answers("{\"verb\":\"attach\",\"domain\":\"1\",\"device\":5,\"cid\":500}", "\"device\":5,\"cid\":500,");
+    answers("{\"verb\":\"attach\",\"domain\":1,\"device\":5}", "cannot attach device 5 to domain 1");
+    answers("{\"verb\":\"attach\",\"domain\":2,\"cid\":500}", "CID 500 belongs to guest web1");
+    answers("{\"verb\":\"attach\",\"domain\":2}", "\"device\":0");
+    CU_ASSERT_TRUE(domain_has_device(GUEST, 0) && domain_has_device(GUEST, 1) && domain_has_device(GUEST, 2));
+    CU_ASSERT_FALSE(domain_has_device(GUEST, 3));
+    stop();
+}
+
+/* Sixteen of them would be many; a domain may have 256. */
+static void attach_says_when_no_number_is_free(void)
+{
+    int n = 0;
+
+    start("[daemon]\nattach = manual\n");
+    while (n < 300 && strstr(daemon_ask("{\"verb\":\"attach\",\"domain\":1}"), "\"ok\":true"))
+        n++;
+    EQ(n, PATHS_DEVICES);
+    answers("{\"verb\":\"attach\",\"domain\":1}", "no device number is free");
+    answers("{\"verb\":\"detach\",\"domain\":1,\"device\":129}", "\"ok\":true");
+    UNTIL(!domain_has_device(GUEST, 129));
+    answers("{\"verb\":\"attach\",\"domain\":1}", "\"device\":129,");
+    answers("{\"verb\":\"detach\",\"domain\":1,\"all\":true}", "\"devices\":[0,");
+    UNTIL(!domain_has_device(GUEST, 255));
+    stop();
+}
+
+static void stats_and_dump_count_what_there_is(void)
+{
+    struct rawfront guest;
+    struct vsockif_hdr hdr;
+    const char *stats;
+    int listener, stream;
+
+    start("[daemon]\n");
+    stats = daemon_ask("{\"verb\":\"stats\"}");
+    EQ(daemon_number(stats, "connected"), 0);
+    EQ(daemon_number(stats, "mapped_bytes"), 0);
+    CU_ASSERT_TRUE(daemon_number(stats, "resident_bytes") > 1 << 20);
+    CU_ASSERT_TRUE(daemon_number(stats, "fds") > 5);
+    REQUIRE(rawfront_open(&guest, GUEST) == 0);
+    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE((listener = host_listen("web1", 5000)) >= 0);
+    hdr = rawfront_header(&guest, VSOCKIF_OP_REQUEST, PORT, 5000);
+    rawfront_send(&guest, &hdr);
+    rawfront_kick(&guest);
+    REQUIRE((stream = host_accept(listener)) >= 0);
+    REQUIRE(rawfront_recv(&guest, &hdr, PATIENCE_MS));
+
+    UNTIL(daemon_number(daemon_ask("{\"verb\":\"stats\"}"), "connected") == 1);
+    stats = daemon_ask("{\"verb\":\"stats\"}");
+    EQ(daemon_number(stats, "connections"), 1);
+    EQ(daemon_number(stats, "mapped_bytes"), RAWFRONT_PAGES * VSOCKIF_PAGE_SIZE);
+    CU_ASSERT_TRUE(daemon_number(stats, "table_bytes") > 0);
+    answers("{\"verb\":\"dump\",\"domain\":\"web1\"}", "\"local\":{\"cid\":2,\"port\":5000},\"peer\":{\"cid\":1001,\"port\":500},\"state\":\"ESTABLISHED\"");
+    answers("{\"verb\":\"dump\",\"domain\":\"web1\"}", "\"end\":\"host\",\"held\":0");
+    answers("{\"verb\":\"dump\",\"domain\":\"db1\"}", "\"streams\":[]");
+    close(stream);
+    close(listener);
+    rawfront_close(&guest);
+    stop();
+}
+
+static const struct test tests[] = {
+    TEST(each_wrong_request_is_refused_in_words), TEST(attach_gives_the_least_free_number_and_the_usual_cid),
+    TEST(attach_says_when_no_number_is_free), TEST(stats_and_dump_count_what_there_is)
+};
+
+int main(int argc, char **argv)
+{
+    if (!hosted_is_here())
+        return 2;
+    signal(SIGPIPE, SIG_IGN);
+    hosted_become(0);
+    return harness_run("verbs", tests, sizeof tests / sizeof *tests, argc, argv);
+}
