@@ -32,6 +32,7 @@ parts=$*
 part unit     check-unit
 part hosted   check-hosted
 part hostile  check-hostile
+part daemon   check-daemon
 part frontend check-frontend
 part tools    check-tools
 part e2e      check-e2e-some

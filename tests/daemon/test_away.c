@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "hosted.h"
 #include "rawfront.h"
 #include "storeproxy.h"
@@ -15,6 +16,7 @@
 #define LATE      3u
 #define PORT      500u
 #define HOST_PORT 5000u
+#define STOP_MS   3000u         /* main.c: for all devices to be closed in order */
 
 static struct rawfront guest;
 static int listener, stream;
@@ -138,10 +140,31 @@ static void a_stop_without_xenstored_ends(void)
     stop();
 }
 
+/* How long that takes is the machine's affair, too: of several times one is soon enough. */
+static void a_second_signal_stops_at_once(void)
+{
+    bool soon = false;
+
+    for (int tries = 0; tries < 10 && !soon; tries++) {
+        uint64_t began;
+        long mark;
+
+        start();
+        storeproxy_cut();
+        mark = daemon_log_mark();
+        began = clock_now_ns();
+        daemon_signal(SIGTERM);
+        CU_ASSERT_TRUE(daemon_log_has(mark, "Terminated: closing all devices"));
+        stop();
+        soon = clock_now_ns() - began < STOP_MS * UINT64_C(1000000);
+    }
+    CU_ASSERT_TRUE(soon);
+}
+
 static const struct test tests[] = {
     TEST(guests_go_on_and_commands_say_that_they_cannot),
     TEST(what_happened_meanwhile_is_found_out),
-    TEST(a_stop_without_xenstored_ends)
+    TEST(a_stop_without_xenstored_ends), TEST(a_second_signal_stops_at_once)
 };
 
 int main(int argc, char **argv)

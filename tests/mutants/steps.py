@@ -36,9 +36,10 @@ def all_steps(top):
     steps = []
     for name in _programs(top, "unit"):
         steps.append(Step(f"unit/{name}", [f"%s/unit/{name}"], [f"%s/unit/{name}"]))
-    for folder in "hosted", "hostile":
+    for folder in "hosted", "hostile", "daemon":
         for name in _programs(top, folder):
-            steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"]))
+            steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"],
+                              GUESTS="8"))
     for name in _programs(top, "frontend"):
         steps.append(Step(f"frontend/{name}", [f"%s/frontend/{name}", "%s/xvsd"], ["tests/frontend/run.sh", "%s", name]))
     everything = ["all", "e2e-helpers"]
