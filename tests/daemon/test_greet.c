@@ -19,6 +19,7 @@
 #define PORT  500u
 
 static struct rawfront guest;
+static uint32_t host_port;              /* of the packet before */
 
 static void start(void)
 {
@@ -75,11 +76,12 @@ static void expect(unsigned op)
     REQUIRE(rawfront_recv(&guest, &hdr, PATIENCE_MS));
     EQ(hdr.op, op);
     EQ(hdr.dst_port, PORT);
+    host_port = hdr.src_port;
 }
 
 static void answer(unsigned op)
 {
-    struct vsockif_hdr hdr = rawfront_header(&guest, op, PORT, DEVICE_FIRST_PORT);
+    struct vsockif_hdr hdr = rawfront_header(&guest, op, PORT, host_port);
 
     rawfront_send(&guest, &hdr);
     rawfront_kick(&guest);
