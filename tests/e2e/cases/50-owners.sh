@@ -2,7 +2,7 @@
 # One daemon, one owner of a device; and what the administrator does while all runs.
 
 test_a_second_daemon_is_refused_and_told_the_pid() { # short
-    got=$(on dom0 timeout 10 xvsd --config "$CONF" 2>&1 </dev/null)
+    got=$(on dom0 timeout $((10 * SLOW)) xvsd --config "$CONF" 2>&1 </dev/null)
     status=$?
     [ $status -ne 0 ] && [ $status -ne 124 ] || fail "the second daemon ended with $status"
     case $got in *"$(daemon_pid)"*) ;; *) fail "it does not name pid $(daemon_pid): $got" ;; esac
@@ -10,7 +10,7 @@ test_a_second_daemon_is_refused_and_told_the_pid() { # short
 }
 # Two daemons would take each other's devices, whatever their directories are.
 test_a_second_daemon_with_a_directory_of_its_own_is_refused() { # short, xen
-    got=$(on dom0 timeout 10 xvsd --config "$CONF" --run-dir "$T/dom0/second" 2>&1 </dev/null)
+    got=$(on dom0 timeout $((10 * SLOW)) xvsd --config "$CONF" --run-dir "$T/dom0/second" 2>&1 </dev/null)
     equal $? 1 "the second daemon's status"
     case $got in *"$(daemon_pid)"*"$RUN"*) ;; *) fail "it does not name pid $(daemon_pid) and $RUN: $got" ;; esac
     [ ! -e "$T/dom0/second" ] || fail "the second daemon has made its directory"
@@ -51,7 +51,7 @@ test_after_xenstored_was_restarted_one_daemon_serves() { # limit 90
     wait_for 'grep -q "connection to xenstored is lost" "$PEER/d.err"' 20 "xvsd misses xenstored"
     xenstored_between
     wait_for 'on dom0 xenstore-read /local/domain/0/data/xvsd </dev/null 2>/dev/null | grep -q "^$(pid_of d) "' 20 "xvsd claims again"
-    got=$(on dom0 timeout 10 xvsd --config "$CONF" --run-dir "$T/dom0/second" 2>&1 </dev/null)
+    got=$(on dom0 timeout $((10 * SLOW)) xvsd --config "$CONF" --run-dir "$T/dom0/second" 2>&1 </dev/null)
     equal $? 1 "the second daemon's status"
     # Now another one is quicker.
     signal s KILL
@@ -72,7 +72,8 @@ xenstored_between() {
     rm -f "$T/dom0/xs.sock"
     # shellcheck disable=SC2016 # expanded over there
     spawn s dom0 sh -c 'exec socat "UNIX-LISTEN:$1" "UNIX-CONNECT:$XENSTORED_RUNDIR/socket"' between "$T/dom0/xs.sock"
-    wait_for '[ -S "$T/dom0/xs.sock" ]' 10 "socat listens"
+    # It has its name before anybody listens there.
+    wait_for 'grep -q " 00010000 .* $T/dom0/xs.sock$" /proc/net/unix' 10 "socat listens"
 }
 
 # A directory that was there, and is not the daemon's, keeps its mode, and the daemon says what to do.
@@ -83,7 +84,7 @@ test_a_run_directory_of_others_is_refused_with_a_sentence() {
     for mode in 1777 755; do
         [ $mode = 1777 ] || : >"$T/dom0/shared/mail"
         chmod $mode "$T/dom0/shared"
-        got=$(on dom0 timeout 10 xvsd --config "$CONF" --run-dir "$T/dom0/shared" 2>&1 </dev/null)
+        got=$(on dom0 timeout $((10 * SLOW)) xvsd --config "$CONF" --run-dir "$T/dom0/shared" 2>&1 </dev/null)
         equal $? 1 "xvsd's status for mode $mode"
         case $got in *"$T/dom0/shared"*--run-dir*) ;; *) fail "it does not say what to do: $got" ;; esac
         equal "$(stat -c %a "$T/dom0/shared")" $mode "the directory's mode"
@@ -132,7 +133,7 @@ test_a_helper_keeps_no_device_of_a_killed_owner() { # short
 }
 test_a_configuration_with_an_error_is_refused_with_its_line() {
     printf '[daemon]\nattach = sometimes\n' >"$T/dom0/bad.conf"
-    got=$(on dom0 timeout 10 xvsd --config "$T/dom0/bad.conf" 2>&1 </dev/null)
+    got=$(on dom0 timeout $((10 * SLOW)) xvsd --config "$T/dom0/bad.conf" 2>&1 </dev/null)
     status=$?
     [ $status -ne 0 ] && [ $status -ne 124 ] || fail "xvsd ended with $status"
     case $got in *bad.conf:2:*attach*) ;; *) fail "no file, line and key: $got" ;; esac
