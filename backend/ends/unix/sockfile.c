@@ -162,7 +162,7 @@ static int open_name(int dir_fd, const char *name)
 int sockfile_open(struct sockfile *s, const char *dir, int dir_fd, const char *name, bool *closed)
 {
     struct sockaddr_un a;
-    bool shared;
+    bool shared = false;
     int err, fd;
 
     s->listen_fd = s->name_fd = -1;
