@@ -232,6 +232,24 @@ static void rights_that_somebody_added_by_hand_go(void)
         SKIP("it needs root, and ACLs in /tmp");
 }
 
+static void what_somebody_else_owns_becomes_ours(void)
+{
+    static const struct access wanted = { 0660, (uid_t)-1, 64101 };
+    struct stat st;
+
+    begin();
+    if (geteuid() == 0) {
+        EQ(access_set(name_fd, &wanted), 0);
+        EQ(chown(path, 64005, 64101), 0);
+        EQ(access_set(name_fd, &wanted), 0);
+        EQ(stat(path, &st), 0);
+        EQ(st.st_uid, 0);
+    }
+    end();
+    if (geteuid())
+        SKIP("it needs root");
+}
+
 static void without_acls_all_but_the_user_is_let_in(void)
 {
     static const struct access wanted = { 0660, 64001, 64101 }, nobody = { 0600, 64001, (gid_t)-1 };
@@ -280,7 +298,7 @@ static void what_fails_is_said(void)
 
 static const struct test tests[] = {
     TEST(nobody_has_in_between_what_he_has_neither_before_nor_after), TEST(rights_that_somebody_added_by_hand_go),
-    TEST(without_acls_all_but_the_user_is_let_in), TEST(what_fails_is_said)
+    TEST(what_somebody_else_owns_becomes_ours), TEST(without_acls_all_but_the_user_is_let_in), TEST(what_fails_is_said)
 };
 
 int main(int argc, char **argv)
