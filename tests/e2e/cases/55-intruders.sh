@@ -43,8 +43,8 @@ guest_echoes() { # PORT
     tell g "echo l"
     heard g "echo l ready"
 }
-reaches() { # HELPER... : whether who runs this gets to the guest's echo on port 9100
-    "$@" "$T/dom0/e2e_host" "connect a $GUEST1:9100" "send a 1000" "recv a 1000" 2>&1 </dev/null |
+reaches() { # HELPER... : whether who runs this gets to the guest's echo on port 9190
+    "$@" "$T/dom0/e2e_host" "connect a $GUEST1:9190" "send a 1000" "recv a 1000" 2>&1 </dev/null |
         grep -v '^script' | tr '\n' ' '
 }
 
@@ -59,7 +59,7 @@ test_members_get_in_with_a_reload_and_out_with_the_next() { # short
     spawn d dom0 xvsd --config "$CONF" --run-dir "$RUN"
     pid_of d >"$T/dom0/xvsd.pid"
     wait_for 'attached guest1' 10 "xvsd attaches guest1"
-    guest_echoes 9100
+    guest_echoes 9190
     equal "$(reaches as_member $ANN)" "connect a EACCES " "before"
     equal "$(stat -c %a "$RUN" "$RUN/guest" | tr '\n' ' ')" "700 700 " "the directories before"
     for keys in group user; do
@@ -100,46 +100,46 @@ test_a_member_listens_for_the_guest() { # short
     reload "socket_mode = 0660" "socket_group = $GROUP"
     talk g guest1
     ask g "up" "up ok"
-    spawn m dom0 "$T/dom0/e2e_intruder" $ANN "$GID" "$T/dom0/e2e_host" "listen L ${GUEST1}_9102" "accept a L" "send a 1000" \
+    spawn m dom0 "$T/dom0/e2e_intruder" $ANN "$GID" "$T/dom0/e2e_host" "listen L ${GUEST1}_9192" "accept a L" "send a 1000" \
         "recv a 1000"
-    wait_for '[ -S "${GUEST1}_9102" ]' 10 "the member's socket"
-    equal "$(stat -c '%u %a' "${GUEST1}_9102")" "$ANN 755" "the member's socket"
-    ask g "connect a 2:9102" "connect a ok"
+    wait_for '[ -S "${GUEST1}_9192" ]' 10 "the member's socket"
+    equal "$(stat -c '%u %a' "${GUEST1}_9192")" "$ANN 755" "the member's socket"
+    ask g "connect a 2:9192" "connect a ok"
     ask g "recv a 1000" "recv a ok"
     ask g "send a 1000" "send a ok"
     equal "$(status_of m)" 0 "the member's program"
     equal "$(grep -c ok "$PEER/m.out")" 4 "what the member's program did"
-    rm -f "${GUEST1}_9102"
+    rm -f "${GUEST1}_9192"
     # So may xvs serve, as a member and as root.
     for who in as_member as_root; do
         [ $who = as_root ] && set -- || set -- "$T/dom0/e2e_intruder" $BOB "$GID"
-        spawn "serve_$who" dom0 "$@" env "LD_LIBRARY_PATH=$T/dom0" "XVS_RUN_DIR=$RUN" "$T/dom0/xvs" serve -m 1 9103 guest1 -- cat
-        wait_for '[ -S "${GUEST1}_9103" ]' 10 "xvs serve, $who"
-        ask g "connect $who 2:9103" "connect $who ok"
+        spawn "serve_$who" dom0 "$@" env "LD_LIBRARY_PATH=$T/dom0" "XVS_RUN_DIR=$RUN" "$T/dom0/xvs" serve -m 1 9193 guest1 -- cat
+        wait_for '[ -S "${GUEST1}_9193" ]' 10 "xvs serve, $who"
+        ask g "connect $who 2:9193" "connect $who ok"
         ask g "send $who 5000" "send $who ok"
         ask g "recv $who 5000" "recv $who ok"
         ask g "close $who" "close $who ok"
         signal "serve_$who" TERM
         status_of "serve_$who" >/dev/null
-        wait_for '[ ! -e "${GUEST1}_9103" ]' 10 "the socket of xvs serve is gone"
+        wait_for '[ ! -e "${GUEST1}_9193" ]' 10 "the socket of xvs serve is gone"
     done
 }
 
 # Both ways while they try: to the guest, and from it to root's listener.  What is at their ports gets no further than they.
 served_meanwhile() {
-    ask h "connect a $GUEST1:9100" "connect a ok"
+    ask h "connect a $GUEST1:9190" "connect a ok"
     ask g "accept a l" "accept a ok"
     ask h "send a 1000" "send a ok"
     ask g "recv a 1000" "recv a ok"
     ask h "close a" "close a ok"
     ask g "close a" "close a ok"
-    ask g "connect b 2:9100" "connect b ok"
+    ask g "connect b 2:9190" "connect b ok"
     ask h "accept b L" "accept b ok"
     ask g "send b 1000" "send b ok"
     ask h "recv b 1000" "recv b ok"
     ask h "close b" "close b ok"
     ask g "close b" "close b ok"
-    for port in 9101 9102 9103 9104; do
+    for port in 9191 9192 9193 9194; do
         tell g "connect c 2:$port"
         answer g
         case $_answer in
@@ -163,8 +163,8 @@ test_two_members_who_try_everything_gain_nothing() { # limit 180
     chmod 666 "$T/dom0/root.sock"
     both guest1
     # Root's own listener, in the same directory and with the usual umask.
-    ask h "listen L ${GUEST1}_9100" "listen L ok"
-    ask g "listen l 9100" "listen l ok"
+    ask h "listen L ${GUEST1}_9190" "listen L ok"
+    ask g "listen l 9190" "listen l ok"
     for who in ANN BOB; do
         eval "uid=\$$who"
         # shellcheck disable=SC2154 # it is set

@@ -6,7 +6,7 @@
  *
  * The second tries, as fast as it can and until it is ended, all that somebody who may write in a guest's directory
  * can think of: links to the file VICTIM and to SOCKET, both of root's, FIFOs, directories, sockets, renames, at the
- * daemon's name and at those of ports 9101 to 9104; and what he may not do at all, in the run directory above.  It
+ * daemon's name and at those of ports 9191 to 9194; and what he may not do at all, in the run directory above.  It
  * says "round" once all has been tried once, and "gained WHAT" for each thing that he should not have been able to
  * do. */
 #include <errno.h>
@@ -81,7 +81,7 @@ static void put(const char *at, unsigned kind)
     case 5: if (!mkdir(at, 0777)) mkdir(within(at), 0777); break;
     case 6: (void)!link(target, at); break;
     case 7: (void)!link(victim, at); break;
-    case 8: (void)!rename(in(guest, "vsock_9101"), at); break;
+    case 8: (void)!rename(in(guest, "vsock_9191"), at); break;
     case 9:
         /* One that accepts nothing, and one that is dead at once. */
         if ((fd = unix_socket(at, true)) >= 0)
@@ -144,7 +144,7 @@ static void try_above(void)
 
 static void rage(void)
 {
-    static const char *const names[] = { "vsock", "vsock_9101", "vsock_9102", "vsock_9103", "vsock_9104" };
+    static const char *const names[] = { "vsock", "vsock_9191", "vsock_9192", "vsock_9193", "vsock_9194" };
 
     umask(0);
     for (unsigned round = 0;; round++) {
