@@ -192,10 +192,10 @@ void rawfront_kick(struct rawfront *f)
         xenevtchn_unmask(f->evtchn, (evtchn_port_t)port);
 }
 
-int rawfront_recv(struct rawfront *f, struct vsockif_hdr *hdr, int ms)
+int rawfront_recv_data(struct rawfront *f, struct vsockif_hdr *hdr, void *data, int ms)
 {
     struct vsockif_slot slot;
-    uint32_t count;
+    uint32_t count, at = 0;
 
     for (int waited = 0; ring_pending(&f->rx) <= 0; waited++) {
         if (waited == ms)
@@ -207,11 +207,22 @@ int rawfront_recv(struct rawfront *f, struct vsockif_hdr *hdr, int ms)
     count = slot.count;
     for (uint32_t i = 0; i < count; i++) {
         ring_get(&f->rx, i, &slot);
+        if (data && at < hdr->len) {
+            uint32_t n = hdr->len - at < RAWFRONT_BUFFER ? hdr->len - at : RAWFRONT_BUFFER;
+
+            memcpy((uint8_t *)data + at, f->rx_pool + slot.id * RAWFRONT_BUFFER, n);
+            at += n;
+        }
         rawfront_post(f, slot.id);
     }
     ring_take(&f->rx, count);
     rawfront_kick(f);
     return 1;
+}
+
+int rawfront_recv(struct rawfront *f, struct vsockif_hdr *hdr, int ms)
+{
+    return rawfront_recv_data(f, hdr, NULL, ms);
 }
 
 uint32_t rawfront_reap(struct rawfront *f, uint32_t count, int ms)

@@ -63,6 +63,8 @@ void rawfront_post(struct rawfront *f, uint32_t id);
 void rawfront_kick(struct rawfront *f);
 /* The next packet from the daemon, within ms: 1, or 0.  Its buffers are posted again. */
 int  rawfront_recv(struct rawfront *f, struct vsockif_hdr *hdr, int ms);
+/* The same, with its data, of which there must be room for hdr->len bytes. */
+int  rawfront_recv_data(struct rawfront *f, struct vsockif_hdr *hdr, void *data, int ms);
 /* Waits until so many tx requests have been answered, within ms; how many were. */
 uint32_t rawfront_reap(struct rawfront *f, uint32_t count, int ms);
 
