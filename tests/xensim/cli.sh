@@ -29,7 +29,7 @@ pids_of() { # DIR: the daemon and all its children
 
 every_verb_has_help() {
     x --help | grep -q 'xensim start' || return 1
-    for verb in start stop create destroy ls run; do
+    for verb in start stop create destroy rename ls run; do
         x $verb --help | grep -q "^usage: xensim $verb" || return 1
     done
     "$XENSIM_BIN/xensimd" --help | grep -q usage && "$XENSIM_BIN/xensim-xenbus" --help | grep -q xensim
@@ -99,6 +99,20 @@ domains_go_by_number_or_name() {
     fails_with 1 'it is dom0' x destroy "$host" 0 &&
     x ls "$host" | grep -q '17 dom17 .*running' &&
     x stop "$host"
+}
+
+a_domain_can_be_called_otherwise() {
+    x start "$host" web1 db1 || return 1
+    x rename "$host" web1 web2 && [ "$(x run -d web2 "$host" xenstore-read name)" = web2 ] &&
+    [ "$(x run -d 0 "$host" sh -c 'xenstore-read "$(xenstore-read /local/domain/1/vm)/name"')" = web2 ] &&
+    fails_with 125 'no domain web1' x run -d web1 "$host" true &&
+    x rename "$host" web2 web2 &&
+    fails_with 1 'another one' x rename "$host" web2 db1 &&
+    fails_with 1 'letters, digits' x rename "$host" web2 'a b' &&
+    fails_with 1 'no domain web1' x rename "$host" web1 web3 &&
+    fails_with 1 'it is dom0' x rename "$host" 0 web3 &&
+    fails_with 2 'give a DIR' x rename "$host" web2 &&
+    [ "$(x create "$host" --name web1)" = 3 ] && x stop "$host"
 }
 
 run_gives_the_commands_status_and_environment() {
@@ -229,7 +243,7 @@ after_each() { [ ! -e "$host/lock" ] || x stop "$host" 2>/dev/null; }
 run_tests every_verb_has_help mistakes_are_named a_host_starts_and_stops_and_leaves_nothing \
     a_directory_that_was_there_stays_and_is_empty a_relative_directory_will_do \
     logs_can_be_kept_and_are_no_obstacle anothers_directory_is_not_touched \
-    a_second_start_is_refused_and_harms_nothing domains_go_by_number_or_name \
+    a_second_start_is_refused_and_harms_nothing domains_go_by_number_or_name a_domain_can_be_called_otherwise \
     run_gives_the_commands_status_and_environment \
     a_killed_host_takes_its_children_along_and_the_next_start_cleans_up \
     a_terminated_host_cleans_up_after_itself a_host_can_end_with_whoever_needed_it \

@@ -55,6 +55,25 @@ static bool name_ok(const char *name)
                == strlen(name);
 }
 
+/* xenstore is told by the front command, which is the toolstack here. */
+int domain_rename(struct sim_msg *msg)
+{
+    struct domain *dom = domain_find(msg->arg[0]), *other;
+    char name[SIM_NAME_MAX + 2] = "";
+
+    if (!dom || !dom->domid || dom->state == SIM_DYING)
+        return -ESRCH;
+    if (msg->len >= sizeof name)
+        return -EINVAL;
+    memcpy(name, msg->data, msg->len);
+    if (!name_ok(name))
+        return -EINVAL;
+    if ((other = domain_named(name)) && other != dom)
+        return -EEXIST;
+    snprintf(dom->name, sizeof dom->name, "%s", name);
+    return 0;
+}
+
 int domain_create(struct conn *conn, struct sim_msg *msg)
 {
     uint32_t domid = msg->arg[0];

@@ -146,6 +146,7 @@ int domain_info(struct sim_msg *msg);
 /* domain.c */
 int domain_create(struct conn *conn, struct sim_msg *msg);
 int domain_destroy(struct conn *conn, struct sim_msg *msg);
+int domain_rename(struct sim_msg *msg);
 void domain_crash(struct domain *dom);
 void domain_child_gone(pid_t pid);
 void domain_reap(void);

@@ -49,6 +49,7 @@ enum sim_op {
     SIM_RUN,              /* this process belongs to the domain and dies with it */
     SIM_CREATE,           /* domid or SIM_NONE, grant limit or 0; data: name -> domid */
     SIM_DESTROY,          /* domid */
+    SIM_RENAME,           /* domid; data: name */
     SIM_STOP,             /* keep logs */
 };
 

@@ -332,6 +332,67 @@ static int destroy(int argc, char **argv)
     return err;
 }
 
+/* xenstored, as dom0; NULL. */
+static struct xs_handle *open_xenstore(void)
+{
+    char path[DIR_MAX + 32];
+
+    snprintf(path, sizeof path, "%s/xenstored", dir);
+    setenv("XENSTORED_RUNDIR", path, 1);
+    unsetenv("XENSTORED_PATH");
+    return xs_open(0);
+}
+
+/* What "xl rename" writes, in one transaction. */
+static bool rename_nodes(struct xs_handle *xs, long domid, const char *name)
+{
+    char path[64], vm_name[128], *vm;
+    xs_transaction_t t;
+    bool ok;
+
+    do {
+        if (!(t = xs_transaction_start(xs)))
+            return false;
+        snprintf(path, sizeof path, "/local/domain/%ld/vm", domid);
+        ok = (vm = xs_read(xs, t, path, NULL));
+        snprintf(vm_name, sizeof vm_name, "%s/name", vm ? vm : "");
+        free(vm);
+        snprintf(path, sizeof path, "/local/domain/%ld/name", domid);
+        ok = ok && xs_write(xs, t, path, name, (unsigned)strlen(name))
+            && xs_write(xs, t, vm_name, name, (unsigned)strlen(name));
+    } while (!xs_transaction_end(xs, t, !ok) && ok && errno == EAGAIN);
+    return ok;
+}
+
+static int do_rename(int argc, char **argv)
+{
+    struct sim_msg msg = { .op = SIM_RENAME };
+    struct xs_handle *xs;
+    long domid;
+    bool ok;
+    int err;
+
+    if (argc != 4)
+        return fail(2, "rename: give a DIR, a domain and its new name");
+    if (set_dir(argv[1]) || (domid = find_domain(argv[2])) < 0)
+        return 1;
+    if (strlen(argv[3]) > SIM_NAME_MAX)
+        return fail(1, "%s: a name has at most %d characters", argv[3], SIM_NAME_MAX);
+    msg.arg[0] = (uint32_t)domid;
+    msg.len = (uint32_t)strlen(argv[3]);
+    memcpy(msg.data, argv[3], msg.len);
+    if ((err = ask(&msg)) > 0)
+        return err;
+    if (err)
+        return fail(1, "cannot rename domain %ld to %s: %s", domid, argv[3],
+                    err == -ESRCH ? "it is dom0, or dying" : err == -EEXIST ? "another one is called so"
+                    : "a name has letters, digits and ._+-");
+    ok = (xs = open_xenstore()) && rename_nodes(xs, domid, argv[3]);
+    if (xs)
+        xs_close(xs);
+    return ok ? 0 : fail(1, "cannot write the name of domain %ld: %s", domid, strerror(errno));
+}
+
 /* The domain's nodes by xenstored's own count, or -1. */
 static long count_nodes(struct xs_handle *xs, uint32_t domid)
 {
@@ -353,7 +414,6 @@ static int ls(int argc, char **argv)
     static const struct option options[] = { { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 } };
     static const char *const states[] = { "building", "running", "dying" };
     bool json = false;
-    char path[DIR_MAX + 32];
     struct xs_handle *xs;
     int opt, count;
 
@@ -366,10 +426,7 @@ static int ls(int argc, char **argv)
         return fail(2, "ls: give one DIR");
     if (set_dir(argv[optind]) || (count = list(domains, DOMAINS_MAX)) < 0)
         return 1;
-    snprintf(path, sizeof path, "%s/xenstored", dir);
-    setenv("XENSTORED_RUNDIR", path, 1);
-    unsetenv("XENSTORED_PATH");
-    xs = xs_open(0);
+    xs = open_xenstore();
     if (json)
         printf("[");
     else
@@ -499,6 +556,9 @@ static const struct verb {
     { "destroy",
       "destroy DIR DOMAIN\n"
       "    crash it, with the processes that 'run' started in it", destroy },
+    { "rename",
+      "rename DIR DOMAIN NAME\n"
+      "    call it otherwise, as 'xl rename' and the end of 'xl migrate' do", do_rename },
     { "ls",
       "ls [--json] DIR\n"
       "    the domains and what each holds", ls },

@@ -60,6 +60,7 @@ static int dispatch(struct conn *conn, struct sim_msg *msg, int *fds, int *nfds,
         switch (msg->op) {
         case SIM_CREATE:  return domain_create(conn, msg);
         case SIM_DESTROY: return domain_destroy(conn, msg);
+        case SIM_RENAME:  return domain_rename(msg);
         case SIM_DOMINFO: return domain_info(msg);
         case SIM_STOP:
             host.stopping = true;
