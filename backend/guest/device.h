@@ -44,6 +44,7 @@ struct device {
     struct hash_link by_cid;    /* in xvsd.devices_by_cid */
     uint64_t cid_said;          /* it was told that this one is to be its CID */
     bool seen;                  /* its nodes have been read at least once */
+    bool announced;             /* the log knows it */
     bool to_look;               /* device_look() is due (registry.c) */
     bool detach;                /* its nodes are to be removed when its life is over */
     struct backoff remade;      /* its nodes were, and when that may be again */

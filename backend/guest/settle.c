@@ -127,11 +127,12 @@ static void move(struct device *d)
     }
     d->door_again = (struct backoff){ 0 };
     *d->door_error = '\0';
-    if (d->seen)
+    if (d->announced)
         journal_guest(&d->journal, JOURNAL_INFO, "its socket is %s/vsock from now on", device_dir(d));
     else
         journal_guest(&d->journal, JOURNAL_INFO, "taken in, CID %llu, socket %s/vsock", (unsigned long long)d->cid,
                       device_dir(d));
+    d->announced = true;
     permit(d);
     device_look(d);             /* it may have waited for this */
 }
@@ -188,7 +189,7 @@ static void choose_cid(struct device *d)
         d->cid_said = cid;
         return;
     }
-    if (d->seen)
+    if (d->announced)
         journal_guest(&d->journal, JOURNAL_NOTICE, "its CID is now %llu, it was %llu", (unsigned long long)cid,
                       (unsigned long long)d->cid);
     registry_set_cid(d, cid);
