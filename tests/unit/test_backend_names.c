@@ -46,7 +46,7 @@ static void a_uuid_is_read_in_lower_case_and_nothing_else_is_one(void)
 static const char *judge(const char *const *title, size_t count)
 {
     static char answer[32];
-    struct title titles[31], *list[31];
+    struct title titles[31], *list[31] = { NULL };
     char text[31][80];
 
     memset(titles, 0xff, sizeof titles);
