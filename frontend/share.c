@@ -138,20 +138,34 @@ bool share_is_live(const struct share *s)
     return !s->control || shm_load_byte(&s->control->back_live) != 0;
 }
 
-/* What lies where the shared pages were in the parent is a hole, or was shared after all if madvise() failed. */
-static void put_ordinary(void *memory, uint32_t pages)
+/* ---- in a forked child ---- */
+
+static void each_area(const struct share *s, void (*act)(void *memory, size_t bytes))
 {
-    if (memory)
-        mmap(memory, pages * (size_t)PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    const struct { void *memory; uint32_t pages; } areas[] = {
+        { s->control, 1 }, { s->mem.tx_ring, s->ring_pages }, { s->mem.rx_ring, s->ring_pages },
+        { s->mem.tx_pool, s->tx_pages }, { s->mem.rx_pool, s->rx_pages },
+    };
+
+    for (size_t i = 0; i < sizeof areas / sizeof *areas; i++)
+        if (areas[i].memory)
+            act(areas[i].memory, areas[i].pages * (size_t)PAGE);
+}
+
+/* What lies where the shared pages were in the parent is a hole, or was shared after all if madvise() failed. */
+static void put_ordinary(void *memory, size_t bytes)
+{
+    mmap(memory, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+static void drop_ordinary(void *memory, size_t bytes)
+{
+    munmap(memory, bytes);
 }
 
 void share_orphan(struct share *s, int inert)
 {
-    put_ordinary(s->control, 1);
-    put_ordinary(s->mem.tx_ring, s->ring_pages);
-    put_ordinary(s->mem.rx_ring, s->ring_pages);
-    put_ordinary(s->mem.tx_pool, s->tx_pages);
-    put_ordinary(s->mem.rx_pool, s->rx_pages);
+    each_area(s, put_ordinary);
     /* The libraries' handles may only be closed here, and not yet: they free memory.  Their numbers stay taken until then. */
     if (s->evtchn)
         dup3(inert, xenevtchn_fd(s->evtchn), O_CLOEXEC);
@@ -160,25 +174,17 @@ void share_orphan(struct share *s, int inert)
     s->orphan = true;
 }
 
-static void drop_ordinary(void *memory, uint32_t pages)
-{
-    if (memory)
-        munmap(memory, pages * (size_t)PAGE);
-}
-
 static void close_orphan(struct share *s)
 {
-    drop_ordinary(s->control, 1);
-    drop_ordinary(s->mem.tx_ring, s->ring_pages);
-    drop_ordinary(s->mem.rx_ring, s->ring_pages);
-    drop_ordinary(s->mem.tx_pool, s->tx_pages);
-    drop_ordinary(s->mem.rx_pool, s->rx_pages);
+    each_area(s, drop_ordinary);
     if (s->gntshr)
         xengntshr_close(s->gntshr);
     if (s->evtchn)
         xenevtchn_close(s->evtchn);
     memset(s, 0, sizeof *s);
 }
+
+/* ---- the end ---- */
 
 void share_close(struct share *s)
 {

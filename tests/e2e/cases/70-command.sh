@@ -220,7 +220,9 @@ test_dump_and_stats_answer() {
 test_looking_in_a_guest_keeps_no_program_out() { # short
     # shellcheck disable=SC2016 # expanded over there
     spawn looker guest1 sh -c 'while :; do xvs ls >/dev/null 2>&1; done'
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    programs=20
+    [ "$E2E_PLATFORM" != xen ] || programs=5
+    for i in $(seq 1 $programs); do
         equal "$(on guest1 e2e_guest "up" quit 2>&1 </dev/null)" "up ok" "program $i"
     done
     has_ended looker && fail "nobody looked any more"
