@@ -143,12 +143,13 @@ void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link
     struct device *d;
 
     start(x);
-    if (!(d = calloc(1, sizeof *d)) || fates_init(&d->fates))
+    if (!(d = calloc(1, sizeof *d)) || !(d->domain = calloc(1, sizeof *d->domain)) || !(d->door = calloc(1, sizeof *d->door)) ||
+        fates_init(&d->fates))
         joined_fail("out of memory");
     d->x = x;
     d->id.front = (uint32_t)cid;
     d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
-    d->channel.fd = d->listener.fd = d->dir.fd = d->dir.vsock.listen_fd = d->dir.vsock.name_fd = -1;
+    d->channel.fd = -1;
     list_init(&d->turn);
     list_init(&d->doors);
     list_init(&d->clients);
