@@ -3,7 +3,7 @@
 backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
 $(B)/unit/test_backend_connect_line: $(call backend_obj,ends/unix/connect_line)
-$(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox)
+$(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chunks)
 $(B)/unit/test_backend_fate:         $(call backend_obj,lane/fate) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_journal:      $(call backend_obj,base/journal)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
@@ -15,11 +15,9 @@ $(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit
                                      $(call backend_obj,$(addprefix ends/unix/,rundir sockfile access dial) base/journal)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
-$(B)/hostile/test_hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_hostile_guest rawfront daemon hosted) \
-                                 $(call backend_obj,memory/map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
-	@mkdir -p $(@D)
-	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)
-$(B)/hostile/test_ends: $(patsubst %,$(B)/obj/tests/hostile/%.o,test_ends rawfront daemon hosted) \
-                        $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
+# Guests by hand.
+raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams)
+$(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront rawstream daemon hosted) \
+                               $(call backend_obj,memory/map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)

@@ -6,6 +6,7 @@
 
 #include "claim.h"
 #include "control.h"
+#include "farewell.h"
 #include "journal.h"
 #include "registry.h"
 #include "serve.h"
@@ -90,10 +91,12 @@ static void on_timer(uv_timer_t *timer)
         registry_rescan(x);
     if (x->settle_at <= now)
         settle_soon(x);
+    if (x->farewell_at <= now)
+        farewell_due(x, now);
     for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
         if (device_deadline(container_of(l, struct device, link)) <= now)
             device_due(container_of(l, struct device, link), now);
-    next = earlier(x->store_check_at, earlier(x->rescan_at, x->settle_at));
+    next = earlier(earlier(x->store_check_at, x->farewell_at), earlier(x->rescan_at, x->settle_at));
     for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
         next = earlier(next, device_deadline(container_of(l, struct device, link)));
     if (x->stop_at)

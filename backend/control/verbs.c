@@ -42,7 +42,7 @@ static json_t *device_json(const struct device *d)
     static const struct link_counters none;
     const struct link_counters *now = d->mux ? &d->back.counters : &none;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
                      "name", d->domain->name, "domid", (json_int_t)d->id.front, "device", (json_int_t)d->id.number,
                      "cid", (json_int_t)d->cid, "state", life_state_name(d->life.own),
                      "connections", (json_int_t)(d->mux ? vmux_count(d->mux) : 0),
@@ -52,7 +52,8 @@ static json_t *device_json(const struct device *d)
                      "received", (json_int_t)d->count.notify_received,
                      "held", "packets", (json_int_t)(d->mux ? d->inboxes.held_packets : 0),
                      "bytes", (json_int_t)(d->mux ? d->inboxes.held_bytes : 0),
-                     "spilled", (json_int_t)(d->mux ? d->inboxes.spill_bytes : 0),
+                     "spilled", (json_int_t)d->account->held.chunks,
+                     "in_sockets", (json_int_t)d->account->held.in_sockets,
                      "connects", (json_int_t)(d->count.connects + (d->mux != NULL)),
                      "refusals", (json_int_t)d->count.refusals, "storms", (json_int_t)d->count.storms,
                      "dir", device_dir(d), "error", *d->error ? d->error : d->door_error);
@@ -223,7 +224,7 @@ static json_int_t resident_bytes(void)
 
 static json_t *verb_stats(struct xvsd *x, json_t *request)
 {
-    json_int_t guests = 0, connected = 0, connections = 0, tables = 0, spilled = 0, mapped = 0;
+    json_int_t guests = 0, connected = 0, connections = 0, tables = 0, spilled = 0, in_sockets = 0, mapped = 0;
 
     (void)request;
     each_device(x, l) {
@@ -235,16 +236,22 @@ static json_t *verb_stats(struct xvsd *x, json_t *request)
         connected++;
         connections += vmux_count(d->mux);
         tables += (json_int_t)vmux_memory(d->mux);
-        spilled += (json_int_t)d->inboxes.spill_bytes;
         for (int i = 0; i < 4; i++)
             mapped += (json_int_t)d->map.group[i].pages * VSOCKIF_PAGE_SIZE;
     }
-    return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1,
+    for (struct list *l = x->accounts.list.next; l != &x->accounts.list; l = l->next) {
+        const struct held *h = &container_of(l, struct account, link)->held;
+
+        spilled += (json_int_t)h->chunks;
+        in_sockets += (json_int_t)h->in_sockets;
+    }
+    return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1,
                      "version", XVS_VERSION, "uptime_ms", (json_int_t)(xvsd_now(x) - x->started),
                      "guests", guests, "connected", connected, "connections", connections,
                      "bytes_per_guest", (json_int_t)sizeof(struct device),
                      "bytes_per_connection", (json_int_t)sizeof(struct stream), "table_bytes", tables,
-                     "spilled_bytes", spilled, "mapped_bytes", mapped, "resident_bytes", resident_bytes(),
+                     "spilled_bytes", spilled, "socket_bytes", in_sockets, "farewells", (json_int_t)x->farewell_count,
+                     "mapped_bytes", mapped, "resident_bytes", resident_bytes(),
                      "fds", open_files(), "wakeups", (json_int_t)x->poller.wakeups);
 }
 

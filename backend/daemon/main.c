@@ -260,7 +260,7 @@ static int read_settings(struct xvsd *x)
 int main(int argc, char **argv)
 {
     struct xvsd x = {
-        .timer_at = UINT64_MAX, .rescan_at = UINT64_MAX, .settle_at = UINT64_MAX,
+        .timer_at = UINT64_MAX, .rescan_at = UINT64_MAX, .settle_at = UINT64_MAX, .farewell_at = UINT64_MAX,
         .poller.fd = -1, .uv_source.fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1
     };
     bool check = false;
@@ -271,6 +271,7 @@ int main(int argc, char **argv)
     list_init(&x.turns);
     list_init(&x.round);
     list_init(&x.farewells);
+    accounts_init(&x.accounts);
     journal_nobody_init(&x.journal);
     if (read_settings(&x))
         return 1;

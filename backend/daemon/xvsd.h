@@ -8,8 +8,9 @@
  *     stream.c     one connection                        bridge.c    …to a UNIX socket
  *     greet.c      …from a host program                  relay.c     …to another guest
  *     fate.c       …how it ended                         watchers.c  …and who asks for it
- *     service.c    …to the daemon itself                farewell.c  …whose guest went away
- *     inbox.c      data that waits for its reader        control.c, verbs.c    questions and commands
+ *     service.c    …to the daemon itself                farewell.c  …that is over, and not read yet
+ *     inbox.c, chunks.c  data that waits for its reader  held.h      how much of it a guest may have
+ *     account.c    what guests share                     control.c, verbs.c    questions and commands
  *     poller.c     descriptors                           journal.c   words
  *     domain.c     what each guest is called              names.c, titles.c    what a name is, and whose
  *     door.c       directories that change hands         settle.c    names, directories, CIDs: what follows from what
@@ -25,6 +26,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "account.h"
 #include "clock.h"
 #include "hash.h"
 #include "journal.h"
@@ -68,7 +70,10 @@ struct xvsd {
     struct journal_guest journal;       /* for lines that guests can cause and that are about none */
     struct list turns;          /* struct device.turn; while there are any, the loop does not sleep */
     struct list round;          /* likewise: those that wait for their piece of work in this round */
+    struct accounts accounts;   /* what guests share */
     struct list farewells;      /* struct farewell.link */
+    uint32_t farewell_count;
+    uint64_t farewell_at;       /* ms: farewell_due(), UINT64_MAX for not at all */
     uint64_t started;           /* ms */
     uint64_t stop_at;           /* ms: when a stop becomes impatient; 0 while not stopping */
     bool is_over;               /* the loop ends with this round */

@@ -21,6 +21,14 @@
  * perhaps after @releaseDomain: so a frontend without a state is looked at again until one or the other is back or gone. */
 #define GONE_AGAIN_MS 500u
 
+static int open_account(struct device *d)
+{
+    const struct domain *dom = d->domain;
+
+    d->account = account_open(&d->x->accounts, *dom->uuid ? dom->uuid : dom->name, d->id.number);
+    return d->account ? 0 : -ENOMEM;
+}
+
 int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out)
 {
     struct device *d = calloc(1, sizeof *d);
@@ -31,7 +39,7 @@ int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct 
     d->x = x;
     d->id = *id;
     d->born = x->born++;
-    d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
+    d->look_at = d->listen_again_at = d->unmask_at = d->feed_at = UINT64_MAX;
     d->map.port = d->channel.fd = -1;
     d->door_mark = 1;
     list_init(&d->link);
@@ -39,7 +47,9 @@ int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct 
     list_init(&d->turn);
     list_init(&d->doors);
     list_init(&d->clients);
-    if ((err = fates_init(&d->fates)) || (err = domain_get(x, id->front, &d->domain))) {
+    if ((err = fates_init(&d->fates)) || (err = domain_get(x, id->front, &d->domain)) || (err = open_account(d))) {
+        if (d->domain)
+            domain_put(d->domain);
         fates_free(&d->fates);
         free(d);
         return err;
@@ -65,6 +75,7 @@ void device_free(struct device *d)
     list_remove(&d->link);
     list_remove(&d->of_domain);
     domain_put(d->domain);
+    account_close(d->account);
     journal_guest_end(&d->journal);
     free(d);
 }
@@ -298,7 +309,7 @@ uint64_t device_deadline(const struct device *d)
 
     at = earlier(at, greet_deadline(d));
     if (d->mux)
-        at = earlier(at, earlier(vmux_next_deadline(d->mux), d->unmask_at));
+        at = earlier(at, earlier(earlier(vmux_next_deadline(d->mux), d->unmask_at), d->feed_at));
     return at;
 }
 
@@ -306,7 +317,7 @@ void device_due(struct device *d, uint64_t now)
 {
     if (d->unmask_at <= now)
         device_unmask(d);
-    if (d->mux && vmux_next_deadline(d->mux) <= now)
+    if (d->mux && (vmux_next_deadline(d->mux) <= now || d->feed_at <= now))
         device_wake(d);
     greet_due(d, now);
     if (d->look_at <= now || (!is_held_back(d) && life_back_deadline(&d->life) <= now))

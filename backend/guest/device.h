@@ -15,6 +15,7 @@
 #ifndef XVSD_DEVICE_H
 #define XVSD_DEVICE_H
 
+#include "account.h"
 #include "backoff.h"
 #include "domain.h"
 #include "fate.h"
@@ -49,6 +50,7 @@ struct device {
     bool detach;                /* its nodes are to be removed when its life is over */
     struct backoff remade;      /* its nodes were, and when that may be again */
     struct journal_guest journal;
+    struct account *account;    /* what it holds of what all share, with what it left behind before (farewell.h) */
 
     struct life_back life;
     uint64_t look_at;           /* ms: look again, UINT64_MAX for not */
@@ -74,6 +76,9 @@ struct device {
     struct promises promises;
     struct list streams_turn;   /* struct stream.turn: those that can do something */
     struct list thirst;         /* struct stream.turn: those that wait for empty buffers of the guest's */
+    struct list starved;        /* struct stream.turn: those that wait for room in all the guest's sockets together */
+    uint64_t feed_at;           /* ms: when the starved look again, UINT64_MAX for none */
+    uint64_t sweep_at;          /* ms: when looking into all sockets may pay again */
     struct list holding;        /* struct stream.holding: those with data in their inbox, oldest first */
     bool ending;                /* delivers its last words: a rule that is broken now is of no interest */
     bool masked;                /* its event was taken and not unmasked */

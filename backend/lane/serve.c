@@ -49,15 +49,18 @@ int serve_start(struct device *d)
     int err;
 
     link_back_init(&d->back, &d->map.mem);
-    inbox_table_init(&d->inboxes, &d->back, d->x->settings->held_spill_bytes);
+    d->account->held.limit = d->x->settings->held_spill_bytes;
+    inbox_table_init(&d->inboxes, &d->back, &d->account->held);
     list_init(&d->streams_turn);
     list_init(&d->thirst);
+    list_init(&d->starved);
     list_init(&d->holding);
     d->masked = d->moved = false;
     d->spin_until = 0;
     d->idle_events = 0;
-    d->unmask_at = UINT64_MAX;
-    promises_init(&d->promises, d->inboxes.spill_limit - d->inboxes.spill_limit / 8, d->map.mem.tx_bytes / 2);
+    d->unmask_at = d->feed_at = UINT64_MAX;
+    d->sweep_at = 0;
+    promises_init(&d->promises, d->account->held.limit - d->account->held.limit / 8, d->map.mem.tx_bytes / 2);
     config.buf_alloc = d->promises.most;        /* stream_offered() says what it really is */
     if ((err = vmux_new(&config, &d->mux)))
         return err;
@@ -156,7 +159,7 @@ static void send_owed(struct device *d)
     struct vsockif_hdr hdr;
     struct vmux_conn *who;
 
-    while (link_back_can_send(&d->back) && vmux_owed_by(d->mux, &hdr, &who)) {
+    while (vmux_has_owed(d->mux) && link_back_can_send(&d->back) && vmux_owed_by(d->mux, &hdr, &who)) {
         link_back_send(&d->back, &hdr);
         d->moved = true;
         if (who && hdr.op == VSOCKIF_OP_RESPONSE)
@@ -190,6 +193,11 @@ static bool give_turns(struct device *d)
         case STREAM_THIRSTS:
             list_append(&d->thirst, &s->turn);
             break;
+        case STREAM_STARVES:
+            list_append(&d->starved, &s->turn);
+            if (d->feed_at == UINT64_MAX)
+                d->feed_at = clock_deadline_ms(SERVE_FEED_MS);
+            break;
         default:
             break;
         }
@@ -197,12 +205,20 @@ static bool give_turns(struct device *d)
     return !list_is_empty(&d->streams_turn);
 }
 
-static void quench_thirst(struct device *d)
+static void give_turns_to(struct device *d, struct list *waiting)
 {
     struct list *link;
 
-    while ((link = list_take(&d->thirst)))
+    while ((link = list_take(waiting)))
         list_append(&d->streams_turn, link);
+}
+
+static void feed_starved(struct device *d)
+{
+    if (d->feed_at > xvsd_now(d->x))
+        return;
+    d->feed_at = UINT64_MAX;
+    give_turns_to(d, &d->starved);
 }
 
 /* Data that stands still takes the guest's own ring from its other streams: move it out of the way. */
@@ -217,6 +233,8 @@ static void make_way(struct device *d)
         if (!s->stuck || !s->inbox.held_bytes)
             continue;
         d->count.spills++;
+        if (promise_stuck(&d->promises, &s->promise) && !s->twin)
+            vmux_set_buf_alloc(d->mux, &s->v, s->promise.bytes);
         if (inbox_spill(&d->inboxes, &s->inbox))
             break;              /* the budget is spent: from here on only this guest waits */
     }
@@ -354,7 +372,8 @@ static enum served serve(struct device *d)
     if (d->back.count > buffers)
         d->moved = true;
     if (d->back.count)
-        quench_thirst(d);
+        give_turns_to(d, &d->thirst);
+    feed_starved(d);
     if ((got = receive(d)) < 0)
         return SERVED_ENDED;
     more = expire(d);
@@ -376,6 +395,16 @@ static enum served serve(struct device *d)
     return SERVED_ALL;
 }
 
+/* What a piece of work may have changed of device_deadline(). */
+static uint64_t deadline(const struct device *d)
+{
+    uint64_t at = vmux_next_deadline(d->mux);
+
+    at = d->look_at < at ? d->look_at : at;
+    at = d->unmask_at < at ? d->unmask_at : at;
+    return d->feed_at < at ? d->feed_at : at;
+}
+
 void device_serve(struct device *d)
 {
     enum served served = SERVED_CAUGHT;
@@ -393,7 +422,7 @@ void device_serve(struct device *d)
         sleep_now(d);
     else
         device_wake(d);
-    xvsd_wake_at(d->x, device_deadline(d));
+    xvsd_wake_at(d->x, deadline(d));
 }
 
 /* ---- the end ---- */

@@ -19,6 +19,7 @@
 #define SERVE_REQUEST 32            /* what a REQUEST counts */
 #define SERVE_BYTES   (1u << 20)    /* moved by streams in one piece of work */
 #define SERVE_TURNS   64            /* of streams, likewise */
+#define SERVE_FEED_MS 20u           /* until those look again that wait for room in their guest's sockets */
 
 /* After map_open(): link, table, inboxes, channel.  0 or a negative errno. */
 int  serve_start(struct device *d);

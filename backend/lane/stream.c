@@ -86,12 +86,6 @@ bool stream_delivered(struct stream *s, uint32_t len)
     return promise_taken(&s->device->promises, &s->promise, len);
 }
 
-bool stream_stands_still(struct stream *s)
-{
-    s->stuck = true;
-    return promise_stuck(&s->device->promises, &s->promise);
-}
-
 void stream_discard(struct stream *s)
 {
     uint32_t len = inbox_drop(&s->device->inboxes, &s->inbox);
@@ -125,4 +119,28 @@ void stream_lost(struct stream *s)
     list_remove(&s->turn);
     farewell_end(s);
     bridge_close(s);
+}
+
+void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len)
+{
+    size_t to_at = 0, from_at = 0;
+
+    while (len) {
+        size_t n = len;
+
+        if (n > to->iov_len - to_at)
+            n = to->iov_len - to_at;
+        if (n > from->iov_len - from_at)
+            n = from->iov_len - from_at;
+        memcpy((char *)to->iov_base + to_at, (const char *)from->iov_base + from_at, n);
+        len -= (uint32_t)n;
+        if ((to_at += n) == to->iov_len) {
+            to++;
+            to_at = 0;
+        }
+        if ((from_at += n) == from->iov_len) {
+            from++;
+            from_at = 0;
+        }
+    }
 }

@@ -24,13 +24,14 @@ enum stream_again {
     STREAM_WAITS,               /* for an event: of its socket, of its guest */
     STREAM_MORE,                /* it can do more at once */
     STREAM_THIRSTS,             /* it has data for its guest, and the guest has no empty buffer */
+    STREAM_STARVES,             /* it has data for its host program, and the guest's sockets hold what they may (held.h) */
     STREAM_ENDED                /* the record is gone */
 };
 
 struct stream {
     struct vmux_conn v;         /* first */
     struct device *device;
-    struct list turn;           /* in device.streams_turn or device.thirst */
+    struct list turn;           /* in device.streams_turn, device.thirst or device.starved */
     struct list holding;        /* in device.holding while the inbox is not empty */
     struct inbox inbox;
     struct promise promise;     /* what we may promise its guest: for a bridged one, buf_alloc */
@@ -48,12 +49,15 @@ struct stream {
     bool host_reset;            /* …closed with data unread: ends with a reset */
     bool guest_eof;             /* the guest sends no more */
     bool told_eof;              /* …and the other end has been told */
-    bool stuck;                 /* the other end did not take all that it was offered */
+    bool stuck : 1;             /* the other end did not take all that it was offered */
+    bool fed : 1;               /* something was written to the socket */
+    bool line_waits : 1;        /* the newline of its CONNECT line is still in the socket (bridge.c) */
+    bool failed : 1;            /* the socket has an error to tell */
+    bool leaving : 1;           /* the host program has gone, and the guest has yet to say how it ended */
+    bool guest_left : 1;        /* bytes were dropped that the guest should have read, */
+    bool host_left : 1;         /* …that the host program should have */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
-    bool line_waits;            /* the newline of its CONNECT line is still in the socket (bridge.c) */
-    bool failed;                /* the socket has an error to tell */
-    bool leaving;               /* the host program has gone, and the guest has yet to say how it ended */
-    bool guest_left, host_left; /* bytes were dropped that the guest, that the host program should have read */
+    uint32_t in_socket;         /* bytes of the kernel's memory in the socket, at most: what is not read yet (held.h) */
 };
 
 static inline struct stream *stream_of(struct vmux_conn *conn)
@@ -76,12 +80,12 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
 /* A REQUEST came: finds the other end, or refuses. */
 void stream_offered(struct stream *s);
 
-/* The first len bytes of the inbox were delivered; or less was taken than was offered.  True if s->promise has changed:
- * the caller sees to buf_alloc. */
+/* The first len bytes of the inbox were delivered.  True if s->promise has changed: the caller sees to buf_alloc. */
 bool stream_delivered(struct stream *s, uint32_t len);
-bool stream_stands_still(struct stream *s);
 /* Nobody will read what is in the inbox. */
 void stream_discard(struct stream *s);
+/* Copies len bytes from pieces to pieces; both have as many. */
+void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len);
 /* Lets go: closes what is open, in order if that is possible. */
 void stream_end(struct stream *s);
 /* The guest is gone; the table is about to be freed. */

@@ -3,14 +3,15 @@
  *
  * The data stays where it is, in the guest's tx pool, under the id of its packet: holding it costs no memory and no
  * copy.  But it costs the guest that id and that piece of its pool, so one reader that stands still could in the
- * end stop all the guest's other streams.  So when much is held, the oldest stands still are moved into memory
- * of the daemon ("spilled"), within a budget that is fixed for each device.  Beyond the budget data stays in the pool,
- * and only that guest waits.
+ * end stop all the guest's other streams.  So when much is held, the oldest that stands still is moved into memory
+ * of the daemon ("spilled"), within the guest's limit (held.h).  Beyond the limit data stays in the pool, and only that
+ * guest waits.
  *
  *     inbox_add()                      a packet goes to the end
  *     inbox_peek(), inbox_take()       the oldest bytes, as an iovec; so many of them are delivered
  *     inbox_drop()                     nobody will read the rest
  *     inbox_is_tight(), inbox_spill()  too much is held; move what one inbox holds into memory
+ *     inbox_part()                     the guest is going away, and what it has sent is to stay
  *
  * An id goes back to the guest (link_back_done()) the moment that its last byte is delivered, spilled or dropped.  A struct inbox
  * is a value, all zero when empty; the table is one a device.  No I/O; one thread. */
@@ -22,13 +23,11 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "chunks.h"
 #include "link_back.h"
 
-struct inbox_chunk;
-
 struct inbox {
-    struct inbox_chunk *chunk, *last_chunk;     /* spilled data, older than what is held */
-    uint32_t chunk_at;                          /* bytes of the first chunk that are delivered */
+    struct chunks spilled;                      /* older than what is held */
     uint16_t first, last;                       /* 1 + the id of a held packet, 0 for none */
     uint32_t first_at;                          /* bytes of the first packet that are delivered */
     uint32_t bytes;                             /* in all: what is not delivered yet */
@@ -46,11 +45,10 @@ struct inbox_table {
     struct inbox_packet packet[LINK_MAX_SLOTS];
     uint32_t held_packets;
     uint64_t held_bytes;        /* whole packets: what the guest cannot reuse */
-    uint64_t spill_bytes;       /* memory in chunks, their headers included */
-    uint64_t spill_limit;
+    struct held *held;          /* the guest's limit, to which what is spilled is counted */
 };
 
-void inbox_table_init(struct inbox_table *t, struct link_back *link, uint64_t spill_limit);
+void inbox_table_init(struct inbox_table *t, struct link_back *link, struct held *held);
 
 static inline bool inbox_is_empty(const struct inbox *b)
 {
@@ -70,8 +68,10 @@ uint32_t inbox_drop(struct inbox_table *t, struct inbox *b);
 
 /* More than half of the ring, or of the pool, is held. */
 bool inbox_is_tight(const struct inbox_table *t);
-/* Moves what b holds into memory, oldest first: 0, -ENOSPC when the budget is spent (perhaps after a part of it),
+/* Moves what b holds into memory, oldest first: 0, -ENOSPC at the guest's limit (perhaps after a part of it),
  * -ENOMEM. */
 int inbox_spill(struct inbox_table *t, struct inbox *b);
+/* The same, and what was in b is in 'out' then, which is the caller's.  Returns the bytes for which there was no memory. */
+uint32_t inbox_part(struct inbox_table *t, struct inbox *b, struct chunks *out);
 
 #endif

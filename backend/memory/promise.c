@@ -7,24 +7,36 @@ void promises_init(struct promises *all, uint64_t budget, uint32_t most)
     *all = (struct promises){ .budget = budget, .most = most < PROMISE_MOST ? most : PROMISE_MOST };
 }
 
-static uint64_t raised(uint32_t bytes)
+#define LEAST_COST (PROMISE_LEAST + PROMISE_LEAST / 4 * 3)
+
+/* Of a promise of so many bytes, with what the socket may hold. */
+static uint32_t cost_of(uint32_t bytes)
 {
-    return bytes > PROMISE_LEAST ? bytes - PROMISE_LEAST : 0;
+    const struct promise p = { .bytes = bytes };
+
+    return bytes ? bytes + promise_socket(&p) : 0;
+}
+
+static uint32_t raised(uint32_t cost)
+{
+    return cost > LEAST_COST ? cost - LEAST_COST : 0;
 }
 
 static bool change(struct promises *all, struct promise *p, uint32_t bytes)
 {
-    bool changed = bytes != p->bytes;
+    uint32_t before = cost_of(p->bytes), after = cost_of(bytes);
 
-    all->given += bytes - (uint64_t)p->bytes;
-    all->raised += raised(bytes) - raised(p->bytes);
-    p->bytes = bytes;
-    return changed;
+    if (bytes == p->bytes)
+        return false;
+    all->given += after - (uint64_t)before;
+    all->raised += raised(after) - (uint64_t)raised(before);
+    *p = (struct promise){ .bytes = bytes };
+    return true;
 }
 
 uint32_t promise_make(struct promises *all, struct promise *p)
 {
-    uint64_t share = all->given < all->budget ? (all->budget - all->given) / 8 : 0;
+    uint64_t left = all->given < all->budget ? all->budget - all->given : 0, share = left / 14;
 
     if (share < PROMISE_LEAST)
         share = PROMISE_LEAST;
@@ -44,9 +56,9 @@ bool promise_taken(struct promises *all, struct promise *p, uint32_t len)
     if (p->bytes >= all->most)
         return false;
     p->proof += len;
-    if (p->proof < PROMISE_PROOF || all->raised + twice - p->bytes > PROMISE_OVERDRAFT * all->budget)
+    if (p->proof < PROMISE_PROOF ||
+        all->raised + raised(cost_of(twice)) - raised(cost_of(p->bytes)) > PROMISE_OVERDRAFT * all->budget)
         return false;
-    p->proof = 0;
     return change(all, p, twice);
 }
 

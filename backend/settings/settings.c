@@ -259,7 +259,12 @@ static bool read_spin(struct reader *r, const char *key, const char *text)
 
 static bool read_spill(struct reader *r, const char *key, const char *text)
 {
-    return read_number(r, key, text, 0, UINT64_C(1) << 32, &r->settings->held_spill_bytes);
+    return read_number(r, key, text, SETTINGS_HELD, UINT64_C(1) << 32, &r->settings->held_spill_bytes);
+}
+
+static bool read_farewell(struct reader *r, const char *key, const char *text)
+{
+    return read_u32(r, key, text, 1, 86400, &r->settings->farewell_seconds);
 }
 
 /* ---- keys and sections ---- */
@@ -276,6 +281,7 @@ static const struct key {
     { "max_ring_page_order", true,  false, read_ring_order },
     { "max_pool_pages",      true,  false, read_pool_pages },
     { "held_spill_bytes",    true,  false, read_spill },
+    { "farewell_seconds",    true,  false, read_farewell },
     { "guest_to_guest",      true,  true,  read_peers },
     { "spin_us",             true,  false, read_spin },
     { "services",            true,  false, read_services },
@@ -382,6 +388,7 @@ struct settings *settings_default(void)
     s->max_ring_page_order = VSOCKIF_MAX_RING_PAGE_ORDER;
     s->max_pool_pages = 512;
     s->held_spill_bytes = 4u << 20;
+    s->farewell_seconds = 600;
     s->spin_us = SPINNER_AUTO;
     s->sockets.mode = 0600;
     s->sockets.user = (uid_t)-1;

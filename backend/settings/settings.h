@@ -20,6 +20,7 @@
 #define SETTINGS_NAME (NAMES_MAX + 1)   /* bytes of a section's name, with its end */
 #define SETTINGS_FILE "/etc/xvs/xvsd.conf"
 #define SETTINGS_RUN  "/run/xvs"
+#define SETTINGS_HELD (256u << 10)      /* bytes: held_spill_bytes at least, or a few streams would fill it */
 
 /* Who may use a guest's sockets. */
 struct settings_sockets {
@@ -49,7 +50,8 @@ struct settings {
     uint32_t max_connections;   /* of one device */
     uint32_t max_ring_page_order;
     uint32_t max_pool_pages;
-    uint64_t held_spill_bytes;  /* of one device */
+    uint64_t held_spill_bytes;  /* of one device, the kernel's sockets included (held.h) */
+    uint32_t farewell_seconds;  /* until a reader that takes nothing is given up, once its guest is gone */
     uint32_t spin_us;           /* how long to look at a ring before sleeping, when that pays (spinner.h); 0: never; or SPINNER_AUTO */
     struct settings_sockets sockets;
     struct settings_guest *guests;

@@ -92,15 +92,16 @@ void map_notify(struct guest_map *m)
 
 /* ---- a host program on every port: linked with --wrap ---- */
 
-int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, char *why);
+int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, char *why);
 
-int __wrap_guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, char *why)
+int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, char *why)
 {
     int size = 1 << 20, sv[2];
 
-    (void)g;
+    (void)d;
     (void)port;
     (void)own;
+    *dir = "";
     *why = '\0';
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv))
         return -errno;
@@ -132,9 +133,11 @@ static void start(struct xvsd *x)
     x->settings->guest_to_guest = true;
     x->settings->max_connections = 65536;
     x->settings->spin_us = 0;
-    x->timer_at = x->rescan_at = x->settle_at = UINT64_MAX;
+    x->timer_at = x->rescan_at = x->settle_at = x->farewell_at = UINT64_MAX;
     list_init(&x->turns);
     list_init(&x->round);
+    list_init(&x->farewells);
+    accounts_init(&x->accounts);
 }
 
 void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link_memory *mem)
@@ -148,13 +151,17 @@ void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link
         joined_fail("out of memory");
     d->x = x;
     d->id.front = (uint32_t)cid;
-    d->look_at = d->listen_again_at = d->unmask_at = UINT64_MAX;
+    d->look_at = d->listen_again_at = d->unmask_at = d->feed_at = UINT64_MAX;
     d->channel.fd = -1;
     list_init(&d->turn);
+    list_init(&d->of_domain);
+    list_init(&d->domain->devices);
     list_init(&d->doors);
     list_init(&d->clients);
     snprintf(d->domain->name, sizeof d->domain->name, "dom%llu", (unsigned long long)cid);
     d->domain->title = (struct title){ .name = d->domain->name, .uuid = d->domain->uuid, .has_name = true };
+    if (!(d->account = account_open(&x->accounts, d->domain->name, 0)))
+        joined_fail("out of memory");
     journal_guest_init(&d->journal, d->domain->name, d->id.front, 0);
     registry_set_cid(d, cid);
     life_back_init(&d->life, VSOCKIF_CONNECTED, 0);

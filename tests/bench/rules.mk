@@ -21,7 +21,7 @@ $(B)/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(B)/obj/tests/bench/bench.o 
 # Guests and the daemon in one process (joined.h).
 joined_objs := $(addprefix $(B)/obj/tests/bench/joined_,xen.o front.o back.o) \
                $(filter-out %/main.o %/loop.o %/map.o,$(foreach room,$(backend),$(call objs,$(room)))) $(B)/libtest.a
-joined_link  = $(CC) $(all_ldflags) -Wl,--wrap=memcpy,--wrap=__memcpy_chk,--wrap=guest_dir_connect -o $@ $(filter %.o %.a,$^) \
+joined_link  = $(CC) $(all_ldflags) -Wl,--wrap=memcpy,--wrap=__memcpy_chk,--wrap=doors_connect -o $@ $(filter %.o %.a,$^) \
                $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
 $(B)/guard/guard: $(B)/obj/tests/bench/guard.o $(joined_objs)
 	@mkdir -p $(@D)

@@ -100,6 +100,11 @@ int daemon_start(const char *conf)
     return -ETIMEDOUT;
 }
 
+int daemon_pid(void)
+{
+    return pid;
+}
+
 bool daemon_lives(void)
 {
     return pid > 0 && waitpid(pid, NULL, WNOHANG) == 0;

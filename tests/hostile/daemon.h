@@ -16,6 +16,7 @@ const char *daemon_program(void);
 /* Its exit status after SIGTERM (KILL: after SIGKILL), or -1 if it was dead already. */
 int  daemon_stop(int signal);
 bool daemon_lives(void);
+int  daemon_pid(void);
 /* A path in its directory, in which "run" is the run directory; static, the last four stay. */
 const char *daemon_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -11,8 +11,17 @@
 #include "hosted.h"
 #include "parse.h"
 
-#define RING_PAGES (1u << RAWFRONT_ORDER)
 #define WAIT_MS    PATIENCE_MS
+
+static uint32_t ring_pages(const struct rawfront *f)
+{
+    return 1u << f->order;
+}
+
+static uint32_t pages(const struct rawfront *f)
+{
+    return 2 * ring_pages(f) + 2 * f->pool;
+}
 
 static void sleep_ms(int ms)
 {
@@ -29,6 +38,8 @@ int rawfront_open(struct rawfront *f, uint32_t domid)
 
     memset(f, 0, sizeof *f);
     f->port = -1;
+    f->order = RAWFRONT_ORDER;
+    f->pool = RAWFRONT_POOL;
     hosted_become(domid);
     err = store_open(&f->store);
     hosted_become(0);
@@ -49,7 +60,7 @@ int rawfront_open(struct rawfront *f, uint32_t domid)
 
 int rawfront_share(struct rawfront *f)
 {
-    uint32_t refs[RAWFRONT_PAGES];
+    uint32_t refs[VSOCKIF_CONTROL_REFS];
     uint8_t *at;
 
     hosted_become(f->id.front);
@@ -61,21 +72,21 @@ int rawfront_share(struct rawfront *f)
     fcntl(xenevtchn_fd(f->evtchn), F_SETFL, O_NONBLOCK);
     f->control = xengntshr_share_page_notify(f->gntshr, 0, &f->control_ref, 1,
                                              offsetof(struct vsockif_control, front_live), (evtchn_port_t)f->port);
-    f->pages = xengntshr_share_pages(f->gntshr, 0, RAWFRONT_PAGES, refs, 1);
+    f->pages = xengntshr_share_pages(f->gntshr, 0, pages(f), refs, 1);
     if (!f->control || !f->pages)
         return -errno;
     memset(f->control, 0, sizeof *f->control);
-    memset(f->pages, 0, RAWFRONT_PAGES * VSOCKIF_PAGE_SIZE);
+    memset(f->pages, 0, pages(f) * VSOCKIF_PAGE_SIZE);
     *f->control = (struct vsockif_control){
-        .magic = VSOCKIF_CONTROL_MAGIC, .version = VSOCKIF_VERSION, .tx_ring_pages = RING_PAGES,
-        .rx_ring_pages = RING_PAGES, .tx_pool_pages = RAWFRONT_POOL, .rx_pool_pages = RAWFRONT_POOL, .front_live = 1
+        .magic = VSOCKIF_CONTROL_MAGIC, .version = VSOCKIF_VERSION, .tx_ring_pages = ring_pages(f),
+        .rx_ring_pages = ring_pages(f), .tx_pool_pages = f->pool, .rx_pool_pages = f->pool, .front_live = 1
     };
-    memcpy(f->control->ref, refs, sizeof refs);
+    memcpy(f->control->ref, refs, pages(f) * sizeof *refs);
     at = f->pages;
-    ring_init(&f->tx, RING_FRONT, at, RAWFRONT_ORDER);
-    ring_init(&f->rx, RING_FRONT, at + RING_PAGES * VSOCKIF_PAGE_SIZE, RAWFRONT_ORDER);
-    f->tx_pool = at + 2 * RING_PAGES * VSOCKIF_PAGE_SIZE;
-    f->rx_pool = f->tx_pool + RAWFRONT_POOL * VSOCKIF_PAGE_SIZE;
+    ring_init(&f->tx, RING_FRONT, at, f->order);
+    ring_init(&f->rx, RING_FRONT, at + ring_pages(f) * VSOCKIF_PAGE_SIZE, f->order);
+    f->tx_pool = at + 2 * ring_pages(f) * VSOCKIF_PAGE_SIZE;
+    f->rx_pool = f->tx_pool + f->pool * VSOCKIF_PAGE_SIZE;
     f->next_id = 0;
     return 0;
 }
@@ -134,7 +145,7 @@ void rawfront_unshare(struct rawfront *f)
     if (f->gntshr && f->control)
         xengntshr_unshare(f->gntshr, f->control, 1);
     if (f->gntshr && f->pages)
-        xengntshr_unshare(f->gntshr, f->pages, RAWFRONT_PAGES);
+        xengntshr_unshare(f->gntshr, f->pages, pages(f));
     if (f->gntshr)
         xengntshr_close(f->gntshr);
     if (f->evtchn)
@@ -170,7 +181,7 @@ void rawfront_send(struct rawfront *f, const struct vsockif_hdr *hdr)
     uint32_t id = f->next_id++ % ring_slots(&f->tx);
     struct vsockif_slot slot = { .hdr = *hdr, .id = id, .size = hdr->len };
 
-    slot.off = hdr->len ? id * VSOCKIF_PAGE_SIZE % (RAWFRONT_POOL * VSOCKIF_PAGE_SIZE - hdr->len + 1) : 0;
+    slot.off = hdr->len ? id * VSOCKIF_PAGE_SIZE % (f->pool * VSOCKIF_PAGE_SIZE - hdr->len + 1) : 0;
     rawfront_put(f, &slot);
 }
 

@@ -16,13 +16,13 @@
 #define RAWFRONT_ORDER  1u          /* 64 slots in each ring */
 #define RAWFRONT_POOL   64u         /* pages in each pool */
 #define RAWFRONT_BUFFER 4096u       /* bytes of a posted buffer */
-#define RAWFRONT_PAGES  (2u * (1u << RAWFRONT_ORDER) + 2u * RAWFRONT_POOL)
 
 struct rawfront {
     struct store *store;            /* as the guest */
     struct device_id id;
     struct paths paths;             /* as the guest sees them */
     uint64_t cid;
+    uint32_t order, pool;           /* the defaults above; may be made greater before the pages are shared */
     xengntshr_handle *gntshr;
     xenevtchn_handle *evtchn;
     int port;

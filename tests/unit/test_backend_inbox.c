@@ -17,7 +17,9 @@ static struct link_back back;
 static struct inbox_table table;
 static struct inbox box;
 
-static void begin(uint64_t spill_limit)
+static struct held held;
+
+static void begin(uint64_t limit)
 {
     struct link_memory mem = { .tx_ring = tx_ring, .rx_ring = rx_ring, .tx_pool = tx_pool, .rx_pool = rx_pool,
                                .tx_bytes = POOL, .rx_bytes = 4096 };
@@ -26,7 +28,8 @@ static void begin(uint64_t spill_limit)
     memset(rx_ring, 0, sizeof rx_ring);
     ring_init(&front, RING_FRONT, tx_ring, ORDER);
     link_back_init(&back, &mem);
-    inbox_table_init(&table, &back, spill_limit);
+    held = (struct held){ .limit = limit };
+    inbox_table_init(&table, &back, &held);
     memset(&box, 0, sizeof box);
     for (uint32_t i = 0; i < POOL; i++)
         tx_pool[i] = (uint8_t)(i * 7 + i / 4096);
@@ -116,7 +119,7 @@ static void a_drop_gives_all_back_and_counts_it(void)
     takes(&box, 300, 0);
     EQ(inbox_drop(&table, &box), 2700);
     EQ(returned(), 3);
-    EQ(table.spill_bytes, 0);
+    EQ(held.chunks, 0);
     EQ(inbox_drop(&table, &box), 0);
 }
 
@@ -147,7 +150,7 @@ static void spilled_data_comes_first_and_whole(void)
     EQ(box.held_bytes, 0);
     add(&box, 2, 5100, 900);
     takes(&box, 5300, 700);
-    EQ(table.spill_bytes, 0);
+    EQ(held.chunks, 0);
     EQ(returned(), 3);
 }
 
@@ -160,9 +163,9 @@ static void single_bytes_share_memory(void)
         REQUIRE(inbox_spill(&table, &box) == 0);
         ring_take(&front, (uint32_t)returned());
     }
-    CU_ASSERT_TRUE(table.spill_bytes < 5000);
+    CU_ASSERT_TRUE(held.chunks < 5000);
     takes(&box, 1600, 0);
-    EQ(table.spill_bytes, 0);
+    EQ(held.chunks, 0);
 }
 
 static void beyond_the_budget_data_stays_with_the_guest(void)
@@ -172,12 +175,12 @@ static void beyond_the_budget_data_stays_with_the_guest(void)
     add(&box, 1, 4000, 4000);
     add(&box, 2, 8000, 4000);
     EQ(inbox_spill(&table, &box), -ENOSPC);
-    CU_ASSERT_TRUE(table.spill_bytes <= 10000);
+    CU_ASSERT_TRUE(held.chunks <= 10000);
     EQ(box.bytes, 12000);
     CU_ASSERT_TRUE(box.held_bytes > 0);
     takes(&box, 12000, 0);
     EQ(returned(), 3);
-    EQ(table.spill_bytes, 0);
+    EQ(held.chunks, 0);
 }
 
 /* Against a model: bytes go in and come out in order, whatever is spilled in between. */
@@ -224,15 +227,106 @@ static void any_order_of_calls_keeps_the_order_of_bytes(void)
         EQ(box.bytes, in - out);
     }
     inbox_drop(&table, &box);
-    EQ(table.spill_bytes, 0);
+    EQ(held.chunks, 0);
     EQ(table.held_packets, 0);
+}
+
+/* What a guest has sent before it went away is kept whole, or what is missing is told. */
+static void an_inbox_parts_with_all_that_is_in_it(void)
+{
+    struct chunks kept;
+    struct iovec iov[64];
+    uint32_t done = 0, lost;
+    int used;
+
+    begin(1 << 20);
+    add(&box, 0, 0, 5000);
+    takes(&box, 700, 0);
+    REQUIRE(inbox_spill(&table, &box) == 0);
+    add(&box, 1, 5000, 100);
+    EQ(inbox_part(&table, &box, &kept), 0);
+    CU_ASSERT_TRUE(inbox_is_empty(&box));
+    EQ(returned(), 2);
+    EQ(chunks_peek(&kept, UINT32_MAX, iov, 64, &used), 4400);
+    for (int i = 0; i < used; i++) {
+        EQ(memcmp(iov[i].iov_base, tx_pool + 700 + done, iov[i].iov_len), 0);
+        done += (uint32_t)iov[i].iov_len;
+    }
+    CU_ASSERT_TRUE(held.chunks > 4400);
+    EQ(chunks_take(&kept, &held, 4400), 4400);
+    EQ(held.chunks, 0);
+
+    begin(5000);
+    add(&box, 0, 0, 3000);
+    add(&box, 1, 3000, 4000);
+    lost = inbox_part(&table, &box, &kept);
+    CU_ASSERT_TRUE(lost > 0);
+    EQ(lost + chunks_peek(&kept, UINT32_MAX, iov, 64, &used), 7000);
+    CU_ASSERT_TRUE(held.chunks > 0 && held.chunks <= 5000);
+    CU_ASSERT_TRUE(inbox_is_empty(&box));
+    EQ(returned(), 2);
+    chunks_drop(&kept, &held);
+    EQ(held.chunks, 0);
+}
+
+/* A guest's sockets have half of its limit; what is spilled may have all that they leave. */
+static void sockets_and_chunks_share_one_limit(void)
+{
+    struct held h = { .limit = 1 << 20 };
+    uint32_t a = 0, b = 0;
+
+    CU_ASSERT_TRUE(held_fits(&h, a, 100000, 100000));
+    CU_ASSERT_FALSE(held_fits(&h, a, 100000, 100001));
+    EQ(held_room(&h, a, 100000, false), 100000);
+    held_wrote(&h, &a, 60000);
+    CU_ASSERT_TRUE(a > 60000 && a < 70000 && h.in_sockets == a);
+    EQ(held_room(&h, a, 100000, false), 100000 - a);
+    EQ(held_room(&h, a, 1000, false), 0);
+    held_wrote(&h, &b, 1);
+    CU_ASSERT_TRUE(b >= 4352);          /* the most that a byte costs */
+    held_saw(&h, &b, 768);              /* what it does */
+    EQ(h.in_sockets, a + 768);
+    held_saw(&h, &b, 1 << 19);
+    EQ(held_room(&h, a, UINT32_MAX, true), 0);
+    CU_ASSERT_FALSE(held_take(&h, 1 << 19));
+    held_saw(&h, &b, 0);
+    held_saw(&h, &a, 0);
+    EQ(h.in_sockets, 0);
+    CU_ASSERT_TRUE(held_take(&h, (1 << 20) - 1000));
+    EQ(held_room(&h, 0, UINT32_MAX, true), 500);
+    CU_ASSERT_FALSE(held_fits(&h, 0, UINT32_MAX, 501));
+    CU_ASSERT_FALSE(held_take(&h, 1001));
+    held_give(&h, (1 << 20) - 1000);
+    EQ(h.chunks, 0);
+}
+
+/* Sockets that nobody reads take less and less: some may still begin, and whoever reads always finds room, whatever their number. */
+static void a_reader_finds_room_beside_a_thousand_that_stand_still(void)
+{
+    struct held h = { .limit = 4 << 20 };
+    uint32_t in[1000] = { 0 }, reader = 0, many = 0;
+
+    for (int round = 0; round < 20; round++)
+        for (int i = 0; i < (round < 10 ? 20 : 1000); i++)
+            if (held_room(&h, in[i], 1 << 20, false) >= 4096)
+                held_wrote(&h, &in[i], held_room(&h, in[i], 1 << 20, false));
+    for (int i = 0; i < 1000; i++)
+        many += in[i] > 0;
+    CU_ASSERT_TRUE(many >= 20);
+    CU_ASSERT_TRUE(h.in_sockets > h.limit / 4 && h.in_sockets <= h.limit / 16 * 7 + 10000);
+    EQ(held_room(&h, 0, 1 << 20, false) >= 4096, false);
+    CU_ASSERT_TRUE(held_room(&h, reader, 1 << 20, true) > 100000);
+    held_wrote(&h, &reader, 100000);
+    CU_ASSERT_TRUE(h.in_sockets <= h.limit / 2);
 }
 
 static const struct test tests[] = {
     TEST(an_id_goes_back_with_its_last_byte), TEST(one_take_crosses_packets), TEST(two_inboxes_do_not_mix),
     TEST(a_drop_gives_all_back_and_counts_it), TEST(it_is_tight_by_packets_and_by_bytes),
     TEST(spilled_data_comes_first_and_whole), TEST(single_bytes_share_memory),
-    TEST(beyond_the_budget_data_stays_with_the_guest), TEST(any_order_of_calls_keeps_the_order_of_bytes)
+    TEST(beyond_the_budget_data_stays_with_the_guest), TEST(an_inbox_parts_with_all_that_is_in_it),
+    TEST(sockets_and_chunks_share_one_limit), TEST(a_reader_finds_room_beside_a_thousand_that_stand_still),
+    TEST(any_order_of_calls_keeps_the_order_of_bytes)
 };
 
 int main(int argc, char **argv)

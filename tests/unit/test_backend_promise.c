@@ -11,10 +11,49 @@ static void the_first_ones_get_everything(void)
 {
     struct promise p[8] = { 0 };
 
-    promises_init(&all, 16 * PROMISE_MOST, UINT32_MAX);
-    for (int i = 0; i < 8; i++)
+    promises_init(&all, 100 * PROMISE_MOST, UINT32_MAX);
+    for (int i = 0; i < 8; i++) {
         EQ(promise_make(&all, &p[i]), PROMISE_MOST);
-    EQ(all.given, 8 * PROMISE_MOST);
+        EQ(promise_socket(&p[i]), PROMISE_SOCKET);
+    }
+    EQ(all.given, 8 * (PROMISE_MOST + PROMISE_SOCKET));
+}
+
+/* The figures in promise.h. */
+static void with_the_default_the_first_has_what_linux_gives(void)
+{
+    struct promise p[5] = { 0 };
+
+    promises_init(&all, BUDGET - BUDGET / 8, UINT32_MAX);
+    for (int i = 0; i < 5; i++)
+        promise_make(&all, &p[i]);
+    EQ(p[0].bytes >> 10, 256);
+    EQ(promise_socket(&p[0]) >> 10, 192);
+    EQ(p[4].bytes >> 10, 150);
+    EQ(promise_socket(&p[4]) >> 10, 112);
+}
+
+/* A stream that nobody reads holds what it was promised, and its socket's part on top. */
+static void what_the_sockets_may_hold_is_within_the_budget(void)
+{
+    struct promise p[20] = { 0 };
+    uint64_t held = 0;
+
+    promises_init(&all, BUDGET, UINT32_MAX);
+    for (int i = 0; i < 20; i++)
+        held += promise_make(&all, &p[i]) + (uint64_t)promise_socket(&p[i]);
+    CU_ASSERT_TRUE(p[19].bytes > PROMISE_LEAST && held <= BUDGET);
+    EQ(all.given, held);
+}
+
+/* However small a guest's pool is, an empty socket has room for what is worth a system call. */
+static void a_socket_never_has_less_than_a_few_pages(void)
+{
+    struct promise p = { 0 };
+
+    promises_init(&all, BUDGET, 100);
+    EQ(promise_make(&all, &p), 100);
+    EQ(promise_socket(&p), PROMISE_LEAST / 4 * 3);
 }
 
 static void a_small_pool_bounds_each_of_them(void)
@@ -67,12 +106,12 @@ static void a_reader_that_stands_still_begins_anew(void)
     promises_init(&all, 0, UINT32_MAX);
     promise_make(&all, &p);
     p.bytes = PROMISE_MOST;
-    all.given = PROMISE_MOST;
+    all.given = PROMISE_MOST + PROMISE_SOCKET;
     promise_taken(&all, &p, 100);
     CU_ASSERT_TRUE(promise_stuck(&all, &p));
     EQ(p.bytes, PROMISE_LEAST);
     EQ(p.proof, 0);
-    EQ(all.given, PROMISE_LEAST);
+    EQ(all.given, PROMISE_LEAST + PROMISE_LEAST / 4 * 3);
 }
 
 static void within_the_budget_nobody_is_cut(void)
@@ -82,7 +121,7 @@ static void within_the_budget_nobody_is_cut(void)
     promises_init(&all, BUDGET, UINT32_MAX);
     promise_make(&all, &p);
     CU_ASSERT_FALSE(promise_stuck(&all, &p));
-    EQ(p.bytes, BUDGET / 8);
+    EQ(p.bytes, BUDGET / 14);
 }
 
 static void the_overdraft_is_bounded(void)
@@ -96,7 +135,7 @@ static void the_overdraft_is_bounded(void)
         for (int i = 0; i < 500; i++)
             promise_taken(&all, &p[i], PROMISE_PROOF);
     CU_ASSERT_TRUE(all.raised <= PROMISE_OVERDRAFT * BUDGET);
-    CU_ASSERT_TRUE(all.given <= all.raised + 500 * PROMISE_LEAST);
+    CU_ASSERT_TRUE(all.given <= all.raised + 500 * (PROMISE_LEAST + PROMISE_LEAST / 4 * 3));
     for (int i = 0; i < 500; i++)
         promise_end(&all, &p[i]);
     EQ(all.given, 0);
@@ -116,7 +155,8 @@ static void idle_streams_do_not_keep_readers_small(void)
 }
 
 static const struct test tests[] = {
-    TEST(the_first_ones_get_everything), TEST(a_small_pool_bounds_each_of_them),
+    TEST(the_first_ones_get_everything), TEST(with_the_default_the_first_has_what_linux_gives),
+    TEST(what_the_sockets_may_hold_is_within_the_budget), TEST(a_socket_never_has_less_than_a_few_pages), TEST(a_small_pool_bounds_each_of_them),
     TEST(the_sum_keeps_to_the_budget_until_all_are_least), TEST(a_reader_that_reads_gets_more),
     TEST(a_reader_that_stands_still_begins_anew), TEST(within_the_budget_nobody_is_cut), TEST(the_overdraft_is_bounded),
     TEST(idle_streams_do_not_keep_readers_small)

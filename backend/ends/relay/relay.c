@@ -90,7 +90,8 @@ void relay_event(struct stream *s, unsigned now)
     } else if (now & VCONN_NOW_CREDIT && s->open) {
         pass_credit(s);
     }
-    if (now & VCONN_NOW_DEAF) {
+    /* Over, it takes no more either: a sender there must not wait until what is still to be read here is read. */
+    if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED)) {
         t->host_deaf = true;
         vmux_shutdown(t->device->mux, &t->v, VSOCKIF_SHUTDOWN_RCV, clock_deadline_ms(0));
         stream_discard(t);
@@ -100,30 +101,6 @@ void relay_event(struct stream *s, unsigned now)
 }
 
 /* ---- a turn ---- */
-
-static void copy(const struct iovec *to, const struct iovec *from, uint32_t len)
-{
-    size_t to_at = 0, from_at = 0;
-
-    while (len) {
-        size_t n = len;
-
-        if (n > to->iov_len - to_at)
-            n = to->iov_len - to_at;
-        if (n > from->iov_len - from_at)
-            n = from->iov_len - from_at;
-        memcpy((char *)to->iov_base + to_at, (const char *)from->iov_base + from_at, n);
-        len -= (uint32_t)n;
-        if ((to_at += n) == to->iov_len) {
-            to++;
-            to_at = 0;
-        }
-        if ((from_at += n) == from->iov_len) {
-            from++;
-            from_at = 0;
-        }
-    }
-}
 
 /* Moves one packet from the twin's inbox to our guest. */
 static enum stream_again move(struct stream *s)
@@ -143,15 +120,14 @@ static enum stream_again move(struct stream *s)
     }
     room = vconn_room(&s->v.c);
     if (!room || !link_back_can_send(&d->back)) {
-        if (stream_stands_still(t))
-            pass_credit(s);
+        t->stuck = true;
         return room ? STREAM_THIRSTS : STREAM_WAITS;
     }
     if (room > VSOCKIF_MAX_PACKET)
         room = VSOCKIF_MAX_PACKET;
     len = inbox_peek(&t->device->inboxes, &t->inbox, room, from, PIECES, &from_used);
     len = link_back_room(&d->back, len, to, PIECES, &to_used);
-    copy(to, from, len);
+    stream_copy(to, from, len);
     vmux_send(d->mux, &s->v, len, &hdr);
     link_back_send(&d->back, &hdr);
     d->moved = true;

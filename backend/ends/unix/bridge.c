@@ -4,6 +4,7 @@
 #include "bridge.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -147,9 +148,69 @@ void bridge_event(struct stream *s, unsigned now)
 {
     if (now & VCONN_NOW_OPEN)
         say_ok(s);
-    if (now & VCONN_NOW_DEAF && s->socket.fd >= 0)
+    /* Whoever stands in write() gets EPIPE; drop_queue() and drop_closed() see to the others. */
+    if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED) && s->socket.fd >= 0) {
         shutdown(s->socket.fd, SHUT_RD);
+        s->readable = true;
+    }
     stream_wake(s);
+}
+
+/* ---- memory in the socket ---- */
+
+#define WORTH 4096u             /* bytes: for less room than this, and than there is to write, it is not worth to write */
+
+uint32_t bridge_in_socket(int fd)
+{
+    int bytes = 0;
+
+    /* The kernel counts one for each of what it is just letting go of. */
+    return ioctl(fd, SIOCOUTQ, &bytes) || bytes < 256 ? 0 : (uint32_t)bytes;
+}
+
+static void look_into_socket(struct stream *s)
+{
+    held_saw(&s->device->account->held, &s->in_socket, bridge_in_socket(s->socket.fd));
+}
+
+static void look_again(struct vmux_conn *conn, void *arg)
+{
+    struct stream *s = stream_of(conn);
+
+    (void)arg;
+    if (!conn->released && s->in_socket)
+        look_into_socket(s);
+}
+
+/* What the guest's other streams believe to be in their sockets may have been read long ago.  Where most of it has, the next
+ * such look pays as well. */
+static void sweep(struct device *d)
+{
+    const struct held *h = &d->account->held;
+
+    if (d->sweep_at > xvsd_now(d->x))
+        return;
+    vmux_each(d->mux, look_again, NULL);
+    d->sweep_at = h->in_sockets > h->limit / 4 ? clock_deadline_ms(SERVE_FEED_MS) : 0;
+}
+
+/* How much of want bytes may be written now; 0 with *starves, if it is none for the sake of the guest's other streams. */
+static uint32_t find_room(struct stream *s, uint32_t want, bool *starves)
+{
+    const struct held *h = &s->device->account->held;
+    uint32_t most = promise_socket(&s->promise), least = want < WORTH ? want : WORTH, room;
+    bool reads;
+
+    if (s->in_socket)
+        look_into_socket(s);
+    reads = s->fed && !s->in_socket;
+    room = held_room(h, s->in_socket, most, reads);
+    if (room < least && s->in_socket + least <= most) {
+        sweep(s->device);
+        room = held_room(h, s->in_socket, most, reads);
+        *starves = room < least;
+    }
+    return room < least ? 0 : room < want ? room : want;
 }
 
 /* ---- guest to host ---- */
@@ -164,36 +225,50 @@ static void become_deaf(struct stream *s)
     stream_discard(s);
 }
 
-static bool write_some(struct stream *s)
+/* The socket is full, or holds what it may: its reader's next read is an event. */
+static void wait_for_reader(struct stream *s)
+{
+    s->stuck = true;
+    s->writable = false;
+    source_change(&s->device->x->poller, &s->socket, EVENTS_WRITE);
+}
+
+static enum stream_again write_some(struct stream *s)
 {
     struct iovec iov[PIECES];
     struct msghdr msg = { .msg_iov = iov };
     struct device *d = s->device;
-    bool changed = false;
-    uint32_t want;
+    struct held *held = &d->account->held;
+    uint32_t want = s->inbox.bytes < STREAM_QUANTUM ? s->inbox.bytes : STREAM_QUANTUM;
+    bool starves = false;
     ssize_t n;
     int used;
 
-    want = inbox_peek(&d->inboxes, &s->inbox, STREAM_QUANTUM, iov, PIECES, &used);
+    if (!held_fits(held, s->in_socket, promise_socket(&s->promise), want) && !(want = find_room(s, want, &starves))) {
+        s->stuck = true;
+        if (!starves)
+            wait_for_reader(s);
+        return starves ? STREAM_STARVES : STREAM_WAITS;
+    }
+    want = inbox_peek(&d->inboxes, &s->inbox, want, iov, PIECES, &used);
     msg.msg_iovlen = (size_t)used;
     n = sendmsg(s->socket.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         become_deaf(s);
-        return false;
+        return STREAM_WAITS;
     }
     if (n > 0) {
-        changed = stream_delivered(s, (uint32_t)n);
+        s->fed = true;
+        held_wrote(held, &s->in_socket, (uint32_t)n);
+        if (stream_delivered(s, (uint32_t)n))
+            vmux_set_buf_alloc(d->mux, &s->v, s->promise.bytes);
         vmux_consumed(d->mux, &s->v, (uint32_t)n);
     }
-    if (n < (ssize_t)want)
-        changed |= stream_stands_still(s);
-    if (changed)
-        vmux_set_buf_alloc(d->mux, &s->v, s->promise.bytes);
-    if (s->stuck) {
-        s->writable = false;
-        source_change(&d->x->poller, &s->socket, EVENTS_WRITE);
+    if (n < (ssize_t)want) {
+        wait_for_reader(s);
+        return STREAM_WAITS;
     }
-    return !s->stuck && !inbox_is_empty(&s->inbox);
+    return inbox_is_empty(&s->inbox) ? STREAM_WAITS : STREAM_MORE;
 }
 
 /* The host program has closed its socket.  A hang-up says so, unless it is only that both ends have shut sending; but then it is as
@@ -205,21 +280,21 @@ static bool has_gone(const struct stream *s)
     return s->hung_up && (!watchers_vouch(watchers) || (!s->told_eof && !watchers_hold(watchers)));
 }
 
-static bool turn_to_host(struct stream *s)
+static enum stream_again turn_to_host(struct stream *s)
 {
-    bool more = false;
+    enum stream_again again = STREAM_WAITS;
 
     if (!s->open)
-        return false;
+        return STREAM_WAITS;
     if (has_gone(s))
         become_deaf(s);
     if (s->writable && !inbox_is_empty(&s->inbox))
-        more = write_some(s);
-    if (s->guest_eof && !s->told_eof && inbox_is_empty(&s->inbox)) {
+        again = write_some(s);
+    if (s->guest_eof && !s->told_eof && inbox_is_empty(&s->inbox) && !s->v.c.error) {
         s->told_eof = true;
         shutdown(s->socket.fd, SHUT_WR);
     }
-    return more;
+    return again;
 }
 
 /* ---- host to guest ---- */
@@ -252,18 +327,44 @@ static enum stream_again read_error(struct stream *s)
     return STREAM_MORE;
 }
 
-/* The guest takes no more, and bridge_event() has told the host program's next write so.  One that sleeps in poll() because
- * its socket is full hears of it only when there is room again: so what is queued is taken, and dropped. */
-static enum stream_again drop_queue(struct stream *s)
+bool bridge_drop_queue(int fd, bool keep)
 {
     static uint8_t dropped[STREAM_QUANTUM];
-    ssize_t n = read(s->socket.fd, dropped, sizeof dropped);
+    size_t most = sizeof dropped;
+    int queued = 0;
+    ssize_t n;
 
-    s->guest_left |= n > 0;
-    if (n > 0 || (n < 0 && errno == EINTR))
+    if (keep) {
+        if (ioctl(fd, SIOCINQ, &queued) || queued <= 1)
+            return false;
+        most = (size_t)queued - 1 < most ? (size_t)queued - 1 : most;
+    }
+    n = recv(fd, dropped, most, MSG_DONTWAIT);
+    return n > 0 || (n < 0 && errno == EINTR);
+}
+
+/* The guest takes no more, and bridge_event() has told the host program's next write so. */
+static enum stream_again drop_queue(struct stream *s)
+{
+    if (bridge_drop_queue(s->socket.fd, false)) {
+        s->guest_left = true;
         return STREAM_MORE;
+    }
     s->host_eof = true;
     return STREAM_WAITS;
+}
+
+/* The same when the guest's end is over, and the host program has not read all that came before. */
+static enum stream_again drop_closed(struct stream *s)
+{
+    if (!s->open || !s->readable)
+        return STREAM_WAITS;
+    s->readable = bridge_drop_queue(s->socket.fd, s->v.c.error || s->line_waits);
+    if (!s->readable)
+        return STREAM_WAITS;
+    s->guest_left = true;
+    s->line_waits = false;
+    return STREAM_MORE;
 }
 
 /* Takes the newline out of the way of what is behind it.  False: there is nothing yet, or an end, which needs no reading. */
@@ -355,12 +456,17 @@ static enum fate_end judge_lost(const struct stream *s)
     return device_cut(s->device);
 }
 
+/* What the host program has not read is memory of the guest's: so its socket stays until it has (farewell.h). */
 static void close_as(struct stream *s, enum fate_end end)
 {
     char newline;
 
     if (s->line_waits && end == FATE_ORDER)
         (void)!recv(s->socket.fd, &newline, 1, MSG_DONTWAIT);
+    if (s->in_socket)
+        look_into_socket(s);
+    if (s->in_socket)
+        farewell_to_socket(s, end == FATE_ORDER);
     bridge_close(s);
 }
 
@@ -424,15 +530,14 @@ static bool is_over(const struct stream *s)
 
 enum stream_again bridge_turn(struct stream *s)
 {
-    enum stream_again again = STREAM_WAITS;
-    bool more = false;
+    enum stream_again to_host = STREAM_WAITS, to_guest = STREAM_WAITS;
 
     if (!s->open && s->hung_up && !stream_is_closed(s))
         vmux_abort(s->device->mux, &s->v, ECONNRESET);      /* the client gave up while it waited for OK */
-    if (!s->leaving)
-        more = turn_to_host(s);
-    if (!s->leaving && !stream_is_closed(s))
-        again = turn_to_guest(s);
+    if (!s->leaving) {
+        to_host = turn_to_host(s);
+        to_guest = stream_is_closed(s) ? drop_closed(s) : turn_to_guest(s);
+    }
     if (!s->leaving && !stream_is_closed(s) && s->host_eof && s->host_deaf)
         leave(s);
     if (is_over(s)) {
@@ -443,7 +548,9 @@ enum stream_again bridge_turn(struct stream *s)
         stream_end(s);
         return STREAM_ENDED;
     }
-    return more ? STREAM_MORE : again;
+    if (to_host == STREAM_MORE || to_guest == STREAM_MORE)
+        return STREAM_MORE;
+    return to_host == STREAM_STARVES ? to_host : to_guest;
 }
 
 void bridge_close(struct stream *s)
@@ -453,6 +560,7 @@ void bridge_close(struct stream *s)
     if (s->mark)
         door_leave(s->device, s->mark);
     s->mark = 0;
+    held_saw(&s->device->account->held, &s->in_socket, 0);
     if (fd < 0)
         return;
     source_remove(&s->device->x->poller, &s->socket);

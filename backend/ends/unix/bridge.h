@@ -6,7 +6,7 @@
  *     SHUTDOWN(RCV)                    →   EPIPE
  *     end of file      SHUTDOWN(SEND)  ←   shutdown(SHUT_WR)
  *     EPIPE            SHUTDOWN(RCV)   ←   shutdown(SHUT_RD), seen when we write
- *     RST                              →   close, after all data
+ *     RST                              →   EPIPE, and close after all data
  *     RST                              ←   close with data unread, or whoever vouches for it goes (watchers.h)
  *
  * A UNIX socket tells its program of a reset only if the program has sent something that we have not read (then it is ECONNRESET, else
@@ -36,5 +36,12 @@ void bridge_abandoned(struct stream *s);
 void bridge_lost(struct stream *s);
 /* Closes the socket; harmless without one. */
 void bridge_close(struct stream *s);
+
+/* For a socket that is shut for reading: takes a part of what is queued there, and drops it; false when that is done.  Who
+ * waits in poll() because its socket is full hears of the end only when there is room again.  'keep' leaves one byte: it makes
+ * the kernel tell the program ECONNRESET once it has read everything and we have closed. */
+bool bridge_drop_queue(int fd, bool keep);
+/* Bytes of the kernel's memory for what is written to a socket and not read yet. */
+uint32_t bridge_in_socket(int fd);
 
 #endif

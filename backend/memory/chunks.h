@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* chunks.h: bytes in memory of the daemon's that wait for their reader, first come, first served.
+ *
+ * Every byte of memory that is taken for them is within a guest's limit (held.h), headers and what is not used of a chunk
+ * included.  Small pieces share a chunk, so that a flood of single bytes costs little more than its bytes.  A struct
+ * chunks is a value, all zero when it is empty.  No I/O; one thread. */
+#ifndef XVSD_CHUNKS_H
+#define XVSD_CHUNKS_H
+
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "held.h"
+
+#define CHUNKS_LEAST 4096u      /* bytes of data that a chunk has room for */
+
+struct chunk;
+
+struct chunks {
+    struct chunk *first, *last;
+    uint32_t at;                /* bytes of the first that are gone */
+};
+
+static inline bool chunks_are_empty(const struct chunks *c)
+{
+    return !c->first;
+}
+
+/* Takes a copy of up to len bytes, at least 1: how many, or -ENOSPC (the limit), -ENOMEM. */
+int  chunks_add(struct chunks *c, struct held *h, const void *data, uint32_t len);
+/* Up to want bytes from the front in at most max pieces: returns the bytes, and *used. */
+uint32_t chunks_peek(const struct chunks *c, uint32_t want, struct iovec *iov, int max, int *used);
+/* The first len bytes, or all that there are, are not needed any more: how many that were. */
+uint32_t chunks_take(struct chunks *c, struct held *h, uint32_t len);
+void chunks_drop(struct chunks *c, struct held *h);
+
+#endif
