@@ -672,6 +672,16 @@ static void a_backend_that_offers_nonsense_is_left_alone(void)
     REQUIRE(nodes_offer(back.store, &back.paths, &n) == 0);
     UNTIL(strstr(xvs_reason(x), "does not speak version 1"));
     EQ(rawback_front_state(&back), VSOCKIF_INITIALISING);
+    CU_ASSERT_FALSE(x->life.shares);
+    /* Nothing is agreed on: so a backend that goes on is not believed, and one that says what is right is taken. */
+    REQUIRE(rawback_set_state(&back, VSOCKIF_CONNECTED) == 0);
+    UNTIL(x->life.peer == VSOCKIF_CONNECTED);
+    lab_process();
+    CU_ASSERT_FALSE(xvs_is_up(x));
+    CU_ASSERT_TRUE(rawback_front_state(&back) != VSOCKIF_CONNECTED);
+    n.versions = 1u << VSOCKIF_VERSION;
+    REQUIRE(nodes_offer(back.store, &back.paths, &n) == 0);
+    UNTIL(rawback_front_state(&back) == VSOCKIF_INITIALISED);
     lab_stop();
 }
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -417,6 +418,32 @@ static void recv_all_reads_all_or_up_to_the_end(void)
     lab_stop();
 }
 
+static atomic_bool enough;
+
+/* A byte at a time, and never the last. */
+static void drip(void)
+{
+    while (!atomic_load(&enough)) {
+        lab_send(&a, VSOCKIF_OP_RW, 1);
+        lab_take(&a, false);
+        poll(NULL, 0, 1);
+    }
+}
+
+/* The time is for all of it, and does not begin anew with each byte. */
+static void recv_all_ends_with_its_time_although_bytes_come(void)
+{
+    struct xvs_stream *s;
+
+    lab_start();
+    s = lab_accept(&a, 5, 65536);
+    begin(drip);
+    EQ(xvs_recv_all(s, data, sizeof data, 200), -ETIMEDOUT);
+    atomic_store(&enough, true);
+    join();
+    lab_stop();
+}
+
 /* A loop of tries without time gets on: each takes in what has come. */
 static void a_time_out_of_nothing_still_takes_in_what_has_come(void)
 {
@@ -482,6 +509,7 @@ int main(int argc, char **argv)
         TEST(send_all_sends_all),
         TEST(send_all_ends_with_the_time_or_the_stream),
         TEST(recv_all_reads_all_or_up_to_the_end),
+        TEST(recv_all_ends_with_its_time_although_bytes_come),
         TEST(a_time_out_of_nothing_still_takes_in_what_has_come),
         TEST(an_idle_device_does_not_spin_before_a_deadline),
     };
