@@ -14,7 +14,6 @@ make no difference that anybody can see, or that no test is wanted for.  Results
 interrupted goes on there.  The status is the number of those neither noticed nor known, at most 100."""
 import argparse
 import collections
-import hashlib
 import json
 import os
 import random
@@ -84,12 +83,12 @@ class Hunt:
         self.sums = tree.objects()
 
     def _sees(self, step, mutant):
-        """gcov counts a statement at its first line: what goes on in the next lines belongs to it."""
-        counted = {n for s in self.steps for n in s.lines.get(mutant.path, ())}
-        number = mutant.number
-        while number > mutant.number - 4 and number not in counted:
+        """gcov counts a statement at its first line: what goes on in the next lines belongs to it.  Of a line that is new since the
+        step was looked at nothing is known."""
+        number, code = mutant.number, step.code.get(mutant.path, ())
+        while number > mutant.number - 5 and number not in code:
             number -= 1
-        return number in step.lines.get(mutant.path, ())
+        return number in step.lines.get(mutant.path, ()) or (number not in code and mutant.path in step.lines)
 
     def _worth(self, step, mutant):
         kills = self.kills.get(step.name, {})
@@ -167,9 +166,7 @@ def main():
     status, output = steps.build(tree, wanted)
     if status:
         sys.exit(output[-3000:])
-    head = subprocess.run("git rev-parse HEAD; git diff HEAD -- common xenstore-glue frontend backend tests", shell=True, cwd=TOP,
-                          capture_output=True, check=True).stdout
-    hunt = Hunt(tree, steps.look(tree, wanted, os.path.join(HERE, "seen-" + hashlib.sha1(head).hexdigest()[:12]), say))
+    hunt = Hunt(tree, steps.look(TOP, tree, wanted, os.path.join(HERE, "seen.json"), say))
     known = read_known()
     count, left = collections.Counter(), []
     for m in sample:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """steps.py: the tests as steps that can be run one by one, and which lines of the product each of them runs."""
+import difflib
 import glob
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -17,6 +19,7 @@ class Step:
         self.name, self.targets, self.command, self.env = name, targets, command, env
         self.seconds = 10.0
         self.lines = {}         # file: the numbers of the lines that it runs
+        self.code = {}          # file: the numbers of those that it could run
 
     def is_exact(self):
         """Has no clock and no other process: it fails for a reason."""
@@ -39,7 +42,7 @@ def all_steps(top):
     for folder in "hosted", "hostile", "daemon":
         for name in _programs(top, folder):
             steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"],
-                              GUESTS="8"))
+                              **({"GUESTS": "8"} if folder == "daemon" else {})))
     for name in _programs(top, "frontend"):
         steps.append(Step(f"frontend/{name}", [f"%s/frontend/{name}", "%s/xvsd"], ["tests/frontend/run.sh", "%s", name]))
     everything = ["all", "e2e-helpers"]
@@ -59,14 +62,38 @@ def build(tree, steps, variant="release"):
     return tree.make(targets, variant)
 
 
-def look(tree, steps, cache, say):
-    """Runs each step once, with counters: how long it takes and what it sees.  Steps that fail as they are, are of no use."""
+def _moved(top, rev):
+    """{file: {its line at rev: the line now}} for the files that are no longer as they were."""
+    moved = {}
+    said = subprocess.run(["git", "diff", "--name-only", rev, "--"], cwd=top, capture_output=True, text=True, check=True).stdout
+    for path in said.split():
+        if not path.endswith((".c", ".h")) or not os.path.exists(os.path.join(top, path)):
+            continue
+        then = subprocess.run(["git", "show", f"{rev}:{path}"], cwd=top, capture_output=True, text=True).stdout.split("\n")
+        with open(os.path.join(top, path)) as f:
+            now = f.read().split("\n")
+        moved[path] = {}
+        for a, b, n in difflib.SequenceMatcher(None, then, now, autojunk=False).get_matching_blocks():
+            moved[path].update({a + i + 1: b + i + 1 for i in range(n)})
+    return moved
+
+
+def _current(top):
+    """The tree as it is, as a commit."""
+    made = subprocess.run(["git", "stash", "create"], cwd=top, capture_output=True, text=True, check=True).stdout.strip()
+    return made or subprocess.run(["git", "rev-parse", "HEAD"], cwd=top, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def look(top, tree, steps, cache, say):
+    """Runs each step that was not run yet once, with counters: how long it takes and what it sees.  What was seen before is good for
+    as long as the lines are the same.  Steps that fail as they are, are of no use."""
     seen = {}
     if os.path.exists(cache):
         with open(cache) as f:
             seen = json.load(f)
     missing = [s for s in steps if s.name not in seen]
     if missing:
+        rev = _current(top)
         status, output = build(tree, missing, "cov")
         if status:
             sys.exit(output[-3000:] + "\nno build with coverage")
@@ -77,15 +104,23 @@ def look(tree, steps, cache, say):
         status, output = step.run(tree, 900, "cov", tree.gcov)
         took = time.time() - began
         if status:
-            say(f"{step.name} fails without any change, and is left out: " + output[-300:])
+            fails = [line for line in output.split("\n") if line.startswith("FAIL ")]
+            say(f"{step.name} fails without any change, and is left out: {(fails or [output[-300:]])[0]}")
             continue
         files = counters.read(tree.path, tree.file("build/cov"))
-        seen[step.name] = {"seconds": took, "lines": {p: sorted(n for n, c in f.runs.items() if c) for p, f in files.items()}}
+        lines = {p: sorted(n for n, c in f.runs.items() if c) for p, f in files.items()}
+        seen[step.name] = {"seconds": took, "rev": rev, "lines": {p: n for p, n in lines.items() if n},
+                           "code": {p: sorted(f.runs) for p, f in files.items()}}
         with open(cache, "w") as f:
             json.dump(seen, f)
         say(f"{step.name}: {took:.1f} s")
+    moved = {rev: _moved(top, rev) for rev in {s["rev"] for s in seen.values()}}
     for step in steps:
         if step.name in seen:
-            step.seconds = seen[step.name]["seconds"]
-            step.lines = {p: set(n) for p, n in seen[step.name]["lines"].items()}
+            was = seen[step.name]
+            step.seconds = was["seconds"]
+            for kind in "lines", "code":
+                for path, numbers in was[kind].items():
+                    now = moved[was["rev"]].get(path)
+                    getattr(step, kind)[path] = {now[n] for n in numbers if n in now} if now is not None else set(numbers)
     return [s for s in steps if s.name in seen]
