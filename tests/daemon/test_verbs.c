@@ -143,9 +143,84 @@ static void stats_and_dump_count_what_there_is(void)
     stop();
 }
 
+/* ---- counts ---- */
+
+static long long count(const char *group, const char *key)
+{
+    const char *record = record_of(GUEST, 0);
+
+    if (record && *group)
+        record = strstr(record, group);
+    return record ? daemon_number(record, key) : -1;
+}
+
+static void tells(struct rawfront *guest, unsigned op, uint32_t len)
+{
+    struct vsockif_hdr hdr = rawfront_header(guest, op, PORT, 5000);
+
+    hdr.len = len;
+    rawfront_send(guest, &hdr);
+    rawfront_kick(guest);
+}
+
+static void the_counts_of_a_device_go_on_over_its_connections(void)
+{
+    struct rawfront guest;
+    struct vsockif_hdr hdr;
+    long long to_guest;
+    int listener, stream;
+    char bytes[200];
+
+    start("[daemon]\n");
+    REQUIRE(rawfront_open(&guest, GUEST) == 0);
+    EQ(count("", "connects"), 0);
+    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE((listener = host_listen("web1", 5000)) >= 0);
+    tells(&guest, VSOCKIF_OP_REQUEST, 0);
+    REQUIRE((stream = host_accept(listener)) >= 0);
+    REQUIRE(rawfront_recv(&guest, &hdr, PATIENCE_MS));
+    tells(&guest, VSOCKIF_OP_RW, 100);
+    tells(&guest, VSOCKIF_OP_RW, 50);
+    EQ(host_read(stream, bytes, 150), 150);
+    REQUIRE(write(stream, bytes, 30) == 30);
+    do {
+        REQUIRE(rawfront_recv(&guest, &hdr, PATIENCE_MS));
+    } while (hdr.op != VSOCKIF_OP_RW);
+    EQ(count("\"from_guest\"", "packets"), 3);
+    EQ(count("\"from_guest\"", "bytes"), 150);
+    EQ(count("\"to_guest\"", "bytes"), 30);
+    to_guest = count("\"to_guest\"", "packets");
+    CU_ASSERT_TRUE(to_guest >= 2);
+    CU_ASSERT_TRUE(count("\"notifications\"", "sent") >= 1);
+    CU_ASSERT_TRUE(count("\"notifications\"", "received") >= 1);
+    EQ(count("", "connects"), 1);
+
+    rawfront_unshare(&guest);
+    REQUIRE(rawfront_wait(&guest, VSOCKIF_CLOSING) == 0);
+    EQ(count("\"from_guest\"", "packets"), 3);
+    EQ(count("\"from_guest\"", "bytes"), 150);
+    EQ(count("\"to_guest\"", "bytes"), 30);
+    EQ(count("\"to_guest\"", "packets"), to_guest);
+    EQ(count("", "connects"), 1);
+    REQUIRE(rawfront_set_state(&guest, "6") == 0);
+    REQUIRE(rawfront_wait(&guest, VSOCKIF_CLOSED) == 0);
+    REQUIRE(rawfront_connect(&guest) == 0);
+    EQ(count("", "connects"), 2);
+    close(listener);
+    tells(&guest, VSOCKIF_OP_REQUEST, 0);
+    REQUIRE(rawfront_recv(&guest, &hdr, PATIENCE_MS));
+    EQ(count("\"from_guest\"", "packets"), 4);
+    EQ(count("\"to_guest\"", "packets"), to_guest + 1);
+    EQ(count("", "refusals"), 0);
+    close(stream);
+    rawfront_close(&guest);
+    stop();
+}
+
 static const struct test tests[] = {
     TEST(each_wrong_request_is_refused_in_words), TEST(attach_gives_the_least_free_number_and_the_usual_cid),
-    TEST(attach_says_when_no_number_is_free), TEST(stats_and_dump_count_what_there_is)
+    TEST(attach_says_when_no_number_is_free), TEST(stats_and_dump_count_what_there_is),
+    TEST(the_counts_of_a_device_go_on_over_its_connections)
 };
 
 int main(int argc, char **argv)

@@ -123,6 +123,7 @@ static void is_refused(long mark, const char *text)
     }
     CU_ASSERT_TRUE(daemon_log_has(mark, text));
     EQ(daemon_log_count(mark, "guest dom1 (domid 1): the device is closed"), 1);
+    EQ(daemon_number(daemon_ask("{\"verb\":\"dump\",\"domain\":%u}", BAD), "refusals"), 1);
     CU_ASSERT_TRUE(exchange(&good, good_stream));
     comes_back();
 }

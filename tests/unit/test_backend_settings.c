@@ -117,13 +117,25 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\nrun_dir = run\n", "absolute path" },
         { "[daemon]\nsocket_mode = 0777\n", "octal mode" },
         { "[daemon]\nsocket_mode = 9\n", "octal mode" },
+        { "[daemon]\nsocket_mode = 066x\n", "octal mode" },
+        { "[daemon]\nsocket_mode = -6\n", "octal mode" },
+        { "[daemon]\nsocket_user = no such user\n", ":2: socket_user = no such user: there is no such user" },
         { "[daemon]\nsocket_group = no such group\n", "there is no such group" },
         { "[daemon]\nguest_to_guest = a, b\n", "yes or no" },
         { "[daemon]\nmax_ring_page_order = 5\n", "from 0 to 4" },
+        { "[daemon]\nmax_pool_pages = 0\n", "from 1 to 1000" },
+        { "[daemon]\nmax_pool_pages = 1001\n", "from 1 to 1000" },
+        { "[daemon]\nmax_connections = 0\n", "from 1 to 65536" },
+        { "[daemon]\nmax_connections = 65537\n", "from 1 to 65536" },
+        { "[daemon]\nheld_spill_bytes = 4294967297\n", "from 0 to 4294967296" },
+        { "[daemon]\nheld_spill_bytes = 99999999999999999999\n", "from 0 to 4294967296" },
+        { "[daemon]\nservices = true\n", ":2: services = true: it must be yes or no" },
         { "[daemon]\nlog_level = loud\n", "error, warning" },
         { "[daemon]\nspin_us = 1001\n", "from 0 to 1000" },
         { "[daemon]\nspin_us = much\n", "auto or a number" },
+        { "[daemon]\nspin_us = -1\n", "auto or a number" },
         { "[daemon]\nnonsense\n", ":2:" },
+        { "[daemon]\nattach = never\ncolour = red\n[demon]\n", ":2: attach = never" },      /* the first is told */
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -172,6 +184,44 @@ static void a_name_is_checked_as_a_name(void)
             CU_FAIL("the message");
         }
     }
+}
+
+/* The least and the most of each, and the words beside numbers. */
+static void each_value_may_be_as_small_and_as_large_as_is_said(void)
+{
+    struct settings *s = load("[daemon]\nattach = auto\nmax_ring_page_order = 0\nmax_pool_pages = 1\nmax_connections = 1\n"
+                              "held_spill_bytes = 0\nspin_us = auto\nservices = yes\nsocket_mode = 0\nsocket_user = root\n"
+                              "socket_group = root\nguest_to_guest = yes\nlog_level = error\n[guest a]\ncid = 3\n", 0);
+
+    REQUIRE(s != NULL);
+    CU_ASSERT_TRUE(s->attach_auto && s->services && s->guest_to_guest);
+    EQ(s->max_ring_page_order, 0);
+    EQ(s->max_pool_pages, 1);
+    EQ(s->max_connections, 1);
+    EQ(s->held_spill_bytes, 0);
+    EQ(s->spin_us, SPINNER_AUTO);
+    EQ(s->sockets.mode, 0);
+    EQ(s->sockets.user, 0);
+    EQ(s->sockets.group, 0);
+    EQ(s->log_level, JOURNAL_ERROR);
+    EQ(settings_guest(s, "a")->cid, 3);
+    settings_free(s);
+
+    s = load("[daemon]\nattach = manual\nmax_ring_page_order = 4\nmax_pool_pages = 1000\nmax_connections = 65536\n"
+             "held_spill_bytes = 4294967296\nspin_us = 1000\nservices = no\nsocket_mode = 0666\nguest_to_guest = no\n"
+             "log_level = debug\n[guest a]\ncid = 999\n", 0);
+    REQUIRE(s != NULL);
+    CU_ASSERT_FALSE(s->attach_auto || s->services || s->guest_to_guest);
+    EQ(s->max_ring_page_order, 4);
+    EQ(s->max_pool_pages, 1000);
+    EQ(s->max_connections, 65536);
+    EQ(s->held_spill_bytes, UINT64_C(1) << 32);
+    EQ(s->spin_us, 1000);
+    EQ(s->sockets.mode, 0666);
+    EQ(s->sockets.user, (uid_t)-1);
+    EQ(s->log_level, JOURNAL_DEBUG);
+    EQ(settings_guest(s, "a")->cid, 999);
+    settings_free(s);
 }
 
 /* inih keeps 49 bytes of a section's name and goes on: two long names would be one. */
@@ -261,7 +311,8 @@ static void a_file_that_is_not_there_is_said(void)
 
 static const struct test tests[] = {
     TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(both_guests_must_agree),
-    TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name), TEST(a_long_name_is_read_whole),
+    TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
+    TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
     TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
     TEST(what_cannot_be_read_is_said),
     TEST(a_file_that_is_not_there_is_said)
