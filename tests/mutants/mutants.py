@@ -17,6 +17,7 @@ import collections
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -95,12 +96,15 @@ class Hunt:
         return (3 * kills.get(mutant.path, 0) + kills.get(os.path.dirname(mutant.path), 0) + 1) / (step.seconds + 0.5)
 
     def _noticed(self, step, mutant):
-        limit = 30 + 6 * step.seconds
+        """What failed, or None.  A test with processes and clocks must fail twice, the second time alone."""
+        limit, only = 60 + 6 * step.seconds, None
         for _ in range(1 if step.is_exact() else 2):
-            status, output = step.run(self.tree, limit, until_failure=True)
+            status, output = step.run(self.tree, limit, until_failure=True, only=only)
             if not status:
                 return None
-        fails = [line[5:85].rstrip() for line in output.split("\n") if line.startswith("FAIL ")]
+            fails = [line[5:85].rstrip() for line in output.split("\n") if line.startswith("FAIL ")]
+            only = re.match(r"(test_)?[a-z0-9_]+(?=:)", fails[0]) if fails else None
+            only = only.group() if only else None
         kills = self.kills.setdefault(step.name, {})
         for key in mutant.path, os.path.dirname(mutant.path):
             kills[key] = kills.get(key, 0) + 1
