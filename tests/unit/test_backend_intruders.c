@@ -153,6 +153,12 @@ static void a_full_directory_and_a_used_socket_are_moved_aside(void)
         EQ(guest_dir_open(&guest, &run, "web1", &members, why), 0);
         EQ(has_aside(), obstacle == FULL_DIRECTORY || obstacle == SOCKET_IN_USE);
         end_long(pid);
+        /* And again: the first of them is still there. */
+        guest_dir_close(&guest, &run);
+        pid = put_it_there();
+        EQ(guest_dir_open(&guest, &run, "web1", &members, why), 0);
+        EQ(as(BOB, GROUP, can_connect), 0);
+        end_long(pid);
         end();
     }
 }
@@ -470,11 +476,13 @@ static void a_listener_is_connected_to_as_its_owner(void)
     pid = as_meanwhile(ANN, GROUP, serve_5000);
     while (!*shared && waitpid(pid, &status, WNOHANG) == 0)
         sched_yield();
+    EQ(setegid(ALONE), 0);
     EQ(dial(), 0);
     EQ(waitpid(pid, &status, 0), pid);
     EQ(status, 0);
     EQ(geteuid(), 0);
-    EQ(getegid(), 0);
+    EQ(getegid(), ALONE);
+    EQ(setegid(0), 0);
     EQ(prctl(PR_GET_DUMPABLE), dumpable);
     EQ(dial(), -ECONNREFUSED);          /* it is a left-over now */
     end();
