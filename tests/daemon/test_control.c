@@ -184,7 +184,11 @@ static void a_client_that_takes_no_answers_holds_nobody_up_and_gets_them_all(voi
     CU_ASSERT_TRUE(sent > 100);
     close(client());
     after = daemon_number(daemon_ask("{\"verb\":\"stats\"}"), "resident_bytes");
+#ifdef __SANITIZE_ADDRESS__
+    (void)before, (void)after;          /* what was freed is kept for a while */
+#else
     CU_ASSERT_TRUE(after - before < 1 << 20);
+#endif
     for (int i = 0; i < sent; i++)
         if (!strstr(hear(slow), "\"ok\":true")) {
             fprintf(stderr, "answer %d of %d is not there\n", i, sent);
