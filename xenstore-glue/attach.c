@@ -16,30 +16,51 @@
 
 /* ---- finding ------------------------------------------------------------------------------------------- */
 
-/* dir/leaf holds exactly this text. */
-static bool holds(struct store *s, const char *dir, const char *leaf, const char *text)
+/* What is there is no value that we would have written: a node that is missing, or nothing of ours. */
+static bool is_foreign(int err)
+{
+    return err == -ENOENT || err == -EACCES || err == -EMSGSIZE || err == -EINVAL;
+}
+
+/* 1 if dir/leaf holds exactly this text, 0 if not; a negative errno when that cannot be told. */
+static int holds(struct store *s, const char *dir, const char *leaf, const char *text)
 {
     char path[PATHS_MAX], value[PATHS_MAX];
+    int len = store_read(s, paths_join(path, dir, leaf), value, sizeof value);
 
-    return store_read(s, paths_join(path, dir, leaf), value, sizeof value) >= 0 && strcmp(value, text) == 0;
+    if (len < 0)
+        return is_foreign(len) ? 0 : len;
+    return strcmp(value, text) == 0;
+}
+
+/* The same of a CID, which goes to *cid. */
+static int holds_cid(struct store *s, const char *dir, uint64_t *cid)
+{
+    char path[PATHS_MAX], text[32];
+    int len = store_read(s, paths_join(path, dir, "cid"), text, sizeof text);
+
+    if (len < 0)
+        return is_foreign(len) ? 0 : len;
+    return !parse_u64("cid", text, VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, cid, NULL);
 }
 
 static int find(struct store *s, void *arg)
 {
     struct attach_device *d = arg;
     struct paths p;
-    char path[PATHS_MAX], text[32], front_id[12];
+    char front_id[12];
+    int good;
 
     paths_of(&p, &d->id);
-    if (!store_exists(s, p.back))
-        return store_check(s) ? -ECONNRESET : -ENOENT;
+    if ((good = store_exists(s, p.back)) <= 0)
+        return good ? good : -ENOENT;
     snprintf(front_id, sizeof front_id, "%u", d->id.front);
     d->cid = 0;
-    d->orphan = !holds(s, p.back, "frontend-id", front_id) || !holds(s, p.back, "frontend", p.front) ||
-                !holds(s, p.front, "backend", p.back) ||
-                store_read(s, paths_join(path, p.back, "cid"), text, sizeof text) < 0 ||
-                parse_u64("cid", text, VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &d->cid, NULL);
-    return store_check(s);
+    if ((good = holds(s, p.back, "frontend-id", front_id)) > 0 && (good = holds(s, p.back, "frontend", p.front)) > 0 &&
+        (good = holds(s, p.front, "backend", p.back)) > 0)
+        good = holds_cid(s, p.back, &d->cid);
+    d->orphan = !good;
+    return good < 0 ? good : 0;
 }
 
 int attach_find(struct store *s, const struct device_id *id, struct attach_device *out)
@@ -110,10 +131,13 @@ int attach_free_number(struct store *s, uint32_t front, uint32_t back)
     for (uint32_t number = 0; number < PATHS_DEVICES; number++) {
         struct device_id id = { front, back, number };
         struct paths p;
+        int there;
 
         paths_of(&p, &id);
-        if (!store_exists(s, p.front) && !store_exists(s, p.back))
-            return store_check(s) ? -ECONNRESET : (int)number;
+        if (!(there = store_exists(s, p.front)))
+            there = store_exists(s, p.back);
+        if (there <= 0)
+            return there ? there : (int)number;
     }
     return -ENOSPC;
 }
@@ -144,8 +168,8 @@ static int create(struct store *s, void *arg)
     struct paths p;
     int err;
 
-    if (!domains_exists(s, F))
-        return store_check(s) ? -ECONNRESET : -ENOENT;
+    if ((err = domains_exists(s, F)) <= 0)
+        return err ? err : -ENOENT;
     err = find(s, &found);
     if (err != -ENOENT && (err || !found.orphan))
         return err ? err : -EEXIST;

@@ -49,7 +49,7 @@ int domains_list(struct store *s, uint32_t *out, size_t max, bool *more)
     return (int)stored;
 }
 
-bool domains_exists(struct store *s, uint32_t domid)
+int domains_exists(struct store *s, uint32_t domid)
 {
     char path[PATHS_MAX];
 
@@ -122,8 +122,10 @@ int domains_resolve(struct store *s, const char *text, uint32_t *domid)
     uint32_t number;
 
     if (!parse_u32("", text, 0, PATHS_DOMID - 1, &number, NULL)) {
-        if (!domains_exists(s, number))
-            return store_check(s) ? -ECONNRESET : -ENOENT;
+        int there = domains_exists(s, number);
+
+        if (there <= 0)
+            return there ? there : -ENOENT;
         *domid = number;
         return 0;
     }

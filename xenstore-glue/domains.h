@@ -18,8 +18,9 @@
 /* Domids of all domains that have a directory, ascending, dom0 among them: at most max.  Returns how many. */
 int domains_list(struct store *s, uint32_t *out, size_t max, bool *more);
 
-/* The domain has a directory of its own.  xl removes it when it destroys the domain. */
-bool domains_exists(struct store *s, uint32_t domid);
+/* The domain has a directory of its own: 1 or 0, or a negative errno when that cannot be told.  xl removes it when it destroys
+ * the domain. */
+int domains_exists(struct store *s, uint32_t domid);
 
 /* 0; -ENOENT without a name, -EINVAL for one that we do not repeat. */
 int domains_name(struct store *s, uint32_t domid, char name[DOMAINS_NAME]);

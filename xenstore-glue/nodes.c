@@ -93,10 +93,10 @@ static int expect(struct store *s, const char *dir, const char *peer, unsigned s
 {
     char path[PATHS_MAX];
     uint8_t found;
-    int err;
+    int err = store_exists(s, paths_join(path, dir, "state"));
 
-    if (!store_exists(s, paths_join(path, dir, "state")))
-        return store_check(s) ? -ECONNRESET : -ENOENT;
+    if (err <= 0)
+        return err ? err : -ENOENT;
     if (!state)
         return 0;
     err = state_of(s, peer, &found, NULL);

@@ -157,18 +157,21 @@ int store_read(struct store *s, const char *path, char *buf, size_t size)
     return result;
 }
 
-bool store_exists(struct store *s, const char *path)
+int store_exists(struct store *s, const char *path)
 {
     unsigned len;
     char *value;
+    int err;
 
     if (!s->xs)
-        return false;
+        return -ECONNRESET;
     value = xs_read(s->xs, s->tx, path, &len);
-    if (!value)
-        failure(s);
+    if (!value) {
+        err = failure(s);
+        return err == -ENOENT || err == -EACCES ? 0 : err;
+    }
     free(value);
-    return value != NULL;
+    return 1;
 }
 
 int store_write(struct store *s, const char *path, const char *value)
@@ -291,6 +294,15 @@ int store_transact(struct store *s, int (*body)(struct store *s, void *arg), voi
     return -EAGAIN;
 }
 
+/* xenstored has one already that we do not know of: store_unwatch() could not tell it.  It fires when it is made, so it is made anew. */
+static int watch_anew(struct store *s, const char *path, const struct watch_key *key)
+{
+    char token[WATCH_TOKEN];
+
+    watch_format(token, key);
+    return xs_unwatch(s->xs, path, token) ? watch(s, path, key) : failure(s);
+}
+
 int store_watch(struct store *s, const char *path, const struct watch_key *key)
 {
     int err;
@@ -301,6 +313,8 @@ int store_watch(struct store *s, const char *path, const struct watch_key *key)
     if (err)
         return err;
     err = watch(s, path, key);
+    if (err == -EEXIST)
+        err = watch_anew(s, path, key);
     if (err)
         watches_remove(&s->watches, key);
     return err;

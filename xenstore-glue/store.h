@@ -48,7 +48,8 @@ int  store_check(struct store *s);
 /* The value into buf, ended by a NUL.  Returns its length; -ENOENT, -EACCES, -EMSGSIZE if it does not fit in
  * size, -EINVAL if it contains a NUL. */
 int store_read(struct store *s, const char *path, char *buf, size_t size);
-bool store_exists(struct store *s, const char *path);
+/* 1 if the node is there, 0 if it is not, or is not for us to see; a negative errno when that cannot be told. */
+int store_exists(struct store *s, const char *path);
 /* Creates the node if need be.  -EACCES, -ENOSPC or -EDQUOT over quota. */
 int store_write(struct store *s, const char *path, const char *value);
 __attribute__((format(printf, 3, 4)))

@@ -56,6 +56,7 @@ struct xvsd {
     uint64_t store_check_at;    /* ms */
     bool unclaimed;             /* xenstore does not say yet that we serve this host: claim.h */
     uint64_t rescan_at;         /* ms: when to look for devices again, UINT64_MAX for not at all */
+    bool rescan_all;            /* …into every domain, and not only into those that are not known */
     uint32_t self;              /* our own domid */
     uint64_t declined[(PATHS_DOMID + 63) / 64];     /* domids that are to have no device of their own accord */
     struct list devices;        /* struct device.link */

@@ -39,7 +39,7 @@ int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct 
     d->x = x;
     d->id = *id;
     d->born = x->born++;
-    d->look_at = d->listen_again_at = d->unmask_at = d->feed_at = UINT64_MAX;
+    d->look_at = d->listen_again_at = d->unmask_at = d->feed_at = d->remove_at = UINT64_MAX;
     d->map.port = d->channel.fd = -1;
     d->door_mark = 1;
     list_init(&d->link);
@@ -239,7 +239,7 @@ static void note_refusal(struct device *d, const char *why)
 /* Its directory is gone, and xenstored is there to say so. */
 static bool is_dead(const struct device *d)
 {
-    return !domains_exists(d->x->store, d->id.front) && !store_check(d->x->store);
+    return domains_exists(d->x->store, d->id.front) == 0;
 }
 
 void device_look(struct device *d)
@@ -307,7 +307,7 @@ uint64_t device_deadline(const struct device *d)
 {
     uint64_t at = is_held_back(d) ? d->look_at : earlier(life_back_deadline(&d->life), d->look_at);
 
-    at = earlier(at, greet_deadline(d));
+    at = earlier(earlier(at, d->remove_at), greet_deadline(d));
     if (d->mux)
         at = earlier(at, earlier(earlier(vmux_next_deadline(d->mux), d->unmask_at), d->feed_at));
     return at;

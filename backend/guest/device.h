@@ -48,6 +48,7 @@ struct device {
     bool announced;             /* the log knows it */
     bool to_look;               /* device_look() is due (registry.c) */
     bool detach;                /* its nodes are to be removed when its life is over */
+    uint64_t remove_at;         /* ms: …which has failed: again then; UINT64_MAX for not */
     struct backoff remade;      /* its nodes were, and when that may be again */
     struct journal_guest journal;
     struct account *account;    /* what it holds of what all share, with what it left behind before (farewell.h) */

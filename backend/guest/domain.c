@@ -84,21 +84,32 @@ void domain_put(struct domain *dom)
     free(dom);
 }
 
+/* What is not there or cannot be repeated is as good as none. */
+static bool is_told(int err)
+{
+    return !err || err == -ENOENT || err == -EACCES || err == -EINVAL || err == -EMSGSIZE;
+}
+
 bool domain_look(struct domain *dom)
 {
     struct store *s = dom->x->store;
     char name[DOMAINS_NAME], text[DOMAINS_UUID], uuid[NAMES_UUID] = "";
     int err = domains_name(s, dom->domid, name), uuid_err;
+    int there = err == -ENOENT ? domains_exists(s, dom->domid) : 1;
     bool changed;
 
-    if (err == -ENOENT && !domains_exists(s, dom->domid) && !store_check(s)) {
+    uuid_err = domains_uuid(s, dom->domid, text);
+    dom->is_doubtful = there < 0 || !is_told(err) || (there && !is_told(uuid_err));
+    if (dom->is_doubtful) {
+        if (!*dom->name)
+            names_of_domid(dom->name, dom->domid);      /* it is new: so it is called until we know more */
+        return false;
+    }
+    if (!there) {
         changed = !dom->is_dead;
         dom->is_dead = true;
         return changed;
     }
-    uuid_err = domains_uuid(s, dom->domid, text);
-    if (err == -ECONNRESET || uuid_err == -ECONNRESET)
-        return false;           /* all watches fire when xenstored is back */
     if (err)
         names_of_domid(name, dom->domid);
     if (uuid_err || !names_read_uuid(text, uuid))

@@ -22,6 +22,7 @@ struct domain {
     char name[DOMAINS_NAME];    /* as xl calls it; ":5" for domain 5 without a name that may be repeated */
     char uuid[NAMES_UUID];      /* "" for none */
     bool is_dead;               /* it has no directory any more */
+    bool is_doubtful;           /* xenstored did not say what it is called: look again */
     struct title title;         /* name and uuid are those above; for the rest see settle.h */
     const struct settings_guest *section;       /* of the settings; likewise */
 };
@@ -32,7 +33,7 @@ struct domain *domain_find(const struct xvsd *x, uint32_t domid);
 int  domain_get(struct xvsd *x, uint32_t domid, struct domain **out);
 /* Forgets it if it has no device. */
 void domain_put(struct domain *dom);
-/* Reads again what it is called; is_dead if it is gone.  True if anything has changed. */
+/* Reads again what it is called; is_dead if it is gone, is_doubtful if that cannot be told.  True if anything has changed. */
 bool domain_look(struct domain *dom);
 
 /* As domains_resolve(), with ":5" for 5; a name is that of the domain here whose it is, if there is one. */

@@ -164,6 +164,13 @@ static void rescan_at(struct xvsd *x, uint64_t at)
     xvsd_wake_at(x, x->rescan_at);
 }
 
+/* xenstored did not say what there is: again in a while, in everything if that was asked for. */
+static void look_again(struct xvsd *x, bool all)
+{
+    x->rescan_all |= all;
+    rescan_at(x, clock_deadline_ms(BACKOFF_FIRST_MS));
+}
+
 /* Says so and sees to it that it is tried again. */
 static void has_failed(struct xvsd *x, uint32_t domid, const char *why)
 {
@@ -226,6 +233,8 @@ static int take_in(struct xvsd *x, const struct attach_device *a, struct device 
         *out = NULL;
         return err;
     }
+    if ((*out)->domain->is_doubtful)
+        look_again(x, false);
     settle_soon(x);
     return 0;
 }
@@ -235,13 +244,13 @@ static bool is_whole(struct xvsd *x, const struct attach_device *a)
 {
     if (!a->orphan)
         return true;
-    if (!domains_exists(x->store, a->id.front) && !store_check(x->store))
+    if (domains_exists(x->store, a->id.front) == 0)
         attach_remove(x->store, &a->id);
     return false;
 }
 
 /* The devices of one domain that are not known yet. */
-static void take_in_domain(struct xvsd *x, const char *backend, uint32_t domid)
+static void take_in_domain(struct xvsd *x, const char *backend, uint32_t domid, bool all)
 {
     char path[PATHS_MAX], domain[12], names[32][STORE_NAME], why[REGISTRY_WHY];
     struct attach_device a = { .id = { .front = domid, .back = x->self } };
@@ -250,11 +259,20 @@ static void take_in_domain(struct xvsd *x, const char *backend, uint32_t domid)
 
     snprintf(domain, sizeof domain, "%u", domid);
     n = store_list(x->store, paths_join(path, backend, domain), names, 32, NULL);
-    for (int i = 0; i < n; i++)
-        if (!parse_u32("device", names[i], 0, PATHS_DEVICES - 1, &a.id.number, NULL) &&
-            !registry_find(x, domid, a.id.number) && !attach_find(x->store, &a.id, &a) && is_whole(x, &a) &&
-            take_in(x, &a, &d, why))
+    if (n < 0 && n != -ENOENT)
+        look_again(x, all);
+    for (int i = 0; i < n; i++) {
+        int err;
+
+        if (parse_u32("device", names[i], 0, PATHS_DEVICES - 1, &a.id.number, NULL) ||
+            registry_find(x, domid, a.id.number))
+            continue;
+        err = attach_find(x->store, &a.id, &a);
+        if (err && err != -ENOENT)
+            look_again(x, all);
+        else if (!err && is_whole(x, &a) && take_in(x, &a, &d, why))
             has_failed(x, domid, why);
+    }
 }
 
 /* A set of domids. */
@@ -298,13 +316,15 @@ static void take_in_all(struct xvsd *x, bool all)
             continue;
         set_bit(listed.bits, domid, true);
         if ((all || !domain_find(x, domid)) && may_try(x, domid))
-            take_in_domain(x, path, domid);
+            take_in_domain(x, path, domid, all);
     }
     if (more)
         journal_guest(&x->journal, JOURNAL_ERROR, "there are more than %u domains with devices; the rest is not served",
                       REGISTRY_MAX);
     if (n >= 0 || n == -ENOENT)
         look_at_lost(x, &listed);
+    else
+        look_again(x, all);
 }
 
 /* A domain whose device was detached by a command stays without one until it is gone, or attached by a command. */
@@ -347,6 +367,8 @@ static bool attach_domains(struct xvsd *x)
     bool more, any = false;
     int n = domains_list(x->store, domids, REGISTRY_MAX, &more);
 
+    if (n < 0)
+        look_again(x, false);
     for (int i = 0; i < n; i++) {
         int err;
 
@@ -362,11 +384,47 @@ static bool attach_domains(struct xvsd *x)
     return any;
 }
 
+static void look_at_domain(struct xvsd *x, uint32_t domid)
+{
+    struct domain *dom = domain_find(x, domid);
+
+    if (!dom)
+        return;
+    if (!domain_look(dom)) {
+        if (dom->is_doubtful)
+            look_again(x, false);
+        return;
+    }
+    settle_soon(x);
+    for (struct list *l = dom->devices.next; l != &dom->devices; l = l->next) {
+        struct device *d = container_of(l, struct device, of_domain);
+
+        if (dom->is_dead)
+            device_look(d);
+        else
+            device_called(d);
+    }
+}
+
+/* Domains whose names could not be read. */
+static void look_at_doubtful(struct xvsd *x)
+{
+    for (struct list *l = x->domains.next, *next; l != &x->domains; l = next) {
+        const struct domain *dom = container_of(l, struct domain, link);
+
+        next = l->next;
+        if (dom->is_doubtful)
+            look_at_domain(x, dom->domid);
+    }
+}
+
 static void scan(struct xvsd *x, bool all)
 {
     x->rescan_at = UINT64_MAX;
+    x->rescan_all = false;
     if (x->stop_at)
         return;
+    look_at_doubtful(x);
     take_in_all(x, all);
     if (x->settings->attach_auto && attach_domains(x))
         take_in_all(x, false);
@@ -380,7 +438,7 @@ void registry_scan(struct xvsd *x)
 
 void registry_rescan(struct xvsd *x)
 {
-    scan(x, false);
+    scan(x, x->rescan_all);
 }
 
 void registry_rescan_soon(struct xvsd *x)
@@ -411,9 +469,13 @@ static void look_for_dead(struct xvsd *x)
 {
     each_device(x, l)
         device_at(l)->to_look = true;
-    for (uint32_t domid = 0; domid < PATHS_DOMID; domid++)
-        if (is_declined(x, domid) && !domains_exists(x->store, domid) && !store_check(x->store))
-            decline(x, domid, false);
+    for (uint32_t word = 0; word < sizeof x->declined / sizeof *x->declined; word++)
+        for (uint64_t bits = x->declined[word]; bits; bits &= bits - 1) {
+            uint32_t domid = word * 64 + (uint32_t)__builtin_ctzll(bits);
+
+            if (domains_exists(x->store, domid) == 0)
+                decline(x, domid, false);
+        }
 }
 
 /* True if there are more. */
@@ -433,23 +495,6 @@ static bool look_at_some(struct xvsd *x)
             device_look(d);
     }
     return false;
-}
-
-static void look_at_domain(struct xvsd *x, uint32_t domid)
-{
-    struct domain *dom = domain_find(x, domid);
-
-    if (!dom || !domain_look(dom))
-        return;
-    settle_soon(x);
-    for (struct list *l = dom->devices.next; l != &dom->devices; l = l->next) {
-        struct device *d = container_of(l, struct device, of_domain);
-
-        if (dom->is_dead)
-            device_look(d);
-        else
-            device_called(d);
-    }
 }
 
 static void on_event(struct xvsd *x, const struct watch_key *key)
@@ -489,17 +534,14 @@ void registry_on_store(struct xvsd *x)
 
 /* ---- letting go ---- */
 
-static void forget(struct device *d, bool remove_nodes)
+static void forget(struct device *d)
 {
     struct xvsd *x = d->x;
     struct watch_key key = front_key(&d->id);
-    struct device_id id = d->id;
 
     store_unwatch(x->store, &key);
     journal_guest(&d->journal, JOURNAL_INFO, d->life.dead ? "the domain is gone" : "let go");
     device_free(d);
-    if (remove_nodes)
-        attach_remove(x->store, &id);
     settle_soon(x);
 }
 
@@ -508,14 +550,30 @@ static bool is_over(const struct device *d)
     return d->seen && life_back_is_over(&d->life);
 }
 
+/* Its nodes go first, where that is for us to do: a device that was forgotten and is still there would be found again. */
+static bool is_removed(struct device *d)
+{
+    struct xvsd *x = d->x;
+
+    if (!d->life.dead && !d->detach)
+        return true;
+    if (d->remove_at != UINT64_MAX && d->remove_at > xvsd_now(x))
+        return false;
+    if (!attach_remove(x->store, &d->id))
+        return true;
+    d->remove_at = clock_deadline_ms(BACKOFF_FIRST_MS);
+    xvsd_wake_at(x, d->remove_at);
+    return false;
+}
+
 void registry_sweep(struct xvsd *x)
 {
     for (struct list *l = x->devices.next, *next; l != &x->devices; l = next) {
         struct device *d = device_at(l);
 
         next = l->next;
-        if (is_over(d))
-            forget(d, d->life.dead || d->detach);
+        if (is_over(d) && is_removed(d))
+            forget(d);
     }
 }
 
@@ -574,7 +632,7 @@ static int take_in_attached(struct xvsd *x, const struct attach_device *a, struc
     if (err || (*out)->door)
         return err;
     snprintf(why, REGISTRY_WHY, "%s", (*out)->door_error);
-    forget(*out, false);
+    forget(*out);
     return -EADDRNOTAVAIL;
 }
 
@@ -599,7 +657,12 @@ int registry_attach(struct xvsd *x, const char *domain, int number, uint64_t cid
     if ((known = registry_find(x, a.id.front, a.id.number))) {
         device_look(known);
         if (is_over(known)) {   /* an earlier domain's */
-            forget(known, known->life.dead || known->detach);
+            if (!is_removed(known)) {
+                snprintf(why, REGISTRY_WHY, "what is left of an earlier device %u cannot be removed yet; try again",
+                         a.id.number);
+                return -EAGAIN;
+            }
+            forget(known);
             known = NULL;
         }
     }

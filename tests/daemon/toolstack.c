@@ -91,7 +91,7 @@ bool domain_has_device(uint32_t domid, uint32_t number)
     char path[PATHS_MAX];
 
     snprintf(path, sizeof path, "/local/domain/0/backend/vsock/%u/%u", domid, number);
-    return store_exists(dom0, path);
+    return store_exists(dom0, path) > 0;
 }
 
 bool domain_has_frontend(uint32_t domid, uint32_t number)
@@ -99,7 +99,7 @@ bool domain_has_frontend(uint32_t domid, uint32_t number)
     char path[PATHS_MAX];
 
     snprintf(path, sizeof path, "/local/domain/%u/device/vsock/%u/state", domid, number);
-    return store_exists(dom0, path);
+    return store_exists(dom0, path) > 0;
 }
 
 /* ---- the daemon's records ---- */
