@@ -47,11 +47,12 @@ static void claim_again(struct xvsd *x)
         x->failed = x->is_over = true;
 }
 
-/* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire. */
+/* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire.  So it is with one that could not
+ * be put into the set: nothing would be heard of it. */
 static void check_store(struct xvsd *x)
 {
     x->store_check_at = clock_deadline_ms(STORE_CHECK_MS);
-    if (!store_check(x->store)) {
+    if (!store_check(x->store) && x->store_source.fd >= 0) {
         if (x->unclaimed)
             claim_again(x);
         return;

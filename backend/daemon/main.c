@@ -184,6 +184,8 @@ static int start(struct xvsd *x)
         (err = rundir_open(&x->rundir, run_dir(x), is_shared(x->settings), why)) ||
         (err = claim_take(x->store, x->self, &x->rundir, why)) || (err = control_start(x, why)) ||
         (err = registry_start(x, why)) || (err = loop_watch_store(x))) {
+        if (!*why)
+            snprintf(why, sizeof why, "cannot start: %s", strerror(-err));
         journal(JOURNAL_ERROR, "%s", why);
         return err;
     }

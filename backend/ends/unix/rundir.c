@@ -99,6 +99,7 @@ static int take_lock(struct rundir *r, mode_t found, char *why)
     unsigned mode;
     struct stat st;
     ssize_t n;
+    int err;
 
     /* Whoever can open it can lock it, and so keep us out. */
     if (!fstatat(r->fd, LOCK, &st, AT_SYMLINK_NOFOLLOW) && st.st_mode & 077)
@@ -110,7 +111,12 @@ static int take_lock(struct rundir *r, mode_t found, char *why)
     }
     n = pread(r->lock_fd, text, sizeof text - 1, 0);
     text[n > 0 ? n : 0] = '\0';
-    if (fcntl(r->lock_fd, F_OFD_SETLK, &lock)) {
+    err = fcntl(r->lock_fd, F_OFD_SETLK, &lock) ? -errno : 0;
+    if (err && err != -EAGAIN && err != -EACCES) {
+        snprintf(why, RUNDIR_WHY, "cannot lock %.200s/" LOCK ": %s", r->path, strerror(-err));
+        return err;
+    }
+    if (err) {
         text[strcspn(text, "\n")] = '\0';
         snprintf(why, RUNDIR_WHY, "another xvsd (pid %s) serves %.160s; stop it, or give --run-dir", *text ? text : "?",
                  r->path);
