@@ -98,6 +98,7 @@ full)
     part unit-asan  1800 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=asan check-unit
     part unit-tsan  1200 'tests/unit/test_*.c' "$make" -j2 --no-print-directory VARIANT=tsan check-threads
     part fuzz       1500 'tests/fuzz/*.c' "$make" -j2 --no-print-directory FUZZ_SECONDS=8 check-fuzz
+    part faults     1800 'tests/faults/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-faults
     part hostile    1200 'tests/hostile/*.c' "$make" -j2 --no-print-directory check-hostile
     part hostile-asan 1800 'tests/hostile/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-hostile
     part daemon     1200 'tests/daemon/*.c' "$make" -j2 --no-print-directory check-daemon

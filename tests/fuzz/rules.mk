@@ -4,6 +4,7 @@
 #     make fuzz-targets            builds them under $(B)/fuzz
 #     tests/fuzz/run.sh SECONDS    runs each for a while, from its corpus in tests/fuzz/corpus
 #     make check-fuzz              both; FUZZ_SECONDS=20 for each target
+#     make fuzz FUZZ_SECONDS=7200  for a night: what is found to be new stays in build/fuzz, for the next one
 #
 # fuzz_parts.NAME names the folders that a target is linked with.
 
@@ -19,6 +20,9 @@ fuzz_parts.fuzz_link  := common/base common/ring common/vsock common/link
 fuzz_parts.fuzz_life  := common/base xenstore-glue
 fuzz_parts.fuzz_parse := common/base xenstore-glue
 
+# Those that are linked with a whole program or library, on a mocked host (tests/mock): further down.
+fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings
+fuzz_whole   := $(fuzz_daemons) fuzz_library
 fuzz_targets := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz_dirs     = $(or $(fuzz_parts.$(1)),common/base common/ring common/vsock common/link)
 fuzz_incs     = $(sort $(addprefix -I,$(call fuzz_dirs,$(1)) $(foreach d,$(call fuzz_dirs,$(1)),$(sees.$(d)))))
@@ -28,9 +32,39 @@ $(B)/fuzz/$(1): tests/fuzz/$(1).c $(foreach d,$(call fuzz_dirs,$(1)),$(wildcard 
 	@mkdir -p $$(@D)
 	$$(FUZZ_CC) $$(fuzz_flags) $(call fuzz_incs,$(1)) -Wl,--as-needed -o $$@ $$(filter %.c,$$^) $$(xen_libs)
 endef
-$(foreach t,$(notdir $(fuzz_targets)),$(eval $(call fuzz_rule,$(t))))
+$(foreach t,$(filter-out $(fuzz_whole),$(notdir $(fuzz_targets))),$(eval $(call fuzz_rule,$(t))))
 
-.PHONY: fuzz-targets check-fuzz
+# ---- whole programs: the product's objects count coverage, those of the mocked host do not --------------------
+fuzz_san    := -std=gnu11 -g -O1 $(warnings) -D_GNU_SOURCE -DXVS_VERSION='"$(VERSION)"' -pthread -MMD -MP \
+               -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+fuzz_objs    = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(1))
+fuzz_mock   := $(call fuzz_objs,$(wildcard tests/mock/*.c))
+
+define fuzz_module_rule
+$(B)/fuzz/obj/$(1)/%.o: $(1)/%.c Makefile tests/fuzz/rules.mk $(B)/mock/names
+	@mkdir -p $$(@D)
+	$$(FUZZ_CC) $$(fuzz_san) -fsanitize=fuzzer-no-link $(call incs,$(1)) -MT $$@ -c -o $$@.as $$<
+	$$(call mock_rename,$$@.as,$$@)
+endef
+$(foreach m,$(sort $(daemon_parts) $(lib_parts)),$(eval $(call fuzz_module_rule,$(m))))
+$(B)/fuzz/obj/tests/%.o: tests/%.c Makefile tests/fuzz/rules.mk
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(fuzz_san) -Icommon/wire -Icommon/base $(fuzz_sees) -Itests/mock -c -o $@ $<
+$(B)/fuzz/obj/tests/fuzz/fuzz_settings.o: fuzz_sees := -Ibackend/settings
+-include $(shell find $(B)/fuzz/obj -name '*.d' 2>/dev/null)
+
+fuzz_daemon_objs := $(call fuzz_objs,$(foreach m,$(daemon_parts),$(wildcard $(m)/*.c)))
+$(addprefix $(B)/fuzz/,$(fuzz_daemons)): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(fuzz_mock) $(fuzz_daemon_objs)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+
+fuzz_lib_objs := $(call fuzz_objs,$(foreach m,$(lib_parts),$(wildcard $(m)/*.c)))
+$(B)/fuzz/fuzz_library: $(B)/fuzz/obj/tests/fuzz/fuzz_library.o $(filter-out %/world.o,$(fuzz_mock)) $(fuzz_lib_objs)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^
+$(B)/fuzz/obj/tests/fuzz/fuzz_library.o: fuzz_sees := -Ifrontend/include
+
+.PHONY: fuzz-targets check-fuzz fuzz
 fuzz-targets: $(fuzz_targets)
 check-fuzz: fuzz-targets
 	tests/fuzz/run.sh $(FUZZ_SECONDS) $(fuzz_targets)
+fuzz: fuzz-targets
+	FUZZ_KEEP=build/fuzz tests/fuzz/run.sh $(FUZZ_SECONDS) $(fuzz_targets)

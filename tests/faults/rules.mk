@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# rules.mk: the whole daemon on a mocked host (tests/mock), where each of its calls fails in turn.
+#     make check-faults         any VARIANT; XVS_SCENE=relay plays one scene, XVS_SURVEY=1 goes on after a failure
+#                               XVS_LOUD=1 shows the daemon's log
+faults_daemon := $(patsubst $(B)/obj/%,$(B)/faults/%,$(foreach m,$(daemon_parts),$(call objs,$(m))))
+faults_common := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/mock/*.c) tests/faults/faults.c)
+$(B)/obj/tests/mock/%.o $(B)/obj/tests/faults/%.o: test_incs := -Icommon/wire -Icommon/base -Itests/harness -Itests/mock -Itests/faults
+
+$(B)/faults/%.o: $(B)/obj/%.o $(B)/mock/names
+	@mkdir -p $(@D)
+	$(call mock_rename,$<,$@)
+$(B)/faults/test_daemon_faults: $(B)/obj/tests/faults/test_daemon_faults.o $(faults_common) $(faults_daemon) \
+                                $(B)/obj/tests/harness/harness.o
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(cunit_libs)
+
+.PHONY: check-faults
+check-faults: $(B)/faults/test_daemon_faults
+	tests/run.sh -t 1200 $^

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* host.c: see host.h. */
+#include "host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mock.h"
+
+#define PIECE 65536u
+
+char host_run_dir[256];
+
+void host_end_init(struct host_end *h)
+{
+    memset(h, 0, sizeof *h);
+    h->fd = -1;
+}
+
+static bool address(struct sockaddr_un *a, const char *below)
+{
+    memset(a, 0, sizeof *a);
+    a->sun_family = AF_UNIX;
+    return (size_t)snprintf(a->sun_path, sizeof a->sun_path, "%.60s/%.40s", host_run_dir, below) < sizeof a->sun_path;
+}
+
+static bool open_end(struct host_end *h, const char *below)
+{
+    struct sockaddr_un a;
+
+    host_close(h);
+    host_end_init(h);
+    if (!address(&a, below))
+        return false;
+    h->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (h->fd >= 0 && !connect(h->fd, (const struct sockaddr *)&a, sizeof a))
+        return true;
+    host_close(h);
+    return false;
+}
+
+bool host_connect(struct host_end *h, const char *dir, uint32_t port, uint32_t say, uint8_t seed)
+{
+    char below[64], line[32];
+    uint32_t len = (uint32_t)snprintf(line, sizeof line, "CONNECT %u\n", port);
+
+    snprintf(below, sizeof below, "%.40s/vsock", dir);
+    if (!open_end(h, below))
+        return false;
+    h->wants_ok = true;
+    h->out.seed = seed;
+    host_say(h, line, say < len ? say : len);
+    return true;
+}
+
+bool host_control(struct host_end *h)
+{
+    return open_end(h, "control.sock");
+}
+
+uint32_t host_say(struct host_end *h, const void *bytes, uint32_t len)
+{
+    ssize_t n = h->fd < 0 ? 0 : send(h->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    return n > 0 ? (uint32_t)n : 0;
+}
+
+uint32_t host_write(struct host_end *h, uint32_t len)
+{
+    static uint8_t bytes[PIECE];
+    uint32_t all = 0, n;
+
+    while (h->fd >= 0 && all < len) {
+        struct flow next = h->out;
+        uint32_t want = len - all < PIECE ? len - all : PIECE;
+
+        flow_fill(&next, bytes, want);
+        n = host_say(h, bytes, want);
+        h->out.bytes += n;
+        all += n;
+        if (n < want)
+            break;
+    }
+    return all;
+}
+
+static bool read_line(struct host_end *h)
+{
+    char c;
+
+    while (recv(h->fd, &c, 1, MSG_DONTWAIT) == 1) {
+        if (c == '\n') {
+            h->line[h->line_len] = '\0';
+            MOCK_MUST(!strncmp(h->line, "OK ", 3), "the answer to CONNECT is \"%s\"", h->line);
+            h->wants_ok = false;
+            return true;
+        }
+        MOCK_MUST(h->line_len + 1 < sizeof h->line, "the answer to CONNECT is too long: %.30s", h->line);
+        h->line[h->line_len++] = c;
+    }
+    return false;
+}
+
+uint32_t host_read(struct host_end *h, uint32_t max)
+{
+    static uint8_t bytes[PIECE];
+    uint32_t all = 0;
+
+    if (h->fd < 0 || h->over || (h->wants_ok && !read_line(h)))
+        return 0;
+    while (all < max) {
+        ssize_t n = recv(h->fd, bytes, max - all < PIECE ? max - all : PIECE, MSG_DONTWAIT);
+
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n <= 0) {
+            h->over = n < 0 ? -errno : 1;
+            break;
+        }
+        MOCK_MUST(flow_check(&h->in, bytes, (uint32_t)n), "a host program reads what nobody sent, from %u", h->in.bytes);
+        all += (uint32_t)n;
+    }
+    return all;
+}
+
+void host_half_close(struct host_end *h, int how)
+{
+    if (h->fd >= 0)
+        shutdown(h->fd, how);
+}
+
+void host_close(struct host_end *h)
+{
+    if (h->fd >= 0)
+        close(h->fd);
+    h->fd = -1;
+}
+
+int host_listen(const char *dir, uint32_t port)
+{
+    struct sockaddr_un a;
+    char below[64];
+    int fd;
+
+    snprintf(below, sizeof below, "%.40s/vsock_%u", dir, port);
+    if (!address(&a, below))
+        return -1;
+    unlink(a.sun_path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !bind(fd, (const struct sockaddr *)&a, sizeof a) && !listen(fd, 4))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool host_accept(struct host_end *h, int listener, uint8_t seed)
+{
+    host_close(h);
+    host_end_init(h);
+    h->fd = listener < 0 ? -1 : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    h->out.seed = seed;
+    return h->fd >= 0;
+}
+
+void host_unlisten(int fd)
+{
+    struct sockaddr_un a = { 0 };
+    socklen_t len = sizeof a;
+
+    if (fd < 0)
+        return;
+    if (!getsockname(fd, (struct sockaddr *)&a, &len) && *a.sun_path)
+        unlink(a.sun_path);
+    close(fd);
+}
