@@ -465,7 +465,7 @@ static void refuses(const char *words)
 
 static void a_listener_is_connected_to_as_its_owner(void)
 {
-    int status = -1, dumpable = prctl(PR_GET_DUMPABLE);
+    int status = -1;
     pid_t pid;
 
     NEED_ROOT();
@@ -477,13 +477,15 @@ static void a_listener_is_connected_to_as_its_owner(void)
     while (!*shared && waitpid(pid, &status, WNOHANG) == 0)
         sched_yield();
     EQ(setegid(ALONE), 0);
+    EQ(prctl(PR_SET_DUMPABLE, 1), 0);
     EQ(dial(), 0);
+    EQ(prctl(PR_GET_DUMPABLE), 1);
     EQ(waitpid(pid, &status, 0), pid);
     EQ(status, 0);
     EQ(geteuid(), 0);
     EQ(getegid(), ALONE);
     EQ(setegid(0), 0);
-    EQ(prctl(PR_GET_DUMPABLE), dumpable);
+    EQ(prctl(PR_SET_DUMPABLE, 1), 0);
     EQ(dial(), -ECONNREFUSED);          /* it is a left-over now */
     end();
 }
