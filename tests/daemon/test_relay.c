@@ -362,6 +362,8 @@ static void what_was_sent_before_a_reset_comes_before_it(void)
     rawfront_send(&a.f, &hdr);
     rawfront_kick(&a.f);
     daemon_signal(SIGCONT);
+    EQ(hear_more(&b), VSOCKIF_OP_SHUTDOWN);     /* who is over takes no more: that need not wait */
+    EQ(b.last.flags, VSOCKIF_SHUTDOWN_RCV);
     gets(&b, 100000);
     EQ(hear_more(&b), VSOCKIF_OP_RST);
     UNTIL(connections() == 0);

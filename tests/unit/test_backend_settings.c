@@ -127,8 +127,8 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\nmax_pool_pages = 1001\n", "from 1 to 1000" },
         { "[daemon]\nmax_connections = 0\n", "from 1 to 65536" },
         { "[daemon]\nmax_connections = 65537\n", "from 1 to 65536" },
-        { "[daemon]\nheld_spill_bytes = 4294967297\n", "from 0 to 4294967296" },
-        { "[daemon]\nheld_spill_bytes = 99999999999999999999\n", "from 0 to 4294967296" },
+        { "[daemon]\nheld_spill_bytes = 4294967297\n", "from 262144 to 4294967296" },
+        { "[daemon]\nheld_spill_bytes = 99999999999999999999\n", "from 262144 to 4294967296" },
         { "[daemon]\nservices = true\n", ":2: services = true: it must be yes or no" },
         { "[daemon]\nlog_level = loud\n", "error, warning" },
         { "[daemon]\nspin_us = 1001\n", "from 0 to 1000" },
@@ -190,7 +190,7 @@ static void a_name_is_checked_as_a_name(void)
 static void each_value_may_be_as_small_and_as_large_as_is_said(void)
 {
     struct settings *s = load("[daemon]\nattach = auto\nmax_ring_page_order = 0\nmax_pool_pages = 1\nmax_connections = 1\n"
-                              "held_spill_bytes = 0\nspin_us = auto\nservices = yes\nsocket_mode = 0\nsocket_user = root\n"
+                              "held_spill_bytes = 262144\nspin_us = auto\nservices = yes\nsocket_mode = 0\nsocket_user = root\n"
                               "socket_group = root\nguest_to_guest = yes\nlog_level = error\n[guest a]\ncid = 3\n", 0);
 
     REQUIRE(s != NULL);
@@ -198,7 +198,7 @@ static void each_value_may_be_as_small_and_as_large_as_is_said(void)
     EQ(s->max_ring_page_order, 0);
     EQ(s->max_pool_pages, 1);
     EQ(s->max_connections, 1);
-    EQ(s->held_spill_bytes, 0);
+    EQ(s->held_spill_bytes, 262144);
     EQ(s->spin_us, SPINNER_AUTO);
     EQ(s->sockets.mode, 0);
     EQ(s->sockets.user, 0);
