@@ -186,6 +186,7 @@ static void the_counts_of_a_device_go_on_over_its_connections(void)
     do {
         REQUIRE(rawfront_recv(&guest, &hdr, PATIENCE_MS));
     } while (hdr.op != VSOCKIF_OP_RW);
+    daemon_rounds();                    /* credit, too, has been told */
     EQ(count("\"from_guest\"", "packets"), 3);
     EQ(count("\"from_guest\"", "bytes"), 150);
     EQ(count("\"to_guest\"", "bytes"), 30);
