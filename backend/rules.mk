@@ -3,6 +3,7 @@
 backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
 $(B)/unit/test_backend_connect_line: $(call backend_obj,ends/unix/connect_line)
+$(B)/unit/test_backend_account:      $(call backend_obj,memory/account)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chunks)
 $(B)/unit/test_backend_fate:         $(call backend_obj,lane/fate) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_journal:      $(call backend_obj,base/journal)
@@ -16,7 +17,7 @@ $(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 # Guests by hand.
-raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams)
+raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors)
 $(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront rawstream daemon hosted) \
                                $(call backend_obj,memory/map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)

@@ -162,9 +162,11 @@ void life_back_domain_died(struct life_back *b);
 void life_back_close(struct life_back *b);
 
 enum life_act life_back_next(const struct life_back *b, uint64_t now);
-/* err: 0, or the negative errno of the act.  UNMAP cannot fail.  -EAGAIN and -ECONNRESET (xenstore is
- * away) are tried again; any other error of MAP refuses the frontend.  life_back_refuse() may be called just
- * before, for a better "why". */
+/* True for what is no fault of the frontend's and passes: xenstore is away (-EAGAIN, -ECONNRESET), or this end is short of
+ * descriptors, memory, event channels or grant handles. */
+bool life_back_passes(int err);
+/* err: 0, or the negative errno of the act.  UNMAP cannot fail.  What passes is tried again; any other error of MAP
+ * refuses the frontend.  life_back_refuse() may be called just before, for a better "why". */
 void life_back_done(struct life_back *b, enum life_act act, int err, uint64_t now);
 uint64_t life_back_deadline(const struct life_back *b);
 

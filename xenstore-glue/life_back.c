@@ -127,13 +127,29 @@ static void end_mapping(struct life_back *b, uint64_t now)
     b->offered = false;                         /* that 2 has been used up */
 }
 
+bool life_back_passes(int err)
+{
+    switch (-err) {
+    case EAGAIN:
+    case ECONNRESET:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case ENOSPC:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void life_back_done(struct life_back *b, enum life_act act, int err, uint64_t now)
 {
     if (act == LIFE_UNMAP) {
         end_mapping(b, now);
         return;
     }
-    if (act == LIFE_MAP && err && err != -EAGAIN && err != -ECONNRESET) {
+    if (act == LIFE_MAP && err && !life_back_passes(err)) {
         life_back_refuse(b, "the pages of the frontend could not be mapped", now);
         return;
     }

@@ -42,10 +42,10 @@ static json_t *device_json(const struct device *d)
     static const struct link_counters none;
     const struct link_counters *now = d->mux ? &d->back.counters : &none;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
                      "name", d->domain->name, "domid", (json_int_t)d->id.front, "device", (json_int_t)d->id.number,
                      "cid", (json_int_t)d->cid, "state", life_state_name(d->life.own),
-                     "connections", (json_int_t)(d->mux ? vmux_count(d->mux) : 0),
+                     "connections", (json_int_t)(d->mux ? vmux_count(d->mux) : 0), "files", (json_int_t)d->account->files,
                      "from_guest", flow(d->count.from_packets + now->rx_packets, d->count.from_bytes + now->rx_bytes),
                      "to_guest", flow(d->count.to_packets + now->tx_packets, d->count.to_bytes + now->tx_bytes),
                      "notifications", "sent", (json_int_t)d->count.notify_sent,

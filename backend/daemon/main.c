@@ -113,14 +113,18 @@ void xvsd_out_of_files(struct xvsd *x)
 
 /* ---- start ---- */
 
-static void raise_limit(void)
+/* As many descriptors as there may be, and who may have them. */
+static void raise_limit(struct xvsd *x)
 {
     struct rlimit limit;
 
-    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    accounts_share_files(&x->accounts, limit.rlim_cur);
 }
 
 static int start_loop(struct xvsd *x)
@@ -169,7 +173,7 @@ static int start(struct xvsd *x)
     int err;
 
     signal(SIGPIPE, SIG_IGN);
-    raise_limit();
+    raise_limit(x);
     if ((err = registry_init(x))) {
         journal(JOURNAL_ERROR, "%s", why);
         return err;

@@ -128,6 +128,15 @@ static int judge_nodes(const struct front_nodes *n, char *why)
     return -EPROTO;
 }
 
+/* Remembers why it has to wait for us, and says it once. */
+static void note_delay(struct device *d, const char *why)
+{
+    if (!strcmp(d->error, why))
+        return;
+    snprintf(d->error, sizeof d->error, "%s", why);
+    journal_guest(&d->journal, JOURNAL_WARNING, "it is connected later, this is tried again every second: %s", d->error);
+}
+
 static int map(struct device *d)
 {
     const struct map_limits limits = { d->x->settings->max_ring_page_order, d->x->settings->max_pool_pages };
@@ -147,8 +156,10 @@ static int map(struct device *d)
         map_close(&d->map);
         snprintf(why, sizeof why, "cannot begin to serve: %s", strerror(-err));
     }
-    if (err && err != -EAGAIN && err != -ECONNRESET)
+    if (err && !life_back_passes(err))
         device_refuse(d, "%s", *why ? why : strerror(-err));
+    else if (err && err != -EAGAIN && err != -ECONNRESET)
+        note_delay(d, *why ? why : strerror(-err));
     return err;
 }
 

@@ -71,15 +71,21 @@ void account_leave(struct account *a)
     free(a);
 }
 
-bool account_take_file(struct account *a)
+/* How many it may hold: as many as are free. */
+static uint32_t share(const struct account *a)
 {
-    struct accounts *all = a->all;
+    const struct accounts *all = a->all;
     uint64_t taken = (uint64_t)all->devices * ACCOUNT_DEVICE + all->files;
 
-    if (taken + a->files >= all->files_most)
+    return taken < all->files_most ? (uint32_t)(all->files_most - taken) : 0;
+}
+
+bool account_take_file(struct account *a)
+{
+    if (a->files >= share(a))
         return false;
     a->files++;
-    all->files++;
+    a->all->files++;
     return true;
 }
 
@@ -87,4 +93,5 @@ void account_give_file(struct account *a)
 {
     a->files--;
     a->all->files--;
+    a->told &= a->files > share(a) / 2;
 }

@@ -18,6 +18,10 @@ static int fail(char *why, int err, const char *what, const char *advice)
 {
     if (!err)
         err = -EIO;             /* a library that sets no errno is no success */
+    if (err == -EMFILE)
+        advice = "raise LimitNOFILE= in xvsd.service";
+    else if (err == -ENFILE)
+        advice = "raise fs.file-max";
     snprintf(why, MAP_WHY, "cannot %s: %s%s%s", what, strerror(-err), *advice ? "; " : "", advice);
     return err;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 static char dir[] = "/tmp/xvs-hostile.XXXXXX";
 static bool has_dir;
 static pid_t pid;
+static unsigned most_files;
 
 static const char *in_dir(const char *name)
 {
@@ -70,6 +72,11 @@ static int connect_to(const char *path)
     return -1;
 }
 
+void daemon_limit_files(unsigned most)
+{
+    most_files = most;
+}
+
 int daemon_start(const char *conf)
 {
     FILE *f;
@@ -84,7 +91,11 @@ int daemon_start(const char *conf)
     fclose(f);
     pid = fork();
     if (pid == 0) {
+        struct rlimit files = { most_files, most_files };
+
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (most_files)
+            setrlimit(RLIMIT_NOFILE, &files);
         fd = open(in_dir("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, STDERR_FILENO);
         execl(daemon_program(), "xvsd", "-c", in_dir("conf"), "-r", in_dir("run"), (char *)NULL);

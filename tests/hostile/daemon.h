@@ -11,6 +11,8 @@
 
 /* 0 once it answers.  conf: the text of its configuration. */
 int  daemon_start(const char *conf);
+/* Descriptors that it may have, from the next start on. */
+void daemon_limit_files(unsigned most);
 /* The program. */
 const char *daemon_program(void);
 /* Its exit status after SIGTERM (KILL: after SIGKILL), or -1 if it was dead already. */

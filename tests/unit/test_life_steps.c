@@ -404,6 +404,30 @@ static void a_failed_act_waits_for_its_deadline(void)
     EQ(life_back_deadline(&b), 2000 + LIFE_GAP_MS);
 }
 
+/* What this end is short of is no fault of the frontend's: it waits where it is, and is answered when there is enough again. */
+static void a_shortage_of_the_backend_s_own_is_no_refusal(void)
+{
+    static const int errors[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC };
+    struct life_back b;
+    uint64_t now = 2000;
+
+    life_back_init(&b, 1, 0);
+    look_back(&b, 1, true, 0);
+    back_expects(&b, LIFE_OFFER, 0);
+    look_back(&b, 3, true, now);
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++, now += LIFE_RETRY_MS) {
+        EQ(life_back_next(&b, now), LIFE_MAP);
+        life_back_done(&b, LIFE_MAP, -errors[i], now);
+        CU_ASSERT_TRUE(life_back_passes(-errors[i]));
+        back_expects(&b, LIFE_WAIT, now);
+        EQ(life_back_deadline(&b), now + LIFE_RETRY_MS);
+    }
+    EQ(b.strikes, 0);
+    EQ(life_back_next(&b, now), LIFE_MAP);
+    life_back_done(&b, LIFE_MAP, -EINVAL, now);
+    EQ(life_back_next(&b, now), LIFE_REFUSE);
+}
+
 /* XSA-349, and "what does a guest in a tight loop cost": a minute of a guest that does its worst, once a millisecond. */
 static void a_mad_guest_costs_a_bounded_number_of_acts(void)
 {
@@ -453,7 +477,7 @@ static const struct test tests[] = {
     TEST(a_backend_that_goes_and_comes_back_is_never_kept_waiting),
     TEST(a_restart_forgives_no_fault_and_adds_none),
     TEST(a_mad_backend_costs_a_bounded_number_of_shares),
-    TEST(a_failed_act_waits_for_its_deadline),
+    TEST(a_failed_act_waits_for_its_deadline), TEST(a_shortage_of_the_backend_s_own_is_no_refusal),
     TEST(a_mad_guest_costs_a_bounded_number_of_acts),
     TEST(every_act_and_state_has_a_name),
 };

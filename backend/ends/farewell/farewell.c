@@ -108,6 +108,7 @@ static void drop(struct farewell *f)
     if (fd >= 0) {
         source_remove(&f->x->poller, &f->socket);
         close(fd);
+        account_give_file(f->account);
     }
     list_remove(&f->link);
     f->x->farewell_count--;

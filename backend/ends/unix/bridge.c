@@ -59,6 +59,16 @@ static int connect_as(struct stream *s, uint32_t number, const char **dir, char 
     return doors_connect(d, s->v.local.port, own, dir, why);
 }
 
+/* The guest has its share of descriptors: says so, once until it has less than half of them again. */
+static int refuse_more(struct device *d)
+{
+    if (!d->account->told)
+        journal_guest(&d->journal, JOURNAL_WARNING, "more streams to host programs are refused: it holds %u descriptors, its share; "
+                      "LimitNOFILE= in xvsd.service bounds them all", d->account->files);
+    d->account->told = true;
+    return -EMFILE;
+}
+
 int bridge_connect(struct stream *s)
 {
     struct device *d = s->device;
@@ -67,6 +77,8 @@ int bridge_connect(struct stream *s)
     uint32_t number;
     int fd, err;
 
+    if (!account_take_file(d->account))
+        return refuse_more(d);
     for (int tries = 0; ; tries++) {
         number = fates_number(&d->fates);
         fd = connect_as(s, tries < NAME_TRIES ? number : 0, &dir, why);
@@ -82,10 +94,12 @@ int bridge_connect(struct stream *s)
         if (journal_shows(JOURNAL_DEBUG))
             journal_guest(&d->journal, JOURNAL_DEBUG, "no host program takes port %u: %s", s->v.local.port,
                           strerror(-fd));
+        account_give_file(d->account);
         return fd;
     }
     if ((err = source_add(&d->x->poller, &s->socket, fd, EVENTS_READ, on_socket))) {
         close(fd);
+        account_give_file(d->account);
         return err;
     }
     s->writable = true;
@@ -125,12 +139,13 @@ int bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark)
 }
 
 /* A refusal is an end of file and no reset, for it is the answer that was asked for. */
-void bridge_refuse(int fd)
+void bridge_refuse(struct device *d, int fd)
 {
     char newline;
 
     (void)!recv(fd, &newline, 1, MSG_DONTWAIT);
     close(fd);
+    account_give_file(d->account);
 }
 
 /* The guest has accepted: the client may begin. */
@@ -565,4 +580,5 @@ void bridge_close(struct stream *s)
         return;
     source_remove(&s->device->x->poller, &s->socket);
     close(fd);
+    account_give_file(s->device->account);
 }

@@ -26,7 +26,7 @@ int  bridge_connect(struct stream *s);
 /* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket.  Takes the
  * descriptor, and its mark (door.h), if it returns 0; else it is the caller's to refuse. */
 int  bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark);
-void bridge_refuse(int fd);
+void bridge_refuse(struct device *d, int fd);
 void bridge_event(struct stream *s, unsigned now);
 enum stream_again bridge_turn(struct stream *s);
 /* Those who vouched for the stream have said that the host program has sent all; or one of them has gone before its end. */

@@ -13,7 +13,8 @@
 #include "watchers.h"
 
 #define ACCEPT_BATCH    64
-#define ACCEPT_AGAIN_MS 1000u
+#define ACCEPT_AGAIN_MS 1000u   /* after the process had no descriptor left */
+#define SHARE_AGAIN_MS  100u    /* after the guest had its share of them */
 
 struct client {
     struct list link;
@@ -31,7 +32,7 @@ void greet_look(struct device *d)
         source_change(&d->x->poller, &container_of(l, struct door, link)->listener, may ? EPOLLIN : 0);
 }
 
-/* Forgets the client and returns its descriptor.  Its mark is the caller's. */
+/* Forgets the client and returns its descriptor, which stays counted to the guest.  Its mark is the caller's. */
 static int let_go(struct client *c)
 {
     struct device *d = c->device;
@@ -51,6 +52,7 @@ static void close_client(struct client *c)
     uint16_t mark = c->mark;
 
     close(let_go(c));
+    account_give_file(d->account);
     door_leave(d, mark);
 }
 
@@ -72,7 +74,7 @@ static void connect_to_guest(struct device *d, int fd, uint32_t port, uint16_t m
     door_leave(d, mark);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
-    bridge_refuse(fd);
+    bridge_refuse(d, fd);
 }
 
 /* The line is whole: takes it out of the socket, but for the newline of a CONNECT, see bridge.c. */
@@ -140,26 +142,43 @@ static int greet(struct door *door, int fd)
     return 0;
 }
 
+static void listen_again_in(struct device *d, uint64_t ms)
+{
+    d->listen_again_at = clock_deadline_ms(ms);
+    xvsd_wake_at(d->x, d->listen_again_at);
+}
+
+/* False if that is all for now. */
+static bool accept_one(struct door *door)
+{
+    struct device *d = door->device;
+    int fd;
+
+    if (!account_take_file(d->account)) {
+        listen_again_in(d, SHARE_AGAIN_MS);
+        return false;
+    }
+    fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && !greet(door, fd))
+        return true;
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        xvsd_out_of_files(d->x);
+        listen_again_in(d, ACCEPT_AGAIN_MS);
+    }
+    account_give_file(d->account);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static void on_listener(struct source *source, uint32_t events)
 {
     struct door *door = container_of(source, struct door, listener);
     struct device *d = door->device;
 
     (void)events;
-    for (int i = 0; i < ACCEPT_BATCH && d->client_count < GREET_CLIENTS; i++) {
-        int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE) {
-                xvsd_out_of_files(d->x);
-                d->listen_again_at = clock_deadline_ms(ACCEPT_AGAIN_MS);
-                xvsd_wake_at(d->x, d->listen_again_at);
-            }
-            break;
-        }
-        if (greet(door, fd))
-            close(fd);
-    }
+    for (int i = 0; i < ACCEPT_BATCH && d->client_count < GREET_CLIENTS && accept_one(door); i++)
+        ;
     greet_look(d);
 }
 

@@ -16,6 +16,7 @@ struct watcher {
     struct list link;           /* in the watchers of its stream, or of a farewell */
     struct source source;
     struct xvsd *x;
+    struct account *account;    /* to which its descriptor is counted: its stream's, or its farewell's */
     struct stream *stream;      /* NULL once its device is gone */
     bool vouches;
     bool said_end;
@@ -39,6 +40,7 @@ static void forget(struct watcher *w)
 
     source_remove(&w->x->poller, &w->source);
     close(fd);
+    account_give_file(w->account);
     list_remove(&w->link);
     if (w->stream)
         w->stream->device->fates.watchers--;
@@ -96,7 +98,7 @@ static int wait_for(struct device *d, int fd, struct list *watchers, struct stre
         return -EUSERS;
     if (!(w = calloc(1, sizeof *w)))
         return -ENOMEM;
-    *w = (struct watcher){ .x = d->x, .stream = s, .vouches = vouches };
+    *w = (struct watcher){ .x = d->x, .account = d->account, .stream = s, .vouches = vouches };
     if ((err = source_add(&d->x->poller, &w->source, fd, EPOLLIN | EPOLLET, on_watcher))) {
         free(w);
         return err;
@@ -131,6 +133,7 @@ void watchers_add(struct device *d, int fd, uint32_t number, bool vouches)
     }
     say(fd, line, len);
     close(fd);
+    account_give_file(d->account);
 }
 
 bool watchers_vouch(const struct list *watchers)

@@ -19,7 +19,7 @@
 
 struct stream;
 
-/* Takes the descriptor of a client that has said its line. */
+/* Takes the descriptor of a client that has said its line, and that is counted to the device's account. */
 void watchers_add(struct device *d, int fd, uint32_t number, bool vouches);
 
 /* Somebody vouches for this stream; and has not said END yet. */
