@@ -60,7 +60,8 @@ static void take_caller(struct cat *c);
 /* The conversation is over: its exit status, with a message if it is not 0. */
 static int judge(struct cat *c, int err)
 {
-    const struct flow *out = &c->pump.flow[0];
+    const struct flow *out = &c->pump.flow[0], *in = &c->pump.flow[1];
+    const char *why = c->peer->ops->why ? c->peer->ops->why(c->peer) : NULL;
 
     if (err && c->pump.culprit == c->stdio) {
         /* Whoever read our output went away, as head(1) does: that is no news to anybody. */
@@ -68,6 +69,10 @@ static int judge(struct cat *c, int err)
             return EXIT_LOCAL;
         return fail(EXIT_LOCAL, "standard %s: %s", c->pump.reading ? "input" : "output", strerror(-err));
     }
+    if (err && why)
+        return fail(EXIT_RESET, "not everything has arrived: %s", why);
+    if (err == -ECONNRESET && out->ended && in->ended)
+        return fail(EXIT_RESET, "not everything has arrived: the peer has not read it, or the device went down");
     if (err == -ECONNRESET)
         return fail(EXIT_RESET, "the connection was reset by the peer, or the device went down");
     if (err)
@@ -92,7 +97,7 @@ static void over(struct pump *p, int err)
     struct cat *c = cat_of_pump(p);
     int status = judge(c, err);
 
-    hang_up(c, err != 0);
+    hang_up(c, status != EXIT_OK);
     if (!c->keeps || (err && p->culprit == c->stdio))
         loop_stop(&c->loop, status);
     else
@@ -188,13 +193,14 @@ static int begin(struct cat *c, const char *peer, uint32_t port)
     if (c->listens) {
         if (c->side.is_host && !peer)
             return fail_usage("in dom0 a guest is needed: xvs cat -l %u GUEST", port);
-        c->listening = (struct listening){ .side = &c->side, .peer = peer, .port = port, .ready = ready, .arg = c };
+        c->listening = (struct listening){ .side = &c->side, .peer = peer, .port = port, .vouches = true, .ready = ready,
+                                           .arg = c };
         if (!(status = listening_open(&c->listening)) && common.verbose)
             say("listening at port %u", port);
         return status;
     }
     c->dial = (struct dial){ .side = &c->side, .peer = peer, .port = port, .patience = c->patience,
-                             .retry = c->retry, .done = dialled, .arg = c };
+                             .retry = c->retry, .vouches = !c->probes, .done = dialled, .arg = c };
     dial_start(&c->dial);
     return EXIT_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* end.h: one end of a conversation: something that bytes come out of and go into.
  *
- * Two kinds: descriptors (fdend.c: standard input and output, a UNIX socket) and streams of libxvs (guest.c).
+ * Kinds: descriptors (fdend.c: standard input and output, a UNIX socket), a socket whose stream is vouched for (vouch.c), a process
+ * (process.c), and streams of libxvs (guest.c).
  * No call blocks.  -EAGAIN means that 'wake' will be called once when trying again may help.
  *
  * An end offers memory of its own where it has some, so that bytes are copied once: a stream offers pieces of the ring to
@@ -11,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -29,12 +31,18 @@ struct end_ops {
     /* Only for ends with memory to offer; else NULL. */
     ssize_t (*reserve)(struct end *e, size_t want, void **piece);
     int     (*commit)(struct end *e, size_t len);
-    /* No more will be written: the peer sees the end after what was written.  0 or a negative errno. */
+    /* No more will be written: the peer sees the end after what was written.  0 or a negative errno; after -EAGAIN to be
+     * called again. */
     int     (*finish)(struct end *e);
     /* No more will be read. */
     void    (*stop)(struct end *e);
     /* True if nothing can be written any more; if not, wakes when that becomes so. */
     bool    (*is_cut)(struct end *e);
+    /* Both directions have ended: 0 if every byte got to where it was going, -EAGAIN if that is not known yet, or a negative
+     * errno.  NULL for ends at which nothing more can go wrong. */
+    int     (*settle)(struct end *e);
+    /* What the error was, in words, or NULL if the errno says it all.  NULL for ends that never say more. */
+    const char *(*why)(struct end *e);
     /* Frees the end; with reset, an unfinished conversation is cut off rather than closed. */
     void    (*close)(struct end *e, bool reset);
 };
@@ -50,13 +58,27 @@ struct end {
 struct end *fdend_stdio(struct loop *l, bool keep);
 /* A stream socket, which the end then owns. */
 struct end *fdend_socket(struct loop *l, int fd);
-/* Likewise, to a process of ours: if it leaves input unread when it ends, that is its right and no error. */
-struct end *fdend_process(struct loop *l, int fd);
+/* True if such a socket had to throw away bytes that had come (stop). */
+bool fdend_has_dropped(struct end *e);
 
 static inline void end_on_wake(struct end *e, void (*wake)(void *arg), void *arg)
 {
     e->wake = wake;
     e->arg = arg;
+}
+
+static inline void end_wake(const struct end *e)
+{
+    if (e->wake)
+        e->wake(e->arg);
+}
+
+/* What went wrong with it, in words. */
+static inline const char *end_why(struct end *e, int err)
+{
+    const char *why = e->ops->why ? e->ops->why(e) : NULL;
+
+    return why ? why : strerror(-err);
 }
 
 #endif

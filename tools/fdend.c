@@ -37,7 +37,7 @@ struct fdend {
     struct end end;
     struct loop *loop;
     struct side_of in, out;
-    bool keep, owned, forgiving;
+    bool keep, owned, dropped;
     uint8_t *buffer;            /* what peek has read and nobody has taken */
     size_t at, len;
 };
@@ -99,8 +99,6 @@ static ssize_t read_in(struct fdend *f, void *buffer, size_t len)
         n = in->kind == SOCKET ? recv(in->fd, buffer, len, MSG_DONTWAIT) : read(in->fd, buffer, len);
     while (n < 0 && errno == EINTR);
     in->ready = false;
-    if (n < 0 && f->forgiving && errno == ECONNRESET)
-        return 0;
     return n < 0 ? result(in, POLLIN) : n;
 }
 
@@ -150,6 +148,7 @@ static void fdend_stop(struct end *e)
 {
     struct fdend *f = fdend_of(e);
 
+    f->dropped |= f->len > 0;
     f->len = 0;
     f->in.watch.want = 0;
     if (f->owned) {
@@ -158,8 +157,13 @@ static void fdend_stop(struct end *e)
         /* What is unread when a UNIX socket closes makes it a reset, and our last words would be lost with it. */
         shutdown(f->in.fd, SHUT_RD);
         while (recv(f->in.fd, waste, sizeof waste, MSG_DONTWAIT) > 0)
-            ;
+            f->dropped = true;
     }
+}
+
+bool fdend_has_dropped(struct end *e)
+{
+    return fdend_of(e)->dropped;
 }
 
 /* ---- writing ---- */
@@ -324,14 +328,5 @@ struct end *fdend_socket(struct loop *l, int fd)
         f->in.kind = f->out.kind = SOCKET;
         f->owned = true;
     }
-    return e;
-}
-
-struct end *fdend_process(struct loop *l, int fd)
-{
-    struct end *e = fdend_socket(l, fd);
-
-    if (e)
-        fdend_of(e)->forgiving = true;
     return e;
 }

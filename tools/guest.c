@@ -34,6 +34,8 @@ struct talk {
     struct end end;
     struct xvs_stream *stream;
     struct dial *dial;
+    bool over;                  /* both ends are through, or it broke */
+    bool stopped;               /* we read no more */
 };
 
 struct ear {
@@ -87,6 +89,7 @@ static int talk_finish(struct end *e)
 static void talk_stop(struct end *e)
 {
     xvs_shutdown(talk_of(e)->stream, SHUT_RD);
+    talk_of(e)->stopped = true;
 }
 
 static bool talk_is_cut(struct end *e)
@@ -98,6 +101,14 @@ static bool talk_is_cut(struct end *e)
     if (n > 0)
         xvs_commit(s, 0, 0);
     return n < 0 && n != -EAGAIN;
+}
+
+/* A stream is over in order when the peer has read everything.  If it has to guess that we do not, it may take its time. */
+static int talk_settle(struct end *e)
+{
+    struct talk *t = talk_of(e);
+
+    return t->over ? xvs_stream_error(t->stream) : t->stopped ? 0 : -EAGAIN;
 }
 
 static void talk_close(struct end *e, bool reset)
@@ -116,7 +127,7 @@ static struct talk *talk_new(struct xvs_stream *s, struct dial *d)
     static const struct end_ops ops = {
         .peek = talk_peek,     .done = talk_done,       .write = talk_write,   .reserve = talk_reserve,
         .commit = talk_commit, .finish = talk_finish,   .stop = talk_stop,     .is_cut = talk_is_cut,
-        .close = talk_close,
+        .settle = talk_settle, .close = talk_close,
     };
     struct talk *t = calloc(1, sizeof *t);
 
@@ -264,6 +275,7 @@ static void dispatch(struct guest *g, const struct xvs_event *ev)
     } else {
         struct talk *t = container_of(user, struct talk, user);
 
+        t->over |= (ev->what & XVS_EVENT_HUP) != 0;
         if (user->kind == CALLING)
             call_answered(t, ev->what);
         else if (t->end.wake)

@@ -4,6 +4,8 @@
  *     calling       connect to RUN/guest/NAME/vsock, say "CONNECT <port>\n", read "OK <number>\n" and not a byte more
  *     being called  listen at RUN/guest/NAME/vsock_<port>
  *
+ * Either way the stream has a number, by which the daemon is asked how it ended (vouch.h).
+ *
  * A listening socket gets its name when it already listens (bound under another name, then renamed), so one that
  * refuses is a left-over for certain; a lock on the directory keeps two of us from removing each other's.  Others may
  * be allowed to listen in the directory, and may be hostile: what stands at a name is looked at before it is used,
@@ -21,6 +23,7 @@
 
 #include "say.h"
 #include "side.h"
+#include "vouch.h"
 
 #define LINE_MAX_OK 32          /* "OK <u32>\n" is shorter */
 #define BACKLOG     128
@@ -144,7 +147,7 @@ static int find_guest(const char *peer, unsigned device, char *why)
 struct attempt {
     struct dial *dial;
     struct watch watch;
-    int fd;
+    int fd, dirfd;              /* to the daemon; the guest's directory */
     char line[LINE_MAX_OK + 1]; /* of the answer, so far */
     size_t len;
 };
@@ -154,6 +157,7 @@ static void attempt_free(struct attempt *a, bool with_fd)
     watch_drop(a->dial->side->loop, &a->watch);
     if (with_fd)
         close(a->fd);
+    close(a->dirfd);
     a->dial->attempt = NULL;
     free(a);
 }
@@ -191,11 +195,9 @@ static void fail_attempt(struct attempt *a, int err)
     dial_end(d, err, NULL);
 }
 
-static bool is_ok_line(const char *line)
+static bool is_ok_line(const char *line, uint64_t *number)
 {
-    uint64_t number;
-
-    return strncmp(line, "OK ", 3) == 0 && parse_number(line + 3, UINT32_MAX, &number);
+    return strncmp(line, "OK ", 3) == 0 && parse_number(line + 3, UINT32_MAX, number);
 }
 
 /* The line is looked at first and then taken up to its newline: what follows belongs to the conversation. */
@@ -204,6 +206,8 @@ static void answered(struct watch *w)
     struct attempt *a = container_of(w, struct attempt, watch);
     struct dial *d = a->dial;
     char *at = a->line + a->len, *newline;
+    struct loop *loop = d->side->loop;
+    uint64_t number;
     struct end *end;
     ssize_t n = recv(a->fd, at, LINE_MAX_OK - a->len, MSG_PEEK | MSG_DONTWAIT);
 
@@ -224,12 +228,13 @@ static void answered(struct watch *w)
     }
     if (newline)
         *newline = '\0';
-    if (!newline || !is_ok_line(a->line)) {
+    if (!newline || !is_ok_line(a->line, &number)) {
         snprintf(d->why, sizeof d->why, "the daemon's socket answered '%.32s' in place of 'OK <number>'", a->line);
         fail_attempt(a, -EPROTO);
         return;
     }
-    if (!(end = fdend_socket(d->side->loop, a->fd))) {
+    end = d->vouches ? vouched_socket(loop, a->fd, a->dirfd, (uint32_t)number) : fdend_socket(loop, a->fd);
+    if (!end) {
         fail_attempt(a, -ENOMEM);
         return;
     }
@@ -246,7 +251,8 @@ static int host_dial(struct dial *d)
     if (dirfd < 0)
         return dirfd;
     fd = unix_connect(dirfd, "vsock", SOCK_NONBLOCK);
-    close(dirfd);
+    if (fd < 0)
+        close(dirfd);
     if (fd == -ENOENT || fd == -ECONNREFUSED) {
         snprintf(d->why, sizeof d->why, "%s is not attached, or xvsd is not running; see 'xvs ls'", d->peer);
         return -ENOENT;
@@ -268,10 +274,11 @@ static int host_dial(struct dial *d)
 
         free(a);
         close(fd);
+        close(dirfd);
         snprintf(d->why, sizeof d->why, "the daemon's socket of %s: %s", d->peer, strerror(-err));
         return err;
     }
-    *a = (struct attempt){ .dial = d, .fd = fd };
+    *a = (struct attempt){ .dial = d, .fd = fd, .dirfd = dirfd };
     d->attempt = a;
     watch_add(d->side->loop, &a->watch, fd, answered);
     a->watch.want = POLLIN;
@@ -453,6 +460,43 @@ static int host_listen(struct listening *l)
     return EXIT_OK;
 }
 
+static pid_t peer_pid(int fd)
+{
+    struct ucred cred = { 0 };
+    socklen_t len = sizeof cred;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ? 0 : cred.pid;
+}
+
+/* A caller without a name: the daemon, if it is older than we are, or another program of this host, between which and us nobody
+ * stands who could lose something. */
+static bool is_daemon(int fd, int dirfd)
+{
+    int own = unix_connect(dirfd, "vsock", SOCK_NONBLOCK);
+    bool is = own < 0 || peer_pid(own) == peer_pid(fd);
+
+    if (own >= 0)
+        close(own);
+    return is;
+}
+
+static struct end *caller_end(struct door *door, int fd, struct caller *caller)
+{
+    struct listening *l = door->listening;
+    struct vouch_name name = { 0 };
+
+    caller->cid = door->cid;
+    caller->local_cid = 2;
+    if (vouch_name(fd, &name)) {
+        caller->cid = name.cid;
+        caller->port = name.port;
+        caller->has_port = true;
+    }
+    if (l->vouches && (name.number || is_daemon(fd, door->dirfd)))
+        return vouched_socket(l->side->loop, fd, door->dirfd, name.number);
+    return fdend_socket(l->side->loop, fd);
+}
+
 static int host_accept(struct listening *l, struct end **end, struct caller *caller)
 {
     struct door *door = l->own;
@@ -467,9 +511,7 @@ static int host_accept(struct listening *l, struct end **end, struct caller *cal
         door->watch.want = POLLIN;
         return -EAGAIN;
     }
-    caller->cid = door->cid;
-    caller->local_cid = 2;
-    if (!(*end = fdend_socket(l->side->loop, fd))) {
+    if (!(*end = caller_end(door, fd, caller))) {
         close(fd);
         return -ENOMEM;
     }

@@ -40,8 +40,13 @@ static int cut(struct pump *p, struct flow *f, bool lost, int err)
 
 static int finish(struct pump *p, struct flow *f)
 {
+    int err = f->hold ? 0 : f->to->ops->finish(f->to);
+
+    f->drained = true;
+    if (err)
+        return err == -EAGAIN ? err : blame(p, f->to, false, err);
     f->ended = true;
-    return f->hold ? 0 : blame(p, f->to, false, f->to->ops->finish(f->to));
+    return 0;
 }
 
 /* A source without memory reads straight into the memory of the sink. */
@@ -87,7 +92,8 @@ static ssize_t step_out_of(struct pump *p, struct flow *f)
 static int flow_run(struct pump *p, struct flow *f)
 {
     for (int i = 0; i < ROUNDS && !f->ended; i++) {
-        ssize_t n = f->from->ops->read && f->to->ops->reserve ? step_into(p, f) : step_out_of(p, f);
+        ssize_t n = f->drained ? finish(p, f)
+                  : f->from->ops->read && f->to->ops->reserve ? step_into(p, f) : step_out_of(p, f);
 
         if (n == -EAGAIN)
             return 0;
@@ -107,6 +113,28 @@ static int look_for_cut(struct pump *p, struct flow *f, const struct flow *other
     return cut(p, f, false, -EPIPE);
 }
 
+/* Both flows have ended.  What was held back is said now, and the ends are asked: b first, which may be a process of ours that
+ * has yet to say how it ended. */
+static int settle(struct pump *p)
+{
+    struct end *ends[] = { p->flow[0].to, p->flow[0].from };
+    int err;
+
+    for (int i = 0; i < 2; i++) {
+        struct flow *f = &p->flow[i];
+
+        if (f->hold && !f->lost && (err = f->to->ops->finish(f->to)))
+            return blame(p, f->to, false, err);
+        f->hold = false;
+    }
+    if (p->flow[0].lost || p->flow[1].lost)
+        return 0;
+    for (int i = 0; i < 2; i++)
+        if (ends[i]->ops->settle && (err = ends[i]->ops->settle(ends[i])))
+            return blame(p, ends[i], true, err);
+    return 0;
+}
+
 static void run(struct task *t)
 {
     struct pump *p = container_of(t, struct pump, task);
@@ -119,6 +147,8 @@ static void run(struct task *t)
     }
     if (!err)
         err = look_for_cut(p, ba, ab);
+    if (!err && ab->ended && ba->ended && (err = settle(p)) == -EAGAIN)
+        return;
     if (err || (ab->ended && ba->ended)) {
         pump_drop(p);
         p->over(p, err);

@@ -3,7 +3,8 @@
  *
  * Each direction is a flow of its own.  It holds nothing but what the ends hold, so a slow reader stops its writer and
  * neither direction can block the other.  The end of a flow is passed on as a half-close.  A reader that goes
- * away stops its writer, and the other direction goes on.
+ * away stops its writer, and the other direction goes on.  When both have ended, the ends are asked whether everything has
+ * arrived (settle), unless it is known already that it has not.
  *
  * When a == b there is one flow: an echo. */
 #ifndef XVS_PUMP_H
@@ -16,9 +17,10 @@
 
 struct flow {
     struct end *from, *to;
+    bool drained;               /* 'from' has ended, and 'to' has yet to be told */
     bool ended;
     bool lost;                  /* 'to' went away while 'from' still had bytes for it */
-    bool hold;                  /* do not pass the end on to 'to' */
+    bool hold;                  /* do not pass the end on to 'to' while the other flow lives */
     bool vital;                 /* if 'to' goes away, all is over with -EPIPE */
     uint64_t bytes;
 };
@@ -30,7 +32,7 @@ struct pump {
     int64_t moved;              /* when a byte moved last, by clock_ns() */
     struct end *culprit;        /* which end gave the error, */
     bool reading;               /* and to what */
-    /* Once: err is 0 when both flows ended, else the error.  May free the pump; the ends are the caller's to close. */
+    /* Once: err is 0 when both flows ended and, if neither lost anything, all has arrived; else the error.  May free the pump; the ends are the caller's to close. */
     void (*over)(struct pump *p, int err);
 };
 

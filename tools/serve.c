@@ -3,7 +3,8 @@
  *
  * The process has one end of a socket pair as standard input and output, and we pump between the other end and the
  * stream.  A conversation lives for as long as somebody holds the process's end, which may be a grandchild; the
- * process itself is reaped whenever it ends.  If the stream breaks, the process group gets SIGHUP. */
+ * process itself is reaped whenever it ends.  If the stream breaks, the process group gets SIGHUP; if the process does
+ * not do well (process.h), the stream is reset. */
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "pump.h"
 #include "say.h"
 #include "verb.h"
@@ -67,11 +69,15 @@ static void hang_up(struct served *v, bool broken)
 static void over(struct pump *p, int err)
 {
     struct served *v = container_of(p, struct served, pump);
+    const char *why = err ? end_why(p->culprit, err) : p->flow[0].lost ? "the command has not read all its input" : NULL;
 
-    if (common.verbose)
-        say("%s: %s, %llu bytes in, %llu out", v->name, err ? strerror(-err) : "ended",
+    /* Whoever called hears of a reset, and of the reason only this line tells. */
+    if (why && p->culprit != v->stream)
+        say("%s: %s, so the connection was reset", v->name, why);
+    else if (common.verbose)
+        say("%s: %s, %llu bytes in, %llu out", v->name, why ? why : "ended",
             (unsigned long long)p->flow[0].bytes, (unsigned long long)p->flow[1].bytes);
-    hang_up(v, err != 0);
+    hang_up(v, why != NULL);
     forget(v);
 }
 
@@ -92,6 +98,8 @@ static void reap(void *arg)
                 WIFSIGNALED(status) ? "was killed by signal" : "ended with status",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         v->pid = 0;
+        if (v->process)
+            process_ended(v->process, status);
         forget(v);
     }
 }
@@ -174,10 +182,11 @@ static int serve_one(struct serve *s, struct end *stream, const struct caller *c
         err = -errno;
         goto fail;
     }
-    if (!(v->process = fdend_process(&s->loop, pair[0])))
+    if (!(v->process = process_end(&s->loop, pair[0])))
         goto fail;
     if ((err = spawn(s, pair[1], caller, &v->pid)))
         goto fail;
+    process_started(v->process, v->pid);
     close(pair[1]);
     v->serve = s;
     v->stream = stream;
@@ -258,7 +267,8 @@ static const char help[] =
     "       xvs serve [OPTION...] PORT GUEST -- COMMAND [ARGUMENT...]      in dom0, for one guest\n"
     "Listens at PORT and runs COMMAND for each connection, with the stream as its standard input and\n"
     "output.  XVS_PEER_CID, XVS_PEER_PORT, XVS_LOCAL_CID and XVS_LOCAL_PORT in its environment tell who called.\n"
-    "If the connection breaks, the command's process group gets SIGHUP.  Restarts of xvsd are survived.\n"
+    "If the connection breaks, the command's process group gets SIGHUP.  If the command fails, or leaves input\n"
+    "unread, the connection is reset.  Restarts of xvsd are survived.\n"
     "\n"
     "  -m, --max N        connections at a time (default 64); more wait, and are refused when 128 do\n"
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
@@ -305,7 +315,7 @@ static int run(const struct verb *verb, int argc, char **argv)
     s.loop.child_arg = &s;
     if (!(status = side_open(&s.side, &s.loop, &common))) {
         s.listening = (struct listening){ .side = &s.side, .peer = args == 2 ? argv[optind + 1] : NULL, .port = port,
-                                          .ready = ready, .arg = &s };
+                                          .vouches = true, .ready = ready, .arg = &s };
         if (s.side.is_host && args == 1)
             status = fail_usage("in dom0 a guest is needed: xvs serve %u GUEST -- …", port);
         else if (!(status = listening_open(&s.listening)))

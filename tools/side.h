@@ -41,6 +41,7 @@ struct dial {
     uint32_t port;
     int64_t patience;           /* ns for one attempt */
     int64_t retry;              /* ns during which a failed attempt is repeated */
+    bool vouches;               /* the end is to say whether everything arrived (settle), which costs a connection more in dom0 */
     /* Once: err 0 and an end, or a negative errno with 'why' filled. */
     void (*done)(struct dial *d, int err, struct end *end);
     void *arg;
@@ -71,6 +72,7 @@ struct listening {
     struct side *side;
     const char *peer;           /* dom0: the guest whose calls are taken.  Guest: NULL */
     uint32_t port;
+    bool vouches;               /* as in struct dial */
     void (*ready)(struct listening *l);     /* once after accept gave -EAGAIN */
     void *arg;
 

@@ -2,13 +2,16 @@
 """fake.py RUN_DIR: a daemon that is none, for the tests of the command.
 
 RUN/control.sock answers as xvsd does (or wrongly, as the file RUN/mood says), RUN/guest/web1/vsock speaks
-Firecracker's convention, and each port there is one way in which a peer behaves.  Prints "ready" when it listens.
+Firecracker's convention, and each port there is one way in which a peer behaves; those from 20 on are ways in which the daemon
+answers VOUCH.  Prints "ready" when it listens.
 """
+import itertools
 import json
 import os
 import socket
 import sys
 import threading
+import time
 
 RUN = sys.argv[1]
 BIG = 4 << 20
@@ -84,9 +87,110 @@ def hello_and_close(s):
     send_all(s, b"hello\n")
 
 
-OK = b"OK 1073741824\n"
+def half_and_close(s):
+    """What a stream that was cut off looks like to a program that has sent all it has."""
+    read_end(s)
+    send_all(s, b"half\n")
+
+
+# ---- how streams ended ----------------------------------------------------------------------------------
+
+class Stream:
+    """One that a client has; 'over' is set when its handler has returned."""
+    numbers = itertools.count(1 << 30)
+    known = {}
+
+    def __init__(self, port=0, number=None):
+        self.number = next(self.numbers) if number is None else number
+        self.port = port
+        self.over = threading.Event()
+        self.vouched = threading.Event()
+        self.known[self.number] = self
+
+
+def say_end(s, stream, how):
+    send_all(s, b"ENDED %d %s\n" % (stream.number, how))
+
+
+def vouched(s, stream):
+    send_all(s, b"WATCHING %d\n" % stream.number)
+    stream.vouched.set()
+
+
+def in_order(s, stream):
+    vouched(s, stream)
+    stream.over.wait()
+    say_end(s, stream, b"order")
+
+
+def cut_off(s, stream):
+    vouched(s, stream)
+    stream.over.wait()
+    say_end(s, stream, b"cut the daemon \x1b[31mstops")
+
+
+def left_unread(s, stream):
+    vouched(s, stream)
+    stream.over.wait()
+    say_end(s, stream, b"unread the guest's program did not read everything")
+
+
+def killed(s, stream):
+    vouched(s, stream)
+    stream.over.wait()
+
+
+def older(s, stream):
+    """A daemon that has never heard of VOUCH."""
+
+
+def restarted(s, stream):
+    send_all(s, b"UNKNOWN %d\n" % stream.number)
+
+
+def nonsense(s, stream):
+    send_all(s, b"GOOD DAY\n")
+    stream.over.wait()
+
+
+def endless(s, stream):
+    send_all(s, b"x" * 1000)
+    stream.over.wait()
+
+
+def late_and_slow(s, stream):
+    """Byte by byte, and not before the client could have sent something that it must not send yet."""
+    time.sleep(0.1)
+    stream.vouched.set()
+    for c in b"WATCHING %d\n" % stream.number:
+        send_all(s, bytes([c]))
+    stream.over.wait()
+    for c in b"ENDED %d order\n" % stream.number:
+        send_all(s, bytes([c]))
+
+
+def waits_for_end(s, stream):
+    """The end of the client's data is told here, too, and before that there is no order."""
+    vouched(s, stream)
+    line = b""
+    while not line.endswith(b"\n"):
+        c = s.recv(1)
+        if not c:
+            return
+        line += c
+    stream.over.wait()
+    say_end(s, stream, b"order" if line == b"END\n" else b"reset by nonsense")
+
+
+VOUCH = {10: left_unread, 20: older, 21: cut_off, 22: killed, 23: restarted, 24: nonsense, 25: late_and_slow, 26: waits_for_end,
+         27: left_unread, 28: endless}
+
+
+OK = b"OK 7\n"
+Stream(number=7).over.set()
 AFTER_OK = {1: echo_then_bye, 7: echo, 8: both_full, 9: idle, 10: read_ten, 13: wrong_echo, 14: count,
-            15: say_and_wait, 16: hello_and_close}
+            15: say_and_wait, 16: hello_and_close, 20: count, 21: half_and_close, 22: half_and_close, 23: count, 24: count,
+            25: count, 26: count, 27: count, 28: count}
 RAW = {3: [OK + b"hello\n"], 4: [bytes([c]) for c in OK + b"hello\n"], 5: [b"NO\n"],
        12: [b"OK " + b"1" * 60 + b"\n"], 17: [b"OK -1\n"], 18: [b"OK 1"]}
 
@@ -100,10 +204,24 @@ def talk(s):
         line += c
     word, port = line.split()
     port = int(port)
+    if word == b"VOUCH":
+        stream = Stream.known.get(port)
+        if stream:
+            VOUCH.get(stream.port, in_order)(s, stream)
+        else:
+            send_all(s, b"UNKNOWN %d\n" % port)
+        return
     assert word == b"CONNECT"
     if port in AFTER_OK:
-        s.sendall(OK)
+        stream = Stream(port)
+        s.sendall(b"OK %d\n" % stream.number)
+        if port == 25 and s.recv(1, socket.MSG_PEEK) and not stream.vouched.is_set():
+            send_all(s, b"too early\n")
         AFTER_OK[port](s)
+        # What the daemon closes, it closes before it says that it is over, or behind: both are tried.
+        if stream.number % 2:
+            s.shutdown(socket.SHUT_RDWR)
+        stream.over.set()
     elif port in RAW:
         for piece in RAW[port]:
             send_all(s, piece)
@@ -112,8 +230,10 @@ def talk(s):
     elif port == 11:
         tries[port] = tries.get(port, 0) + 1
         if tries[port] > 3:
-            s.sendall(OK)
+            stream = Stream(port)
+            s.sendall(b"OK %d\n" % stream.number)
             echo(s)
+            stream.over.set()
 
 
 def serve(listener, handler):

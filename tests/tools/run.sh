@@ -309,6 +309,29 @@ wait_for test -e run/late.done
 [ "$(cat run/late.done)" = 'late words' ] || bad "the peer got '$(cat run/late.done)'"
 end
 
+# The daemon says how a stream ended, by a second connection: fake.py, VOUCH.
+test_ not_all_arrived_is_status_6_with_the_daemon_s_reason
+cat_in 6 'x' web1 21; out_is half; err_has "not everything has arrived: the daemon ?[31mstops"
+cat_in 6 'x' web1 22; out_is half; err_has "xvsd has ended without a word"
+cat_in 6 'x' web1 23; out_is 1; err_has "xvsd does not know this stream"
+cat_in 6 'x' web1 27; err_has "the guest's program did not read everything"
+end
+
+test_ what_is_not_known_is_not_called_good
+for port in 20 24 28; do
+    cat_in 6 '12345' web1 $port; out_is 5; err_has "older than this xvs"
+done
+cat_in 0 '' -z web1 20
+status 0 "$xvs" ping -c 1 web1 7
+end
+
+test_ nothing_is_sent_before_the_daemon_watches_and_the_end_is_told_twice
+for i in 1 2; do
+    cat_in 0 '12345' web1 25; out_is 5
+    cat_in 0 '12345' web1 26; out_is 5
+done
+end
+
 test_ a_peer_that_stops_reading_is_status_6
 timeout 120 "$xvs" cat web1 10 <zeros >out 2>err; [ $? -eq 6 ] || bad "status $?"
 end

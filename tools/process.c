@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* process.c: see process.h. */
+#include "process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define EXITING 0x4u            /* PF_EXITING of the kernel's sched.h */
+
+struct process {
+    struct end end;
+    struct end *pipe;
+    pid_t pid;
+    int status;                 /* of waitpid(), once it has ended */
+    bool has_ended;
+    bool left;                  /* it closed its input with bytes unread */
+    char why[80];
+};
+
+static struct process *process_of(struct end *e)
+{
+    return container_of(e, struct process, end);
+}
+
+/* It is within exit(): its descriptors are closed before its parent can hear of it. */
+static bool is_exiting(pid_t pid)
+{
+    char path[40], line[512], *at;
+    unsigned flags = EXITING;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    if (!(f = fopen(path, "re")))
+        return true;            /* nobody is there, or nobody says so: then we hear of it when it has ended */
+    if (fgets(line, sizeof line, f) && (at = strrchr(line, ')')) &&
+        sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+        flags = EXITING;
+    fclose(f);
+    return flags & EXITING;
+}
+
+static int judge(struct process *p)
+{
+    if (WIFSIGNALED(p->status))
+        snprintf(p->why, sizeof p->why, "the command was killed by signal %d", WTERMSIG(p->status));
+    else if (WEXITSTATUS(p->status))
+        snprintf(p->why, sizeof p->why, "the command ended with status %d", WEXITSTATUS(p->status));
+    else if (p->left || fdend_has_dropped(p->pipe))
+        snprintf(p->why, sizeof p->why, "the command has not read all its input");
+    return p->why[0] ? -ECANCELED : 0;
+}
+
+/* It has closed its output: 0 if that may be passed on. */
+static int at_end(struct process *p)
+{
+    if (p->has_ended)
+        return judge(p);
+    return is_exiting(p->pid) ? -EAGAIN : 0;
+}
+
+/* A UNIX socket that closes with bytes unread tells so with the next call. */
+static ssize_t came(struct process *p, ssize_t n)
+{
+    if (n == -ECONNRESET) {
+        p->left = true;
+        n = 0;
+    }
+    return n ? n : at_end(p);
+}
+
+static int process_peek(struct end *e, struct iovec *iov, int max)
+{
+    struct process *p = process_of(e);
+
+    return (int)came(p, p->pipe->ops->peek(p->pipe, iov, max));
+}
+
+static ssize_t process_read(struct end *e, void *buffer, size_t len)
+{
+    struct process *p = process_of(e);
+
+    return came(p, p->pipe->ops->read(p->pipe, buffer, len));
+}
+
+static void process_done(struct end *e, size_t len)
+{
+    struct process *p = process_of(e);
+
+    p->pipe->ops->done(p->pipe, len);
+}
+
+static ssize_t process_write(struct end *e, const struct iovec *iov, int count)
+{
+    struct process *p = process_of(e);
+
+    return p->pipe->ops->write(p->pipe, iov, count);
+}
+
+static int process_finish(struct end *e)
+{
+    struct process *p = process_of(e);
+
+    return p->pipe->ops->finish(p->pipe);
+}
+
+static void process_stop(struct end *e)
+{
+    struct process *p = process_of(e);
+
+    p->pipe->ops->stop(p->pipe);
+}
+
+static bool process_is_cut(struct end *e)
+{
+    struct process *p = process_of(e);
+
+    return p->pipe->ops->is_cut(p->pipe);
+}
+
+static int process_settle(struct end *e)
+{
+    struct process *p = process_of(e);
+
+    return p->has_ended ? judge(p) : -EAGAIN;
+}
+
+static const char *process_why(struct end *e)
+{
+    struct process *p = process_of(e);
+
+    return p->why[0] ? p->why : NULL;
+}
+
+static void process_close(struct end *e, bool reset)
+{
+    struct process *p = process_of(e);
+
+    p->pipe->ops->close(p->pipe, reset);
+    free(p);
+}
+
+static void pipe_woke(void *arg)
+{
+    struct process *p = arg;
+
+    end_wake(&p->end);
+}
+
+struct end *process_end(struct loop *l, int fd)
+{
+    static const struct end_ops ops = {
+        .peek = process_peek,     .done = process_done, .write = process_write,   .read = process_read,
+        .finish = process_finish, .stop = process_stop, .is_cut = process_is_cut, .settle = process_settle,
+        .why = process_why,       .close = process_close,
+    };
+    struct process *p = calloc(1, sizeof *p);
+
+    if (!p || !(p->pipe = fdend_socket(l, fd))) {
+        free(p);
+        return NULL;
+    }
+    p->end.ops = &ops;
+    end_on_wake(p->pipe, pipe_woke, p);
+    return &p->end;
+}
+
+void process_started(struct end *e, pid_t pid)
+{
+    process_of(e)->pid = pid;
+}
+
+void process_ended(struct end *e, int status)
+{
+    struct process *p = process_of(e);
+
+    p->status = status;
+    p->has_ended = true;
+    end_wake(e);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* vouch.c: see vouch.h. */
+#include "vouch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "say.h"
+
+#define LINE     128            /* "ENDED <u32> <words>\n" is shorter */
+#define PAUSE    (SECOND / 50)  /* while the daemon's backlog is full */
+#define PATIENCE (5 * SECOND)
+
+struct vouched {
+    struct end end;
+    struct end *data;
+    struct loop *loop;
+    struct watch watch;         /* of the connection that vouches; its fd is -1 without one */
+    struct timer again;
+    int64_t until;              /* …when it is tried for the last time */
+    int dirfd;                  /* -1 once connected */
+    uint32_t number;
+    enum {
+        ASKED,                  /* the daemon has not answered yet */
+        STANDS,                 /* it watches */
+        OVER,                   /* it has said how the stream ended, or has gone: 'err' */
+        BLIND                   /* it will never say */
+    } state;
+    int err;                    /* in OVER: 0 for order */
+    char line[LINE + 1];
+    size_t len;
+    char why[LINE + 64];
+};
+
+static struct vouched *vouched_of(struct end *e)
+{
+    return container_of(e, struct vouched, end);
+}
+
+/* ---- what the daemon says ---- */
+
+static void hang_up(struct vouched *v)
+{
+    if (v->watch.fd < 0)
+        return;
+    watch_drop(v->loop, &v->watch);
+    close(v->watch.fd);
+    v->watch.fd = -1;
+}
+
+static void be_over(struct vouched *v, int err, const char *why)
+{
+    v->state = OVER;
+    v->err = err;
+    snprintf(v->why, sizeof v->why, "%s", why);
+    hang_up(v);
+}
+
+static void be_blind(struct vouched *v)
+{
+    v->state = BLIND;
+    hang_up(v);
+}
+
+/* "order", or "cut the daemon stops". */
+static void take_end(struct vouched *v, char *how)
+{
+    char *words = strchr(how, ' ');
+
+    if (strcmp(how, "order") == 0)
+        be_over(v, 0, "");
+    else
+        be_over(v, -ECONNRESET, words ? words + 1 : how);
+}
+
+static void take_line(struct vouched *v)
+{
+    char *number = strchr(v->line, ' '), *how = number ? strchr(number + 1, ' ') : NULL;
+
+    if (strncmp(v->line, "WATCHING ", 9) == 0 && v->state == ASKED)
+        v->state = STANDS;
+    else if (strncmp(v->line, "ENDED ", 6) == 0 && how)
+        take_end(v, how + 1);
+    else if (strncmp(v->line, "UNKNOWN ", 8) == 0)
+        be_over(v, -ECONNRESET, "xvsd does not know this stream: it was started anew");
+    else
+        be_blind(v);
+}
+
+/* One line of what has come: false if that is not a whole one. */
+static bool next_line(struct vouched *v)
+{
+    char *newline = memchr(v->line, '\n', v->len);
+    size_t len;
+
+    if (!newline)
+        return false;
+    *newline = '\0';
+    take_line(v);
+    len = (size_t)(newline + 1 - v->line);
+    memmove(v->line, newline + 1, v->len -= len);
+    return v->state < OVER;
+}
+
+static void answered(struct watch *w)
+{
+    struct vouched *v = container_of(w, struct vouched, watch);
+    ssize_t n = recv(w->fd, v->line + v->len, LINE - v->len, MSG_DONTWAIT);
+
+    w->want = POLLIN;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    v->len += n > 0 ? (size_t)n : 0;
+    while (next_line(v))
+        ;
+    if (n <= 0 && v->state == STANDS)
+        be_over(v, -ECONNRESET, "xvsd has ended without a word");
+    else if ((n <= 0 || v->len == LINE) && v->state == ASKED)
+        be_blind(v);
+    end_wake(&v->end);
+}
+
+static void ask(struct vouched *v);
+
+static void ask_again(struct timer *t)
+{
+    struct vouched *v = container_of(t, struct vouched, again);
+
+    ask(v);
+    end_wake(&v->end);
+}
+
+static void ask(struct vouched *v)
+{
+    int fd = v->number ? unix_connect(v->dirfd, "vsock", SOCK_NONBLOCK) : -ENOENT, len;
+    char line[32];
+
+    if (fd == -EAGAIN && clock_ns() < v->until) {
+        timer_set(v->loop, &v->again, clock_ns() + PAUSE, ask_again);
+        return;
+    }
+    if (v->dirfd >= 0)
+        close(v->dirfd);
+    v->dirfd = -1;
+    if (fd < 0) {
+        be_blind(v);
+        return;
+    }
+    watch_add(v->loop, &v->watch, fd, answered);
+    v->watch.want = POLLIN;
+    len = snprintf(line, sizeof line, "VOUCH %u\n", v->number);
+    if (send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
+        be_blind(v);
+}
+
+/* ---- the end ---- */
+
+static int vouched_peek(struct end *e, struct iovec *iov, int max)
+{
+    struct vouched *v = vouched_of(e);
+
+    return v->state == ASKED ? -EAGAIN : v->data->ops->peek(v->data, iov, max);
+}
+
+static void vouched_done(struct end *e, size_t len)
+{
+    struct vouched *v = vouched_of(e);
+
+    v->data->ops->done(v->data, len);
+}
+
+static ssize_t vouched_write(struct end *e, const struct iovec *iov, int count)
+{
+    struct vouched *v = vouched_of(e);
+
+    return v->state == ASKED ? -EAGAIN : v->data->ops->write(v->data, iov, count);
+}
+
+static ssize_t vouched_read(struct end *e, void *buffer, size_t len)
+{
+    struct vouched *v = vouched_of(e);
+
+    return v->state == ASKED ? -EAGAIN : v->data->ops->read(v->data, buffer, len);
+}
+
+static int vouched_finish(struct end *e)
+{
+    struct vouched *v = vouched_of(e);
+    int err;
+
+    if (v->state == ASKED)
+        return -EAGAIN;
+    err = v->data->ops->finish(v->data);
+    if (v->state == STANDS)
+        (void)!send(v->watch.fd, "END\n", 4, MSG_NOSIGNAL | MSG_DONTWAIT);     /* if it has gone, we hear so */
+    return err;
+}
+
+static void vouched_stop(struct end *e)
+{
+    struct vouched *v = vouched_of(e);
+
+    v->data->ops->stop(v->data);
+}
+
+static bool vouched_is_cut(struct end *e)
+{
+    struct vouched *v = vouched_of(e);
+
+    return v->data->ops->is_cut(v->data);
+}
+
+static int vouched_settle(struct end *e)
+{
+    struct vouched *v = vouched_of(e);
+
+    if (fdend_has_dropped(v->data)) {
+        snprintf(v->why, sizeof v->why, "not everything that came was read");
+        return -EPIPE;
+    }
+    switch (v->state) {
+    case ASKED:
+    case STANDS:
+        return -EAGAIN;
+    case OVER:
+        return v->err;
+    default:
+        snprintf(v->why, sizeof v->why, "xvsd has not said how the stream ended: it has ended, or is older than this xvs");
+        return -ECONNRESET;
+    }
+}
+
+static const char *vouched_why(struct end *e)
+{
+    struct vouched *v = vouched_of(e);
+
+    return v->why[0] ? v->why : NULL;
+}
+
+static void vouched_close(struct end *e, bool reset)
+{
+    struct vouched *v = vouched_of(e);
+
+    timer_drop(&v->again);
+    if (v->dirfd >= 0)
+        close(v->dirfd);
+    hang_up(v);                 /* before the end that the kernel makes of a closed socket */
+    v->data->ops->close(v->data, reset);
+    free(v);
+}
+
+static void data_woke(void *arg)
+{
+    struct vouched *v = arg;
+
+    end_wake(&v->end);
+}
+
+struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number)
+{
+    static const struct end_ops ops = {
+        .peek = vouched_peek,     .done = vouched_done, .write = vouched_write,   .read = vouched_read,
+        .finish = vouched_finish, .stop = vouched_stop, .is_cut = vouched_is_cut, .settle = vouched_settle,
+        .why = vouched_why,       .close = vouched_close,
+    };
+    struct vouched *v = calloc(1, sizeof *v);
+
+    if (!v || !(v->data = fdend_socket(l, fd))) {
+        free(v);
+        return NULL;
+    }
+    v->end.ops = &ops;
+    v->loop = l;
+    v->watch.fd = -1;
+    v->number = number;
+    v->until = clock_ns() + PATIENCE;
+    v->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+    end_on_wake(v->data, data_woke, v);
+    ask(v);
+    return &v->end;
+}
+
+/* ---- who calls ---- */
+
+/* "…/<cid>:<port>/<number>", each of them in decimal. */
+static bool parse_name(char *text, struct vouch_name *name)
+{
+    char *number = strrchr(text, '/'), *port, *cid;
+    uint64_t p, n;
+
+    if (!number)
+        return false;
+    *number++ = '\0';
+    if (!(port = strrchr(text, ':')))
+        return false;
+    *port++ = '\0';
+    if (!(cid = strrchr(text, '/')))
+        return false;
+    cid++;
+    if (!parse_number(cid, UINT32_MAX, &name->cid) || !parse_number(port, UINT32_MAX, &p) ||
+        !parse_number(number, UINT32_MAX, &n) || !n)
+        return false;
+    name->port = (uint32_t)p;
+    name->number = (uint32_t)n;
+    return true;
+}
+
+bool vouch_name(int fd, struct vouch_name *name)
+{
+    struct sockaddr_un a;
+    socklen_t len = sizeof a;
+    char text[sizeof a.sun_path + 1] = "";
+
+    if (getpeername(fd, (struct sockaddr *)&a, &len) < 0 || len <= offsetof(struct sockaddr_un, sun_path) + 1 || a.sun_path[0])
+        return false;
+    memcpy(text, a.sun_path + 1, len - offsetof(struct sockaddr_un, sun_path) - 1);
+    return strncmp(text, "xvs/", 4) == 0 && parse_name(text, name);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* vouch.h: a socket of the daemon's as an end of which is known how its stream ends (xvsd(8), "HOW A STREAM ENDED").
+ *
+ * Beside the socket it has a connection to the guest's own socket that vouches for the stream.  Nothing moves until the daemon has said
+ * that it watches; then the end of what we send is told there as well, and closing it before settle has said how it ended (or being
+ * killed) resets the stream, whatever close is told.  A daemon that does not know the word, because it is older than we are, closes that connection: then the bytes
+ * move all the same, but settle never says that all has arrived. */
+#ifndef XVS_VOUCH_H
+#define XVS_VOUCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "end.h"
+
+/* Takes fd, the stream's socket.  dirfd: the guest's directory, used within the call alone.  number: the stream's, 0 if it is not known.
+ * NULL, and fd is not taken: no memory. */
+struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number);
+
+/* What a socket says that connects to us for a guest. */
+struct vouch_name {
+    uint64_t cid;               /* of the guest's program */
+    uint32_t port;              /* …likewise */
+    uint32_t number;
+};
+/* False if its other end has no such name. */
+bool vouch_name(int fd, struct vouch_name *name);
+
+#endif
