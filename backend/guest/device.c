@@ -131,9 +131,9 @@ static int judge_nodes(const struct front_nodes *n, char *why)
 /* Remembers why it has to wait for us, and says it once. */
 static void note_delay(struct device *d, const char *why)
 {
-    if (!strcmp(d->error, why))
+    if (!strncmp(d->error, why, sizeof d->error - 1))
         return;
-    snprintf(d->error, sizeof d->error, "%s", why);
+    snprintf(d->error, sizeof d->error, "%.*s", (int)sizeof d->error - 1, why);
     journal_guest(&d->journal, JOURNAL_WARNING, "it is connected later, this is tried again every second: %s", d->error);
 }
 
