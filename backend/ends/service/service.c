@@ -66,7 +66,7 @@ static enum stream_again echo(struct stream *s)
     struct iovec from, to[PIECES];
     struct device *d = s->device;
     enum stream_again again;
-    uint32_t len, done = 0;
+    uint32_t len;
     int used;
 
     if (inbox_is_empty(&s->inbox))
@@ -75,10 +75,7 @@ static enum stream_again echo(struct stream *s)
     len = inbox_peek(&d->inboxes, &s->inbox, VSOCKIF_MAX_PACKET, &from, 1, &used);
     if (!(len = room_for(s, len, to, &used, &again)))
         return again;
-    for (int i = 0; i < used; i++) {
-        memcpy(to[i].iov_base, (const char *)from.iov_base + done, to[i].iov_len);
-        done += (uint32_t)to[i].iov_len;
-    }
+    stream_copy(to, &from, len);
     send_to_guest(s, len);
     s->stuck = false;
     read_bytes(s, len);

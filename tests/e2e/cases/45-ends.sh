@@ -249,20 +249,14 @@ test_the_sender_waits_until_everything_is_read() { # limit 120
 
 # ---- serve: a command that fails, or does not read what was sent, is no success for whoever called ----
 
-# serves HOST STATUS BYTES COMMAND: what the caller at the other host says when it sends so many bytes to a served 'sh -c COMMAND'.
+# serves STATUS BYTES COMMAND: what the caller in dom0 says when it sends so many bytes to 'sh -c COMMAND' served in the guest.
 serves() {
-    _callers=$(other_of "$1")
     PORT=$((PORT + 1))
-    head -c "$3" /dev/zero >"$T/in"
-    if [ "$1" = dom0 ]; then
-        spawn server dom0 xvs serve "$PORT" guest1 -- sh -c "$4"
-        on guest1 sh -c "exec xvs cat -r 20 host $PORT <$T/in >$T/out 2>$T/err"
-    else
-        spawn server guest1 xvs serve "$PORT" -- sh -c "$4"
-        on dom0 sh -c "exec xvs cat -r 20 guest1 $PORT <$T/in >$T/out 2>$T/err"
-    fi
+    head -c "$2" /dev/zero >"$T/in"
+    spawn server guest1 xvs serve "$PORT" -- sh -c "$3"
+    on dom0 sh -c "exec xvs cat -r 20 guest1 $PORT <$T/in >$T/out 2>$T/err"
     _got=$?
-    equal "$_got" "$2" "the exit status of a caller of '$4' served on $1, with $3 bytes ($(cat "$T/err"))"
+    equal "$_got" "$1" "the exit status of a caller of '$3', with $2 bytes ($(cat "$T/err"))"
 }
 # After serves: the server has said why.
 said() {
@@ -272,14 +266,14 @@ said() {
 test_a_command_that_fails_in_a_guest_is_status_6_for_the_caller() { # limit 120
     shared
     for bytes in 0 1 1000 100000 400000; do
-        serves guest1 6 $bytes 'exit 9'
+        serves 6 $bytes 'exit 9'
         said 'the command ended with status 9'
     done
-    serves guest1 6 100000 'cat >/dev/full'
+    serves 6 100000 'cat >/dev/full'
     said 'the command ended with status 1'
-    serves guest1 6 100000 'kill -KILL $$'
+    serves 6 100000 'kill -KILL $$'
     said 'the command was killed by signal 9'
-    serves guest1 0 400000 'cat'
+    serves 0 400000 'cat'
     cmp -s "$T/in" "$T/out" || fail "other bytes came back"
 }
 test_a_command_in_dom0_knows_who_called() {
