@@ -61,25 +61,3 @@ void deadlines_set(struct vmux *m, struct vmux_conn *conn)
             sift(m, i, last);
     }
 }
-
-uint64_t vmux_next_deadline(const struct vmux *m)
-{
-    return m->heap_count ? m->heap[1].at : VCONN_NO_DEADLINE;
-}
-
-bool vmux_expire(struct vmux *m, uint64_t now, struct vmux_event *ev)
-{
-    struct vmux_conn *conn;
-
-    *ev = (struct vmux_event){ .kind = VMUX_NOTHING };
-    if (m->heap_count == 0 || now < m->heap[1].at)
-        return false;
-    conn = m->heap[1].conn;
-    ev->now = vconn_expire(&conn->c, now);
-    if (!conn->released) {
-        ev->kind = VMUX_CONN;
-        ev->conn = conn;
-    }
-    vmux_settle(m, conn);
-    return true;
-}

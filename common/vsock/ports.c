@@ -44,7 +44,7 @@ uint32_t ports_pick(struct vmux *m, uint64_t local_cid, const struct vaddr *peer
     for (uint64_t i = 0; i <= taken && i < ports; i++) {
         struct vaddr local = { local_cid, next_port(m) };
 
-        if (!ports_find(m, local.port) && !(peer && vmux_find(m, &local, peer)))
+        if (!ports_find(m, local.port) && !(peer && pairs_find(m, &local, peer)))
             return local.port;
     }
     return VSOCKIF_PORT_ANY;
@@ -71,17 +71,8 @@ int vmux_listen(struct vmux *m, uint32_t port, uint32_t backlog, void *user, str
     return 0;
 }
 
-void vmux_unlisten(struct vmux *m, struct vmux_listener *l)
+void ports_unlisten(struct vmux *m, struct vmux_listener *l)
 {
-    struct vmux_conn *conn;
-
-    if (!l)
-        return;
-    while ((conn = vmux_accept(m, l))) {
-        vconn_abort(&conn->c, ECONNRESET);
-        conn->released = true;
-        vmux_settle(m, conn);
-    }
     hash_remove(&m->ports, &l->port_link);
     list_remove(&l->link);
     free(l);

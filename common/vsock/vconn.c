@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vconn.c: see vconn.h.  The table around it is vmux.c; neither knows a ring.
+/* vconn.c: see vconn.h.  The table around it is vmux.h; neither knows a ring.
  *
  * Every way out of a connection is over(); every header that leaves passes tell(), and every header of an open connection
  * that arrives passes hear(): so credit has one place for each direction. */

@@ -64,7 +64,7 @@ static const char *check_conn(const struct vmux *m, const struct vmux_conn *conn
         return "not CLOSED and out of the table";
     if (!conn->unlinked && is_over && !conn->c.owed)
         return "CLOSED, owes nothing and is in the table";
-    if (!conn->unlinked && vmux_find(m, &conn->local, &conn->peer) != conn)
+    if (!conn->unlinked && pairs_find(m, &conn->local, &conn->peer) != conn)
         return "a connection that its addresses do not find";
     if (!conn->c.owed != list_is_empty(&conn->owed_link))
         return "owes and is not in the queue, or the other way round";

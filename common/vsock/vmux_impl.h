@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* vmux_impl.h: the members of the table, for the files of this folder.
  *
- *     vmux.c       the connection's calls with the table in step, and vmux_settle(), where all of them end
+ *     vmux_check.c what must always be true
  *     vmux_rx.c    a packet arrives: who is meant, may it
  *     owed.c       packets without data leave: resets without a connection first, then connections in turn
- *     ports.c      listeners, backlogs, ephemeral ports
- *     deadlines.c  a binary heap
+ *     vmux_calls.c the connection's calls with the table in step, and vmux_settle(), where all of them end
  *     records.c    records from slabs
- *     vmux_check.c what must always be true */
+ *     deadlines.c  a binary heap
+ *     ports.c      listeners, backlogs, ephemeral ports
+ *     pairs.c      connections by their addresses
+ *
+ * A file calls those below it. */
 #ifndef XVS_VMUX_IMPL_H
 #define XVS_VMUX_IMPL_H
 
@@ -61,15 +64,18 @@ struct vmux {
     struct vmux_conn *free_records;
 };
 
-/* ---- vmux.c ---- */
-struct vmux_conn *vmux_find(const struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
+/* ---- vmux_calls.c ---- */
 /* A record with its addresses, in the table; its vconn is zero.  NULL: no memory, or max_conns. */
 struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
-/* Frees conn's pair of addresses, if it has it still. */
-void vmux_unlink(struct vmux *m, struct vmux_conn *conn);
 /* Brings the table in step with what happened to conn.c: its pair, its deadline, its place among those that owe,
  * its life.  True if the record is gone. */
 bool vmux_settle(struct vmux *m, struct vmux_conn *conn);
+
+/* ---- pairs.c ---- */
+struct vmux_conn *pairs_find(const struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
+void pairs_insert(struct vmux *m, struct vmux_conn *conn);
+/* Frees conn's pair of addresses, if it has it still. */
+void pairs_remove(struct vmux *m, struct vmux_conn *conn);
 
 /* ---- ports.c ---- */
 struct vmux_listener *ports_find(const struct vmux *m, uint32_t port);
@@ -77,6 +83,8 @@ struct vmux_listener *ports_find(const struct vmux *m, uint32_t port);
 uint32_t ports_pick(struct vmux *m, uint64_t local_cid, const struct vaddr *peer);
 void backlog_push(struct vmux_listener *l, struct vmux_conn *conn);
 void backlog_remove(struct vmux_conn *conn);
+/* Frees a listener whose backlog is empty. */
+void ports_unlisten(struct vmux *m, struct vmux_listener *l);
 void ports_free(struct vmux *m);
 
 /* ---- owed.c ---- */

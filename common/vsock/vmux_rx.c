@@ -98,7 +98,7 @@ void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, stru
     struct vmux_conn *conn;
 
     *ev = (struct vmux_event){ .kind = VMUX_NOTHING };
-    conn = vmux_find(m, &local, &peer);
+    conn = pairs_find(m, &local, &peer);
     if (conn && conn->c.state == VCONN_CLOSED) {
         if (!rx_closed(m, conn, hdr->op))
             return;

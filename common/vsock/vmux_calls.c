@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vmux.c: see vmux.h; the map of its files is in vmux_impl.h.  Each call changes one connection with vconn.c and then
- * settles: nothing else links, unlinks or frees. */
+/* vmux_calls.c: the calls of vmux.h on one connection, and on all of them; the map of the files is in vmux_impl.h.  Each changes
+ * a connection with vconn.c and then settles: nothing else links, unlinks or frees. */
 #include "vmux_impl.h"
 
 #include <errno.h>
@@ -54,26 +54,7 @@ void vmux_set_cids(struct vmux *m, uint64_t local_cid, uint64_t peer_cid)
     m->peer_cid = peer_cid;
 }
 
-/* ---- a pair of addresses -------------------------------------------------------------------------- */
-
-static uint32_t pair_key(const struct vmux *m, const struct vaddr *local, const struct vaddr *peer)
-{
-    return hash_words(&m->seed, (uint64_t)local->port << 32 | peer->port, local->cid, peer->cid);
-}
-
-struct vmux_conn *vmux_find(const struct vmux *m, const struct vaddr *local, const struct vaddr *peer)
-{
-    uint32_t key = pair_key(m, local, peer);
-
-    for (struct hash_link *link = hash_first(&m->pairs, key); link; link = link->next) {
-        struct vmux_conn *conn = container_of(link, struct vmux_conn, pair_link);
-
-        if (link->key == key && conn->local.port == local->port && conn->peer.port == peer->port &&
-            conn->local.cid == local->cid && conn->peer.cid == peer->cid)
-            return conn;
-    }
-    return NULL;
-}
+/* ---- a record, from the pool and back --------------------------------------------------------------- */
 
 struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const struct vaddr *peer)
 {
@@ -83,15 +64,8 @@ struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const stru
         return NULL;
     conn->local = *local;
     conn->peer = *peer;
-    hash_insert(&m->pairs, &conn->pair_link, pair_key(m, local, peer));
+    pairs_insert(m, conn);
     return conn;
-}
-
-void vmux_unlink(struct vmux *m, struct vmux_conn *conn)
-{
-    if (!conn->unlinked)
-        hash_remove(&m->pairs, &conn->pair_link);
-    conn->unlinked = true;
 }
 
 bool vmux_settle(struct vmux *m, struct vmux_conn *conn)
@@ -99,7 +73,7 @@ bool vmux_settle(struct vmux *m, struct vmux_conn *conn)
     bool is_over = conn->c.state == VCONN_CLOSED;
 
     if (is_over && !conn->c.owed)
-        vmux_unlink(m, conn);
+        pairs_remove(m, conn);
     if (conn->heap_index || conn->c.deadline != VCONN_NO_DEADLINE)
         deadlines_set(m, conn);
     if (!conn->c.owed)
@@ -128,10 +102,10 @@ int vmux_connect(struct vmux *m, struct vaddr local, struct vaddr peer, uint32_t
     if (local.port == VSOCKIF_PORT_ANY) {
         if ((local.port = ports_pick(m, local.cid, &peer)) == VSOCKIF_PORT_ANY)
             return -EADDRNOTAVAIL;
-    } else if ((old = vmux_find(m, &local, &peer))) {
+    } else if ((old = pairs_find(m, &local, &peer))) {
         if (old->c.state != VCONN_CLOSED)
             return -EADDRINUSE;
-        vmux_unlink(m, old);
+        pairs_remove(m, old);
     }
     if (!(conn = vmux_add(m, &local, &peer)))
         return -ENOMEM;
@@ -188,6 +162,44 @@ void vmux_release(struct vmux *m, struct vmux_conn *conn, uint64_t now)
     vconn_close(&conn->c, now);
     conn->released = true;
     vmux_settle(m, conn);
+}
+
+void vmux_unlisten(struct vmux *m, struct vmux_listener *l)
+{
+    struct vmux_conn *conn;
+
+    if (!l)
+        return;
+    while ((conn = vmux_accept(m, l))) {
+        vconn_abort(&conn->c, ECONNRESET);
+        conn->released = true;
+        vmux_settle(m, conn);
+    }
+    ports_unlisten(m, l);
+}
+
+/* ---- what is due ----------------------------------------------------------------------------------- */
+
+uint64_t vmux_next_deadline(const struct vmux *m)
+{
+    return m->heap_count ? m->heap[1].at : VCONN_NO_DEADLINE;
+}
+
+bool vmux_expire(struct vmux *m, uint64_t now, struct vmux_event *ev)
+{
+    struct vmux_conn *conn;
+
+    *ev = (struct vmux_event){ .kind = VMUX_NOTHING };
+    if (m->heap_count == 0 || now < m->heap[1].at)
+        return false;
+    conn = m->heap[1].conn;
+    ev->now = vconn_expire(&conn->c, now);
+    if (!conn->released) {
+        ev->kind = VMUX_CONN;
+        ev->conn = conn;
+    }
+    vmux_settle(m, conn);
+    return true;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------ */
