@@ -10,16 +10,19 @@ $(B)/model/model_wake: $(B)/model/model_wake.o $(B)/model/code_edges.o
 	$(CC) $(all_ldflags) -o $@ $^
 -include $(wildcard $(B)/model/*.d)
 
-.PHONY: check-model check-layers print-incs print-modules
+.PHONY: check-model check-layers print-incs print-modules print-objs layers-objs
 check-model: $(B)/model/model_wake
 	tests/run.sh $(B)/model/model_wake
 
 # ---- who may know whom: a wrong-way #include must not build ----------------------------------------------
-check-layers:
+layers-objs: $(foreach m,$(modules),$(call objs,$(m)))
+check-layers: layers-objs
 	tests/run.sh tests/layers.sh
 
-# For tests/layers.sh: the folders, and the include paths of one of them (M=common/ring).
+# For tests/layers.sh: the folders, and the include paths and the objects of one of them (M=common/ring).
 print-modules:
 	@echo $(patsubst sees.%,%,$(filter-out sees.tests,$(filter sees.%,$(.VARIABLES))))
 print-incs:
 	@echo $(call incs,$(M))
+print-objs:
+	@echo $(call objs,$(M))

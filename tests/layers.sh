@@ -5,7 +5,8 @@
 # exactly the include paths that the Makefile gives to it: it must be found and be complete in itself.  The other
 # folders must not be among the paths.  What include paths cannot forbid, an #include that climbs out of its folder
 # and two headers of one name, is looked for in the sources.
-# Also: the wire header stands alone, in C and in C++.
+# Also: within a folder, and between the folders, nothing goes round in a circle; and the wire header stands alone, in C
+# and in C++.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 make=${MAKE:-make}
@@ -24,6 +25,16 @@ may_know() {
         backend/settings backend/memory backend/lane backend/ends/unix backend/ends/relay backend/ends/service \
         backend/ends/farewell backend/guest backend/control backend/daemon | tr ' ' '\n' | grep -vx "$1" | tr '\n' ' ' ;;
     tools) echo common/base frontend/include ;;
+    *) return 1 ;;
+    esac
+}
+
+# Folders within which there is a circle, each with its reason.
+may_circle() {
+    case $1 in
+    frontend) echo "bus, device, pump, receive, send, stream, listener: they are being taken apart" ;;
+    backend/ends/unix | backend/guest | backend/lane) echo "the rooms were cut, what is in them comes next" ;;
+    tools) echo "side calls guest and host, which call it" ;;
     *) return 1 ;;
     esac
 }
@@ -107,6 +118,49 @@ for folder in $folders; do
     [ -z "$twice" ] || problem="$problem $folder: $twice"
 done
 if [ -z "$problem" ]; then ok "$name"; else fail "$name" "$problem(the first include path would win)"; fi
+
+# ---- circles ----
+# A .c and its .h are one.  It knows what it includes, and what its object takes from another's; so neither one header for
+# all nor a prototype by hand hides anything.  ties FOLDER: "A B" for each A that knows B.
+ties() {
+    for file in "$1"/*.[ch]; do
+        [ -e "$file" ] || continue
+        name=${file##*/}
+        sed -n -E 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"(.*)\.h".*/\1/p' "$file" | while read -r other; do
+            [ ! -e "$1/$other.h" ] || echo "${name%.*} $other"
+        done
+    done
+    for object in $(ask_make print-objs M="$1"); do
+        name=${object##*/}
+        nm -g --defined-only "$object" | awk -v of="${name%.o}" 'NF == 3 { print "has", of, $3 }'
+        nm -u "$object" | awk -v of="${name%.o}" '{ print "wants", of, $2 }'
+    done | awk '$1 == "has" { owner[$3] = $2 }
+                $1 == "wants" { from[n] = $2; what[n++] = $3 }
+                END { for (i = 0; i < n; i++) if (what[i] in owner) print from[i], owner[what[i]] }'
+}
+# From such lines, the members of a circle; nothing if there is none.
+circle() {
+    awk '$1 != $2' | sort -u | LC_ALL=C tsort 2>&1 >/dev/null | sed -n 's/^tsort: //p' | grep -v 'contains a loop' | awk '!seen[$0]++' | tr '\n' ' '
+}
+if [ -z "$(printf 'a b\nb c\nc a\nc d\n' | circle)" ] || [ -n "$(printf 'a b\nb c\na c\na a\n' | circle)" ]; then
+    fail "a circle is told from a tree" "tsort does not say so"; fi
+
+if ! ask_make layers-objs >"$err" 2>&1; then
+    fail "the objects are there, to be asked what they take from one another" "$(grep -m 1 error "$err")"
+    folders=
+fi
+for folder in $folders; do
+    name="nothing in $folder goes round in a circle"
+    members=$(ties "$folder" | circle)
+    if reason=$(may_circle "$folder"); then
+        if [ -n "$members" ]; then echo "   $folder: $members($reason)"; else
+            fail "$name" "there is none any more: take it off the list, may_circle in tests/layers.sh"; fi
+    elif [ -z "$members" ]; then ok "$name"; else
+        fail "$name" "$members"; fi
+done
+members=$(for folder in $known; do for other in $(may_know "$folder"); do echo "$folder $other"; done; done | grep -v ^backend/ | circle)
+if [ -z "$members" ]; then ok "no folder may know one that may know it"; else
+    fail "no folder may know one that may know it" "$members"; fi
 
 wire=common/wire/vsockif.h
 stands_alone() {
