@@ -4,7 +4,8 @@
  *     calling       connect to RUN/guest/NAME/vsock, say "CONNECT <port>\n", read "OK <number>\n" and not a byte more
  *     being called  listen at RUN/guest/NAME/vsock_<port>
  *
- * Either way the stream has a number, by which the daemon is asked how it ended (vouch.h).
+ * Either way the stream has a number, by which the daemon is asked how it ended (vouch.h): then the word is CALL, and the listening socket
+ * has the sticky bit.
  *
  * A listening socket gets its name when it already listens (bound under another name, then renamed), so one that
  * refuses is a left-over for certain; a lock on the directory keeps two of us from removing each other's.  Others may
@@ -148,6 +149,7 @@ struct attempt {
     struct dial *dial;
     struct watch watch;
     int fd, dirfd;              /* to the daemon; the guest's directory */
+    bool calls;                 /* CALL was said, which a daemon older than we are takes for nonsense */
     char line[LINE_MAX_OK + 1]; /* of the answer, so far */
     size_t len;
 };
@@ -183,11 +185,17 @@ static int explain(struct dial *d)
     return err;
 }
 
+static int knock(struct dial *d, int dirfd, bool calls);
+
 static void fail_attempt(struct attempt *a, int err)
 {
     struct dial *d = a->dial;
+    bool calls = a->calls;
+    int dirfd = err == -ECONNREFUSED && calls ? fcntl(a->dirfd, F_DUPFD_CLOEXEC, 0) : -1;
 
     attempt_free(a, true);
+    if (dirfd >= 0 && !(err = knock(d, dirfd, false)))
+        return;                 /* once more, with the word that every daemon knows */
     if (err == -ECONNREFUSED)
         err = explain(d);
     else if (!d->why[0])
@@ -242,15 +250,13 @@ static void answered(struct watch *w)
     dial_end(d, 0, end);
 }
 
-static int host_dial(struct dial *d)
+/* Takes dirfd.  0 or a negative errno, with why if that does not say it all. */
+static int knock(struct dial *d, int dirfd, bool calls)
 {
+    int fd = unix_connect(dirfd, "vsock", SOCK_NONBLOCK), n;
     struct attempt *a;
-    int dirfd = find_guest(d->peer, d->side->options.device, d->why), fd, n;
     char line[32];
 
-    if (dirfd < 0)
-        return dirfd;
-    fd = unix_connect(dirfd, "vsock", SOCK_NONBLOCK);
     if (fd < 0)
         close(dirfd);
     if (fd == -ENOENT || fd == -ECONNREFUSED) {
@@ -268,7 +274,7 @@ static int host_dial(struct dial *d)
         snprintf(d->why, sizeof d->why, "cannot connect to the daemon's socket of %s: %s", d->peer, strerror(-fd));
         return fd;
     }
-    n = snprintf(line, sizeof line, "CONNECT %u\n", d->port);
+    n = snprintf(line, sizeof line, "%s %u\n", calls ? "CALL" : "CONNECT", d->port);
     if (!(a = calloc(1, sizeof *a)) || send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
         int err = a ? -ECONNREFUSED : -ENOMEM;
 
@@ -278,11 +284,18 @@ static int host_dial(struct dial *d)
         snprintf(d->why, sizeof d->why, "the daemon's socket of %s: %s", d->peer, strerror(-err));
         return err;
     }
-    *a = (struct attempt){ .dial = d, .fd = fd, .dirfd = dirfd };
+    *a = (struct attempt){ .dial = d, .fd = fd, .dirfd = dirfd, .calls = calls };
     d->attempt = a;
     watch_add(d->side->loop, &a->watch, fd, answered);
     a->watch.want = POLLIN;
     return 0;
+}
+
+static int host_dial(struct dial *d)
+{
+    int dirfd = find_guest(d->peer, d->side->options.device, d->why);
+
+    return dirfd < 0 ? dirfd : knock(d, dirfd, d->vouches);
 }
 
 static int host_dial_abort(struct dial *d, int err)
@@ -360,7 +373,8 @@ static int publish(struct door *door)
     unlinkat(door->dirfd, working, 0);
     if (bind(door->fd, (struct sockaddr *)&address, sizeof address) < 0)
         return -errno;
-    if (listen(door->fd, BACKLOG) < 0 || fstatat(door->dirfd, working, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (listen(door->fd, BACKLOG) < 0 || fstatat(door->dirfd, working, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        (door->listening->vouches && fchmodat(door->dirfd, working, (st.st_mode & 07777) | S_ISVTX, 0) < 0))
         err = -errno;
     else if (!(err = make_room(door->dirfd, door->name)))
         err = rename_new(door->dirfd, working, door->name);

@@ -8,15 +8,21 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "say.h"
+
 #define EXITING 0x4u            /* PF_EXITING of the kernel's sched.h */
+#define GRACE   (SECOND / 10)   /* most programs that end close their output, and then they end */
 
 struct process {
     struct end end;
     struct end *pipe;
+    struct loop *loop;
+    struct timer grace;
     pid_t pid;
     int status;                 /* of waitpid(), once it has ended */
     bool has_ended;
     bool left;                  /* it closed its input with bytes unread */
+    bool closed, goes_on;       /* it has closed its output; and is alive a while later */
     char why[80];
 };
 
@@ -53,12 +59,23 @@ static int judge(struct process *p)
     return p->why[0] ? -ECANCELED : 0;
 }
 
+static void grace_over(struct timer *t)
+{
+    struct process *p = container_of(t, struct process, grace);
+
+    p->goes_on = !is_exiting(p->pid);
+    end_wake(&p->end);
+}
+
 /* It has closed its output: 0 if that may be passed on. */
 static int at_end(struct process *p)
 {
     if (p->has_ended)
         return judge(p);
-    return is_exiting(p->pid) ? -EAGAIN : 0;
+    if (!p->closed)
+        timer_set(p->loop, &p->grace, clock_ns() + GRACE, grace_over);
+    p->closed = true;
+    return p->goes_on ? 0 : -EAGAIN;
 }
 
 /* A UNIX socket that closes with bytes unread tells so with the next call. */
@@ -138,6 +155,7 @@ static void process_close(struct end *e, bool reset)
 {
     struct process *p = process_of(e);
 
+    timer_drop(&p->grace);
     p->pipe->ops->close(p->pipe, reset);
     free(p);
 }
@@ -163,6 +181,7 @@ struct end *process_end(struct loop *l, int fd)
         return NULL;
     }
     p->end.ops = &ops;
+    p->loop = l;
     end_on_wake(p->pipe, pipe_woke, p);
     return &p->end;
 }

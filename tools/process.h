@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* process.h: a process of ours as an end: what it reads and writes, and whether it did what it was to do.
  *
- * The end of its output is passed on when it has closed it and goes on; if it is just ending, with how it ended.  It has done well if
+ * The end of its output is passed on when it has closed it and goes on for a tenth of a second; if it ends then, with how it ended.  It has done well if
  * its status is 0 and everything that came for it was read, by itself or by a child that it left: so a command that fails, or
  * that stops reading, is no orderly end of a conversation. */
 #ifndef XVS_PROCESS_H

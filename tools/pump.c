@@ -113,26 +113,30 @@ static int look_for_cut(struct pump *p, struct flow *f, const struct flow *other
     return cut(p, f, false, -EPIPE);
 }
 
-/* Both flows have ended.  What was held back is said now, and the ends are asked: b first, which may be a process of ours that
- * has yet to say how it ended. */
+static int ask(struct pump *p, struct end *e)
+{
+    int err = e->ops->settle ? e->ops->settle(e) : 0;
+
+    return err && err != -EAGAIN ? blame(p, e, true, err) : err;
+}
+
+/* Both flows have ended.  What was held back is said now, and the ends are asked: b first, which may be a process of ours.  It is
+ * asked although a's bytes were lost on it, for it may say why. */
 static int settle(struct pump *p)
 {
-    struct end *ends[] = { p->flow[0].to, p->flow[0].from };
+    struct flow *ab = &p->flow[0], *ba = &p->flow[1];
     int err;
 
     for (int i = 0; i < 2; i++) {
         struct flow *f = &p->flow[i];
 
         if (f->hold && !f->lost && (err = f->to->ops->finish(f->to)))
-            return blame(p, f->to, false, err);
+            return err == -EAGAIN ? err : blame(p, f->to, false, err);
         f->hold = false;
     }
-    if (p->flow[0].lost || p->flow[1].lost)
-        return 0;
-    for (int i = 0; i < 2; i++)
-        if (ends[i]->ops->settle && (err = ends[i]->ops->settle(ends[i])))
-            return blame(p, ends[i], true, err);
-    return 0;
+    if (!ba->lost && (err = ask(p, ab->to)))
+        return err;
+    return ab->lost || ba->lost ? 0 : ask(p, ab->from);
 }
 
 static void run(struct task *t)

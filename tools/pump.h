@@ -4,7 +4,7 @@
  * Each direction is a flow of its own.  It holds nothing but what the ends hold, so a slow reader stops its writer and
  * neither direction can block the other.  The end of a flow is passed on as a half-close.  A reader that goes
  * away stops its writer, and the other direction goes on.  When both have ended, the ends are asked whether everything has
- * arrived (settle), unless it is known already that it has not.
+ * arrived (settle).
  *
  * When a == b there is one flow: an echo. */
 #ifndef XVS_PUMP_H

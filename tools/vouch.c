@@ -70,7 +70,7 @@ static void be_blind(struct vouched *v)
     hang_up(v);
 }
 
-/* "order", or "cut the daemon stops". */
+/* "order"; "reset by the guest's program", "unread the guest's program did not read everything", "cut the daemon stops". */
 static void take_end(struct vouched *v, char *how)
 {
     char *words = strchr(how, ' ');
@@ -78,7 +78,7 @@ static void take_end(struct vouched *v, char *how)
     if (strcmp(how, "order") == 0)
         be_over(v, 0, "");
     else
-        be_over(v, -ECONNRESET, words ? words + 1 : how);
+        be_over(v, -ECONNRESET, words && strncmp(how, "reset ", 6) != 0 ? words + 1 : how);
 }
 
 static void take_line(struct vouched *v)
@@ -167,7 +167,7 @@ static int vouched_peek(struct end *e, struct iovec *iov, int max)
 {
     struct vouched *v = vouched_of(e);
 
-    return v->state == ASKED ? -EAGAIN : v->data->ops->peek(v->data, iov, max);
+    return v->data->ops->peek(v->data, iov, max);
 }
 
 static void vouched_done(struct end *e, size_t len)
@@ -181,14 +181,14 @@ static ssize_t vouched_write(struct end *e, const struct iovec *iov, int count)
 {
     struct vouched *v = vouched_of(e);
 
-    return v->state == ASKED ? -EAGAIN : v->data->ops->write(v->data, iov, count);
+    return v->data->ops->write(v->data, iov, count);
 }
 
 static ssize_t vouched_read(struct end *e, void *buffer, size_t len)
 {
     struct vouched *v = vouched_of(e);
 
-    return v->state == ASKED ? -EAGAIN : v->data->ops->read(v->data, buffer, len);
+    return v->data->ops->read(v->data, buffer, len);
 }
 
 static int vouched_finish(struct end *e)
@@ -197,7 +197,7 @@ static int vouched_finish(struct end *e)
     int err;
 
     if (v->state == ASKED)
-        return -EAGAIN;
+        return -EAGAIN;         /* a socket that is shut both ways looks like one that is closed, and nobody has vouched yet */
     err = v->data->ops->finish(v->data);
     if (v->state == STANDS)
         (void)!send(v->watch.fd, "END\n", 4, MSG_NOSIGNAL | MSG_DONTWAIT);     /* if it has gone, we hear so */

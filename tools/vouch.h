@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* vouch.h: a socket of the daemon's as an end of which is known how its stream ends (xvsd(8), "HOW A STREAM ENDED").
  *
- * Beside the socket it has a connection to the guest's own socket that vouches for the stream.  Nothing moves until the daemon has said
- * that it watches; then the end of what we send is told there as well, and closing it before settle has said how it ended (or being
+ * Beside the socket it has a connection to the guest's own socket that vouches for the stream, as the daemon was told before there was a
+ * stream (CALL, or the sticky bit of a listener).  The end of what we send is told there as well, and closing it before settle has said how it ended (or being
  * killed) resets the stream, whatever close is told.  A daemon that does not know the word, because it is older than we are, closes that connection: then the bytes
  * move all the same, but settle never says that all has arrived. */
 #ifndef XVS_VOUCH_H

@@ -51,8 +51,10 @@ struct stream {
     bool told_eof;              /* …and the other end has been told */
     bool stuck : 1;             /* the other end did not take all that it was offered */
     bool fed : 1;               /* something was written to the socket */
-    bool line_waits : 1;        /* the newline of its CONNECT line is still in the socket (bridge.c) */
+    bool line_waits : 1;        /* the newline of its line is still in the socket (bridge.c) */
     bool failed : 1;            /* the socket has an error to tell */
+    bool holds : 1;             /* its end is passed on to the guest only when a voucher has said so (watchers.h) */
+    bool said_end : 1;          /* …which one has */
     bool leaving : 1;           /* the host program has gone, and the guest has yet to say how it ended */
     bool guest_left : 1;        /* bytes were dropped that the guest should have read, */
     bool host_left : 1;         /* …that the host program should have */

@@ -92,9 +92,9 @@ void map_notify(struct guest_map *m)
 
 /* ---- a host program on every port: linked with --wrap ---- */
 
-int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, char *why);
+int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why);
 
-int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, char *why)
+int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why)
 {
     int size = 1 << 20, sv[2];
 
@@ -102,6 +102,7 @@ int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own,
     (void)port;
     (void)own;
     *dir = "";
+    *wishes = 0;
     *why = '\0';
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv))
         return -errno;

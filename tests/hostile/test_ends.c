@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -189,7 +190,7 @@ static void forget(void)
 }
 
 /* The host opens a stream, and the guest has not answered yet. */
-static void host_connects(void)
+static void host_says(const char *line)
 {
     unsigned op;
 
@@ -197,24 +198,27 @@ static void host_connects(void)
     if (!guest.control)
         guest_connects();
     port = PORT;
-    stream = say("CONNECT %u\n", PORT);
+    stream = say(line, PORT);
     while ((op = guest_hears()) && op != VSOCKIF_OP_REQUEST)
         ;                       /* what an earlier stream still had to say */
     REQUIRE(op == VSOCKIF_OP_REQUEST);
 }
 
-static void open_from_host(void)
+static void open_by(const char *line)
 {
-    host_connects();
+    host_says(line);
     guest_says(VSOCKIF_OP_RESPONSE, 0);
     number = (uint32_t)strtoul(hear(stream) + 3, NULL, 10);
     EQ(number, host_port);
 }
 
-/* A stream that the guest opened. */
-static void open_from_guest(void)
+static void open_from_host(void)
 {
-    int listener = host_listen(GUEST, CALLS);
+    open_by("CONNECT %u\n");
+}
+
+static void open_to(int listener)
+{
     struct sockaddr_un name;
     socklen_t size = sizeof name;
     char expected[60];
@@ -239,6 +243,12 @@ static void open_from_guest(void)
     EQ(name.sun_path[0], 0);
     CU_ASSERT_TRUE(strncmp(name.sun_path + 1, expected, strlen(expected)) == 0);
     number = (uint32_t)strtoul(name.sun_path + 1 + strlen(expected), NULL, 10);
+}
+
+/* A stream that the guest opened. */
+static void open_from_guest(void)
+{
+    open_to(host_listen(GUEST, CALLS));
 }
 
 static void host_writes(size_t len)
@@ -358,7 +368,7 @@ static void a_stream_that_is_not_open_has_no_number(void)
 {
     int fd;
 
-    host_connects();
+    host_says("CONNECT %u\n");
     fd = say("WATCH %u\n", host_port);
     CU_ASSERT_TRUE(hears(fd, "UNKNOWN %u", host_port));
     close(fd);
@@ -530,6 +540,56 @@ static void a_vouched_sender_that_dies_after_its_end_resets_what_is_not_over(voi
     close(voucher);
     EQ(guest_hears(), VSOCKIF_OP_RST);
     CU_ASSERT_TRUE(ended("reset by the host program"));
+}
+
+/* It is killed after OK and before it could vouch. */
+static void a_caller_that_dies_before_it_vouches_resets_the_stream(void)
+{
+    open_by("CALL %u\n");
+    close(stream);
+    stream = -1;
+    EQ(guest_hears(), VSOCKIF_OP_RST);
+    CU_ASSERT_TRUE(ended("reset by the host program"));
+
+    open_by("CALL %u\n");
+    host_writes(1000);
+    close(stream);
+    stream = -1;
+    EQ(guest_hears(), VSOCKIF_OP_RST);
+    CU_ASSERT_TRUE(ended("reset by the host program"));
+}
+
+static void a_listener_with_the_sticky_bit_is_waited_for_to_vouch(void)
+{
+    for (int dies = 0; dies < 2; dies++) {
+        int listener = host_listen(GUEST, CALLS), voucher;
+        struct sockaddr_un a;
+        socklen_t size = sizeof a;
+
+        REQUIRE(listener >= 0 && getsockname(listener, (struct sockaddr *)&a, &size) == 0);
+        REQUIRE(chmod(a.sun_path, 01755) == 0);
+        open_to(listener);
+        if (dies) {
+            host_writes(1000);
+            close(stream);
+            stream = -1;
+            EQ(guest_hears(), VSOCKIF_OP_RST);
+            CU_ASSERT_TRUE(ended("reset by the host program"));
+            continue;
+        }
+        host_writes(1000);
+        shutdown(stream, SHUT_WR);
+        CU_ASSERT_TRUE(guest_gets(1000));
+        settle();
+        voucher = vouch();
+        (void)!send(voucher, "END\n", 4, MSG_NOSIGNAL);
+        EQ(guest_hears(), SHUT(SEND));
+        guest_says(VSOCKIF_OP_SHUTDOWN, SEND);
+        fwd = 1000;
+        guest_says(VSOCKIF_OP_RST, 0);
+        CU_ASSERT_TRUE(hears(voucher, "ENDED %u order", number));
+        close(voucher);
+    }
 }
 
 static void a_voucher_that_says_anything_but_end_has_gone(void)
@@ -826,6 +886,7 @@ static const struct test tests[] = {
     TEST(the_end_of_a_vouched_stream_is_passed_on_when_both_have_said_so),
     TEST(a_vouched_sender_that_dies_resets_the_stream),
     TEST(a_vouched_sender_that_dies_after_its_end_resets_what_is_not_over),
+    TEST(a_caller_that_dies_before_it_vouches_resets_the_stream), TEST(a_listener_with_the_sticky_bit_is_waited_for_to_vouch),
     TEST(a_voucher_that_says_anything_but_end_has_gone), TEST(who_only_watches_may_go_at_any_time),
     TEST(a_closed_vouched_stream_waits_for_the_guest_s_last_word),
     TEST(watchers_are_bounded_and_keep_nobody_from_connecting), TEST(the_ends_of_the_last_thousands_are_remembered),

@@ -3,7 +3,7 @@
 
 RUN/control.sock answers as xvsd does (or wrongly, as the file RUN/mood says), RUN/guest/web1/vsock speaks
 Firecracker's convention, and each port there is one way in which a peer behaves; those from 20 on are ways in which the daemon
-answers VOUCH.  Prints "ready" when it listens.
+answers VOUCH; at 20 it knows neither that nor CALL.  Prints "ready" when it listens.
 """
 import itertools
 import json
@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 import threading
-import time
 
 RUN = sys.argv[1]
 BIG = 4 << 20
@@ -87,6 +86,16 @@ def hello_and_close(s):
     send_all(s, b"hello\n")
 
 
+def five_and_an_end(s, stream):
+    """The end of the client's data must not be there before the daemon watches; the data may."""
+    data = b""
+    while len(data) < 5:
+        data += s.recv(5)
+    stream.filled.set()
+    s.recv(1)
+    send_all(s, b"5\n" if stream.vouched.is_set() else b"too early\n")
+
+
 def half_and_close(s):
     """What a stream that was cut off looks like to a program that has sent all it has."""
     read_end(s)
@@ -105,6 +114,7 @@ class Stream:
         self.port = port
         self.over = threading.Event()
         self.vouched = threading.Event()
+        self.filled = threading.Event()
         self.known[self.number] = self
 
 
@@ -159,8 +169,8 @@ def endless(s, stream):
 
 
 def late_and_slow(s, stream):
-    """Byte by byte, and not before the client could have sent something that it must not send yet."""
-    time.sleep(0.1)
+    """Byte by byte, and after the client has sent all its data."""
+    stream.filled.wait()
     stream.vouched.set()
     for c in b"WATCHING %d\n" % stream.number:
         send_all(s, bytes([c]))
@@ -211,13 +221,16 @@ def talk(s):
         else:
             send_all(s, b"UNKNOWN %d\n" % port)
         return
-    assert word == b"CONNECT"
+    assert word in (b"CONNECT", b"CALL")
+    if word == b"CALL" and port == 20:
+        return
     if port in AFTER_OK:
         stream = Stream(port)
         s.sendall(b"OK %d\n" % stream.number)
-        if port == 25 and s.recv(1, socket.MSG_PEEK) and not stream.vouched.is_set():
-            send_all(s, b"too early\n")
-        AFTER_OK[port](s)
+        if port == 25:
+            five_and_an_end(s, stream)
+        else:
+            AFTER_OK[port](s)
         # What the daemon closes, it closes before it says that it is over, or behind: both are tried.
         if stream.number % 2:
             s.shutdown(socket.SHUT_RDWR)

@@ -325,7 +325,7 @@ cat_in 0 '' -z web1 20
 status 0 "$xvs" ping -c 1 web1 7
 end
 
-test_ nothing_is_sent_before_the_daemon_watches_and_the_end_is_told_twice
+test_ the_end_is_told_twice_and_not_before_the_daemon_watches
 for i in 1 2; do
     cat_in 0 '12345' web1 25; out_is 5
     cat_in 0 '12345' web1 26; out_is 5

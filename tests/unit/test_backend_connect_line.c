@@ -34,6 +34,9 @@ static void a_line_gives_its_port_and_its_length(void)
 
 static void the_end_of_a_stream_is_asked_for_by_its_number(void)
 {
+    EQ(parse("call 22\n"), 8);
+    EQ(verb, CONNECT_CALL);
+    EQ(port, 22);
     EQ(parse("WATCH 1073741824\n"), 17);
     EQ(verb, CONNECT_WATCH);
     EQ(port, 1073741824);
@@ -50,7 +53,7 @@ static void what_follows_the_newline_is_not_looked_at(void)
 
 static void every_beginning_of_a_line_may_become_one(void)
 {
-    static const char *const lines[] = { "CONNECT 4294967295\n", "WATCH 1\n", "VOUCH 1\r\n" };
+    static const char *const lines[] = { "CONNECT 4294967295\n", "CALL 1\n", "WATCH 1\n", "VOUCH 1\r\n" };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         for (size_t n = 0; n < strlen(lines[i]); n++)
@@ -62,7 +65,7 @@ static void what_can_become_no_line_is_refused_at_once(void)
     static const char *const lines[] = {
         "X", "CONNEXT", "GET / HTTP/1.1\r\n", "\n", "CONNECT\n", "CONNECT \n", "CONNECT  1\n", "CONNECT +1\n", "CONNECT -1\n",
         "CONNECT 0x10\n", "CONNECT 1 \n", "CONNECT 4294967296\n", "CONNECT 99999999999999999999\n", "CONNECT 1\r\r\n",
-        " CONNECT 1\n", "CONNECT\t1\n", "WATCH\n", "WATCH x\n", "WATCHING 1\n", "VOUCH  1\n", "VOUCHE", "W\n", "CV"
+        " CONNECT 1\n", "CONNECT\t1\n", "WATCH\n", "WATCH x\n", "WATCHING 1\n", "VOUCH  1\n", "VOUCHE", "W\n", "CV", "CAL 1\n", "CALL\n"
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {

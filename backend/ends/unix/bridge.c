@@ -48,7 +48,7 @@ static void open_now(struct stream *s, uint32_t number)
 
 /* Connects under a name that says who calls and which stream it is, or with number 0 under none.  -EADDRINUSE: somebody has that
  * name. */
-static int connect_as(struct stream *s, uint32_t number, const char **dir, char *why)
+static int connect_as(struct stream *s, uint32_t number, const char **dir, unsigned *wishes, char *why)
 {
     const struct device *d = s->device;
     char own[DIAL_OWN] = "";
@@ -56,7 +56,7 @@ static int connect_as(struct stream *s, uint32_t number, const char **dir, char 
     if (number && d->door)
         snprintf(own, sizeof own, "xvs/%s/%llu:%u/%u", d->door->dir.name, (unsigned long long)s->v.peer.cid, s->v.peer.port,
                  number);
-    return doors_connect(d, s->v.local.port, own, dir, why);
+    return doors_connect(d, s->v.local.port, own, dir, wishes, why);
 }
 
 /* The guest has its share of descriptors: says so, once until it has less than half of them again. */
@@ -74,6 +74,7 @@ int bridge_connect(struct stream *s)
     struct device *d = s->device;
     char why[DIAL_WHY];
     const char *dir;
+    unsigned wishes;
     uint32_t number;
     int fd, err;
 
@@ -81,7 +82,7 @@ int bridge_connect(struct stream *s)
         return refuse_more(d);
     for (int tries = 0; ; tries++) {
         number = fates_number(&d->fates);
-        fd = connect_as(s, tries < NAME_TRIES ? number : 0, &dir, why);
+        fd = connect_as(s, tries < NAME_TRIES ? number : 0, &dir, &wishes, why);
         if (fd != -EADDRINUSE)
             break;
     }
@@ -103,12 +104,13 @@ int bridge_connect(struct stream *s)
         return err;
     }
     s->writable = true;
+    s->holds = wishes & DIAL_VOUCHED;
     open_now(s, number);
     vmux_answer(d->mux, &s->v);
     return 0;
 }
 
-int bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark)
+int bridge_request(struct device *d, int fd, uint32_t port, bool vouched, uint16_t mark)
 {
     struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { d->cid, port };
     struct promise promise = { 0 };
@@ -133,6 +135,7 @@ int bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark)
         return err;
     }
     s->writable = s->line_waits = true;
+    s->holds = vouched;
     s->mark = mark;
     device_wake(d);
     return 0;
@@ -290,9 +293,13 @@ static enum stream_again write_some(struct stream *s)
  * good as gone, too, if nobody waits for the end. */
 static bool has_gone(const struct stream *s)
 {
-    const struct list *watchers = &s->fate.watchers;
+    return s->hung_up && (!s->holds || (s->said_end && !s->told_eof));
+}
 
-    return s->hung_up && (!watchers_vouch(watchers) || (!s->told_eof && !watchers_hold(watchers)));
+/* …and has neither said that it had sent all, nor anybody that could. */
+static bool has_died(const struct stream *s)
+{
+    return s->hung_up && s->open && s->holds && !s->said_end && !watchers_vouch(&s->fate.watchers);
 }
 
 static enum stream_again turn_to_host(struct stream *s)
@@ -319,7 +326,7 @@ static void end_of_file(struct stream *s)
     struct device *d = s->device;
 
     s->readable = false;
-    if (!s->host_reset && watchers_hold(&s->fate.watchers))
+    if (!s->host_reset && s->holds && !s->said_end)
         return;                 /* bridge_may_end() looks again, or bridge_abandoned() makes it a reset */
     s->host_eof = true;
     if (s->host_reset)
@@ -511,7 +518,7 @@ static void leave(struct stream *s)
 
 void bridge_may_end(struct stream *s)
 {
-    s->readable = true;
+    s->said_end = s->readable = true;
     stream_wake(s);
 }
 
@@ -549,6 +556,8 @@ enum stream_again bridge_turn(struct stream *s)
 
     if (!s->open && s->hung_up && !stream_is_closed(s))
         vmux_abort(s->device->mux, &s->v, ECONNRESET);      /* the client gave up while it waited for OK */
+    if (has_died(s))
+        bridge_abandoned(s);
     if (!s->leaving) {
         to_host = turn_to_host(s);
         to_guest = stream_is_closed(s) ? drop_closed(s) : turn_to_guest(s);

@@ -10,7 +10,7 @@
  *     RST                              ←   close with data unread, or whoever vouches for it goes (watchers.h)
  *
  * A UNIX socket tells its program of a reset only if the program has sent something that we have not read (then it is ECONNRESET, else
- * an end of file).  So the newline of a CONNECT line stays in the socket until the program sends something behind it or the
+ * an end of file).  So the newline of its line stays in the socket until the program sends something behind it or the
  * stream ends in order: a program that only reads hears ECONNRESET if the stream is cut off, even if by our own death.  The others
  * can ask (fate.h).
  *
@@ -23,13 +23,14 @@
 
 /* From the guest: connects to vsock_<port> and answers the REQUEST.  0 or a negative errno. */
 int  bridge_connect(struct stream *s);
-/* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket.  Takes the
- * descriptor, and its mark (door.h), if it returns 0; else it is the caller's to refuse. */
-int  bridge_request(struct device *d, int fd, uint32_t port, uint16_t mark);
+/* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket.  vouched:
+ * somebody will vouch for the stream (watchers.h).  Takes the descriptor, and its mark (door.h), if it returns 0; else it is
+ * the caller's to refuse. */
+int  bridge_request(struct device *d, int fd, uint32_t port, bool vouched, uint16_t mark);
 void bridge_refuse(struct device *d, int fd);
 void bridge_event(struct stream *s, unsigned now);
 enum stream_again bridge_turn(struct stream *s);
-/* Those who vouched for the stream have said that the host program has sent all; or one of them has gone before its end. */
+/* Who vouches for the stream has said that the host program has sent all; or has gone before its end. */
 void bridge_may_end(struct stream *s);
 void bridge_abandoned(struct stream *s);
 /* The guest is gone, and an open stream with it: says how it ended, or leaves that to a farewell. */

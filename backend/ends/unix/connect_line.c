@@ -7,7 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const keywords[] = { [CONNECT_STREAM] = "CONNECT ", [CONNECT_WATCH] = "WATCH ", [CONNECT_VOUCH] = "VOUCH " };
+static const char *const keywords[] = {
+    [CONNECT_STREAM] = "CONNECT ", [CONNECT_CALL] = "CALL ", [CONNECT_WATCH] = "WATCH ", [CONNECT_VOUCH] = "VOUCH "
+};
 #define KEYWORDS (sizeof keywords / sizeof *keywords)
 
 /* Which keyword the bytes begin with, as far as they go; KEYWORDS for none. */

@@ -2,6 +2,7 @@
 /* connect_line.h: the one line of text with which a host program says what it wants at a guest's socket.
  *
  *     CONNECT <port>      a stream to that port of the guest: Firecracker's convention
+ *     CALL <port>         the same, and somebody will vouch for it
  *     WATCH <number>      how does the stream of this number end?
  *     VOUCH <number>      the same, and this client stands for the stream (watchers.h)
  *
@@ -16,11 +17,11 @@
 
 #define CONNECT_LINE_MAX 32
 
-enum connect_verb { CONNECT_STREAM, CONNECT_WATCH, CONNECT_VOUCH };
+enum connect_verb { CONNECT_STREAM, CONNECT_CALL, CONNECT_WATCH, CONNECT_VOUCH };
 
 /* Looks at the first len bytes of what a client has sent.  Returns how many bytes the line has, its newline
  * included, with what it says; 0 if the newline has yet to come; -EINVAL if this can become no such line.  What
- * follows the newline is not looked at: after CONNECT it belongs to the guest. */
+ * follows the newline is not looked at: after CONNECT and CALL it belongs to the guest. */
 int connect_line_parse(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *number);
 
 #endif

@@ -133,12 +133,13 @@ static int connect_as(int name_fd, const char *name, const struct stat *st, cons
     return err;
 }
 
-int dial_at(int dir_fd, const char *name, const char *own, char *why)
+int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, char *why)
 {
     int name_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -EACCES;
     struct stat st;
 
     *why = '\0';
+    *wishes = 0;
     if (name_fd < 0)
         return -errno;
     if (fstat(name_fd, &st))
@@ -150,5 +151,7 @@ int dial_at(int dir_fd, const char *name, const char *own, char *why)
         fd = -EACCES;
     }
     close(name_fd);
+    if (fd >= 0 && st.st_mode & S_ISVTX)
+        *wishes = DIAL_VOUCHED;
     return fd;
 }

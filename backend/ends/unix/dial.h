@@ -24,11 +24,14 @@
 #define DIAL_WHY 160
 #define DIAL_OWN 108            /* bytes of a name of ours, with its end */
 
+/* What the listener wishes, who says so by the sticky bit of its socket: somebody will vouch for each stream (watchers.h). */
+#define DIAL_VOUCHED 1
+
 /* own: the name in Linux's abstract namespace that the listener gets from accept() and getpeername(), "" for none.
  *
  * A non-blocking descriptor; -ENOENT: there is no such name; -ECONNREFUSED: nobody listens; -EAGAIN: its backlog is
  * full; -EADDRINUSE: somebody has the name 'own'; -EMFILE and the like.  Where something is wrong with what stands
- * there, *why is not empty, and the result is -EACCES; it begins with the name. */
-int dial_at(int dir_fd, const char *name, const char *own, char *why);
+ * there, *why is not empty, and the result is -EACCES; it begins with the name.  *wishes: DIAL_VOUCHED or 0. */
+int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, char *why);
 
 #endif

@@ -176,16 +176,17 @@ static bool is_nobody(int err)
     return err == -ENOENT || err == -ECONNREFUSED;
 }
 
-int doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, char *why)
+int doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why)
 {
     int first = -ENOENT;
 
+    *wishes = 0;
     *why = '\0';
     *dir = device_dir(d);
-    if (d->door && !is_nobody(first = guest_dir_connect(&d->door->dir, port, own, why)))
+    if (d->door && !is_nobody(first = guest_dir_connect(&d->door->dir, port, own, wishes, why)))
         return first;
     each_door(d, l) {
-        int err = door_at(l) == d->door ? -ENOENT : guest_dir_connect(&door_at(l)->dir, port, own, why);
+        int err = door_at(l) == d->door ? -ENOENT : guest_dir_connect(&door_at(l)->dir, port, own, wishes, why);
 
         *dir = door_at(l)->dir.path;
         if (!is_nobody(err))

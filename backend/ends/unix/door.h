@@ -37,6 +37,6 @@ uint16_t door_enter(const struct door *door);
 void door_leave(struct device *d, uint16_t mark);
 
 /* As guest_dir_connect(), in all of the device's directories, the present one first; *dir is the path of the one that decided. */
-int  doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, char *why);
+int  doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why);
 
 #endif

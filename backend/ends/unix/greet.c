@@ -65,9 +65,9 @@ static void refuse(struct client *c, const char *why)
     close_client(c);
 }
 
-static void connect_to_guest(struct device *d, int fd, uint32_t port, uint16_t mark)
+static void connect_to_guest(struct device *d, int fd, uint32_t port, bool vouched, uint16_t mark)
 {
-    int err = bridge_request(d, fd, port, mark);
+    int err = bridge_request(d, fd, port, vouched, mark);
 
     if (!err)
         return;
@@ -77,21 +77,22 @@ static void connect_to_guest(struct device *d, int fd, uint32_t port, uint16_t m
     bridge_refuse(d, fd);
 }
 
-/* The line is whole: takes it out of the socket, but for the newline of a CONNECT, see bridge.c. */
+/* The line is whole: takes it out of the socket, but for the newline before a stream, see bridge.c. */
 static void obey(struct client *c, enum connect_verb verb, uint32_t number, int line)
 {
     struct device *d = c->device;
     char sink[CONNECT_LINE_MAX];
     uint16_t mark = c->mark;
-    int len = verb == CONNECT_STREAM ? line - 1 : line, fd;
+    bool connects = verb == CONNECT_STREAM || verb == CONNECT_CALL;
+    int len = connects ? line - 1 : line, fd;
 
     if (recv(c->source.fd, sink, (size_t)len, MSG_DONTWAIT) != len) {
         refuse(c, "its line went away");
         return;
     }
     fd = let_go(c);
-    if (verb == CONNECT_STREAM) {
-        connect_to_guest(d, fd, number, mark);
+    if (connects) {
+        connect_to_guest(d, fd, number, verb == CONNECT_CALL, mark);
     } else {
         watchers_add(d, fd, number, verb == CONNECT_VOUCH);
         door_leave(d, mark);
@@ -113,7 +114,7 @@ static void on_client(struct source *source, uint32_t events)
     if (n <= 0)
         refuse(c, "it closed without a word");
     else if ((line = connect_line_parse(bytes, (size_t)n, &verb, &number)) < 0)
-        refuse(c, "its line is not CONNECT <port>");
+        refuse(c, "its line is none of ours");
     else if (line > 0)
         obey(c, verb, number, line);
     else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))

@@ -367,10 +367,10 @@ bool guest_dir_is_used(const struct guest_dir *g)
     return used;
 }
 
-int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, char *why)
+int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, unsigned *wishes, char *why)
 {
     char name[24];
 
     snprintf(name, sizeof name, "vsock_%u", port);
-    return dial_at(g->fd, name, own, why);
+    return dial_at(g->fd, name, own, wishes, why);
 }

@@ -83,6 +83,6 @@ bool guest_dir_is_used(const struct guest_dir *g);
  * non-blocking descriptor, or -ENOENT, -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EADDRINUSE: somebody has
  * that name; -EACCES with why (DIAL_WHY bytes, else empty) when what
  * stands there is not to be connected to (dial.h). */
-int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, char *why);
+int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, unsigned *wishes, char *why);
 
 #endif

@@ -122,6 +122,8 @@ void watchers_add(struct device *d, int fd, uint32_t number, bool vouches)
     if (watchers) {
         len = snprintf(line, sizeof line, "WATCHING %u\n", number);
         if (!wait_for(d, fd, watchers, s, vouches)) {
+            if (s && vouches)
+                s->holds = true;
             say(fd, line, len);
             return;
         }
@@ -140,14 +142,6 @@ bool watchers_vouch(const struct list *watchers)
 {
     for (struct list *l = watchers->next; l != watchers; l = l->next)
         if (watcher_at(l)->vouches)
-            return true;
-    return false;
-}
-
-bool watchers_hold(const struct list *watchers)
-{
-    for (struct list *l = watchers->next; l != watchers; l = l->next)
-        if (watcher_at(l)->vouches && !watcher_at(l)->said_end)
             return true;
     return false;
 }

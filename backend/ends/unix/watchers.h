@@ -7,6 +7,9 @@
  *                            program sends is passed on when the client has said "END\n", too; and if the client goes before
  *                            "ENDED", the stream is reset.  So what a program sent before it was killed is not taken for all of it.
  *
+ * A program that begins with "CALL <port>\n", and one that listens at a socket with the sticky bit, is waited for to vouch: if it
+ * hangs up before it has, that is a reset as well.  So there is no moment at which its death looks like an end.
+ *
  * Then the daemon closes.  WATCH never changes anything.  At most WATCHERS_MOST of a stream and max_connections of a device; one
  * more is closed without a word.  One thread. */
 #ifndef XVSD_WATCHERS_H
@@ -22,9 +25,8 @@ struct stream;
 /* Takes the descriptor of a client that has said its line, and that is counted to the device's account. */
 void watchers_add(struct device *d, int fd, uint32_t number, bool vouches);
 
-/* Somebody vouches for this stream; and has not said END yet. */
+/* Somebody vouches for this stream. */
 bool watchers_vouch(const struct list *watchers);
-bool watchers_hold(const struct list *watchers);
 
 /* The stream's device goes, and its watchers go on with what is left of it (farewell.h). */
 void watchers_pass(struct list *from, struct list *to);

@@ -249,32 +249,72 @@ test_the_sender_waits_until_everything_is_read() { # limit 120
 
 # ---- serve: a command that fails, or does not read what was sent, is no success for whoever called ----
 
-# serves STATUS BYTES COMMAND: what the caller in dom0 says when it sends so many bytes to 'sh -c COMMAND' served in the guest.
+# serves HOST STATUS BYTES COMMAND: what the caller at the other host says when it sends so many bytes ("archive": $T/archive) to a
+# served 'sh -c COMMAND'.
 serves() {
     PORT=$((PORT + 1))
-    head -c "$2" /dev/zero >"$T/in"
-    spawn server guest1 xvs serve "$PORT" -- sh -c "$3"
-    on dom0 sh -c "exec xvs cat -r 20 guest1 $PORT <$T/in >$T/out 2>$T/err"
+    [ "$3" = archive ] && cp "$T/archive" "$T/in" || head -c "$3" /dev/zero >"$T/in"
+    if [ "$1" = dom0 ]; then
+        spawn server dom0 xvs serve "$PORT" guest1 -- sh -c "$4"
+        on guest1 sh -c "exec xvs cat -r 20 host $PORT <$T/in >$T/out 2>$T/err"
+    else
+        spawn server guest1 xvs serve "$PORT" -- sh -c "$4"
+        on dom0 sh -c "exec xvs cat -r 20 guest1 $PORT <$T/in >$T/out 2>$T/err"
+    fi
     _got=$?
-    equal "$_got" "$1" "the exit status of a caller of '$3', with $2 bytes ($(cat "$T/err"))"
+    equal "$_got" "$2" "the exit status of a caller of '$4' served on $1, with $3 bytes ($(cat "$T/err"))"
 }
 # After serves: the server has said why.
 said() {
     wait_for "grep -q '$1, so the connection was reset' $PEER/server.err" 10 "the server's log says '$1'"
     end_spawned
 }
-test_a_command_that_fails_in_a_guest_is_status_6_for_the_caller() { # limit 120
+served_in() {
     shared
     for bytes in 0 1 1000 100000 400000; do
-        serves 6 $bytes 'exit 9'
+        serves "$1" 6 $bytes 'exit 9'
         said 'the command ended with status 9'
     done
-    serves 6 100000 'cat >/dev/full'
+    serves "$1" 6 100000 'cat >/dev/full'
     said 'the command ended with status 1'
-    serves 6 100000 'kill -KILL $$'
+    head -c 100000 /dev/urandom >"$T/file"
+    tar -c -f "$T/archive" -C "$T" file
+    serves "$1" 6 archive 'tar x -C /no/such/directory'
+    said 'the command ended with status 2'
+    serves "$1" 6 100000 'kill -KILL $$'
     said 'the command was killed by signal 9'
-    serves 0 400000 'cat'
+    # It has what it wants; but the caller sent more, and shall know.
+    serves "$1" 6 100000 'head -c 10'
+    said 'the command has not read all its input'
+    serves "$1" 6 1000 'exec true'
+    said 'the command has not read all its input'
+    # A child of it goes on with the conversation, but it has failed.  (A shell's background has no standard input: hence the 3.)
+    serves "$1" 6 1000 'exec 3<&0; cat <&3 & exit 3'
+    said 'the command ended with status 3'
+    equal "$(wc -c <"$T/out")" 1000 "bytes that came back from a child of a command that failed"
+
+    serves "$1" 0 10 'head -c 10'
+    end_spawned
+    serves "$1" 0 0 'exec true'
+    end_spawned
+    serves "$1" 0 400000 'cat'
     cmp -s "$T/in" "$T/out" || fail "other bytes came back"
+    end_spawned
+    serves "$1" 0 1000 'exec 3<&0; cat <&3 & exit 0'
+    cmp -s "$T/in" "$T/out" || fail "other bytes came back from a child of the command"
+    end_spawned
+    # It ends its output first, and goes on.
+    serves "$1" 0 400000 "exec >&-; cat >$T/kept"
+    cmp -s "$T/in" "$T/kept" || fail "the command has other bytes"
+    end_spawned
+    serves "$1" 6 1000 'exec >&-; cat >/dev/null; exit 7'
+    said 'the command ended with status 7'
+}
+test_a_command_that_fails_in_a_guest_is_status_6_for_the_caller() { # short, limit 120
+    served_in guest1
+}
+test_a_command_that_fails_in_dom0_is_status_6_for_the_caller() { # limit 120
+    served_in dom0
 }
 test_a_command_in_dom0_knows_who_called() {
     # shellcheck disable=SC2016 # expanded by the command
