@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 void __gcov_dump(void);
+void __gcov_reset(void);
 void __real__exit(int status) __attribute__((noreturn));
 void __wrap__exit(int status) __attribute__((noreturn));
 int  __real_raise(int number);
@@ -24,10 +25,11 @@ void __wrap__exit(int status)
     __real__exit(status);
 }
 
-/* How a program ends that has caught a signal and cleaned up. */
+/* How a program ends that has caught a signal and cleaned up; but it may also go on, and what it runs then counts, too. */
 int __wrap_raise(int number)
 {
     __gcov_dump();
+    __gcov_reset();             /* or this was the last time that it writes */
     return __real_raise(number);
 }
 
@@ -36,6 +38,7 @@ static void on_signal(int number)
     struct sigaction fatal = { .sa_handler = SIG_DFL };
 
     __gcov_dump();
+    __gcov_reset();
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
         if (deadly[i] == number && before[i].sa_handler != SIG_DFL) {
             before[i].sa_handler(number);

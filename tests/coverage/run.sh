@@ -30,6 +30,8 @@ part() {        # NAME make-arguments...
 }
 parts=$*
 part unit     check-unit
+part faults   check-faults
+part replay   check-replay
 part hosted   check-hosted
 part hostile  check-hostile
 part daemon   check-daemon

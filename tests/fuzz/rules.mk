@@ -5,6 +5,7 @@
 #     tests/fuzz/run.sh SECONDS    runs each for a while, from its corpus in tests/fuzz/corpus
 #     make check-fuzz              both; FUZZ_SECONDS=20 for each target
 #     make fuzz FUZZ_SECONDS=7200  for a night: what is found to be new stays in build/fuzz, for the next one
+#     make check-replay            the corpus alone, any VARIANT and compiler: for coverage and mutants
 #
 # fuzz_parts.NAME names the folders that a target is linked with.
 
@@ -61,6 +62,27 @@ fuzz_lib_objs := $(call fuzz_objs,$(foreach m,$(lib_parts),$(wildcard $(m)/*.c))
 $(B)/fuzz/fuzz_library: $(B)/fuzz/obj/tests/fuzz/fuzz_library.o $(filter-out %/world.o,$(fuzz_mock)) $(fuzz_lib_objs)
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^
 $(B)/fuzz/obj/tests/fuzz/fuzz_library.o: fuzz_sees := -Ifrontend/include
+
+# ---- without a fuzzer: the corpus, played by replay.c ----------------------------------------------------------
+replay_mock   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/mock/*.c))
+replay_daemon := $(patsubst $(B)/obj/%,$(B)/faults/%,$(foreach m,$(daemon_parts),$(call objs,$(m))))
+replay_lib    := $(patsubst $(B)/obj/%,$(B)/faults/%,$(foreach m,$(lib_parts),$(call objs,$(m))))
+replay_bare   := $(filter-out $(fuzz_whole) fuzz_connect_line,$(notdir $(wildcard tests/fuzz/corpus/*)))
+replay_tests  := $(addprefix $(B)/replay/,$(fuzz_whole) $(replay_bare))
+$(B)/obj/tests/fuzz/%.o: all_cflags += -Wno-unknown-pragmas -Itests/mock -Ibackend/settings
+$(addprefix $(B)/replay/,$(fuzz_daemons)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(replay_mock) $(replay_daemon)
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+$(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz/replay.o $(filter-out %/world.o,$(replay_mock)) $(replay_lib)
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^
+$(addprefix $(B)/replay/,$(replay_bare)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libtest.a
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs)
+
+.PHONY: check-replay
+check-replay: $(replay_tests)
+	tests/run.sh $(foreach t,$(notdir $(replay_tests)),"$(B)/replay/$(t) tests/fuzz/corpus/$(t)")
 
 .PHONY: fuzz-targets check-fuzz fuzz
 fuzz-targets: $(fuzz_targets)

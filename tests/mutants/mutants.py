@@ -5,6 +5,8 @@
     --seed N --count N      a sample, the same for the same sources and N
     --at FILE[:LINE]        every change that this file or line admits, instead of a sample
     --again FILE.tsv        those that were not noticed there, instead of a sample
+    --seconds N             of tests for a change; what is not noticed until then is left for --again without it
+    --steps REGEX           only those steps, such as 'unit|daemon'
     --list                  only prints the sample
 
 Works in a copy of the tree, in build/mutants.  For each change: an incremental build, then the steps (steps.py) that run the
@@ -74,8 +76,8 @@ def read_known():
 
 
 class Hunt:
-    def __init__(self, tree, all_steps):
-        self.tree, self.steps = tree, all_steps
+    def __init__(self, tree, all_steps, seconds=None):
+        self.tree, self.steps, self.seconds = tree, all_steps, seconds
         self.kills_file = os.path.join(HERE, "kills.json")
         self.kills = {}
         if os.path.exists(self.kills_file):
@@ -116,8 +118,11 @@ class Hunt:
         able = sorted((s for s in self.steps if self._sees(s, mutant)), key=lambda s: -self._worth(s, mutant))
         if not able:
             return "UNNOTICED", "no test runs this line"
-        first = True
-        for step in able:
+        first, spent = True, 0
+        for tried, step in enumerate(able):
+            if self.seconds and spent + step.seconds > self.seconds:
+                return "UNNOTICED", f"{tried} of {len(able)} steps that run this line"
+            spent += step.seconds
             status, output = steps.build(self.tree, [step])
             if status:
                 return "stillborn", ""
@@ -150,6 +155,8 @@ def main():
     p.add_argument("--count", type=int, default=20)
     p.add_argument("--at")
     p.add_argument("--again")
+    p.add_argument("--steps", default="")
+    p.add_argument("--seconds", type=float)
     p.add_argument("--list", action="store_true")
     options = p.parse_args()
     sample = choose(options)
@@ -166,11 +173,11 @@ def main():
             done = {tuple(line.rstrip("\n").split("\t")[1:4]) for line in f}
 
     tree = Tree(TOP, os.path.join(HERE, "tree"))
-    wanted = steps.all_steps(tree.path)
+    wanted = [s for s in steps.all_steps(tree.path) if re.match(options.steps, s.name)]
     status, output = steps.build(tree, wanted)
     if status:
         sys.exit(output[-3000:])
-    hunt = Hunt(tree, steps.look(TOP, tree, wanted, os.path.join(HERE, "seen.json"), say))
+    hunt = Hunt(tree, steps.look(TOP, tree, wanted, os.path.join(HERE, "seen.json"), say), options.seconds)
     known = read_known()
     count, left = collections.Counter(), []
     for m in sample:

@@ -4,6 +4,7 @@ import difflib
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ class Step:
 
     def is_exact(self):
         """Has no clock and no other process: it fails for a reason."""
-        return self.name.startswith("unit/")
+        return self.name.startswith(("unit/", "faults/", "replay/"))
 
     def run(self, tree, limit, variant="release", env=None, until_failure=False, only=None):
         """only: one of its tests, if that can be chosen."""
@@ -40,10 +41,21 @@ def _programs(top, folder):
     return sorted(os.path.basename(p)[:-2] for p in glob.glob(os.path.join(top, "tests", folder, "test_*.c")))
 
 
+def _tests_of(top, path):
+    with open(os.path.join(top, "tests", path)) as f:
+        return re.findall(r"^ +TEST\((\w+)\)", f.read(), re.M)
+
+
 def all_steps(top):
     steps = []
     for name in _programs(top, "unit"):
         steps.append(Step(f"unit/{name}", [f"%s/unit/{name}"], [f"%s/unit/{name}"]))
+    for name in _tests_of(top, "faults/test_daemon_faults.c"):
+        steps.append(Step(f"faults/{name}", ["%s/faults/test_daemon_faults"], ["%s/faults/test_daemon_faults", name]))
+    for path in sorted(glob.glob(os.path.join(top, "tests/fuzz/corpus/*"))):
+        name = os.path.basename(path)
+        if name != "fuzz_connect_line":         # it includes what it judges
+            steps.append(Step(f"replay/{name}", [f"%s/replay/{name}"], [f"%s/replay/{name}", f"tests/fuzz/corpus/{name}"]))
     for folder in "hosted", "hostile", "daemon":
         for name in _programs(top, folder):
             steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"],
