@@ -26,7 +26,7 @@ class Step:
         """Has no clock and no other process: it fails for a reason."""
         return self.name.startswith(("unit/", "faults/", "replay/"))
 
-    def run(self, tree, limit, variant="release", env=None, until_failure=False, only=None):
+    def run(self, tree, limit, variant="release", until_failure=False, only=None):
         """only: one of its tests, if that can be chosen."""
         fill = lambda text: text.replace("%s", f"build/{variant}")     # noqa: E731
         command = [fill(word) for word in self.command]
@@ -34,7 +34,7 @@ class Step:
             command[-1] = only
         elif only and not self.name.startswith("tools/"):
             command[-1] += " " + only
-        return tree.run(command, limit, dict({k: fill(v) for k, v in self.env.items()}, **(env or {})), until_failure)
+        return tree.run(command, limit, {k: fill(v) for k, v in self.env.items()}, until_failure)
 
 
 def _programs(top, folder):
@@ -58,11 +58,11 @@ def all_steps(top):
             steps.append(Step(f"replay/{name}", [f"%s/replay/{name}"], [f"%s/replay/{name}", f"tests/fuzz/corpus/{name}"]))
     for folder in "hosted", "hostile", "daemon":
         for name in _programs(top, folder):
-            steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"],
+            steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd", "xensim"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"],
                               **({"GUESTS": "8"} if folder == "daemon" else {})))
     for name in _programs(top, "frontend"):
-        steps.append(Step(f"frontend/{name}", [f"%s/frontend/{name}", "%s/xvsd"], ["tests/frontend/run.sh", "%s", name]))
-    everything = ["all", "e2e-helpers"]
+        steps.append(Step(f"frontend/{name}", [f"%s/frontend/{name}", "%s/xvsd", "xensim"], ["tests/frontend/run.sh", "%s", name]))
+    everything = ["all", "e2e-helpers", "xensim"]
     for path in sorted(glob.glob(os.path.join(top, "tests/e2e/cases/*.sh"))):
         name = os.path.basename(path)
         steps.append(Step(f"e2e/{name}", everything, ["tests/e2e/run.sh", "hosted", name], XVS_BIN="/run/tree/%s",
@@ -70,7 +70,7 @@ def all_steps(top):
     for path in sorted(glob.glob(os.path.join(top, "tests/tools/*.sh"))):
         name = os.path.basename(path)
         if name != "lib.sh":
-            steps.append(Step(f"tools/{name}", ["all"], [f"tests/tools/{name}"], XVS_BIN="%s"))
+            steps.append(Step(f"tools/{name}", ["all", "xensim"], [f"tests/tools/{name}"], XVS_BIN="%s"))
     return steps
 
 
@@ -118,7 +118,7 @@ def look(top, tree, steps, cache, say):
         for path in glob.glob(tree.file("build/cov/obj/**/*.gcda"), recursive=True):
             os.unlink(path)
         began = time.time()
-        status, output = step.run(tree, 900, "cov", tree.gcov)
+        status, output = step.run(tree, 900, "cov")
         took = time.time() - began
         if status:
             fails = [line for line in output.split("\n") if line.startswith("FAIL ")]
@@ -126,6 +126,8 @@ def look(top, tree, steps, cache, say):
             continue
         files = counters.read(tree.path, tree.file("build/cov"))
         lines = {p: sorted(n for n, c in f.runs.items() if c) for p, f in files.items()}
+        if not any(lines.values()):
+            sys.exit(f"{step.name} runs no line of the product: are its counters written?")
         seen[step.name] = {"seconds": took, "rev": rev, "lines": {p: n for p, n in lines.items() if n},
                            "code": {p: sorted(f.runs) for p, f in files.items()}}
         with open(cache, "w") as f:
