@@ -23,6 +23,7 @@ struct reader {
     struct settings *settings;
     struct settings_guest *guest;       /* of the section being read; NULL in [daemon] */
     char section[160];                  /* "" before the first */
+    bool seen_daemon;                   /* its section has begun */
     uint64_t seen;                      /* keys of this section, by their place in the table */
     int why_line;
     char why[SETTINGS_WHY];             /* the first error */
@@ -300,8 +301,12 @@ static bool enter_section(struct reader *r, const char *section)
     snprintf(r->section, sizeof r->section, "%s", section);
     r->seen = 0;
     r->guest = NULL;
-    if (!strcmp(section, "daemon"))
+    if (!strcmp(section, "daemon")) {
+        if (r->seen_daemon)
+            return wrong(r, "section [daemon] is there twice");
+        r->seen_daemon = true;
         return true;
+    }
     if (strncmp(section, "guest ", 6) || !section[6 + strspn(section + 6, " ")])
         return wrong(r, "section [%.60s]: there are only [daemon], [guest NAME] and [guest uuid:UUID]", section);
     if (!read_name(r, "section [guest NAME]", section + 6 + strspn(section + 6, " "), name))

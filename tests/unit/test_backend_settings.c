@@ -114,6 +114,7 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[guest a]\ncid = -5\n", "from 3 to 999" },
         { "[guest a]\ncid = 5\n[guest b]\ncid = 5\n", ":4: cid = 5: guest a has this CID already" },
         { "[guest a]\ncid = 5\n[daemon]\nattach = auto\n[guest a]\nsocket_mode = 0600\n", "is there twice" },
+        { "[daemon]\nrun_dir = /run/a\n[guest a]\ncid = 5\n[daemon]\nrun_dir = /run/b\n", ":5: section [daemon] is there twice" },
         { "[daemon]\nrun_dir = run\n", "absolute path" },
         { "[daemon]\nsocket_mode = 0777\n", "octal mode" },
         { "[daemon]\nsocket_mode = 9\n", "octal mode" },
