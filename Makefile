@@ -21,8 +21,9 @@ B         := build/$(VARIANT)
 # ---- who may know whom -------------------------------------------------------------------------
 # A folder is compiled with the include paths of exactly these folders and its own, so an #include
 # that points the wrong way does not build ("make check-layers" proves it).
+frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings memory lane ends/unix ends/relay ends/service ends/farewell guest control daemon)
-modules := common/base common/ring common/vsock common/link xenstore-glue frontend $(backend) tools
+modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) tools
 
 sees.common/wire   :=
 sees.common/base   :=
@@ -30,13 +31,14 @@ sees.common/ring   := common/wire common/base
 sees.common/vsock  := common/wire common/base
 sees.common/link   := common/wire common/base common/ring common/vsock
 sees.xenstore-glue := common/wire common/base
-sees.frontend      := common/wire common/base common/ring common/vsock common/link xenstore-glue frontend/include
+$(foreach room,$(frontend),$(eval sees.$(room) := common/wire common/base common/ring common/vsock common/link xenstore-glue \
+	frontend/include $(filter-out $(room),$(frontend))))
 $(foreach room,$(backend),$(eval sees.$(room) := common/wire common/base common/ring common/vsock common/link xenstore-glue \
 	$(filter-out $(room),$(backend))))
 sees.tools         := frontend/include common/base
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
-lib_parts    := common/base common/ring common/vsock common/link xenstore-glue frontend
+lib_parts    := common/base common/ring common/vsock common/link xenstore-glue $(frontend)
 daemon_parts := common/base common/ring common/vsock common/link xenstore-glue $(backend)
 
 # ---- tools and flags -----------------------------------------------------------------------------
@@ -102,8 +104,7 @@ $(B)/examples/%: frontend/examples/%.c $(B)/libxvs.so.0
 
 # ---- tests --------------------------------------------------------------------------------------------
 # Everything under test is linked statically into each unit test, internals included.
-test_parts := common/base common/ring common/vsock common/link xenstore-glue
-$(B)/libtest.a: $(foreach m,$(test_parts),$(call objs,$(m))) $(call objs,frontend)
+$(B)/libtest.a: $(lib_objs)
 	rm -f $@ && $(AR) rcs $@ $^
 test_incs  := $(addprefix -I,$(sees.tests))
 $(B)/obj/tests/%.o: tests/%.c Makefile
