@@ -17,8 +17,8 @@
  *
  * What a socket holds the kernel knows to the byte (SIOCOUTQ: not what was written, but what it costs, and a packet of one byte
  * costs 768).  A look is a system call, though.  So each stream keeps an upper bound, to which a write adds the most that
- * it can cost; and the kernel is asked only when the bound leaves no room.  A fast reader's socket is asked
- * once in a quarter of a MiB.  Values; pure; one thread. */
+ * it can cost, up to the most that the kernel lets it have; and the kernel is asked only when the bound leaves no room.
+ * As long as a few streams have as much as that, it is never asked.  Values; pure; one thread. */
 #ifndef XVSD_HELD_H
 #define XVSD_HELD_H
 
@@ -34,6 +34,11 @@ struct held {
 /* A buffer of the kernel's that is not full costs so much more than its data, and a full one (of 36,544 bytes) hardly more;
  * Linux 4.19 to 6.18. */
 #define HELD_PACKET 4352u
+
+/* Each socket's SO_SNDBUF, in bytes, which is Linux's usual value, and not what the host's net.core.wmem_default says; and the
+ * most that it can hold then: Linux takes twice that, and one buffer more as long as that is not reached. */
+#define HELD_SNDBUF 106496
+#define HELD_SOCKET (2u * HELD_SNDBUF + (40u << 10))
 
 /* Memory of so many bytes: false if that is too much. */
 static inline bool held_take(struct held *h, uint64_t bytes)
@@ -74,20 +79,29 @@ static inline uint32_t held_room(const struct held *h, uint32_t in_socket, uint3
     return room > other ? room : other;
 }
 
-/* The same question where the answer is most often yes. */
+/* What a write that costs so many bytes adds at most to what a socket holds. */
+static inline uint32_t held_more(uint32_t in_socket, uint32_t cost)
+{
+    uint32_t left = in_socket < HELD_SOCKET ? HELD_SOCKET - in_socket : 0;
+
+    return cost < left ? cost : left;
+}
+
+/* The same question as held_room() where the answer is most often yes: do so many fit? */
 static inline bool held_fits(const struct held *h, uint32_t in_socket, uint32_t most, uint32_t bytes)
 {
-    return in_socket + bytes <= most && h->in_sockets + in_socket + 2 * (uint64_t)bytes <= h->limit / 8 * 3 &&
-           h->in_sockets + in_socket + 2 * (uint64_t)bytes + h->chunks <= h->limit;
+    uint64_t after = h->in_sockets + in_socket + 2 * (uint64_t)held_more(in_socket, bytes);
+
+    return (in_socket + bytes <= most || most >= HELD_SOCKET) && after <= h->limit / 8 * 3 && after + h->chunks <= h->limit;
 }
 
 /* len bytes were written, at once. */
 static inline void held_wrote(struct held *h, uint32_t *in_socket, uint32_t len)
 {
-    uint32_t cost = len + len / 16 + HELD_PACKET;
+    uint32_t more = held_more(*in_socket, len + len / 16 + HELD_PACKET);
 
-    *in_socket += cost;
-    h->in_sockets += cost;
+    *in_socket += more;
+    h->in_sockets += more;
 }
 
 /* The kernel was asked. */

@@ -18,6 +18,7 @@
 
 #include "daemon.h"
 #include "harness.h"
+#include "held.h"
 #include "hosted.h"
 #include "rawstream.h"
 
@@ -318,10 +319,12 @@ static void what_the_kernel_has_of_one_that_was_given_up_is_counted_while_its_gu
 
 /* ---- memory ---- */
 
-/* What the kernel holds of what the daemon has written to its sockets, by the kernel's own account. */
+/* What the kernel holds of what the daemon has written to its sockets, by the kernel's own account; and none of them more than the
+ * daemon believes that one can hold, whatever this host's net.core.wmem_default is. */
 static long long in_the_kernel(void)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, daemon_pid(), 0), bytes;
+    int pidfd = (int)syscall(SYS_pidfd_open, daemon_pid(), 0), bytes, size;
+    int most = 0, largest = 0;
     long long sum = 0;
 
     REQUIRE(pidfd >= 0);
@@ -331,11 +334,17 @@ static long long in_the_kernel(void)
 
         if (copy < 0)
             continue;
-        if (!getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &family, &len) && family == AF_UNIX && !ioctl(copy, SIOCOUTQ, &bytes))
+        if (!getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &family, &len) && family == AF_UNIX && !ioctl(copy, SIOCOUTQ, &bytes)) {
+            if (bytes > 4096 && !getsockopt(copy, SOL_SOCKET, SO_SNDBUF, &size, &len) && size > largest)
+                largest = size;
+            most = bytes > most ? bytes : most;
             sum += bytes;
+        }
         close(copy);
     }
     close(pidfd);
+    CU_ASSERT_TRUE(largest <= 2 * HELD_SNDBUF);
+    CU_ASSERT_TRUE(most <= (int)HELD_SOCKET);
     return sum;
 }
 
@@ -390,6 +399,36 @@ static void streams_that_nobody_accepts_hold_what_the_manual_says(void)
 static void single_bytes_that_nobody_reads_hold_no_more(void)
 {
     nobody_accepts(1, 30);
+}
+
+/* A stream whose reader has taken a lot may have a full socket, and the daemon asks the kernel no more: it must know what that is. */
+static void a_fast_reader_that_stops_leaves_what_a_socket_can_hold(void)
+{
+    static char buffer[65536];
+    struct rawstream *s;
+    long long kernel;
+    int listener, fd;
+
+    fresh(&guest, GUEST);
+    listener = host_listen("dom1", PORT);
+    REQUIRE((s = rawstream_connect(&guest, VSOCKIF_CID_HOST, PORT)) != NULL);
+    REQUIRE((fd = host_accept(listener)) >= 0);
+    for (uint64_t got = 0; got < 2u << 20; ) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        ssize_t n;
+
+        rawstream_send(&guest, s, 50000);
+        rawguest_hear(&guest);
+        if (poll(&p, 1, 1) == 1) {
+            REQUIRE((n = read(fd, buffer, sizeof buffer)) > 0);
+            got += (uint64_t)n;
+        }
+    }
+    rawstream_fill(&guest, s, 1, 50000, UINT32_MAX);
+    kernel = in_the_kernel();
+    CU_ASSERT_TRUE(kernel > 2 * HELD_SNDBUF && kernel <= stat_of("socket_bytes") && stat_of("socket_bytes") <= HELD_SOCKET);
+    close(fd);
+    close(listener);
 }
 
 /* A stream that is closed is still in the kernel's memory until it has been read: over and over again, that was without bounds. */
@@ -471,6 +510,7 @@ static const struct test tests[] = {
     TEST(a_reader_that_takes_nothing_is_given_up),
     TEST(what_the_kernel_has_of_one_that_was_given_up_is_counted_while_its_guest_is_there),
     TEST(streams_that_nobody_accepts_hold_what_the_manual_says), TEST(single_bytes_that_nobody_reads_hold_no_more),
+    TEST(a_fast_reader_that_stops_leaves_what_a_socket_can_hold),
     TEST(streams_that_are_closed_before_anybody_reads_hold_no_more),
     TEST(what_waited_for_room_arrives_when_others_are_read),
     TEST(the_daemon_still_stops_in_order)

@@ -300,6 +300,27 @@ static void sockets_and_chunks_share_one_limit(void)
     EQ(h.chunks, 0);
 }
 
+/* Where a stream may have all that the kernel lets it have, nobody need ask the kernel. */
+static void a_full_socket_is_not_asked_for(void)
+{
+    struct held h = { .limit = 4 << 20 };
+    uint32_t a = 0;
+
+    for (int i = 0; i < 100; i++) {
+        CU_ASSERT_TRUE(held_fits(&h, a, HELD_SOCKET, 65536));
+        held_wrote(&h, &a, 65536);
+    }
+    EQ(a, HELD_SOCKET);
+    EQ(h.in_sockets, HELD_SOCKET);
+    CU_ASSERT_FALSE(held_fits(&h, a, HELD_SOCKET - 1, 65536));
+    held_saw(&h, &a, HELD_SOCKET + 1000);       /* what the kernel says is believed */
+    held_wrote(&h, &a, 65536);
+    EQ(a, HELD_SOCKET + 1000);
+    CU_ASSERT_TRUE(held_fits(&h, a, HELD_SOCKET, 65536));
+    h.in_sockets = h.limit / 8 * 3 - 100;
+    CU_ASSERT_FALSE(held_fits(&h, a, HELD_SOCKET, 65536));
+}
+
 /* Sockets that nobody reads take less and less: some may still begin, and whoever reads always finds room, whatever their number. */
 static void a_reader_finds_room_beside_a_thousand_that_stand_still(void)
 {
@@ -325,7 +346,8 @@ static const struct test tests[] = {
     TEST(a_drop_gives_all_back_and_counts_it), TEST(it_is_tight_by_packets_and_by_bytes),
     TEST(spilled_data_comes_first_and_whole), TEST(single_bytes_share_memory),
     TEST(beyond_the_budget_data_stays_with_the_guest), TEST(an_inbox_parts_with_all_that_is_in_it),
-    TEST(sockets_and_chunks_share_one_limit), TEST(a_reader_finds_room_beside_a_thousand_that_stand_still),
+    TEST(sockets_and_chunks_share_one_limit), TEST(a_full_socket_is_not_asked_for),
+    TEST(a_reader_finds_room_beside_a_thousand_that_stand_still),
     TEST(any_order_of_calls_keeps_the_order_of_bytes)
 };
 

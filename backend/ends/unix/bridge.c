@@ -40,6 +40,16 @@ static void on_socket(struct source *source, uint32_t events)
     stream_wake(s);
 }
 
+/* The socket is the stream's, or with an error still the caller's.  What it can hold is known from here on (held.h). */
+static int take_socket(struct stream *s, int fd)
+{
+    int size = HELD_SNDBUF;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size))
+        return -errno;
+    return source_add(&s->device->x->poller, &s->socket, fd, EVENTS_READ, on_socket);
+}
+
 static void open_now(struct stream *s, uint32_t number)
 {
     s->open = true;
@@ -98,7 +108,7 @@ int bridge_connect(struct stream *s)
         account_give_file(d->account);
         return fd;
     }
-    if ((err = source_add(&d->x->poller, &s->socket, fd, EVENTS_READ, on_socket))) {
+    if ((err = take_socket(s, fd))) {
         close(fd);
         account_give_file(d->account);
         return err;
@@ -129,7 +139,7 @@ int bridge_request(struct device *d, int fd, uint32_t port, bool vouched, uint16
     s = stream_of(conn);
     stream_init(s, d);
     s->promise = promise;
-    if ((err = source_add(&d->x->poller, &s->socket, fd, EVENTS_READ, on_socket))) {
+    if ((err = take_socket(s, fd))) {
         vmux_abort(d->mux, conn, ECONNRESET);
         stream_end(s);
         return err;
