@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* host.c: connections in dom0, over the UNIX sockets of the daemon (Firecracker's convention).
  *
- *     calling       connect to RUN/guest/NAME/vsock, say "CONNECT <port>\n", read "OK <number>\n" and not a byte more
+ *     calling       connect to RUN/guest/NAME/vsock, say "CONNECT <port>\n", read "OK <number>\n" and not a byte more; no answer is a
+ *                   refusal
  *     being called  listen at RUN/guest/NAME/vsock_<port>
  *
- * Either way the stream has a number, by which the daemon is asked how it ended (vouch.h): then the word is CALL, and the listening socket
- * has the sticky bit.
+ * Either way the stream has a number, by which the daemon is asked how it ended (vouch.h): then the word is CALL, which is refused with a
+ * word, too, and the listening socket has the sticky bit.
  *
  * A listening socket gets its name when it already listens (bound under another name, then renamed), so one that
  * refuses is a left-over for certain; a lock on the directory keeps two of us from removing each other's.  Others may
@@ -149,7 +150,7 @@ struct attempt {
     struct dial *dial;
     struct watch watch;
     int fd, dirfd;              /* to the daemon; the guest's directory */
-    bool calls;                 /* CALL was said, which a daemon older than we are takes for nonsense */
+    bool calls;                 /* CALL was said */
     char line[LINE_MAX_OK + 1]; /* of the answer, so far */
     size_t len;
 };
@@ -190,17 +191,45 @@ static int knock(struct dial *d, int dirfd, bool calls);
 static void fail_attempt(struct attempt *a, int err)
 {
     struct dial *d = a->dial;
-    bool calls = a->calls;
-    int dirfd = err == -ECONNREFUSED && calls ? fcntl(a->dirfd, F_DUPFD_CLOEXEC, 0) : -1;
 
     attempt_free(a, true);
-    if (dirfd >= 0 && !(err = knock(d, dirfd, false)))
-        return;                 /* once more, with the word that every daemon knows */
-    if (err == -ECONNREFUSED)
-        err = explain(d);
-    else if (!d->why[0])
+    if (!d->why[0])
         snprintf(d->why, sizeof d->why, "the daemon's socket: %s", strerror(-err));
     dial_end(d, err, NULL);
+}
+
+/* Without a word: CONNECT is refused so, and CALL by a daemon that is older than the word. */
+static void closed(struct attempt *a)
+{
+    struct dial *d = a->dial;
+    int dirfd = a->calls ? fcntl(a->dirfd, F_DUPFD_CLOEXEC, 0) : -1, err;
+
+    if (dirfd < 0) {
+        fail_attempt(a, explain(d));
+        return;
+    }
+    attempt_free(a, true);
+    if ((err = knock(d, dirfd, false)))
+        dial_end(d, err, NULL);
+}
+
+static int refused(struct dial *d, const char *by)
+{
+    int err;
+
+    if (strcmp(by, "time") == 0) {
+        snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+        return -ETIMEDOUT;
+    }
+    if (strcmp(by, "daemon") == 0) {
+        snprintf(d->why, sizeof d->why, "xvsd has no room for one more connection to %s: its log says what it is short of", d->peer);
+        return -ECONNREFUSED;
+    }
+    if ((err = explain(d)) == -ECONNREFUSED && strcmp(by, "guest") == 0) {
+        snprintf(d->why, sizeof d->why, "%s was not connected at that moment", d->peer);
+        err = -ENETDOWN;
+    }
+    return err;
 }
 
 static bool is_ok_line(const char *line, uint64_t *number)
@@ -223,8 +252,12 @@ static void answered(struct watch *w)
         w->want = POLLIN;
         return;
     }
-    if (n <= 0) {
-        fail_attempt(a, n == 0 || errno == ECONNRESET ? -ECONNREFUSED : -errno);
+    if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+        closed(a);
+        return;
+    }
+    if (n < 0) {
+        fail_attempt(a, -errno);
         return;
     }
     newline = memchr(at, '\n', (size_t)n);
@@ -236,6 +269,10 @@ static void answered(struct watch *w)
     }
     if (newline)
         *newline = '\0';
+    if (newline && a->calls && strncmp(a->line, "REFUSED ", 8) == 0) {
+        fail_attempt(a, refused(d, a->line + 8));
+        return;
+    }
     if (!newline || !is_ok_line(a->line, &number)) {
         snprintf(d->why, sizeof d->why, "the daemon's socket answered '%.32s' in place of 'OK <number>'", a->line);
         fail_attempt(a, -EPROTO);

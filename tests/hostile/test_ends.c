@@ -559,6 +559,25 @@ static void a_caller_that_dies_before_it_vouches_resets_the_stream(void)
     CU_ASSERT_TRUE(ended("reset by the host program"));
 }
 
+/* So it knows that the daemon is not one that does not know the word. */
+static void a_caller_is_told_who_refuses(void)
+{
+    host_says("CALL %u\n");
+    guest_says(VSOCKIF_OP_RST, 0);
+    CU_ASSERT_TRUE(hears(stream, "REFUSED port", 0));
+    CU_ASSERT_TRUE(hears(stream, "", 0));
+
+    host_says("CALL %u\n");
+    rawfront_set_state(&guest, "6");
+    REQUIRE(rawfront_wait(&guest, VSOCKIF_CLOSED) == 0);
+    CU_ASSERT_TRUE(hears(stream, "REFUSED guest", 0));
+    close(stream);
+    stream = say("CALL %u\n", PORT);
+    CU_ASSERT_TRUE(hears(stream, "REFUSED guest", 0));
+    CU_ASSERT_TRUE(hears(stream, "", 0));
+    rawfront_unshare(&guest);
+}
+
 static void a_listener_with_the_sticky_bit_is_waited_for_to_vouch(void)
 {
     for (int dies = 0; dies < 2; dies++) {
@@ -886,7 +905,8 @@ static const struct test tests[] = {
     TEST(the_end_of_a_vouched_stream_is_passed_on_when_both_have_said_so),
     TEST(a_vouched_sender_that_dies_resets_the_stream),
     TEST(a_vouched_sender_that_dies_after_its_end_resets_what_is_not_over),
-    TEST(a_caller_that_dies_before_it_vouches_resets_the_stream), TEST(a_listener_with_the_sticky_bit_is_waited_for_to_vouch),
+    TEST(a_caller_that_dies_before_it_vouches_resets_the_stream), TEST(a_caller_is_told_who_refuses),
+    TEST(a_listener_with_the_sticky_bit_is_waited_for_to_vouch),
     TEST(a_voucher_that_says_anything_but_end_has_gone), TEST(who_only_watches_may_go_at_any_time),
     TEST(a_closed_vouched_stream_waits_for_the_guest_s_last_word),
     TEST(watchers_are_bounded_and_keep_nobody_from_connecting), TEST(the_ends_of_the_last_thousands_are_remembered),

@@ -3,7 +3,7 @@
 
 RUN/control.sock answers as xvsd does (or wrongly, as the file RUN/mood says), RUN/guest/web1/vsock speaks
 Firecracker's convention, and each port there is one way in which a peer behaves; those from 20 on are ways in which the daemon
-answers VOUCH; at 20 it knows neither that nor CALL.  Prints "ready" when it listens.
+answers VOUCH; at 20 it knows neither that nor CALL, and those from 30 on are refusals of a CALL.  Prints "ready" when it listens.
 """
 import itertools
 import json
@@ -205,6 +205,9 @@ RAW = {3: [OK + b"hello\n"], 4: [bytes([c]) for c in OK + b"hello\n"], 5: [b"NO\
        12: [b"OK " + b"1" * 60 + b"\n"], 17: [b"OK -1\n"], 18: [b"OK 1"]}
 
 
+REFUSED = {2: b"port", 30: b"time", 31: b"guest", 32: b"daemon", 33: b"what"}
+
+
 def talk(s):
     line = b""
     while not line.endswith(b"\n") and len(line) < 32:
@@ -223,6 +226,9 @@ def talk(s):
         return
     assert word in (b"CONNECT", b"CALL")
     if word == b"CALL" and port == 20:
+        return
+    if word == b"CALL" and port in REFUSED:
+        send_all(s, b"REFUSED %s\n" % REFUSED[port])
         return
     if port in AFTER_OK:
         stream = Stream(port)

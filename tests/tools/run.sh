@@ -217,6 +217,10 @@ cat_in 5 '' -w 0.2 web1 6; err_has "in time"
 cat_in 5 '' -i 0.2 -n web1 9; err_has "not a byte"
 cat_in 0 '' -z web1 1
 cat_in 4 '' -z web1 2
+cat_in 5 '' web1 30; err_has "has not answered in time at port 30"
+cat_in 3 '' web1 31; err_has "web1 was not connected"
+cat_in 4 '' web1 32; err_has "no room for one more connection to web1"
+cat_in 4 '' web1 33; err_has "nobody listens at port 33"
 end
 
 test_ retry_waits_for_the_listener

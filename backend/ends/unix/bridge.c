@@ -151,12 +151,30 @@ int bridge_request(struct device *d, int fd, uint32_t port, bool vouched, uint16
     return 0;
 }
 
+/* A CALL is refused with a word, so that a daemon that does not know CALL is not taken for one that refuses.  ECONNRESET: the guest
+ * went before it answered. */
+static void say_refused(int fd, int err)
+{
+    const char *by = "daemon";
+    char line[32];
+
+    if (err == ECONNREFUSED)
+        by = "port";
+    else if (err == ETIMEDOUT)
+        by = "time";
+    else if (err == ENOTCONN || err == ECONNRESET)
+        by = "guest";
+    (void)!send(fd, line, (size_t)snprintf(line, sizeof line, "REFUSED %s\n", by), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* A refusal is an end of file and no reset, for it is the answer that was asked for. */
-void bridge_refuse(struct device *d, int fd)
+void bridge_refuse(struct device *d, int fd, bool vouched, int err)
 {
     char newline;
 
     (void)!recv(fd, &newline, 1, MSG_DONTWAIT);
+    if (vouched)
+        say_refused(fd, -err);
     close(fd);
     account_give_file(d->account);
 }
@@ -597,6 +615,8 @@ void bridge_close(struct stream *s)
     held_saw(&s->device->account->held, &s->in_socket, 0);
     if (fd < 0)
         return;
+    if (s->holds && !s->open)
+        say_refused(fd, s->v.c.error);
     source_remove(&s->device->x->poller, &s->socket);
     close(fd);
     account_give_file(s->device->account);

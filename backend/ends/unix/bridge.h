@@ -25,9 +25,9 @@
 int  bridge_connect(struct stream *s);
 /* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket.  vouched:
  * somebody will vouch for the stream (watchers.h).  Takes the descriptor, and its mark (door.h), if it returns 0; else it is
- * the caller's to refuse. */
+ * the caller's to refuse, which tells why if vouched. */
 int  bridge_request(struct device *d, int fd, uint32_t port, bool vouched, uint16_t mark);
-void bridge_refuse(struct device *d, int fd);
+void bridge_refuse(struct device *d, int fd, bool vouched, int err);
 void bridge_event(struct stream *s, unsigned now);
 enum stream_again bridge_turn(struct stream *s);
 /* Who vouches for the stream has said that the host program has sent all; or has gone before its end. */

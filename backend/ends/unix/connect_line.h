@@ -2,7 +2,7 @@
 /* connect_line.h: the one line of text with which a host program says what it wants at a guest's socket.
  *
  *     CONNECT <port>      a stream to that port of the guest: Firecracker's convention
- *     CALL <port>         the same, and somebody will vouch for it
+ *     CALL <port>         the same, and somebody will vouch for it; a refusal is said, too
  *     WATCH <number>      how does the stream of this number end?
  *     VOUCH <number>      the same, and this client stands for the stream (watchers.h)
  *

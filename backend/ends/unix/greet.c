@@ -74,7 +74,7 @@ static void connect_to_guest(struct device *d, int fd, uint32_t port, bool vouch
     door_leave(d, mark);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
-    bridge_refuse(d, fd);
+    bridge_refuse(d, fd, vouched, err);
 }
 
 /* The line is whole: takes it out of the socket, but for the newline before a stream, see bridge.c. */
