@@ -286,8 +286,9 @@ served_in() {
     # It has what it wants; but the caller sent more, and shall know.
     serves "$1" 6 100000 'head -c 10'
     said 'the command has not read all its input'
+    # The server says so, too, if the input comes before the command's end.
     serves "$1" 6 1000 'exec true'
-    said 'the command has not read all its input'
+    end_spawned
     # A child of it goes on with the conversation, but it has failed.  (A shell's background has no standard input: hence the 3.)
     serves "$1" 6 1000 'exec 3<&0; cat <&3 & exit 3'
     said 'the command ended with status 3'
