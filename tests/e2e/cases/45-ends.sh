@@ -290,7 +290,8 @@ served_in() {
     serves "$1" 6 1000 'exec true'
     end_spawned
     # A child of it goes on with the conversation, but it has failed.  (A shell's background has no standard input: hence the 3.)
-    serves "$1" 6 1000 'exec 3<&0; cat <&3 & exit 3'
+    # What it says has come when it ends, for a reset may overtake it.
+    serves "$1" 6 1000 "exec 3<&0; (cat <&3; until [ \$(wc -c <$T/out) = 1000 ]; do sleep 0.1; done) & exit 3"
     said 'the command ended with status 3'
     equal "$(wc -c <"$T/out")" 1000 "bytes that came back from a child of a command that failed"
 
