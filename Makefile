@@ -33,8 +33,20 @@ sees.common/link   := common/wire common/base common/ring common/vsock
 sees.xenstore-glue := common/wire common/base
 $(foreach room,$(frontend),$(eval sees.$(room) := common/wire common/base common/ring common/vsock common/link xenstore-glue \
 	frontend/include $(filter-out $(room),$(frontend))))
-$(foreach room,$(backend),$(eval sees.$(room) := common/wire common/base common/ring common/vsock common/link xenstore-glue \
-	$(filter-out $(room),$(backend))))
+
+# The daemon, from the ground up; include paths are not inherited.
+common := common/wire common/base common/ring common/vsock common/link
+sees.backend/base          := common/base
+sees.backend/settings      := common/wire common/base backend/base
+sees.backend/memory        := $(common)
+sees.backend/lane          := $(common) $(addprefix backend/,base settings memory)
+sees.backend/ends/farewell := $(sees.backend/lane) backend/lane
+sees.backend/ends/service  := $(sees.backend/lane) backend/lane
+sees.backend/ends/relay    := $(sees.backend/lane) backend/lane backend/ends/farewell
+sees.backend/ends/unix     := $(sees.backend/lane) backend/lane backend/ends/farewell
+sees.backend/guest         := $(sees.backend/lane) backend/lane backend/ends/unix xenstore-glue
+sees.backend/control       := $(sees.backend/guest) backend/ends/farewell backend/guest
+sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend/ends/service backend/control
 sees.tools         := frontend/include common/base
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 

@@ -15,6 +15,7 @@ passed=0 failed=0 skipped=0
 err=$(mktemp) || exit 2
 trap 'rm -f "$err"' EXIT
 
+common="common/wire common/base common/ring common/vsock common/link"
 may_know() {
     case $1 in
     common/wire | common/base) ;;
@@ -23,9 +24,15 @@ may_know() {
     frontend/*) echo common/wire common/base common/ring common/vsock common/link xenstore-glue frontend/include \
         frontend/base frontend/owner frontend/trunk frontend/streams frontend/life frontend/device | tr ' ' '\n' | \
         grep -vx "$1" | tr '\n' ' ' ;;
-    backend/*) echo common/wire common/base common/ring common/vsock common/link xenstore-glue backend/base \
-        backend/settings backend/memory backend/lane backend/ends/unix backend/ends/relay backend/ends/service \
-        backend/ends/farewell backend/guest backend/control backend/daemon | tr ' ' '\n' | grep -vx "$1" | tr '\n' ' ' ;;
+    backend/base) echo common/base ;;
+    backend/settings) echo common/wire common/base backend/base ;;
+    backend/memory) echo "$common" ;;
+    backend/lane) echo "$common" backend/base backend/settings backend/memory ;;
+    backend/ends/farewell | backend/ends/service) echo "$(may_know backend/lane)" backend/lane ;;
+    backend/ends/relay | backend/ends/unix) echo "$(may_know backend/ends/farewell)" backend/ends/farewell ;;
+    backend/guest) echo "$(may_know backend/lane)" backend/lane backend/ends/unix xenstore-glue ;;
+    backend/control) echo "$(may_know backend/guest)" backend/ends/farewell backend/guest ;;
+    backend/daemon) echo "$(may_know backend/control)" backend/ends/relay backend/ends/service backend/control ;;
     tools) echo common/base frontend/include ;;
     *) return 1 ;;
     esac
@@ -35,7 +42,6 @@ may_know() {
 may_circle() {
     case $1 in
     frontend/streams) echo "the files were put into rooms, what is in them comes next" ;;
-    backend/ends/unix | backend/guest | backend/lane) echo "the rooms were cut, what is in them comes next" ;;
     tools) echo "side calls guest and host, which call it" ;;
     *) return 1 ;;
     esac

@@ -4,116 +4,125 @@
 
 #include <errno.h>
 
-#include "claim.h"
-#include "control.h"
-#include "farewell.h"
+#include "clock.h"
 #include "journal.h"
-#include "registry.h"
-#include "serve.h"
-#include "settle.h"
 
-#define STORE_CHECK_MS 5000u    /* store.h: a dead connection to xenstored does not show by itself */
-
-/* ---- xenstore ---- */
-
-static void on_store(struct source *source, uint32_t events)
-{
-    (void)events;
-    registry_on_store(container_of(source, struct xvsd, store_source));
-}
-
-static int watch_store(struct xvsd *x)
-{
-    return source_add(&x->poller, &x->store_source, store_fd(x->store), EPOLLIN, on_store);
-}
-
-int loop_watch_store(struct xvsd *x)
-{
-    x->store_check_at = clock_deadline_ms(STORE_CHECK_MS);
-    xvsd_wake_at(x, x->store_check_at);
-    return watch_store(x);
-}
-
-/* A xenstored that was started anew knows of no claim, and another daemon may have been quicker. */
-static void claim_again(struct xvsd *x)
-{
-    char why[CLAIM_WHY];
-    int err = claim_take(x->store, x->self, &x->rundir, why);
-
-    x->unclaimed = err != 0;
-    if (err)
-        journal(JOURNAL_ERROR, "%s", why);
-    if (err == -EBUSY)
-        x->failed = x->is_over = true;
-}
-
-/* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire.  So it is with one that could not
- * be put into the set: nothing would be heard of it. */
-static void check_store(struct xvsd *x)
-{
-    x->store_check_at = clock_deadline_ms(STORE_CHECK_MS);
-    if (!store_check(x->store) && x->store_source.fd >= 0) {
-        if (x->unclaimed)
-            claim_again(x);
-        return;
-    }
-    if (x->store_source.fd >= 0)
-        journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
-    source_remove(&x->poller, &x->store_source);
-    if (store_reopen(x->store) || watch_store(x))
-        return;
-    journal(JOURNAL_NOTICE, "connected to xenstored again");
-    claim_again(x);
-    if (!x->is_over)
-        registry_on_store(x);
-}
+#define OUT_OF_FILES_MS 60000u  /* between two lines about that */
 
 /* ---- deadlines ---- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Whoever asks to be woken meanwhile is heard when all are through: a timer that starts itself again for at once, because
+/* Whoever sets an alarm meanwhile is heard when all are through: a timer that starts itself again for at once, because
  * somebody has not got what it needs (xenstored is away), would never let go of the loop. */
 static void on_timer(uv_timer_t *timer)
 {
-    struct xvsd *x = timer->data;
-    uint64_t now = xvsd_now(x), next;
+    struct loop *l = timer->data;
+    struct list due, *link;
+    uint64_t now = loop_now(l), next = UINT64_MAX;
 
-    x->timer_at = 0;
-    if (x->store_check_at <= now) {
-        check_store(x);
-        control_listen_again(x);
-        settle_soon(x);         /* programs that listened in an old directory may have left it (door.h) */
+    l->timer_at = 0;
+    list_init(&due);
+    while ((link = list_take(&l->alarms)))
+        list_append(&due, link);
+    while ((link = list_take(&due))) {
+        struct alarm *alarm = container_of(link, struct alarm, link);
+
+        if (alarm->at > now) {
+            list_append(&l->alarms, link);
+            continue;
+        }
+        alarm->at = UINT64_MAX;
+        alarm->ring(alarm, now);
     }
-    if (x->rescan_at <= now)
-        registry_rescan(x);
-    if (x->settle_at <= now)
-        settle_soon(x);
-    if (x->farewell_at <= now)
-        farewell_due(x, now);
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
-        if (device_deadline(container_of(l, struct device, link)) <= now)
-            device_due(container_of(l, struct device, link), now);
-    next = earlier(earlier(x->store_check_at, x->farewell_at), earlier(x->rescan_at, x->settle_at));
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next)
-        next = earlier(next, device_deadline(container_of(l, struct device, link)));
-    if (x->stop_at)
-        next = earlier(next, x->stop_at);
-    x->timer_at = UINT64_MAX;
-    xvsd_wake_at(x, next > now ? next : now + 1);
+    for (link = l->alarms.next; link != &l->alarms; link = link->next) {
+        uint64_t at = container_of(link, struct alarm, link)->at;
+
+        next = at < next ? at : next;
+    }
+    l->timer_at = next;
+    if (next != UINT64_MAX)
+        uv_timer_start(timer, on_timer, next > now ? next - now : 1, 0);
 }
 
-void xvsd_wake_at(struct xvsd *x, uint64_t at)
+void alarm_init(struct alarm *alarm, void (*ring)(struct alarm *alarm, uint64_t now))
 {
-    uint64_t now = xvsd_now(x);
+    list_init(&alarm->link);
+    alarm->at = UINT64_MAX;
+    alarm->ring = ring;
+}
 
-    if (at >= x->timer_at)
+void alarm_at(struct loop *l, struct alarm *alarm, uint64_t at)
+{
+    uint64_t now;
+
+    if (at >= alarm->at)
         return;
-    x->timer_at = at;
-    uv_timer_start(&x->timer, on_timer, at > now ? at - now : 0, 0);
+    alarm->at = at;
+    list_remove(&alarm->link);
+    list_append(&l->alarms, &alarm->link);
+    if (at >= l->timer_at)
+        return;
+    now = loop_now(l);
+    l->timer_at = at;
+    uv_timer_start(&l->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+void alarm_stop(struct alarm *alarm)
+{
+    list_remove(&alarm->link);
+    alarm->at = UINT64_MAX;
+}
+
+/* ---- turns ---- */
+
+void turn_init(struct turn *turn, void (*take)(struct turn *turn))
+{
+    list_init(&turn->link);
+    turn->take = take;
+}
+
+void turn_wait(struct loop *l, struct turn *turn)
+{
+    if (list_is_empty(&turn->link))
+        list_append(&l->turns, &turn->link);
+}
+
+void turn_leave(struct turn *turn)
+{
+    list_remove(&turn->link);
+}
+
+bool turn_others_wait(const struct loop *l, const struct turn *turn)
+{
+    const struct list *turns = &l->turns;
+
+    return !list_is_empty(&l->round) ||
+           (turns->next != turns && !(turns->next == &turn->link && turns->prev == &turn->link));
+}
+
+void loop_take_turns(struct loop *l)
+{
+    struct list *link;
+
+    while ((link = list_take(&l->turns)))
+        list_append(&l->round, link);
+    while ((link = list_take(&l->round))) {
+        struct turn *turn = container_of(link, struct turn, link);
+
+        turn->take(turn);
+    }
+}
+
+/* ---- descriptors ---- */
+
+void loop_out_of_files(struct loop *l)
+{
+    l->out_of_files++;
+    if (l->out_of_files_at > loop_now(l))
+        return;
+    journal(JOURNAL_ERROR, "out of file descriptors, %u times: new connections wait; raise LimitNOFILE= in xvsd.service",
+            l->out_of_files);
+    l->out_of_files = 0;
+    l->out_of_files_at = clock_deadline_ms(OUT_OF_FILES_MS);
 }
 
 /* ---- rounds ---- */
@@ -121,51 +130,43 @@ void xvsd_wake_at(struct xvsd *x, uint64_t at)
 static void on_uv(struct source *source, uint32_t events)
 {
     (void)events;
-    container_of(source, struct xvsd, uv_source)->uv_ready = true;
+    container_of(source, struct loop, uv_source)->uv_ready = true;
 }
 
-/* Each device that has something to do gets one piece of work. */
-static void serve_round(struct xvsd *x)
-{
-    struct list *link;
-
-    while ((link = list_take(&x->turns)))
-        list_append(&x->round, link);
-    while ((link = list_take(&x->round)))
-        device_serve(container_of(link, struct device, turn));
-}
-
-int loop_init(struct xvsd *x)
+int loop_init(struct loop *l)
 {
     int err;
 
-    if ((err = uv_loop_init(&x->uv)))
+    *l = (struct loop){ .timer_at = UINT64_MAX, .poller.fd = -1, .uv_source.fd = -1 };
+    list_init(&l->alarms);
+    list_init(&l->turns);
+    list_init(&l->round);
+    if ((err = uv_loop_init(&l->uv)))
         return err;
-    x->uv_begun = true;
-    if ((err = poller_init(&x->poller, &x->uv)) ||
-        (err = source_add(&x->poller, &x->uv_source, uv_backend_fd(&x->uv), EPOLLIN, on_uv)) ||
-        (err = uv_timer_init(&x->uv, &x->timer)))
+    l->begun = true;
+    if ((err = poller_init(&l->poller, &l->uv)) ||
+        (err = source_add(&l->poller, &l->uv_source, uv_backend_fd(&l->uv), EPOLLIN, on_uv)) ||
+        (err = uv_timer_init(&l->uv, &l->timer)))
         return err;
-    x->timer.data = x;
-    x->uv_ready = true;         /* it registers what it watches when it runs */
+    l->timer.data = l;
+    l->uv_ready = true;         /* it registers what it watches when it runs */
     return 0;
 }
 
-void loop_run(struct xvsd *x)
+void loop_run(struct loop *l, bool (*chores)(struct loop *l))
 {
-    while (!x->is_over) {
-        if (x->uv_ready || uv_backend_timeout(&x->uv) == 0) {
-            x->uv_ready = false;
-            uv_run(&x->uv, UV_RUN_NOWAIT);
+    while (!l->is_over) {
+        bool more;
+
+        if (l->uv_ready || uv_backend_timeout(&l->uv) == 0) {
+            l->uv_ready = false;
+            uv_run(&l->uv, UV_RUN_NOWAIT);
         }
-        serve_round(x);
-        if (x->store_more)
-            registry_on_store(x);
-        registry_sweep(x);
-        settle(x);
-        if (x->stop_at && (list_is_empty(&x->devices) || xvsd_now(x) >= x->stop_at))
+        loop_take_turns(l);
+        more = chores(l);
+        if (l->is_over)
             break;
-        poller_wait(&x->poller, list_is_empty(&x->turns) && !x->store_more ? uv_backend_timeout(&x->uv) : 0);
+        poller_wait(&l->poller, more || !list_is_empty(&l->turns) ? 0 : uv_backend_timeout(&l->uv));
     }
 }
 
@@ -175,13 +176,13 @@ static void close_handle(uv_handle_t *handle, void *arg)
     uv_close(handle, NULL);
 }
 
-void loop_close(struct xvsd *x)
+void loop_close(struct loop *l)
 {
-    source_remove(&x->poller, &x->uv_source);
-    poller_close(&x->poller);
-    if (!x->uv_begun)
+    if (!l->begun)
         return;
-    uv_walk(&x->uv, close_handle, NULL);
-    uv_run(&x->uv, UV_RUN_DEFAULT);         /* until the last of them is closed */
-    uv_loop_close(&x->uv);
+    source_remove(&l->poller, &l->uv_source);
+    poller_close(&l->poller);
+    uv_walk(&l->uv, close_handle, NULL);
+    uv_run(&l->uv, UV_RUN_DEFAULT);         /* until the last of them is closed */
+    uv_loop_close(&l->uv);
 }

@@ -9,12 +9,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "list.h"
-#include "verbs.h"
+
+#define AGAIN_MS 5000u          /* after there were no descriptors left */
 
 struct control {
-    struct xvsd *x;
+    struct verbs_about *about;
+    const struct rundir *rundir;
+    struct loop *loop;
     struct source listener;
+    struct alarm again;
     struct list clients;
     uint32_t count;
 };
@@ -33,10 +38,10 @@ static void drop(struct control_client *c)
 {
     int fd = c->source.fd;
 
-    source_remove(&c->control->x->poller, &c->source);
+    source_remove(&c->control->loop->poller, &c->source);
     close(fd);
     list_remove(&c->link);
-    source_change(&c->control->x->poller, &c->control->listener, EPOLLIN);
+    source_change(&c->control->loop->poller, &c->control->listener, EPOLLIN);
     c->control->count--;
     free(c->answer);
     free(c);
@@ -50,7 +55,7 @@ static bool send_answer(struct control_client *c)
                          MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n < 0 && errno == EAGAIN) {
-            source_change(&c->control->x->poller, &c->source, EPOLLOUT);
+            source_change(&c->control->loop->poller, &c->source, EPOLLOUT);
             return true;
         }
         if (n < 0 && errno != EINTR) {
@@ -61,7 +66,7 @@ static bool send_answer(struct control_client *c)
     }
     free(c->answer);
     c->answer = NULL;
-    source_change(&c->control->x->poller, &c->source, EPOLLIN);
+    source_change(&c->control->loop->poller, &c->source, EPOLLIN);
     return true;
 }
 
@@ -69,7 +74,7 @@ static void answer(struct control_client *c, const char *line, size_t len)
 {
     json_error_t error;
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    json_t *reply = request ? verbs_run(c->control->x, request)
+    json_t *reply = request ? verbs_run(c->control->about, request)
                             : json_pack("{s:b, s:s++}", "ok", 0, "error", "not a JSON object: ", error.text, "");
     char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 
@@ -129,20 +134,21 @@ static void on_client(struct source *source, uint32_t events)
 static void on_listener(struct source *source, uint32_t events)
 {
     struct control *control = container_of(source, struct control, listener);
-    struct xvsd *x = control->x;
+    struct loop *loop = control->loop;
     int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct control_client *c;
 
     (void)events;
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE) {
-            xvsd_out_of_files(x);
-            source_change(&x->poller, source, 0);       /* until a client leaves, or control_listen_again() */
+            loop_out_of_files(loop);
+            source_change(&loop->poller, source, 0);    /* until a client leaves, or listen_again() */
+            alarm_at(loop, &control->again, clock_deadline_ms(AGAIN_MS));
         }
         return;
     }
     c = malloc(sizeof *c);
-    if (!c || source_add(&x->poller, &c->source, fd, EPOLLIN, on_client)) {
+    if (!c || source_add(&loop->poller, &c->source, fd, EPOLLIN, on_client)) {
         free(c);
         close(fd);
         return;
@@ -153,50 +159,55 @@ static void on_listener(struct source *source, uint32_t events)
     list_init(&c->link);
     list_append(&control->clients, &c->link);
     if (++control->count == CONTROL_CLIENTS)
-        source_change(&x->poller, source, 0);
+        source_change(&loop->poller, source, 0);
 }
 
-int control_start(struct xvsd *x, char *why)
+static void listen_again(struct alarm *alarm, uint64_t now)
+{
+    struct control *control = container_of(alarm, struct control, again);
+
+    (void)now;
+    if (control->count < CONTROL_CLIENTS)
+        source_change(&control->loop->poller, &control->listener, EPOLLIN);
+}
+
+int control_start(struct verbs_about *about, const struct rundir *rundir, struct control **out, char *why)
 {
     struct control *control = calloc(1, sizeof *control);
     int fd, err;
 
     if (!control)
         return -ENOMEM;
-    control->x = x;
+    control->about = about;
+    control->rundir = rundir;
+    control->loop = about->registry->loop;
     list_init(&control->clients);
-    if ((fd = rundir_listen(&x->rundir, "control.sock", why)) < 0) {
+    alarm_init(&control->again, listen_again);
+    if ((fd = rundir_listen(rundir, "control.sock", why)) < 0) {
         free(control);
         return fd;
     }
-    if ((err = source_add(&x->poller, &control->listener, fd, EPOLLIN, on_listener))) {
+    if ((err = source_add(&control->loop->poller, &control->listener, fd, EPOLLIN, on_listener))) {
         close(fd);
         free(control);
         return err;
     }
-    x->control = control;
+    *out = control;
     return 0;
 }
 
-void control_listen_again(struct xvsd *x)
+void control_stop(struct control *control)
 {
-    if (x->control && x->control->count < CONTROL_CLIENTS)
-        source_change(&x->poller, &x->control->listener, EPOLLIN);
-}
-
-void control_stop(struct xvsd *x)
-{
-    struct control *control = x->control;
     int fd;
 
     if (!control)
         return;
     while (!list_is_empty(&control->clients))
         drop(container_of(control->clients.next, struct control_client, link));
+    alarm_stop(&control->again);
     fd = control->listener.fd;
-    source_remove(&x->poller, &control->listener);
+    source_remove(&control->loop->poller, &control->listener);
     close(fd);
-    unlinkat(x->rundir.fd, "control.sock", 0);
+    unlinkat(control->rundir->fd, "control.sock", 0);
     free(control);
-    x->control = NULL;
 }

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "registry.h"
+#include "domain.h"
+#include "door.h"
+#include "farewell.h"
 #include "stream.h"
-
-#define each_device(x, l) for (struct list *l = (x)->devices.next; l != &(x)->devices; l = l->next)
 
 __attribute__((format(printf, 1, 2)))
 static json_t *refusal(const char *format, ...)
@@ -25,11 +25,6 @@ static json_t *refusal(const char *format, ...)
     return json_pack("{s:b, s:s}", "ok", 0, "error", text);
 }
 
-static struct device *device_at(struct list *l)
-{
-    return container_of(l, struct device, link);
-}
-
 /* ---- ls ---- */
 
 static json_t *flow(uint64_t packets, uint64_t bytes)
@@ -40,31 +35,32 @@ static json_t *flow(uint64_t packets, uint64_t bytes)
 static json_t *device_json(const struct device *d)
 {
     static const struct link_counters none;
-    const struct link_counters *now = d->mux ? &d->back.counters : &none;
+    const struct lane *lane = &d->lane;
+    const struct link_counters *now = lane->mux ? &lane->back.counters : &none;
+    const struct held *held = &d->account->held;
 
     return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
                      "name", d->domain->name, "domid", (json_int_t)d->id.front, "device", (json_int_t)d->id.number,
                      "cid", (json_int_t)d->cid, "state", life_state_name(d->life.own),
-                     "connections", (json_int_t)(d->mux ? vmux_count(d->mux) : 0), "files", (json_int_t)d->account->files,
-                     "from_guest", flow(d->count.from_packets + now->rx_packets, d->count.from_bytes + now->rx_bytes),
-                     "to_guest", flow(d->count.to_packets + now->tx_packets, d->count.to_bytes + now->tx_bytes),
-                     "notifications", "sent", (json_int_t)d->count.notify_sent,
-                     "received", (json_int_t)d->count.notify_received,
-                     "held", "packets", (json_int_t)(d->mux ? d->inboxes.held_packets : 0),
-                     "bytes", (json_int_t)(d->mux ? d->inboxes.held_bytes : 0),
-                     "spilled", (json_int_t)d->account->held.chunks,
-                     "in_sockets", (json_int_t)d->account->held.in_sockets,
-                     "connects", (json_int_t)(d->count.connects + (d->mux != NULL)),
-                     "refusals", (json_int_t)d->count.refusals, "storms", (json_int_t)d->count.storms,
-                     "dir", device_dir(d), "error", *d->error ? d->error : d->door_error);
+                     "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)d->account->files,
+                     "from_guest", flow(lane->count.from_packets + now->rx_packets, lane->count.from_bytes + now->rx_bytes),
+                     "to_guest", flow(lane->count.to_packets + now->tx_packets, lane->count.to_bytes + now->tx_bytes),
+                     "notifications", "sent", (json_int_t)lane->count.notify_sent,
+                     "received", (json_int_t)lane->count.notify_received,
+                     "held", "packets", (json_int_t)(lane->mux ? lane->inboxes.held_packets : 0),
+                     "bytes", (json_int_t)(lane->mux ? lane->inboxes.held_bytes : 0),
+                     "spilled", (json_int_t)held->chunks, "in_sockets", (json_int_t)held->in_sockets,
+                     "connects", (json_int_t)(lane->count.connects + (lane->mux != NULL)),
+                     "refusals", (json_int_t)d->refusals, "storms", (json_int_t)lane->count.storms,
+                     "dir", door_path(&d->host), "error", *d->error ? d->error : d->door_error);
 }
 
-static json_t *verb_ls(struct xvsd *x, json_t *request)
+static json_t *verb_ls(struct verbs_about *about, json_t *request)
 {
     json_t *guests = json_array();
 
     (void)request;
-    each_device(x, l)
+    each_device(about->registry, l)
         json_array_append_new(guests, device_json(device_at(l)));
     return json_pack("{s:b, s:s, s:o}", "ok", 1, "version", XVS_VERSION, "guests", guests);
 }
@@ -98,7 +94,7 @@ static bool get_number(json_t *request, const char *key, int64_t min, int64_t ma
     return true;
 }
 
-static json_t *verb_attach(struct xvsd *x, json_t *request)
+static json_t *verb_attach(struct verbs_about *about, json_t *request)
 {
     char domain[DOMAINS_NAME], why[REGISTRY_WHY] = "";
     int64_t number = -1, cid = 0;
@@ -110,12 +106,12 @@ static json_t *verb_attach(struct xvsd *x, json_t *request)
         return refusal("attach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
     if (!get_number(request, "cid", VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &cid))
         return refusal("attach: \"cid\" must be a number from 3 to 4294967294");
-    if (registry_attach(x, domain, (int)number, (uint64_t)cid, &d, why))
+    if (registry_attach(about->registry, domain, (int)number, (uint64_t)cid, &d, why))
         return refusal("attach: %s", why);
     return json_pack("{s:b, s:o}", "ok", 1, "guest", device_json(d));
 }
 
-static json_t *verb_detach(struct xvsd *x, json_t *request)
+static json_t *verb_detach(struct verbs_about *about, json_t *request)
 {
     const json_t *all = json_object_get(request, "all");
     char domain[DOMAINS_NAME], why[REGISTRY_WHY] = "";
@@ -134,7 +130,7 @@ static json_t *verb_detach(struct xvsd *x, json_t *request)
         return refusal("detach: \"device\" is one and \"all\" is all: give one of the two");
     if (json_is_true(all))
         number = REGISTRY_ALL;
-    if ((n = registry_detach(x, domain, (int)number, gone, why)) < 0)
+    if ((n = registry_detach(about->registry, domain, (int)number, gone, why)) < 0)
         return refusal("detach: %s", why);
     numbers = json_array();
     for (int i = 0; i < n; i++)
@@ -153,6 +149,7 @@ static void add_stream(struct vmux_conn *conn, void *arg)
 {
     const struct stream *s = stream_of(conn);
     const struct vconn *c = &conn->c;
+    unsigned ready = !conn->released && s->kind->ready ? s->kind->ready(s) : 0;
 
     json_array_append_new(arg, json_pack(
         "{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s}",
@@ -161,13 +158,13 @@ static void add_stream(struct vmux_conn *conn, void *arg)
         "peer_buf_alloc", (json_int_t)c->peer_alloc, "peer_fwd_cnt", (json_int_t)c->peer_fwd,
         "tx_cnt", (json_int_t)c->tx_cnt, "room", (json_int_t)vconn_room(c),
         "shut_here", (json_int_t)c->shut_here, "shut_peer", (json_int_t)c->shut_peer,
-        "readable", !conn->released && s->readable, "writable", !conn->released && s->writable,
-        "end", conn->released ? "released" : s->twin ? "guest" : "host"));
+        "readable", (int)(ready & END_READABLE), "writable", (int)(ready & END_WRITABLE),
+        "end", conn->released ? "released" : s->kind->name));
     if (!conn->released)
         json_object_set_new(json_array_get(arg, json_array_size(arg) - 1), "held", json_integer(s->inbox.bytes));
 }
 
-static json_t *verb_dump(struct xvsd *x, json_t *request)
+static json_t *verb_dump(struct verbs_about *about, json_t *request)
 {
     char domain[DOMAINS_NAME];
     json_t *guests;
@@ -175,10 +172,10 @@ static json_t *verb_dump(struct xvsd *x, json_t *request)
 
     if (!get_domain(request, domain, sizeof domain))
         return refusal("dump: \"domain\" must be a name or a domid");
-    if (domain_resolve(x, domain, &domid))
+    if (domain_resolve(about->registry, domain, &domid))
         return refusal("dump: there is no domain %s", domain);
     guests = json_array();
-    each_device(x, l) {
+    each_device(about->registry, l) {
         struct device *d = device_at(l);
         json_t *guest, *streams;
 
@@ -186,8 +183,8 @@ static json_t *verb_dump(struct xvsd *x, json_t *request)
             continue;
         guest = device_json(d);
         streams = json_array();
-        if (d->mux)
-            vmux_each(d->mux, add_stream, streams);
+        if (d->lane.mux)
+            vmux_each(d->lane.mux, add_stream, streams);
         json_object_set_new(guest, "streams", streams);
         json_array_append_new(guests, guest);
     }
@@ -222,45 +219,47 @@ static json_int_t resident_bytes(void)
     return pages * 4096;
 }
 
-static json_t *verb_stats(struct xvsd *x, json_t *request)
+static json_t *verb_stats(struct verbs_about *about, json_t *request)
 {
     json_int_t guests = 0, connected = 0, connections = 0, tables = 0, spilled = 0, in_sockets = 0, mapped = 0;
+    struct registry *r = about->registry;
 
     (void)request;
-    each_device(x, l) {
-        const struct device *d = device_at(l);
+    each_device(r, l) {
+        const struct lane *lane = &device_at(l)->lane;
 
         guests++;
-        if (!d->mux)
+        if (!lane->mux)
             continue;
         connected++;
-        connections += vmux_count(d->mux);
-        tables += (json_int_t)vmux_memory(d->mux);
+        connections += vmux_count(lane->mux);
+        tables += (json_int_t)vmux_memory(lane->mux);
         for (int i = 0; i < 4; i++)
-            mapped += (json_int_t)d->map.group[i].pages * VSOCKIF_PAGE_SIZE;
+            mapped += (json_int_t)lane->map.group[i].pages * VSOCKIF_PAGE_SIZE;
     }
-    for (struct list *l = x->accounts.list.next; l != &x->accounts.list; l = l->next) {
+    for (struct list *l = r->accounts.list.next; l != &r->accounts.list; l = l->next) {
         const struct held *h = &container_of(l, struct account, link)->held;
 
         spilled += (json_int_t)h->chunks;
         in_sockets += (json_int_t)h->in_sockets;
     }
     return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1,
-                     "version", XVS_VERSION, "uptime_ms", (json_int_t)(xvsd_now(x) - x->started),
+                     "version", XVS_VERSION, "uptime_ms", (json_int_t)(loop_now(r->loop) - about->started),
                      "guests", guests, "connected", connected, "connections", connections,
                      "bytes_per_guest", (json_int_t)sizeof(struct device),
-                     "bytes_per_connection", (json_int_t)sizeof(struct stream), "table_bytes", tables,
-                     "spilled_bytes", spilled, "socket_bytes", in_sockets, "farewells", (json_int_t)x->farewell_count,
+                     "bytes_per_connection", (json_int_t)end_record_size(r->lanes->ends), "table_bytes", tables,
+                     "spilled_bytes", spilled, "socket_bytes", in_sockets,
+                     "farewells", (json_int_t)r->lanes->farewells->count,
                      "mapped_bytes", mapped, "resident_bytes", resident_bytes(),
-                     "fds", open_files(), "wakeups", (json_int_t)x->poller.wakeups);
+                     "fds", open_files(), "wakeups", (json_int_t)r->loop->poller.wakeups);
 }
 
-static json_t *verb_reload(struct xvsd *x, json_t *request)
+static json_t *verb_reload(struct verbs_about *about, json_t *request)
 {
     char why[SETTINGS_WHY];
 
     (void)request;
-    if (xvsd_reload(x, why))
+    if (about->reload(about, why))
         return refusal("reload: %s", why);
     return json_pack("{s:b}", "ok", 1);
 }
@@ -270,7 +269,7 @@ static json_t *verb_reload(struct xvsd *x, json_t *request)
 static const struct verb {
     const char *name;
     const char *keys;           /* besides "verb", with spaces between them */
-    json_t *(*run)(struct xvsd *x, json_t *request);
+    json_t *(*run)(struct verbs_about *about, json_t *request);
 } verbs[] = {
     { "ls",     "",                    verb_ls },
     { "attach", "domain device cid",   verb_attach },
@@ -292,7 +291,7 @@ static bool takes(const struct verb *verb, const char *key)
     return false;
 }
 
-json_t *verbs_run(struct xvsd *x, json_t *request)
+json_t *verbs_run(struct verbs_about *about, json_t *request)
 {
     const char *name = json_string_value(json_object_get(request, "verb")), *key;
     json_t *value;
@@ -305,7 +304,7 @@ json_t *verbs_run(struct xvsd *x, json_t *request)
         json_object_foreach(request, key, value)
             if (!takes(&verbs[i], key))
                 return refusal("%s: it has no key \"%.40s\"", name, key);
-        return verbs[i].run(x, request);
+        return verbs[i].run(about, request);
     }
     return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, reload", name);
 }

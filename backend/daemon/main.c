@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c: options, signals, start, stop.  See xvsd.h for the map of the daemon. */
+/* main.c: options, signals, start, stop.  See xvsd.h. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -10,13 +10,12 @@
 #include <systemd/sd-daemon.h>
 
 #include "claim.h"
-#include "control.h"
-#include "farewell.h"
-#include "loop.h"
-#include "registry.h"
+#include "clock.h"
+#include "ends.h"
+#include "settle.h"
+#include "xenstored.h"
 
-#define STOP_MS 3000u    /* for all devices to be closed in order */
-#define OUT_OF_FILES_MS 60000u  /* between two lines about that */
+#define STOP_MS 3000u           /* for all devices to be closed in order */
 
 static const char usage[] =
     "Usage: xvsd [OPTION]...\n"
@@ -49,8 +48,9 @@ static bool is_shared(const struct settings *s)
 
 /* ---- signals ---- */
 
-int xvsd_reload(struct xvsd *x, char *why)
+static int reload(struct verbs_about *about, char *why)
 {
+    struct xvsd *x = container_of(about, struct xvsd, about);
     struct settings *fresh = NULL;
     int err = settings_load(x->settings_path, &fresh, why), err2;
 
@@ -59,11 +59,11 @@ int xvsd_reload(struct xvsd *x, char *why)
         return err;
     }
     settings_free(x->settings);
-    x->settings = fresh;
+    x->lanes.settings = x->settings = fresh;
     journal_set_level(x->verbose ? JOURNAL_DEBUG : (enum journal_level)fresh->log_level);
     if ((err2 = rundir_permit(&x->rundir, is_shared(fresh))))
         journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", x->rundir.path, strerror(-err2));
-    registry_reloaded(x);
+    registry_reloaded(&x->registry);
     journal(JOURNAL_NOTICE, "settings read again from %s; limits apply to guests that connect from now on",
             x->settings_path);
     return 0;
@@ -76,7 +76,7 @@ static void on_hup(uv_signal_t *signal, int number)
 
     (void)number;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
-    xvsd_reload(x, why);
+    reload(&x->about, why);
     sd_notify(0, "READY=1");
 }
 
@@ -84,31 +84,34 @@ static void on_stop(uv_signal_t *signal, int number)
 {
     struct xvsd *x = signal->data;
 
-    if (x->stop_at) {
-        x->is_over = true;      /* asked twice: at once */
+    if (x->registry.stopping) {
+        x->loop.is_over = true; /* asked twice: at once */
         return;
     }
     journal(JOURNAL_NOTICE, "%s: closing all devices", strsignal(number));
     sd_notify(0, "STOPPING=1");
-    x->stop_at = clock_deadline_ms(STOP_MS);
-    xvsd_wake_at(x, x->stop_at);
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
-        struct device *d = container_of(l, struct device, link);
-
-        life_back_close(&d->life);
-        device_look(d);
-    }
+    alarm_at(&x->loop, &x->stop, clock_deadline_ms(STOP_MS));
+    registry_close(&x->registry);
 }
 
-void xvsd_out_of_files(struct xvsd *x)
+static void on_impatient(struct alarm *alarm, uint64_t now)
 {
-    x->out_of_files++;
-    if (x->out_of_files_at > xvsd_now(x))
-        return;
-    journal(JOURNAL_ERROR, "out of file descriptors, %u times: new connections wait; raise LimitNOFILE= in xvsd.service",
-            x->out_of_files);
-    x->out_of_files = 0;
-    x->out_of_files_at = clock_deadline_ms(OUT_OF_FILES_MS);
+    (void)now;
+    container_of(alarm, struct xvsd, stop)->loop.is_over = true;
+}
+
+/* ---- the loop ---- */
+
+static bool chores(struct loop *loop)
+{
+    struct registry *r = &container_of(loop, struct xvsd, loop)->registry;
+
+    if (r->store_more)
+        registry_on_store(r);
+    registry_sweep(r);
+    settle(r);
+    loop->is_over |= r->stopping && list_is_empty(&r->devices);
+    return r->store_more;
 }
 
 /* ---- start ---- */
@@ -124,36 +127,51 @@ static void raise_limit(struct xvsd *x)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    accounts_share_files(&x->accounts, limit.rlim_cur);
+    accounts_share_files(&x->registry.accounts, limit.rlim_cur);
 }
 
 static int start_loop(struct xvsd *x)
 {
+    uv_loop_t *uv = &x->loop.uv;
     int err;
 
-    if ((err = loop_init(x)) || (err = uv_signal_init(&x->uv, &x->hup)) || (err = uv_signal_init(&x->uv, &x->term)) ||
-        (err = uv_signal_init(&x->uv, &x->interrupt)))
+    if ((err = loop_init(&x->loop)) || (err = uv_signal_init(uv, &x->hup)) || (err = uv_signal_init(uv, &x->term)) ||
+        (err = uv_signal_init(uv, &x->interrupt)))
         return err;
     x->hup.data = x->term.data = x->interrupt.data = x;
     if ((err = uv_signal_start(&x->hup, on_hup, SIGHUP)) || (err = uv_signal_start(&x->term, on_stop, SIGTERM)) ||
         (err = uv_signal_start(&x->interrupt, on_stop, SIGINT)))
         return err;
-    x->started = xvsd_now(x);
+    x->about = (struct verbs_about){ .registry = &x->registry, .reload = reload, .started = loop_now(&x->loop) };
     return 0;
 }
 
-static int start_store(struct xvsd *x)
+static int start_store(struct registry *r)
 {
-    int err = store_open(&x->store);
+    int err = store_open(&r->store);
 
     if (err) {
         journal(JOURNAL_ERROR, "cannot connect to xenstored: %s; is this dom0, and is xenstored running?",
                 strerror(-err));
         return err;
     }
-    if (domains_self(x->store, &x->self))
-        x->self = 0;            /* dom0 without the node: xen-init-dom0(8) writes it */
+    if (domains_self(r->store, &r->self))
+        r->self = 0;            /* dom0 without the node: xen-init-dom0(8) writes it */
     return 0;
+}
+
+/* The rooms, each with those below it. */
+static int build(struct xvsd *x)
+{
+    int err = lanes_init(&x->lanes, &x->loop, ends), err2;
+
+    x->lanes.settings = x->settings;
+    x->lanes.farewells = &x->farewells;
+    farewells_init(&x->farewells, &x->lanes);
+    alarm_init(&x->stop, on_impatient);
+    err2 = registry_init(&x->registry, &x->loop, &x->lanes, &x->rundir);
+    x->registry.settings_path = x->settings_path;
+    return err ? err : err2;
 }
 
 static const char *run_dir(const struct xvsd *x)
@@ -169,46 +187,51 @@ static const char *run_dir(const struct xvsd *x)
 
 static int start(struct xvsd *x)
 {
-    char why[REGISTRY_WHY] = "out of memory";
+    char why[REGISTRY_WHY] = "";
+    struct registry *r = &x->registry;
     int err;
 
     signal(SIGPIPE, SIG_IGN);
-    raise_limit(x);
-    if ((err = registry_init(x))) {
-        journal(JOURNAL_ERROR, "%s", why);
+    if ((err = build(x))) {
+        journal(JOURNAL_ERROR, "out of memory");
         return err;
     }
+    raise_limit(x);
     if ((err = start_loop(x))) {
         journal(JOURNAL_ERROR, "cannot begin the event loop: %s", uv_strerror(err));
         return err;
     }
-    if ((err = start_store(x)))
+    if ((err = start_store(r)))
         return err;
-    if ((err = claim_check(x->store, x->self, why)) ||
+    if ((err = claim_check(r->store, r->self, why)) ||
         (err = rundir_open(&x->rundir, run_dir(x), is_shared(x->settings), why)) ||
-        (err = claim_take(x->store, x->self, &x->rundir, why)) || (err = control_start(x, why)) ||
-        (err = registry_start(x, why)) || (err = loop_watch_store(x))) {
+        (err = claim_take(r->store, r->self, &x->rundir, why)) ||
+        (err = control_start(&x->about, &x->rundir, &x->control, why)) || (err = registry_start(r, why)) ||
+        (err = xenstored_begin(x))) {
         if (!*why)
             snprintf(why, sizeof why, "cannot start: %s", strerror(-err));
         journal(JOURNAL_ERROR, "%s", why);
         return err;
     }
-    journal(JOURNAL_NOTICE, "version " XVS_VERSION " is ready in %s, domid %u", x->rundir.path, x->self);
+    journal(JOURNAL_NOTICE, "version " XVS_VERSION " is ready in %s, domid %u", x->rundir.path, r->self);
     sd_notify(0, "READY=1");
     return 0;
 }
 
 static void finish(struct xvsd *x)
 {
-    registry_stop(x);
-    registry_free(x);
-    farewell_drop_all(x);
-    control_stop(x);
-    source_remove(&x->poller, &x->store_source);
-    if (x->store)
-        claim_drop(x->store, x->self, &x->rundir);
-    store_close(x->store);
-    loop_close(x);
+    struct registry *r = &x->registry;
+
+    registry_stop(r);
+    registry_free(r);
+    farewells_stop(&x->farewells);
+    lanes_free(&x->lanes);
+    control_stop(x->control);
+    xenstored_end(x);
+    if (r->store)
+        claim_drop(r->store, r->self, &x->rundir);
+    store_close(r->store);
+    loop_close(&x->loop);
     rundir_close(&x->rundir);
     settings_free(x->settings);
     journal(JOURNAL_NOTICE, "stopped");
@@ -265,20 +288,12 @@ static int read_settings(struct xvsd *x)
 
 int main(int argc, char **argv)
 {
-    struct xvsd x = {
-        .timer_at = UINT64_MAX, .rescan_at = UINT64_MAX, .settle_at = UINT64_MAX, .farewell_at = UINT64_MAX,
-        .poller.fd = -1, .uv_source.fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1
-    };
+    struct xvsd x = { .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1 };
     bool check = false;
     int status = read_options(&x, argc, argv, &check), err;
 
     if (status >= 0)
         return status;
-    list_init(&x.turns);
-    list_init(&x.round);
-    list_init(&x.farewells);
-    accounts_init(&x.accounts);
-    journal_nobody_init(&x.journal);
     if (read_settings(&x))
         return 1;
     if (check) {
@@ -288,7 +303,7 @@ int main(int argc, char **argv)
     }
     err = start(&x);
     if (!err)
-        loop_run(&x);
+        loop_run(&x.loop, chores);
     finish(&x);
     return err || x.failed ? 1 : 0;
 }

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cids.h"
+#include "domain.h"
 #include "door.h"
 #include "greet.h"
 #include "nodes.h"
-#include "registry.h"
-#include "serve.h"
-#include "settle.h"
+#include "updown.h"
 
 #define VERSIONS (1u << VSOCKIF_VERSION)
 
@@ -25,59 +25,78 @@ static int open_account(struct device *d)
 {
     const struct domain *dom = d->domain;
 
-    d->account = account_open(&d->x->accounts, *dom->uuid ? dom->uuid : dom->name, d->id.number);
+    d->account = account_open(&d->r->accounts, *dom->uuid ? dom->uuid : dom->name, d->id.number);
     return d->account ? 0 : -ENOMEM;
 }
 
-int device_new(struct xvsd *x, const struct device_id *id, uint64_t cid, struct device **out)
+static void on_alarm(struct alarm *alarm, uint64_t now);
+static void on_emptied(struct hostside *host);
+static const struct lane_owner lane_owner;
+
+static void free_parts(struct device *d)
+{
+    greet_end(&d->host);
+    if (d->account)
+        account_close(d->account);
+    if (d->domain)
+        domain_put(d->domain);
+    free(d);
+}
+
+int device_new(struct registry *r, const struct device_id *id, uint64_t cid, struct device **out)
 {
     struct device *d = calloc(1, sizeof *d);
     int err;
 
     if (!d)
         return -ENOMEM;
-    d->x = x;
+    d->r = r;
     d->id = *id;
-    d->born = x->born++;
-    d->look_at = d->listen_again_at = d->unmask_at = d->feed_at = d->remove_at = UINT64_MAX;
-    d->map.port = d->channel.fd = -1;
-    d->door_mark = 1;
+    d->born = r->born++;
+    d->look_at = d->remove_at = UINT64_MAX;
     list_init(&d->link);
     list_init(&d->of_domain);
-    list_init(&d->turn);
-    list_init(&d->doors);
-    list_init(&d->clients);
-    if ((err = fates_init(&d->fates)) || (err = domain_get(x, id->front, &d->domain)) || (err = open_account(d))) {
-        if (d->domain)
-            domain_put(d->domain);
-        fates_free(&d->fates);
-        free(d);
+    alarm_init(&d->alarm, on_alarm);
+    lane_init(&d->lane, r->lanes, &lane_owner);
+    if ((err = domain_get(r, id->front, &d->domain)) || (err = open_account(d)) ||
+        (err = greet_begin(&d->host, &r->hostsides, &d->lane, on_emptied))) {
+        free_parts(d);
         return err;
     }
+    d->lane.journal = &d->journal;
+    d->lane.account = d->account;
+    d->lane.who = &d->domain->who;
+    d->lane.domid = id->front;
     list_append(&d->domain->devices, &d->of_domain);
-    list_append(&x->devices, &d->link);
-    registry_set_cid(d, cid);
+    list_append(&r->devices, &d->link);
+    cid_set(d, cid);
     paths_of(&d->paths, id);
     journal_guest_init(&d->journal, d->domain->name, id->front, id->number);
-    life_back_init(&d->life, VSOCKIF_UNKNOWN, xvsd_now(x));
+    life_back_init(&d->life, VSOCKIF_UNKNOWN, loop_now(r->loop));
     *out = d;
     return 0;
 }
 
+static enum lane_cut why_down(const struct device *d)
+{
+    if (d->life.refuse)
+        return LANE_REFUSED;
+    if (d->r->stopping)
+        return LANE_STOPPED;
+    if (d->detach)
+        return LANE_DETACHED;
+    return d->life.dead ? LANE_GONE : LANE_DOWN;
+}
+
 void device_free(struct device *d)
 {
-    serve_stop(d);
-    map_close(&d->map);
-    greet_stop(d);
-    doors_close(d);
-    registry_set_cid(d, 0);
-    fates_free(&d->fates);
+    lane_down(&d->lane, why_down(d));
+    cid_set(d, 0);
     list_remove(&d->link);
     list_remove(&d->of_domain);
-    domain_put(d->domain);
-    account_close(d->account);
+    alarm_stop(&d->alarm);
     journal_guest_end(&d->journal);
-    free(d);
+    free_parts(d);
 }
 
 void device_called(struct device *d)
@@ -90,29 +109,24 @@ void device_called(struct device *d)
         journal_guest(&d->journal, JOURNAL_INFO, "this was %s", was);
 }
 
-const char *device_dir(const struct device *d)
-{
-    return d->door ? d->door->dir.path : "";
-}
-
 /* ---- acts ---- */
 
 /* A CID that has become another takes effect here, while the guest is not connected. */
 static int offer(struct device *d)
 {
-    uint64_t cid = settle_cid(d);
+    uint64_t cid = cid_wanted(d);
     const struct back_nodes nodes = {
         .cid = cid,
         .versions = VERSIONS,
-        .max_ring_page_order = d->x->settings->max_ring_page_order,
-        .max_pool_pages = d->x->settings->max_pool_pages,
+        .max_ring_page_order = settings_of(d->r)->max_ring_page_order,
+        .max_pool_pages = settings_of(d->r)->max_pool_pages,
         .max_queues = 1
     };
-    int err = nodes_offer(d->x->store, &d->paths, &nodes);
+    int err = nodes_offer(d->r->store, &d->paths, &nodes);
 
     if (!err && cid != d->cid) {
-        registry_set_cid(d, cid);
-        settle_soon(d->x);
+        cid_set(d, cid);
+        settle_soon(d->r);
     }
     return err;
 }
@@ -137,25 +151,35 @@ static void note_delay(struct device *d, const char *why)
     journal_guest(&d->journal, JOURNAL_WARNING, "it is connected later, this is tried again every second: %s", d->error);
 }
 
+/* Its CID must not be in use: another one that has no right to it is made to let go.  0, or -EADDRINUSE. */
+static int take_cid(struct device *d)
+{
+    struct lane *lane;
+
+    while ((lane = lanes_find(d->r->lanes, d->cid)) && lane != &d->lane) {
+        struct device *other = container_of(lane, struct device, lane);
+
+        if (other->domain->is_dead || (cid_is_right(d) && !cid_is_right(other)))
+            device_refuse(other, "its CID %llu belongs to %s", (unsigned long long)d->cid, d->journal.who);
+        if (!lane->mux)
+            continue;
+        device_refuse(d, "CID %llu belongs to %s; give one of them another in the settings or in the node \"cid\"",
+                      (unsigned long long)d->cid, other->journal.who);
+        return -EADDRINUSE;
+    }
+    return 0;
+}
+
 static int map(struct device *d)
 {
-    const struct map_limits limits = { d->x->settings->max_ring_page_order, d->x->settings->max_pool_pages };
     char why[PARSE_WHY + MAP_WHY] = "";
     struct front_nodes nodes;
-    struct device *owner;
     int err;
 
-    if ((err = settle_take_cid(d, &owner))) {
-        device_refuse(d, "CID %llu belongs to %s; give one of them another in the settings or in the node \"cid\"",
-                      (unsigned long long)d->cid, owner->journal.who);
+    if ((err = take_cid(d)))
         return err;
-    }
-    if (!(err = nodes_read_front(d->x->store, &d->paths, &nodes, why)) && !(err = judge_nodes(&nodes, why)) &&
-        !(err = map_open(&d->map, d->id.front, nodes.control_ref, nodes.event_channel, &limits, why)) &&
-        (err = serve_start(d))) {
-        map_close(&d->map);
-        snprintf(why, sizeof why, "cannot begin to serve: %s", strerror(-err));
-    }
+    if (!(err = nodes_read_front(d->r->store, &d->paths, &nodes, why)) && !(err = judge_nodes(&nodes, why)))
+        err = lane_up(&d->lane, d->cid, nodes.control_ref, nodes.event_channel, why);
     if (err && !life_back_passes(err))
         device_refuse(d, "%s", *why ? why : strerror(-err));
     else if (err && err != -EAGAIN && err != -ECONNRESET)
@@ -165,43 +189,30 @@ static int map(struct device *d)
 
 static int connected(struct device *d)
 {
-    int err = nodes_set_state(d->x->store, d->paths.back, VSOCKIF_CONNECTED);
+    int err = nodes_set_state(d->r->store, d->paths.back, VSOCKIF_CONNECTED);
 
     if (err)
         return err;
-    nodes_clear_error(d->x->store, &d->paths);
+    nodes_clear_error(d->r->store, &d->paths);
     *d->error = '\0';
     d->remade = (struct backoff){ 0 };
     journal_guest(&d->journal, JOURNAL_INFO, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
-                  (unsigned long long)d->cid, ring_slots(&d->back.tx), ring_slots(&d->back.rx),
-                  d->map.mem.tx_bytes / 1024, d->map.mem.rx_bytes / 1024);
+                  (unsigned long long)d->cid, ring_slots(&d->lane.back.tx), ring_slots(&d->lane.back.rx),
+                  d->lane.map.mem.tx_bytes / 1024, d->lane.map.mem.rx_bytes / 1024);
     return 0;
 }
 
 static void unmap(struct device *d)
 {
-    if (d->mux)
-        journal_guest(&d->journal, JOURNAL_INFO, "disconnected; %u connections end",
-                      vmux_count(d->mux));
-    serve_stop(d);
-    map_close(&d->map);
-    settle_soon(d->x);          /* now it can have another CID */
-}
-
-enum fate_end device_cut(const struct device *d)
-{
-    if (d->x->stop_at)
-        return FATE_STOPPED;
-    if (d->detach)
-        return FATE_DETACHED;
-    if (d->life.dead)
-        return FATE_GONE;
-    return d->life.refuse ? FATE_REFUSED : FATE_DOWN;
+    if (d->lane.mux)
+        journal_guest(&d->journal, JOURNAL_INFO, "disconnected; %u connections end", vmux_count(d->lane.mux));
+    lane_down(&d->lane, why_down(d));
+    settle_soon(d->r);          /* now it can have another CID */
 }
 
 static int perform(struct device *d, enum life_act act)
 {
-    struct store *s = d->x->store;
+    struct store *s = d->r->store;
 
     switch (act) {
     case LIFE_OFFER:   return offer(d);
@@ -218,14 +229,24 @@ static int perform(struct device *d, enum life_act act)
 /* Without a directory it is not offered, and nothing that it was found with is answered. */
 static bool is_held_back(const struct device *d)
 {
-    return !d->door && !d->life.mapped && !d->life.leaving;
+    return !d->host.door && !d->life.mapped && !d->life.leaving;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When on_alarm() has something to do. */
+static uint64_t deadline(const struct device *d)
+{
+    return is_held_back(d) ? d->look_at : earlier(life_back_deadline(&d->life), d->look_at);
 }
 
 static void do_acts(struct device *d)
 {
     enum life_act act;
-    uint64_t now = xvsd_now(d->x);
-    bool was_connected = device_is_connected(d);
+    uint64_t now = loop_now(d->r->loop);
 
     while (!is_held_back(d) && (act = life_back_next(&d->life, now)) != LIFE_WAIT) {
         int err = perform(d, act);
@@ -234,23 +255,23 @@ static void do_acts(struct device *d)
             journal_guest(&d->journal, JOURNAL_DEBUG, "%s: %s", life_act_name(act), err ? strerror(-err) : "done");
         life_back_done(&d->life, act, err, now);
     }
-    if (device_is_connected(d) && !was_connected)
-        device_wake(d);
-    xvsd_wake_at(d->x, device_deadline(d));
+    if (life_back_is_connected(&d->life) && !lane_is_connected(&d->lane))
+        lane_connected(&d->lane);
+    alarm_at(d->r->loop, &d->alarm, deadline(d));
 }
 
 /* Remembers why, and says it once. */
 static void note_refusal(struct device *d, const char *why)
 {
     snprintf(d->error, sizeof d->error, "%s", why);
-    d->count.refusals++;
+    d->refusals++;
     journal_guest(&d->journal, JOURNAL_ERROR, "the device is closed: %s", d->error);
 }
 
 /* Its directory is gone, and xenstored is there to say so. */
 static bool is_dead(const struct device *d)
 {
-    return domains_exists(d->x->store, d->id.front) == 0;
+    return domains_exists(d->r->store, d->id.front) == 0;
 }
 
 void device_look(struct device *d)
@@ -261,10 +282,10 @@ void device_look(struct device *d)
     int err;
 
     d->look_at = UINT64_MAX;
-    err = nodes_look(d->x->store, d->paths.back, d->paths.front, &look.own, &look.peer, why);
+    err = nodes_look(d->r->store, d->paths.back, d->paths.front, &look.own, &look.peer, why);
     if (err < 0) {
         d->look_at = clock_deadline_ms(LIFE_RETRY_MS);
-        xvsd_wake_at(d->x, d->look_at);
+        alarm_at(d->r->loop, &d->alarm, d->look_at);
         return;
     }
     d->seen = true;
@@ -272,17 +293,17 @@ void device_look(struct device *d)
         if (is_dead(d)) {
             life_back_domain_died(&d->life);
             d->domain->is_dead = true;
-            settle_soon(d->x);
+            settle_soon(d->r);
         } else {
             d->look_at = clock_deadline_ms(GONE_AGAIN_MS);
             if (had_peer)
-                registry_rescan_soon(d->x);
+                rescan_soon(d->r);
         }
     }
-    look.live = map_is_live(&d->map);
+    look.live = map_is_live(&d->lane.map);
     if (*why && d->life.own == look.own)
-        life_back_refuse(&d->life, "a state that is none", xvsd_now(d->x));
-    life_back_look(&d->life, &look, xvsd_now(d->x));
+        life_back_refuse(&d->life, "a state that is none", loop_now(d->r->loop));
+    life_back_look(&d->life, &look, loop_now(d->r->loop));
     if (d->life.refuse && !refused)
         note_refusal(d, *why ? why : d->life.why);
     do_acts(d);
@@ -294,12 +315,10 @@ void device_refuse(struct device *d, const char *format, ...)
     bool refused = d->life.refuse;
     va_list args;
 
-    if (d->ending)
-        return;
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    life_back_refuse(&d->life, "see the log", xvsd_now(d->x));
+    life_back_refuse(&d->life, "see the log", loop_now(d->r->loop));
     if (!d->life.refuse || refused)
         return;
     note_refusal(d, why);
@@ -307,30 +326,36 @@ void device_refuse(struct device *d, const char *format, ...)
         do_acts(d);
 }
 
-/* ---- deadlines ---- */
-
-static uint64_t earlier(uint64_t a, uint64_t b)
+void device_close(struct device *d)
 {
-    return a < b ? a : b;
+    life_back_close(&d->life);
+    device_look(d);
 }
 
-uint64_t device_deadline(const struct device *d)
-{
-    uint64_t at = is_held_back(d) ? d->look_at : earlier(life_back_deadline(&d->life), d->look_at);
+/* ---- what makes it work ---- */
 
-    at = earlier(earlier(at, d->remove_at), greet_deadline(d));
-    if (d->mux)
-        at = earlier(at, earlier(earlier(vmux_next_deadline(d->mux), d->unmask_at), d->feed_at));
-    return at;
-}
-
-void device_due(struct device *d, uint64_t now)
+static void on_alarm(struct alarm *alarm, uint64_t now)
 {
-    if (d->unmask_at <= now)
-        device_unmask(d);
-    if (d->mux && (vmux_next_deadline(d->mux) <= now || d->feed_at <= now))
-        device_wake(d);
-    greet_due(d, now);
-    if (d->look_at <= now || (!is_held_back(d) && life_back_deadline(&d->life) <= now))
+    struct device *d = container_of(alarm, struct device, alarm);
+
+    if (deadline(d) <= now)
         device_look(d);
+    alarm_at(d->r->loop, alarm, deadline(d));
 }
+
+static void on_emptied(struct hostside *host)
+{
+    settle_soon(container_of(host, struct device, host)->r);
+}
+
+static void on_broke(struct lane *lane, const char *why)
+{
+    device_refuse(container_of(lane, struct device, lane), "%s", why);
+}
+
+static void on_look(struct lane *lane)
+{
+    device_look(container_of(lane, struct device, lane));
+}
+
+static const struct lane_owner lane_owner = { .broke = on_broke, .look = on_look };

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "parse.h"
-#include "settle.h"
 
 enum { WATCH_OF_NAME, WATCH_OF_UUID };
 static const char *const leaves[] = { [WATCH_OF_NAME] = "name", [WATCH_OF_UUID] = "vm" };
@@ -25,7 +24,7 @@ static int watch(struct domain *dom, uint32_t which)
     int err;
 
     snprintf(path, sizeof path, "/local/domain/%u/%s", dom->domid, leaves[which]);
-    err = store_watch(dom->x->store, path, &key);
+    err = store_watch(dom->r->store, path, &key);
     return err == -EEXIST ? 0 : err;
 }
 
@@ -33,20 +32,20 @@ static void unwatch(struct domain *dom, uint32_t which)
 {
     struct watch_key key = key_of(dom, which);
 
-    store_unwatch(dom->x->store, &key);
+    store_unwatch(dom->r->store, &key);
 }
 
-struct domain *domain_find(const struct xvsd *x, uint32_t domid)
+struct domain *domain_find(const struct registry *r, uint32_t domid)
 {
-    for (struct hash_link *l = hash_first(&x->domains_by_domid, domid); l; l = l->next)
+    for (struct hash_link *l = hash_first(&r->domains_by_domid, domid); l; l = l->next)
         if (l->key == domid)
             return container_of(l, struct domain, by_domid);
     return NULL;
 }
 
-int domain_get(struct xvsd *x, uint32_t domid, struct domain **out)
+int domain_get(struct registry *r, uint32_t domid, struct domain **out)
 {
-    struct domain *dom = domain_find(x, domid);
+    struct domain *dom = domain_find(r, domid);
     int err;
 
     if (dom) {
@@ -55,14 +54,15 @@ int domain_get(struct xvsd *x, uint32_t domid, struct domain **out)
     }
     if (!(dom = calloc(1, sizeof *dom)))
         return -ENOMEM;
-    dom->x = x;
+    dom->r = r;
     dom->domid = domid;
     list_init(&dom->link);
     list_init(&dom->devices);
     dom->title.name = dom->name;
     dom->title.uuid = dom->uuid;
-    list_append(&x->domains, &dom->link);
-    hash_insert(&x->domains_by_domid, &dom->by_domid, domid);
+    dom->who.title = &dom->title;
+    list_append(&r->domains, &dom->link);
+    hash_insert(&r->domains_by_domid, &dom->by_domid, domid);
     if ((err = watch(dom, WATCH_OF_NAME)) || (err = watch(dom, WATCH_OF_UUID))) {
         domain_put(dom);
         return err;
@@ -78,9 +78,9 @@ void domain_put(struct domain *dom)
         return;
     unwatch(dom, WATCH_OF_NAME);
     unwatch(dom, WATCH_OF_UUID);
-    hash_remove(&dom->x->domains_by_domid, &dom->by_domid);
+    hash_remove(&dom->r->domains_by_domid, &dom->by_domid);
     list_remove(&dom->link);
-    settle_soon(dom->x);
+    settle_soon(dom->r);
     free(dom);
 }
 
@@ -92,7 +92,7 @@ static bool is_told(int err)
 
 bool domain_look(struct domain *dom)
 {
-    struct store *s = dom->x->store;
+    struct store *s = dom->r->store;
     char name[DOMAINS_NAME], text[DOMAINS_UUID], uuid[NAMES_UUID] = "";
     int err = domains_name(s, dom->domid, name), uuid_err;
     int there = err == -ENOENT ? domains_exists(s, dom->domid) : 1;
@@ -121,12 +121,12 @@ bool domain_look(struct domain *dom)
     return changed;
 }
 
-int domain_resolve(const struct xvsd *x, const char *text, uint32_t *domid)
+int domain_resolve(const struct registry *r, const char *text, uint32_t *domid)
 {
     if (*text == ':')
         return parse_u32("", text + 1, 0, PATHS_DOMID - 1, domid, NULL) ? -EINVAL
-                                                                        : domains_resolve(x->store, text + 1, domid);
-    for (struct list *l = x->domains.next; l != &x->domains; l = l->next) {
+                                                                        : domains_resolve(r->store, text + 1, domid);
+    for (struct list *l = r->domains.next; l != &r->domains; l = l->next) {
         const struct domain *dom = container_of(l, struct domain, link);
 
         if (dom->title.has_name && !strcmp(dom->name, text)) {
@@ -134,5 +134,5 @@ int domain_resolve(const struct xvsd *x, const char *text, uint32_t *domid)
             return 0;
         }
     }
-    return domains_resolve(x->store, text, domid);
+    return domains_resolve(r->store, text, domid);
 }

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "attach.h"
+#include "cids.h"
+#include "device.h"
 #include "domain.h"
-#include "door.h"
 #include "settle.h"
 
 #define BACKEND_TREE "/local/domain/%u/backend/vsock"
-#define RESCAN_MS   300u        /* after a change below backend/vsock, most of which are our own */
 #define EVENT_BATCH 64          /* events of xenstore in a round of the loop */
 #define LOOK_BATCH  32          /* devices looked at in a round, after a domain has died */
 
@@ -22,132 +22,80 @@ static const struct watch_key introduce = { .kind = WATCH_INTRODUCE }, release =
 
 /* ---- tables ---- */
 
-#define each_device(x, l) for (struct list *l = (x)->devices.next; l != &(x)->devices; l = l->next)
-
-static struct device *device_at(struct list *l)
+static void on_rescan(struct alarm *alarm, uint64_t now)
 {
-    return container_of(l, struct device, link);
+    (void)now;
+    registry_rescan(container_of(alarm, struct registry, rescan));
 }
 
-int registry_init(struct xvsd *x)
+static void on_settle(struct alarm *alarm, uint64_t now)
+{
+    (void)now;
+    settle_soon(container_of(alarm, struct registry, settle));
+}
+
+int registry_init(struct registry *r, struct loop *loop, struct lanes *lanes, const struct rundir *rundir)
 {
     int err;
 
-    list_init(&x->devices);
-    list_init(&x->domains);
-    list_init(&x->troubles);
-    hash_seed(&x->seed);
-    if ((err = hash_init(&x->domains_by_domid)) || (err = hash_init(&x->devices_by_cid)) || (err = hash_init(&x->doors)))
+    *r = (struct registry){ .loop = loop, .lanes = lanes, .hostsides = { .loop = loop, .rundir = rundir } };
+    list_init(&r->devices);
+    list_init(&r->domains);
+    list_init(&r->troubles);
+    alarm_init(&r->rescan, on_rescan);
+    alarm_init(&r->settle, on_settle);
+    accounts_init(&r->accounts);
+    journal_nobody_init(&r->journal);
+    hash_seed(&r->seed);
+    r->hostsides.seed = r->seed;
+    if ((err = hash_init(&r->domains_by_domid)) || (err = hash_init(&r->devices_by_cid)) ||
+        (err = hash_init(&r->hostsides.doors)))
         return err;
     return 0;
 }
 
-void registry_free(struct xvsd *x)
+void registry_free(struct registry *r)
 {
-    hash_free(&x->domains_by_domid);
-    hash_free(&x->devices_by_cid);
-    hash_free(&x->doors);
+    hash_free(&r->domains_by_domid);
+    hash_free(&r->devices_by_cid);
+    hash_free(&r->hostsides.doors);
 }
 
-struct device *registry_find(const struct xvsd *x, uint32_t domid, uint32_t number)
+struct device *registry_find(const struct registry *r, uint32_t domid, uint32_t number)
 {
-    struct domain *dom = domain_find(x, domid);
+    struct domain *dom = domain_find(r, domid);
 
     if (!dom)
         return NULL;
-    for (struct list *l = dom->devices.next; l != &dom->devices; l = l->next)
-        if (container_of(l, struct device, of_domain)->id.number == number)
-            return container_of(l, struct device, of_domain);
+    each_device_of(dom, l)
+        if (device_of_domain(l)->id.number == number)
+            return device_of_domain(l);
     return NULL;
-}
-
-/* ---- CIDs ---- */
-
-static uint32_t key_of(const struct xvsd *x, uint64_t cid)
-{
-    return hash_words(&x->seed, cid, 0, 0);
-}
-
-/* The next device of this CID in a chain that begins with *l; NULL. */
-static struct device *next_of_cid(struct hash_link **l, uint64_t cid)
-{
-    while (*l) {
-        struct device *d = container_of(*l, struct device, by_cid);
-
-        *l = (*l)->next;
-        if (d->cid == cid)
-            return d;
-    }
-    return NULL;
-}
-
-struct device *registry_mapped_cid(const struct xvsd *x, uint64_t cid)
-{
-    struct hash_link *l = hash_first(&x->devices_by_cid, key_of(x, cid));
-    struct device *d;
-
-    while ((d = next_of_cid(&l, cid)))
-        if (d->mux)
-            return d;
-    return NULL;
-}
-
-static int standing(const struct device *d)
-{
-    const struct settings_guest *section = d->domain->section;
-
-    return section && section->cid == d->cid && !d->id.number ? 2 : d->mux != NULL;
-}
-
-struct device *registry_owner_of_cid(const struct xvsd *x, uint64_t cid)
-{
-    struct hash_link *l = hash_first(&x->devices_by_cid, key_of(x, cid));
-    struct device *d, *best = NULL;
-
-    while ((d = next_of_cid(&l, cid)))
-        if (!d->domain->is_dead && (!best || standing(d) > standing(best) ||
-                                    (standing(d) == standing(best) && d->born < best->born)))
-            best = d;
-    return best;
-}
-
-void registry_set_cid(struct device *d, uint64_t cid)
-{
-    if (d->cid)
-        hash_remove(&d->x->devices_by_cid, &d->by_cid);
-    d->cid = cid;
-    if (cid)
-        hash_insert(&d->x->devices_by_cid, &d->by_cid, key_of(d->x, cid));
-}
-
-uint64_t registry_usual_cid(const struct device_id *id)
-{
-    return REGISTRY_CID_BASE + id->front + (uint64_t)id->number * REGISTRY_CID_STEP;
 }
 
 /* ---- what cannot be taken in ---- */
 
 /* A domain with which something has failed, for as long as it does. */
 struct trouble {
-    struct list link;           /* in xvsd.troubles */
+    struct list link;           /* in registry.troubles */
     uint32_t domid;
     struct backoff again;
     struct journal_guest journal;
 };
 
-static struct trouble *trouble_find(const struct xvsd *x, uint32_t domid)
+static struct trouble *trouble_find(const struct registry *r, uint32_t domid)
 {
-    for (struct list *l = x->troubles.next; l != &x->troubles; l = l->next)
+    for (struct list *l = r->troubles.next; l != &r->troubles; l = l->next)
         if (container_of(l, struct trouble, link)->domid == domid)
             return container_of(l, struct trouble, link);
     return NULL;
 }
 
-static bool may_try(const struct xvsd *x, uint32_t domid)
+static bool may_try(const struct registry *r, uint32_t domid)
 {
-    const struct trouble *t = trouble_find(x, domid);
+    const struct trouble *t = trouble_find(r, domid);
 
-    return !t || backoff_may_try(&t->again, xvsd_now(x));
+    return !t || backoff_may_try(&t->again, loop_now(r->loop));
 }
 
 static void forget_trouble(struct trouble *t)
@@ -157,54 +105,52 @@ static void forget_trouble(struct trouble *t)
     free(t);
 }
 
-static void rescan_at(struct xvsd *x, uint64_t at)
+static void rescan_at(struct registry *r, uint64_t at)
 {
-    if (at < x->rescan_at)
-        x->rescan_at = at;
-    xvsd_wake_at(x, x->rescan_at);
+    alarm_at(r->loop, &r->rescan, at);
 }
 
 /* xenstored did not say what there is: again in a while, in everything if that was asked for. */
-static void look_again(struct xvsd *x, bool all)
+static void look_again(struct registry *r, bool all)
 {
-    x->rescan_all |= all;
-    rescan_at(x, clock_deadline_ms(BACKOFF_FIRST_MS));
+    r->rescan_all |= all;
+    rescan_at(r, clock_deadline_ms(BACKOFF_FIRST_MS));
 }
 
 /* Says so and sees to it that it is tried again. */
-static void has_failed(struct xvsd *x, uint32_t domid, const char *why)
+static void has_failed(struct registry *r, uint32_t domid, const char *why)
 {
-    struct trouble *t = trouble_find(x, domid);
+    struct trouble *t = trouble_find(r, domid);
     char name[NAMES_DOMID];
 
     if (!t && (t = calloc(1, sizeof *t))) {
         t->domid = domid;
         list_init(&t->link);
-        list_append(&x->troubles, &t->link);
+        list_append(&r->troubles, &t->link);
         names_of_domid(name, domid);
         journal_guest_init(&t->journal, name, domid, 0);
     }
     if (!t) {
-        rescan_at(x, clock_deadline_ms(BACKOFF_FIRST_MS));
+        rescan_at(r, clock_deadline_ms(BACKOFF_FIRST_MS));
         return;
     }
     backoff_failed(&t->again);
     journal_guest(&t->journal, JOURNAL_ERROR, "%s; next try in %llu s", why,
-                  (unsigned long long)(t->again.at - xvsd_now(x)) / 1000);
-    rescan_at(x, t->again.at);
+                  (unsigned long long)(t->again.at - loop_now(r->loop)) / 1000);
+    rescan_at(r, t->again.at);
 }
 
 /* After a scan: those that did not fail again are over; and when the others are due. */
-static void tidy_troubles(struct xvsd *x)
+static void tidy_troubles(struct registry *r)
 {
-    for (struct list *l = x->troubles.next, *next; l != &x->troubles; l = next) {
+    for (struct list *l = r->troubles.next, *next; l != &r->troubles; l = next) {
         struct trouble *t = container_of(l, struct trouble, link);
 
         next = l->next;
-        if (domain_find(x, t->domid) || backoff_may_try(&t->again, xvsd_now(x)))
+        if (domain_find(r, t->domid) || backoff_may_try(&t->again, loop_now(r->loop)))
             forget_trouble(t);
         else
-            rescan_at(x, t->again.at);
+            rescan_at(r, t->again.at);
     }
 }
 
@@ -216,17 +162,17 @@ static struct watch_key front_key(const struct device_id *id)
 }
 
 /* The device is known from here on; it is offered to its guest when it has a directory (settle.h). */
-static int take_in(struct xvsd *x, const struct attach_device *a, struct device **out, char *why)
+static int take_in(struct registry *r, const struct attach_device *a, struct device **out, char *why)
 {
     char path[PATHS_MAX];
     struct watch_key key = front_key(&a->id);
-    int err = device_new(x, &a->id, a->cid, out);
+    int err = device_new(r, &a->id, a->cid, out);
 
     if (err) {
         snprintf(why, REGISTRY_WHY, "cannot take in its device %u: %s", a->id.number, strerror(-err));
         return err;
     }
-    err = store_watch(x->store, paths_join(path, (*out)->paths.front, "state"), &key);
+    err = store_watch(r->store, paths_join(path, (*out)->paths.front, "state"), &key);
     if (err && err != -EEXIST) {
         snprintf(why, REGISTRY_WHY, "cannot watch %s: %s", path, strerror(-err));
         device_free(*out);
@@ -234,44 +180,44 @@ static int take_in(struct xvsd *x, const struct attach_device *a, struct device 
         return err;
     }
     if ((*out)->domain->is_doubtful)
-        look_again(x, false);
-    settle_soon(x);
+        look_again(r, false);
+    settle_soon(r);
     return 0;
 }
 
 /* What is left of a domain that is gone is removed; of one that lives, attach_create() replaces it. */
-static bool is_whole(struct xvsd *x, const struct attach_device *a)
+static bool is_whole(struct registry *r, const struct attach_device *a)
 {
     if (!a->orphan)
         return true;
-    if (domains_exists(x->store, a->id.front) == 0)
-        attach_remove(x->store, &a->id);
+    if (domains_exists(r->store, a->id.front) == 0)
+        attach_remove(r->store, &a->id);
     return false;
 }
 
 /* The devices of one domain that are not known yet. */
-static void take_in_domain(struct xvsd *x, const char *backend, uint32_t domid, bool all)
+static void take_in_domain(struct registry *r, const char *backend, uint32_t domid, bool all)
 {
     char path[PATHS_MAX], domain[12], names[32][STORE_NAME], why[REGISTRY_WHY];
-    struct attach_device a = { .id = { .front = domid, .back = x->self } };
+    struct attach_device a = { .id = { .front = domid, .back = r->self } };
     struct device *d;
     int n;
 
     snprintf(domain, sizeof domain, "%u", domid);
-    n = store_list(x->store, paths_join(path, backend, domain), names, 32, NULL);
+    n = store_list(r->store, paths_join(path, backend, domain), names, 32, NULL);
     if (n < 0 && n != -ENOENT)
-        look_again(x, all);
+        look_again(r, all);
     for (int i = 0; i < n; i++) {
         int err;
 
         if (parse_u32("device", names[i], 0, PATHS_DEVICES - 1, &a.id.number, NULL) ||
-            registry_find(x, domid, a.id.number))
+            registry_find(r, domid, a.id.number))
             continue;
-        err = attach_find(x->store, &a.id, &a);
+        err = attach_find(r->store, &a.id, &a);
         if (err && err != -ENOENT)
-            look_again(x, all);
-        else if (!err && is_whole(x, &a) && take_in(x, &a, &d, why))
-            has_failed(x, domid, why);
+            look_again(r, all);
+        else if (!err && is_whole(r, &a) && take_in(r, &a, &d, why))
+            has_failed(r, domid, why);
     }
 }
 
@@ -291,16 +237,16 @@ static void set_bit(uint64_t *bits, uint32_t domid, bool yes)
 }
 
 /* A device that is not listed any more is looked at, and its life ends with that. */
-static void look_at_lost(struct xvsd *x, const struct domids *listed)
+static void look_at_lost(struct registry *r, const struct domids *listed)
 {
-    each_device(x, l)
+    each_device(r, l)
         if (!has(listed, device_at(l)->id.front))
             device_look(device_at(l));
 }
 
 /* One request, and a few for each domain that is new.  This is called often, because every change of a state fires the
  * watch; so domains that are known are looked into only if 'all' is asked for. */
-static void take_in_all(struct xvsd *x, bool all)
+static void take_in_all(struct registry *r, bool all)
 {
     static char names[REGISTRY_MAX][STORE_NAME];
     struct domids listed = { { 0 } };
@@ -309,50 +255,50 @@ static void take_in_all(struct xvsd *x, bool all)
     uint32_t domid;
     int n;
 
-    snprintf(path, sizeof path, BACKEND_TREE, x->self);
-    n = store_list(x->store, path, names, REGISTRY_MAX, &more);
+    snprintf(path, sizeof path, BACKEND_TREE, r->self);
+    n = store_list(r->store, path, names, REGISTRY_MAX, &more);
     for (int i = 0; i < n; i++) {
         if (parse_u32("domid", names[i], 0, PATHS_DOMID - 1, &domid, NULL))
             continue;
         set_bit(listed.bits, domid, true);
-        if ((all || !domain_find(x, domid)) && may_try(x, domid))
-            take_in_domain(x, path, domid, all);
+        if ((all || !domain_find(r, domid)) && may_try(r, domid))
+            take_in_domain(r, path, domid, all);
     }
     if (more)
-        journal_guest(&x->journal, JOURNAL_ERROR, "there are more than %u domains with devices; the rest is not served",
+        journal_guest(&r->journal, JOURNAL_ERROR, "there are more than %u domains with devices; the rest is not served",
                       REGISTRY_MAX);
     if (n >= 0 || n == -ENOENT)
-        look_at_lost(x, &listed);
+        look_at_lost(r, &listed);
     else
-        look_again(x, all);
+        look_again(r, all);
 }
 
 /* A domain whose device was detached by a command stays without one until it is gone, or attached by a command. */
-static bool is_declined(const struct xvsd *x, uint32_t domid)
+static bool is_declined(const struct registry *r, uint32_t domid)
 {
-    return x->declined[domid / 64] >> domid % 64 & 1;
+    return r->declined[domid / 64] >> domid % 64 & 1;
 }
 
-static void decline(struct xvsd *x, uint32_t domid, bool yes)
+static void decline(struct registry *r, uint32_t domid, bool yes)
 {
-    set_bit(x->declined, domid, yes);
+    set_bit(r->declined, domid, yes);
 }
 
 /* The directories of device 0 are made, if it has none that are whole.  A device that is known already may have lost them: its
  * domid has gone to another domain, or the guest has removed its own. */
-static int attach_domain(struct xvsd *x, uint32_t domid, struct device *d)
+static int attach_domain(struct registry *r, uint32_t domid, struct device *d)
 {
-    struct attach_device a = { .id = { .front = domid, .back = x->self, .number = 0 } };
+    struct attach_device a = { .id = { .front = domid, .back = r->self, .number = 0 } };
     int err;
 
     if (d && (d->life.peer || !d->seen))
         return -EEXIST;
-    if (d && !backoff_may_try(&d->remade, xvsd_now(x))) {
-        rescan_at(x, d->remade.at);
+    if (d && !backoff_may_try(&d->remade, loop_now(r->loop))) {
+        rescan_at(r, d->remade.at);
         return -EEXIST;
     }
-    a.cid = d ? d->cid : registry_usual_cid(&a.id);
-    if ((err = attach_create(x->store, &a)) || !d)
+    a.cid = d ? d->cid : cid_usual(&a.id);
+    if ((err = attach_create(r->store, &a)) || !d)
         return err;
     backoff_failed(&d->remade);
     device_look(d);
@@ -360,44 +306,44 @@ static int attach_domain(struct xvsd *x, uint32_t domid, struct device *d)
 }
 
 /* True if any was attached. */
-static bool attach_domains(struct xvsd *x)
+static bool attach_domains(struct registry *r)
 {
     static uint32_t domids[REGISTRY_MAX];
     char why[REGISTRY_WHY];
     bool more, any = false;
-    int n = domains_list(x->store, domids, REGISTRY_MAX, &more);
+    int n = domains_list(r->store, domids, REGISTRY_MAX, &more);
 
     if (n < 0)
-        look_again(x, false);
+        look_again(r, false);
     for (int i = 0; i < n; i++) {
         int err;
 
-        if (domids[i] == x->self || is_declined(x, domids[i]) || !may_try(x, domids[i]))
+        if (domids[i] == r->self || is_declined(r, domids[i]) || !may_try(r, domids[i]))
             continue;
-        err = attach_domain(x, domids[i], registry_find(x, domids[i], 0));
+        err = attach_domain(r, domids[i], registry_find(r, domids[i], 0));
         any |= !err;
         if (err && err != -EEXIST && err != -ENOENT) {
             snprintf(why, sizeof why, "cannot attach a device: %s", strerror(-err));
-            has_failed(x, domids[i], why);
+            has_failed(r, domids[i], why);
         }
     }
     return any;
 }
 
-static void look_at_domain(struct xvsd *x, uint32_t domid)
+static void look_at_domain(struct registry *r, uint32_t domid)
 {
-    struct domain *dom = domain_find(x, domid);
+    struct domain *dom = domain_find(r, domid);
 
     if (!dom)
         return;
     if (!domain_look(dom)) {
         if (dom->is_doubtful)
-            look_again(x, false);
+            look_again(r, false);
         return;
     }
-    settle_soon(x);
-    for (struct list *l = dom->devices.next; l != &dom->devices; l = l->next) {
-        struct device *d = container_of(l, struct device, of_domain);
+    settle_soon(r);
+    each_device_of(dom, l) {
+        struct device *d = device_of_domain(l);
 
         if (dom->is_dead)
             device_look(d);
@@ -407,83 +353,78 @@ static void look_at_domain(struct xvsd *x, uint32_t domid)
 }
 
 /* Domains whose names could not be read. */
-static void look_at_doubtful(struct xvsd *x)
+static void look_at_doubtful(struct registry *r)
 {
-    for (struct list *l = x->domains.next, *next; l != &x->domains; l = next) {
+    for (struct list *l = r->domains.next, *next; l != &r->domains; l = next) {
         const struct domain *dom = container_of(l, struct domain, link);
 
         next = l->next;
         if (dom->is_doubtful)
-            look_at_domain(x, dom->domid);
+            look_at_domain(r, dom->domid);
     }
 }
 
-static void scan(struct xvsd *x, bool all)
+static void scan(struct registry *r, bool all)
 {
-    x->rescan_at = UINT64_MAX;
-    x->rescan_all = false;
-    if (x->stop_at)
+    alarm_stop(&r->rescan);
+    r->rescan_all = false;
+    if (r->stopping)
         return;
-    look_at_doubtful(x);
-    take_in_all(x, all);
-    if (x->settings->attach_auto && attach_domains(x))
-        take_in_all(x, false);
-    tidy_troubles(x);
+    look_at_doubtful(r);
+    take_in_all(r, all);
+    if (settings_of(r)->attach_auto && attach_domains(r))
+        take_in_all(r, false);
+    tidy_troubles(r);
 }
 
-void registry_scan(struct xvsd *x)
+void registry_scan(struct registry *r)
 {
-    scan(x, true);
+    scan(r, true);
 }
 
-void registry_rescan(struct xvsd *x)
+void registry_rescan(struct registry *r)
 {
-    scan(x, x->rescan_all);
+    scan(r, r->rescan_all);
 }
 
-void registry_rescan_soon(struct xvsd *x)
-{
-    rescan_at(x, clock_deadline_ms(RESCAN_MS));
-}
-
-int registry_start(struct xvsd *x, char *why)
+int registry_start(struct registry *r, char *why)
 {
     char path[PATHS_MAX];
     int err;
 
-    snprintf(path, sizeof path, BACKEND_TREE, x->self);
-    if ((err = store_watch(x->store, "@introduceDomain", &introduce)) ||
-        (err = store_watch(x->store, "@releaseDomain", &release)) || (err = store_watch(x->store, path, &tree))) {
+    snprintf(path, sizeof path, BACKEND_TREE, r->self);
+    if ((err = store_watch(r->store, "@introduceDomain", &introduce)) ||
+        (err = store_watch(r->store, "@releaseDomain", &release)) || (err = store_watch(r->store, path, &tree))) {
         snprintf(why, REGISTRY_WHY, "cannot watch xenstore: %s", strerror(-err));
         return err;
     }
-    registry_scan(x);
-    settle(x);
+    registry_scan(r);
+    settle(r);
     return 0;
 }
 
 /* ---- events ---- */
 
 /* Which domain it was that died, nobody says. */
-static void look_for_dead(struct xvsd *x)
+static void look_for_dead(struct registry *r)
 {
-    each_device(x, l)
+    each_device(r, l)
         device_at(l)->to_look = true;
-    for (uint32_t word = 0; word < sizeof x->declined / sizeof *x->declined; word++)
-        for (uint64_t bits = x->declined[word]; bits; bits &= bits - 1) {
+    for (uint32_t word = 0; word < sizeof r->declined / sizeof *r->declined; word++)
+        for (uint64_t bits = r->declined[word]; bits; bits &= bits - 1) {
             uint32_t domid = word * 64 + (uint32_t)__builtin_ctzll(bits);
 
-            if (domains_exists(x->store, domid) == 0)
-                decline(x, domid, false);
+            if (domains_exists(r->store, domid) == 0)
+                decline(r, domid, false);
         }
 }
 
 /* True if there are more. */
-static bool look_at_some(struct xvsd *x)
+static bool look_at_some(struct registry *r)
 {
     int n = 0;
 
-    each_device(x, l) {
+    each_device(r, l) {
         struct device *d = device_at(l);
 
         if (!d->to_look)
@@ -497,52 +438,52 @@ static bool look_at_some(struct xvsd *x)
     return false;
 }
 
-static void on_event(struct xvsd *x, const struct watch_key *key)
+static void on_event(struct registry *r, const struct watch_key *key)
 {
     struct device *d;
 
     switch (key->kind) {
     case WATCH_INTRODUCE:
-        registry_rescan(x);
+        registry_rescan(r);
         break;
     case WATCH_RELEASE:
-        look_for_dead(x);
+        look_for_dead(r);
         break;
     case WATCH_FRONT:
-        if ((d = registry_find(x, key->domid, key->number)))
+        if ((d = registry_find(r, key->domid, key->number)))
             device_look(d);
         break;
     case WATCH_NAME:
-        look_at_domain(x, key->domid);
+        look_at_domain(r, key->domid);
         break;
     default:
-        registry_rescan_soon(x);
+        rescan_soon(r);
         break;
     }
 }
 
 /* A guest may write its nodes as fast as we read them: so one batch, and others have their turn. */
-void registry_on_store(struct xvsd *x)
+void registry_on_store(struct registry *r)
 {
     struct watch_key keys[EVENT_BATCH];
-    int n = store_drain(x->store, keys, EVENT_BATCH);
+    int n = store_drain(r->store, keys, EVENT_BATCH);
 
     for (int i = 0; i < n; i++)
-        on_event(x, &keys[i]);
-    x->store_more = look_at_some(x) || n == EVENT_BATCH;
+        on_event(r, &keys[i]);
+    r->store_more = look_at_some(r) || n == EVENT_BATCH;
 }
 
 /* ---- letting go ---- */
 
 static void forget(struct device *d)
 {
-    struct xvsd *x = d->x;
+    struct registry *r = d->r;
     struct watch_key key = front_key(&d->id);
 
-    store_unwatch(x->store, &key);
+    store_unwatch(r->store, &key);
     journal_guest(&d->journal, JOURNAL_INFO, d->life.dead ? "the domain is gone" : "let go");
     device_free(d);
-    settle_soon(x);
+    settle_soon(r);
 }
 
 static bool is_over(const struct device *d)
@@ -553,22 +494,22 @@ static bool is_over(const struct device *d)
 /* Its nodes go first, where that is for us to do: a device that was forgotten and is still there would be found again. */
 static bool is_removed(struct device *d)
 {
-    struct xvsd *x = d->x;
+    struct registry *r = d->r;
 
     if (!d->life.dead && !d->detach)
         return true;
-    if (d->remove_at != UINT64_MAX && d->remove_at > xvsd_now(x))
+    if (d->remove_at != UINT64_MAX && d->remove_at > loop_now(r->loop))
         return false;
-    if (!attach_remove(x->store, &d->id))
+    if (!attach_remove(r->store, &d->id))
         return true;
     d->remove_at = clock_deadline_ms(BACKOFF_FIRST_MS);
-    xvsd_wake_at(x, d->remove_at);
+    alarm_at(r->loop, &d->alarm, d->remove_at);
     return false;
 }
 
-void registry_sweep(struct xvsd *x)
+void registry_sweep(struct registry *r)
 {
-    for (struct list *l = x->devices.next, *next; l != &x->devices; l = next) {
+    for (struct list *l = r->devices.next, *next; l != &r->devices; l = next) {
         struct device *d = device_at(l);
 
         next = l->next;
@@ -577,30 +518,39 @@ void registry_sweep(struct xvsd *x)
     }
 }
 
-void registry_stop(struct xvsd *x)
+void registry_close(struct registry *r)
 {
-    while (!list_is_empty(&x->devices))
-        device_free(device_at(x->devices.next));
-    while (!list_is_empty(&x->troubles))
-        forget_trouble(container_of(x->troubles.next, struct trouble, link));
+    r->stopping = true;
+    each_device(r, l)
+        device_close(device_at(l));
 }
 
-void registry_reloaded(struct xvsd *x)
+void registry_stop(struct registry *r)
 {
-    while (!list_is_empty(&x->troubles))
-        forget_trouble(container_of(x->troubles.next, struct trouble, link));
-    settle_settings(x);
-    registry_scan(x);
-    settle(x);
+    alarm_stop(&r->rescan);
+    alarm_stop(&r->settle);
+    while (!list_is_empty(&r->devices))
+        device_free(device_at(r->devices.next));
+    while (!list_is_empty(&r->troubles))
+        forget_trouble(container_of(r->troubles.next, struct trouble, link));
+}
+
+void registry_reloaded(struct registry *r)
+{
+    while (!list_is_empty(&r->troubles))
+        forget_trouble(container_of(r->troubles.next, struct trouble, link));
+    settle_settings(r);
+    registry_scan(r);
+    settle(r);
 }
 
 /* ---- commands ---- */
 
 /* Whether this CID may be given to the device: why not, or 0. */
-static int judge_cid(struct xvsd *x, const struct attach_device *a, char *why)
+static int judge_cid(struct registry *r, const struct attach_device *a, char *why)
 {
-    const struct settings_guest *section = settings_by_cid(x->settings, a->cid);
-    const struct device *owner = registry_owner_of_cid(x, a->cid);
+    const struct settings_guest *section = settings_by_cid(settings_of(r), a->cid);
+    const struct device *owner = cid_owner(r, a->cid);
 
     if (owner) {
         snprintf(why, REGISTRY_WHY, "CID %llu belongs to %s", (unsigned long long)a->cid, owner->journal.who);
@@ -608,53 +558,53 @@ static int judge_cid(struct xvsd *x, const struct attach_device *a, char *why)
     }
     if (section) {
         snprintf(why, REGISTRY_WHY, "CID %llu is kept for the guest %s by %.200s", (unsigned long long)a->cid, section->name,
-                 x->settings_path);
+                 r->settings_path);
         return -EADDRINUSE;
     }
     return 0;
 }
 
 /* The directories are made.  A device that is known under this id has lost its own, and takes these. */
-static int take_in_attached(struct xvsd *x, const struct attach_device *a, struct device *known, struct device **out,
+static int take_in_attached(struct registry *r, const struct attach_device *a, struct device *known, struct device **out,
                             char *why)
 {
     int err = 0;
 
     *out = known;
     if (known) {
-        registry_set_cid(known, a->cid);
+        cid_set(known, a->cid);
         device_look(known);
-        settle_soon(x);
+        settle_soon(r);
     } else {
-        err = take_in(x, a, out, why);
+        err = take_in(r, a, out, why);
     }
-    settle(x);
-    if (err || (*out)->door)
+    settle(r);
+    if (err || (*out)->host.door)
         return err;
     snprintf(why, REGISTRY_WHY, "%s", (*out)->door_error);
     forget(*out);
     return -EADDRNOTAVAIL;
 }
 
-int registry_attach(struct xvsd *x, const char *domain, int number, uint64_t cid, struct device **out, char *why)
+int registry_attach(struct registry *r, const char *domain, int number, uint64_t cid, struct device **out, char *why)
 {
-    struct attach_device a = { .id = { .back = x->self } };
+    struct attach_device a = { .id = { .back = r->self } };
     struct device *known;
-    int err = domain_resolve(x, domain, &a.id.front);
+    int err = domain_resolve(r, domain, &a.id.front);
 
     if (err) {
         snprintf(why, REGISTRY_WHY, "there is no domain %.100s", domain);
         return err;
     }
-    if (number < 0 && (number = attach_free_number(x->store, a.id.front, x->self)) < 0) {
+    if (number < 0 && (number = attach_free_number(r->store, a.id.front, r->self)) < 0) {
         snprintf(why, REGISTRY_WHY, "no device number is free: %s", strerror(-number));
         return number;
     }
     a.id.number = (uint32_t)number;
-    a.cid = cid ? cid : registry_usual_cid(&a.id);
-    if (cid && (err = judge_cid(x, &a, why)))
+    a.cid = cid ? cid : cid_usual(&a.id);
+    if (cid && (err = judge_cid(r, &a, why)))
         return err;
-    if ((known = registry_find(x, a.id.front, a.id.number))) {
+    if ((known = registry_find(r, a.id.front, a.id.number))) {
         device_look(known);
         if (is_over(known)) {   /* an earlier domain's */
             if (!is_removed(known)) {
@@ -666,14 +616,14 @@ int registry_attach(struct xvsd *x, const char *domain, int number, uint64_t cid
             known = NULL;
         }
     }
-    if ((err = attach_create(x->store, &a))) {
+    if ((err = attach_create(r->store, &a))) {
         snprintf(why, REGISTRY_WHY, "cannot attach device %u to domain %u: %s", a.id.number, a.id.front,
                  err == -EEXIST ? "it has that already" : strerror(-err));
         return err;
     }
-    decline(x, a.id.front, false);
-    if ((err = take_in_attached(x, &a, known, out, why)))
-        attach_remove(x->store, &a.id);
+    decline(r, a.id.front, false);
+    if ((err = take_in_attached(r, &a, known, out, why)))
+        attach_remove(r->store, &a.id);
     return err;
 }
 
@@ -683,11 +633,11 @@ static int by_number(const void *a, const void *b)
 }
 
 /* The numbers of the domain's devices that are not on their way already, ascending. */
-static int numbers_of(const struct xvsd *x, uint32_t domid, uint8_t *numbers)
+static int numbers_of(const struct registry *r, uint32_t domid, uint8_t *numbers)
 {
     int n = 0;
 
-    each_device(x, l) {
+    each_device(r, l) {
         const struct device *d = device_at(l);
 
         if (d->id.front == domid && !d->detach && !d->life.dead && n < (int)PATHS_DEVICES)
@@ -709,22 +659,21 @@ static void say_which(char *why, const char *domain, const uint8_t *numbers, int
 static void detach(struct device *d)
 {
     if (d->id.number == 0)
-        decline(d->x, d->id.front, true);
+        decline(d->r, d->id.front, true);
     d->detach = true;
-    life_back_close(&d->life);
-    device_look(d);
+    device_close(d);
 }
 
-int registry_detach(struct xvsd *x, const char *domain, int number, uint8_t *gone, char *why)
+int registry_detach(struct registry *r, const char *domain, int number, uint8_t *gone, char *why)
 {
     uint32_t domid;
-    int n, err = domain_resolve(x, domain, &domid);
+    int n, err = domain_resolve(r, domain, &domid);
 
     if (err) {
         snprintf(why, REGISTRY_WHY, "there is no domain %.100s", domain);
         return err;
     }
-    n = numbers_of(x, domid, gone);
+    n = numbers_of(r, domid, gone);
     if (number == REGISTRY_ONLY && n > 1) {
         say_which(why, domain, gone, n);
         return -ENOTUNIQ;
@@ -741,6 +690,6 @@ int registry_detach(struct xvsd *x, const char *domain, int number, uint8_t *gon
         return -ENODEV;
     }
     for (int i = 0; i < n; i++)
-        detach(registry_find(x, domid, gone[i]));
+        detach(registry_find(r, domid, gone[i]));
     return n;
 }

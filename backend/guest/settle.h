@@ -8,21 +8,11 @@
 #ifndef XVSD_SETTLE_H
 #define XVSD_SETTLE_H
 
-#include "xvsd.h"
+#include "guest.h"
 
-struct device;
-
-/* Before the loop sleeps. */
-void settle_soon(struct xvsd *x);
 /* At once, if settle_soon() was called. */
-void settle(struct xvsd *x);
+void settle(struct registry *r);
 /* The settings have been read anew: also at once. */
-void settle_settings(struct xvsd *x);
-
-/* The CID that d is to have, and has from its next connection on. */
-uint64_t settle_cid(const struct device *d);
-/* d is about to be mapped.  Its CID must not be in use: another one that has no right to it is made to let go.  0, or
- * -EADDRINUSE with the owner. */
-int  settle_take_cid(struct device *d, struct device **owner);
+void settle_settings(struct registry *r);
 
 #endif

@@ -1,124 +1,166 @@
 /* SPDX-License-Identifier: MIT */
-/* stream.c: what bridged and relayed streams have in common; see stream.h. */
+/* stream.c: see stream.h. */
 #include "stream.h"
 
 #include <errno.h>
+#include <string.h>
 
-#include "bridge.h"
-#include "farewell.h"
-#include "relay.h"
-#include "serve.h"
-#include "service.h"
+#include "clock.h"
 
-void stream_init(struct stream *s, struct device *d)
+size_t end_record_size(const struct end_kind *const *ends)
 {
-    s->device = d;
-    s->socket.fd = -1;
+    size_t most = sizeof(struct stream);
+
+    for (; *ends; ends++)
+        most = (*ends)->size > most ? (*ends)->size : most;
+    return most;
+}
+
+/* ---- by the lane ---- */
+
+/* Fills in what is not zero in a record that has just come from the table. */
+static void init(struct stream *s, struct lane *lane)
+{
+    s->lane = lane;
     list_init(&s->turn);
     list_init(&s->holding);
-    list_init(&s->fate.watchers);
+}
+
+/* The first kind that does not decline; NULL, it is refused. */
+static const struct end_kind *find_end(struct stream *s)
+{
+    for (const struct end_kind *const *kind = s->lane->all->ends; *kind; kind++) {
+        int err = (*kind)->offer ? (*kind)->offer(s) : -ENOENT;
+
+        if (err != -ENOENT)
+            return err ? NULL : *kind;
+    }
+    return NULL;
+}
+
+void stream_offered(struct lane *lane, struct stream *s)
+{
+    init(s, lane);
+    vmux_set_buf_alloc(lane->mux, &s->v, promise_make(&lane->promises, &s->promise));
+    if ((s->kind = find_end(s)))
+        return;
+    vmux_abort(lane->mux, &s->v, ECONNREFUSED);
+    stream_end(s);
+}
+
+enum stream_again stream_turn(struct stream *s)
+{
+    return s->kind->turn(s);
+}
+
+bool stream_event(struct stream *s, unsigned now, const struct link_request *packet)
+{
+    struct lane *lane = s->lane;
+    bool kept = false;
+
+    if (now & VCONN_NOW_DATA && !s->deaf) {
+        if (inbox_is_empty(&s->inbox))
+            list_append(&lane->holding, &s->holding);
+        inbox_add(&lane->inboxes, &s->inbox, packet->id, packet->data, packet->hdr.len);
+        kept = true;
+    } else if (now & VCONN_NOW_DATA) {
+        vmux_consumed(lane->mux, &s->v, packet->hdr.len);
+    }
+    s->unread |= (now & (VCONN_NOW_DATA | VCONN_NOW_DROP)) && !kept;
+    s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
+    if (s->kind->event)
+        s->kind->event(s, now);
+    else
+        stream_wake(s);
+    return kept;
+}
+
+static void close_end(struct stream *s)
+{
+    if (s->kind && s->kind->close)
+        s->kind->close(s);
+}
+
+void stream_lost(struct stream *s, enum lane_cut why)
+{
+    if (s->kind->lost)
+        s->kind->lost(s, why);
+    stream_discard(s);
+    list_remove(&s->turn);
+    close_end(s);
+}
+
+/* ---- by its end ---- */
+
+int stream_connect(struct lane *lane, const struct end_kind *kind, struct vaddr local, struct vaddr peer, uint32_t most,
+                   struct stream **out)
+{
+    struct promise promise = { 0 };
+    struct vmux_conn *conn;
+    uint32_t bytes = promise_make(&lane->promises, &promise);
+    int err = vmux_connect(lane->mux, local, peer, bytes < most ? bytes : most, VCONN_CONNECT_MS, clock_deadline_ms(0), &conn);
+
+    if (err) {
+        promise_end(&lane->promises, &promise);
+        return err;
+    }
+    *out = stream_of(conn);
+    init(*out, lane);
+    (*out)->kind = kind;
+    (*out)->promise = promise;
+    lane_wake(lane);
+    return 0;
 }
 
 void stream_wake(struct stream *s)
 {
     list_remove(&s->turn);
-    list_append(&s->device->streams_turn, &s->turn);
-    device_wake(s->device);
-}
-
-enum stream_again stream_turn(struct stream *s)
-{
-    if (s->service)
-        return service_turn(s);
-    if (s->farewell)
-        return farewell_turn(s);
-    return s->twin ? relay_turn(s) : bridge_turn(s);
-}
-
-void stream_offered(struct stream *s)
-{
-    struct device *d = s->device;
-    int err;
-
-    vmux_set_buf_alloc(d->mux, &s->v, promise_make(&d->promises, &s->promise));
-    if (s->v.local.cid != VSOCKIF_CID_HOST)
-        err = relay_connect(s);
-    else if ((err = service_connect(s)))
-        err = bridge_connect(s);
-    if (err) {
-        vmux_abort(d->mux, &s->v, ECONNREFUSED);
-        stream_end(s);
-    }
-}
-
-bool stream_event(struct stream *s, unsigned now, const struct link_request *packet)
-{
-    struct device *d = s->device;
-    bool kept = false;
-
-    if (now & VCONN_NOW_DATA && !s->host_deaf) {
-        if (inbox_is_empty(&s->inbox))
-            list_append(&d->holding, &s->holding);
-        inbox_add(&d->inboxes, &s->inbox, packet->id, packet->data, packet->hdr.len);
-        kept = true;
-    } else if (now & VCONN_NOW_DATA) {
-        vmux_consumed(d->mux, &s->v, packet->hdr.len);
-    }
-    s->host_left |= (now & (VCONN_NOW_DATA | VCONN_NOW_DROP)) && !kept;
-    s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
-    if (s->service || s->farewell)
-        stream_wake(s);
-    else if (s->twin)
-        relay_event(s, now);
-    else
-        bridge_event(s, now);
-    return kept;
+    list_append(&s->lane->streams_turn, &s->turn);
+    lane_wake(s->lane);
 }
 
 bool stream_delivered(struct stream *s, uint32_t len)
 {
+    struct lane *lane = s->lane;
+
     s->stuck = false;
-    s->device->delivered += len;
-    inbox_take(&s->device->inboxes, &s->inbox, len);
-    s->device->moved = true;
+    lane->delivered += len;
+    inbox_take(&lane->inboxes, &s->inbox, len);
+    lane->moved = true;
     if (inbox_is_empty(&s->inbox))
         list_remove(&s->holding);
-    return promise_taken(&s->device->promises, &s->promise, len);
+    return promise_taken(&lane->promises, &s->promise, len);
+}
+
+void stream_consumed(struct stream *s, uint32_t len)
+{
+    if (stream_delivered(s, len))
+        vmux_set_buf_alloc(s->lane->mux, &s->v, s->promise.bytes);
+    vmux_consumed(s->lane->mux, &s->v, len);
+}
+
+void stream_shut(struct stream *s, unsigned flags)
+{
+    vmux_shutdown(s->lane->mux, &s->v, flags, clock_deadline_ms(0));
+}
+
+void stream_become_deaf(struct stream *s)
+{
+    if (s->deaf)
+        return;
+    s->deaf = true;
+    stream_shut(s, VSOCKIF_SHUTDOWN_RCV);
+    stream_discard(s);
 }
 
 void stream_discard(struct stream *s)
 {
-    uint32_t len = inbox_drop(&s->device->inboxes, &s->inbox);
+    uint32_t len = inbox_drop(&s->lane->inboxes, &s->inbox);
 
     list_remove(&s->holding);
-    s->host_left |= len > 0;
-    if (len && s->device->mux)
-        vmux_consumed(s->device->mux, &s->v, len);
-}
-
-void stream_end(struct stream *s)
-{
-    struct device *d = s->device;
-
-    stream_discard(s);
-    list_remove(&s->turn);
-    promise_end(&d->promises, &s->promise);
-    farewell_end(s);
-    bridge_close(s);
-    vmux_release(d->mux, &s->v, clock_deadline_ms(0));
-    device_wake(d);
-}
-
-void stream_lost(struct stream *s)
-{
-    if (fate_number(&s->fate))
-        bridge_lost(s);
-    if (s->twin)
-        relay_lost(s);
-    stream_discard(s);
-    list_remove(&s->turn);
-    farewell_end(s);
-    bridge_close(s);
+    s->unread |= len > 0;
+    if (len && s->lane->mux)
+        vmux_consumed(s->lane->mux, &s->v, len);
 }
 
 void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len)
@@ -143,4 +185,16 @@ void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len)
             from_at = 0;
         }
     }
+}
+
+void stream_end(struct stream *s)
+{
+    struct lane *lane = s->lane;
+
+    stream_discard(s);
+    list_remove(&s->turn);
+    promise_end(&lane->promises, &s->promise);
+    close_end(s);
+    vmux_release(lane->mux, &s->v, clock_deadline_ms(0));
+    lane_wake(lane);
 }

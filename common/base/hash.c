@@ -90,3 +90,12 @@ void hash_seed(struct hash_seed *seed)
     for (int i = 0; i < 3; i++)
         seed->word[i] |= 1;
 }
+
+uint32_t hash_random(void)
+{
+    static uint32_t calls;
+    struct hash_seed seed;
+
+    hash_seed(&seed);
+    return hash_words(&seed, ++calls, 0, 0);
+}

@@ -43,6 +43,8 @@ void hash_remove(struct hash *h, struct hash_link *link);
 
 /* Random words that a peer cannot guess. */
 void hash_seed(struct hash_seed *seed);
+/* Another such number each time. */
+uint32_t hash_random(void);
 
 static inline struct hash_link *hash_first(const struct hash *h, uint32_t key)
 {

@@ -7,8 +7,8 @@
  *     joined_daemon()                      the daemon works until it has nothing left to do
  *     joined_settle()                      all of them, until everyone is quiet
  *
- * All files of the library and of the daemon are the real ones, but main.c and map.c of the daemon: joined_back.c and
- * joined_xen.c stand in for those and for Xen's libraries.  A connection to a port of the host goes to a socketpair,
+ * All files of the library are the real ones, and so are the daemon's rooms that carry data (lane and ends, and what is below),
+ * but map.c: joined_back.c and joined_xen.c stand in for it, for those above, and for Xen's libraries.  A connection to a port of the host goes to a socketpair,
  * whose other end joined_host() gives.  So the same steps cost the same instructions each time, and every byte of
  * memory can be counted. */
 #ifndef XVS_JOINED_H
@@ -20,8 +20,9 @@
 
 #include "link_front.h"
 
+struct lane;
+struct settings;
 struct xvs;
-struct device;
 
 /* ---- for tests ---- */
 
@@ -31,7 +32,9 @@ void joined_daemon(void);
 void joined_settle(void);
 /* The host program's end of the socketpair made last; the caller closes it. */
 int joined_host(void);
-struct device *joined_device(uint64_t cid);
+struct lane *joined_lane(uint64_t cid);
+struct settings *joined_settings(void);
+size_t joined_guest_record(void);       /* bytes of what a guest has in the daemon, beside what that allocates */
 
 size_t front_record_size(void);         /* of a stream in the library's table */
 size_t front_shared(const struct xvs *x);   /* bytes of pages */

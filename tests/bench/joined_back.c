@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* joined_back.c: the daemon without main.c and map.c: its loop is called, its guests are in the same process.
+/* joined_back.c: the daemon from its lanes down, without map.c: its loop is called, its guests are in the same process.
  * See joined.h. */
 #include "joined.h"
 
@@ -11,34 +11,33 @@
 #include <sys/socket.h>
 
 #include "door.h"
-#include "registry.h"
+#include "ends.h"
+#include "farewell.h"
+#include "greet.h"
 #include "serve.h"
-#include "stream.h"
+#include "updown.h"
 
-static struct xvsd daemon_;
+static struct {
+    struct loop loop;
+    struct lanes lanes;
+    struct farewells farewells;
+    struct hostsides hostsides;
+    struct accounts accounts;
+    struct settings *settings;
+} daemon_;
+
+struct joined_device {
+    struct lane lane;           /* first */
+    struct hostside host;
+    struct journal_guest journal;
+    struct title title;
+    struct settings_who who;
+    char name[32];
+};
+static struct joined_device *all[64];
+static size_t count;
 static int host_end = -1;
 void (*joined_on_notify)(struct xvs *x);
-
-/* ---- main.c's and loop.c's ---- */
-
-void xvsd_wake_at(struct xvsd *x, uint64_t at)
-{
-    (void)x;
-    (void)at;
-}
-
-int xvsd_reload(struct xvsd *x, char *why)
-{
-    (void)x;
-    (void)why;
-    return -EINVAL;
-}
-
-void xvsd_out_of_files(struct xvsd *x)
-{
-    (void)x;
-    joined_fail("out of files");
-}
 
 /* ---- map.c's ---- */
 
@@ -92,13 +91,13 @@ void map_notify(struct guest_map *m)
 
 /* ---- a host program on every port: linked with --wrap ---- */
 
-int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why);
+int __wrap_doors_connect(const struct hostside *host, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why);
 
-int __wrap_doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why)
+int __wrap_doors_connect(const struct hostside *host, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why)
 {
     int size = 1 << 20, sv[2];
 
-    (void)d;
+    (void)host;
     (void)port;
     (void)own;
     *dir = "";
@@ -117,77 +116,98 @@ int joined_host(void)
     return host_end;
 }
 
-struct device *joined_device(uint64_t cid)
+struct lane *joined_lane(uint64_t cid)
 {
-    return registry_mapped_cid(&daemon_, cid);
+    return lanes_find(&daemon_.lanes, cid);
+}
+
+size_t joined_guest_record(void)
+{
+    return sizeof(struct lane) + sizeof(struct hostside);
+}
+
+struct settings *joined_settings(void)
+{
+    return daemon_.settings;
 }
 
 /* ---- the daemon ---- */
 
-static void start(struct xvsd *x)
+static void on_broke(struct lane *lane, const char *why)
 {
-    if (x->settings)
+    joined_fail("the daemon refuses guest %s: %s", lane->journal->who, why);
+}
+
+static void on_look(struct lane *lane)
+{
+    (void)lane;
+}
+
+static void on_emptied(struct hostside *host)
+{
+    (void)host;
+}
+
+static void start(void)
+{
+    static const struct rundir nowhere;
+
+    if (daemon_.settings)
         return;
-    if (uv_loop_init(&x->uv) || poller_init(&x->poller, &x->uv) || registry_init(x) || !(x->settings = settings_default()))
+    if (loop_init(&daemon_.loop) || lanes_init(&daemon_.lanes, &daemon_.loop, ends) || hash_init(&daemon_.hostsides.doors) ||
+        !(daemon_.settings = settings_default()))
         joined_fail("cannot make a loop");
-    x->settings->services = true;
-    x->settings->guest_to_guest = true;
-    x->settings->max_connections = 65536;
-    x->settings->spin_us = 0;
-    x->timer_at = x->rescan_at = x->settle_at = x->farewell_at = UINT64_MAX;
-    list_init(&x->turns);
-    list_init(&x->round);
-    list_init(&x->farewells);
-    accounts_init(&x->accounts);
+    daemon_.settings->services = true;
+    daemon_.settings->guest_to_guest = true;
+    daemon_.settings->max_connections = 65536;
+    daemon_.settings->spin_us = 0;
+    daemon_.lanes.settings = daemon_.settings;
+    daemon_.lanes.farewells = &daemon_.farewells;
+    farewells_init(&daemon_.farewells, &daemon_.lanes);
+    daemon_.hostsides.loop = &daemon_.loop;
+    daemon_.hostsides.rundir = &nowhere;
+    accounts_init(&daemon_.accounts);
 }
 
 void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link_memory *mem)
 {
-    struct xvsd *x = &daemon_;
-    struct device *d;
+    static const struct lane_owner owner = { .broke = on_broke, .look = on_look };
+    struct joined_device *d = calloc(1, sizeof *d);
 
-    start(x);
-    if (!(d = calloc(1, sizeof *d)) || !(d->domain = calloc(1, sizeof *d->domain)) || !(d->door = calloc(1, sizeof *d->door)) ||
-        fates_init(&d->fates))
+    start();
+    if (!d || count == sizeof all / sizeof *all)
         joined_fail("out of memory");
-    d->x = x;
-    d->id.front = (uint32_t)cid;
-    d->look_at = d->listen_again_at = d->unmask_at = d->feed_at = UINT64_MAX;
-    d->channel.fd = -1;
-    list_init(&d->turn);
-    list_init(&d->of_domain);
-    list_init(&d->domain->devices);
-    list_init(&d->doors);
-    list_init(&d->clients);
-    snprintf(d->domain->name, sizeof d->domain->name, "dom%llu", (unsigned long long)cid);
-    d->domain->title = (struct title){ .name = d->domain->name, .uuid = d->domain->uuid, .has_name = true };
-    if (!(d->account = account_open(&x->accounts, d->domain->name, 0)))
+    lane_init(&d->lane, &daemon_.lanes, &owner);
+    if (greet_begin(&d->host, &daemon_.hostsides, &d->lane, on_emptied))
         joined_fail("out of memory");
-    journal_guest_init(&d->journal, d->domain->name, d->id.front, 0);
-    registry_set_cid(d, cid);
-    life_back_init(&d->life, VSOCKIF_CONNECTED, 0);
-    d->life.own = d->life.peer = VSOCKIF_CONNECTED;
-    d->life.mapped = true;
-    d->life.drop = false;
-    d->map.evt = channel;
-    d->map.mem = *mem;
-    d->map.mem.rx_buffer = 0;   /* the frontend's choice alone */
+    snprintf(d->name, sizeof d->name, "dom%llu", (unsigned long long)cid);
+    d->title = (struct title){ .name = d->name, .uuid = "", .has_name = true };
+    d->who.title = &d->title;
+    journal_guest_init(&d->journal, d->name, (uint32_t)cid, 0);
+    d->lane.journal = &d->journal;
+    d->lane.who = &d->who;
+    if (!(d->lane.account = account_open(&daemon_.accounts, d->name, 0)))
+        joined_fail("out of memory");
+    d->lane.map.evt = channel;
+    d->lane.map.mem = *mem;
+    d->lane.map.mem.rx_buffer = 0;      /* the frontend's choice alone */
     channel->device = d;
-    list_append(&x->devices, &d->link);
-    if (serve_start(d))
+    all[count++] = d;
+    if (lane_begin(&d->lane, cid))
         joined_fail("the daemon does not serve guest %llu", (unsigned long long)cid);
+    lane_connected(&d->lane);
 }
 
-static bool look_at_channels(struct xvsd *x)
+static bool look_at_channels(void)
 {
     bool any = false;
 
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
-        struct device *d = container_of(l, struct device, link);
+    for (size_t i = 0; i < count; i++) {
+        struct lane *lane = &all[i]->lane;
 
-        if (!d->map.evt->to_daemon)
+        if (!lane->map.evt->to_daemon)
             continue;
-        d->channel.ready(&d->channel, EPOLLIN);
+        lane->channel.ready(&lane->channel, EPOLLIN);
         any = true;
     }
     return any;
@@ -196,30 +216,19 @@ static bool look_at_channels(struct xvsd *x)
 /* As loop_run(). */
 void joined_daemon(void)
 {
-    struct xvsd *x = &daemon_;
-    struct list *link;
-
     do {
-        poller_wait(&x->poller, 0);
-        look_at_channels(x);
-        while ((link = list_take(&x->turns)))
-            list_append(&x->round, link);
-        while ((link = list_take(&x->round))) {
-            struct device *d = container_of(link, struct device, turn);
-
-            device_serve(d);
-            if (!device_is_connected(d))
-                joined_fail("the daemon refuses guest %s: %s", d->domain->name, d->error);
-        }
-    } while (!list_is_empty(&x->turns) || look_at_channels(x));
+        poller_wait(&daemon_.loop.poller, 0);
+        look_at_channels();
+        loop_take_turns(&daemon_.loop);
+    } while (!list_is_empty(&daemon_.loop.turns) || look_at_channels());
 }
 
-static bool guests_look(struct xvsd *x)
+static bool guests_look(void)
 {
     bool any = false;
 
-    for (struct list *l = x->devices.next; l != &x->devices; l = l->next) {
-        struct xenevtchn_handle *channel = container_of(l, struct device, link)->map.evt;
+    for (size_t i = 0; i < count; i++) {
+        struct xenevtchn_handle *channel = all[i]->lane.map.evt;
 
         if (!channel->to_guest)
             continue;
@@ -231,11 +240,11 @@ static bool guests_look(struct xvsd *x)
 
 void joined_settle(void)
 {
-    for (struct list *l = daemon_.devices.next; l != &daemon_.devices; l = l->next)
-        joined_guest(container_of(l, struct device, link)->map.evt->guest);
+    for (size_t i = 0; i < count; i++)
+        joined_guest(all[i]->lane.map.evt->guest);
     do
         joined_daemon();
-    while (guests_look(&daemon_));
+    while (guests_look());
 }
 
 struct xvs *joined_open(uint64_t cid)

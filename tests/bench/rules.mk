@@ -20,9 +20,10 @@ $(B)/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(B)/obj/tests/bench/bench.o 
 
 # Guests and the daemon in one process (joined.h).
 joined_objs := $(addprefix $(B)/obj/tests/bench/joined_,xen.o front.o back.o) \
-               $(filter-out %/main.o %/loop.o %/map.o,$(foreach room,$(backend),$(call objs,$(room)))) $(B)/libtest.a
+               $(filter-out %/map.o,$(foreach room,$(filter-out %/guest %/control %/daemon,$(backend)),$(call objs,$(room)))) \
+               $(B)/obj/backend/daemon/ends.o $(B)/libtest.a
 joined_link  = $(CC) $(all_ldflags) -Wl,--wrap=memcpy,--wrap=__memcpy_chk,--wrap=doors_connect -o $@ $(filter %.o %.a,$^) \
-               $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+               $(xen_libs) $(uv_libs) $(inih_libs)
 $(B)/guard/guard: $(B)/obj/tests/bench/guard.o $(joined_objs)
 	@mkdir -p $(@D)
 	$(joined_link)

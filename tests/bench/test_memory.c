@@ -6,10 +6,9 @@
  * asserted here are those that the README states: change them together. */
 #include <stdio.h>
 
-#include "device.h"
+#include "bridge.h"
 #include "harness.h"
 #include "joined.h"
-#include "stream.h"
 #include "xvs.h"
 
 #define PER_CONNECTION  512u            /* bytes at each end, data that waits left aside */
@@ -44,7 +43,7 @@ static struct xvs_stream *open_one(struct xvs *x)
 static void an_idle_connection_costs_at_most_512_bytes_at_each_end(void)
 {
     struct xvs *x = joined_open(next_cid);
-    struct device *d = joined_device(next_cid++);
+    struct lane *lane = joined_lane(next_cid++);
     double most_front = 0, most_back = 0, front = 0, back = 0, heap = 0;
     uint64_t front_before, back_before;
     size_t heap_before;
@@ -52,20 +51,20 @@ static void an_idle_connection_costs_at_most_512_bytes_at_each_end(void)
     open_one(x);                /* what the first needs alone is the device's */
     heap_before = joined_heap();
     front_before = library_bytes(x);
-    back_before = vmux_memory(d->mux);
+    back_before = vmux_memory(lane->mux);
     for (uint32_t n = 1; n <= CONNECTIONS; n++) {
         open_one(x);
         if (n < 1000 || (n != CONNECTIONS && n % 64))
             continue;
         front = (double)(library_bytes(x) - front_before) / n;
-        back = (double)(vmux_memory(d->mux) - back_before) / n;
+        back = (double)(vmux_memory(lane->mux) - back_before) / n;
         heap = (double)(joined_heap() - heap_before) / n;
         most_front = front > most_front ? front : most_front;
         most_back = back > most_back ? back : most_back;
     }
     printf("    %u idle connections: library %.0f bytes each, daemon %.0f (at worst %.0f and %.0f); records of %zu and %zu; "
            "on the heap %.0f for both\n",
-           CONNECTIONS, front, back, most_front, most_back, front_record_size(), sizeof(struct stream), heap);
+           CONNECTIONS, front, back, most_front, most_back, front_record_size(), sizeof(struct bridge), heap);
     CU_ASSERT_TRUE(most_front <= PER_CONNECTION);
     CU_ASSERT_TRUE(most_back <= PER_CONNECTION);
     CU_ASSERT_TRUE(heap <= (front + back) * 1.02 + 8);
@@ -83,7 +82,7 @@ static void a_guest_costs_the_daemon_and_a_device_the_library_no_more_than_state
     private_bytes = library_bytes(x) - shared;
     guest = after - before - private_bytes;
     printf("    a guest: daemon %llu bytes (device record %zu, table %zu); library %llu bytes, and %llu of shared pages\n",
-           (unsigned long long)guest, sizeof(struct device), vmux_memory(joined_device(next_cid)->mux),
+           (unsigned long long)guest, joined_guest_record(), vmux_memory(joined_lane(next_cid)->mux),
            (unsigned long long)private_bytes, (unsigned long long)shared);
     next_cid++;
     CU_ASSERT_TRUE(guest <= PER_GUEST);

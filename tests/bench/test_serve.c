@@ -27,13 +27,13 @@ static void ask_for_connections(struct xvs *x, uint32_t count)
 static void a_flood_of_requests_is_taken_a_few_at_a_time(void)
 {
     struct xvs *x = joined_open(next_cid);
-    struct device *d = joined_device(next_cid++);
+    struct lane *lane = joined_lane(next_cid++);
 
     ask_for_connections(x, FLOOD);
-    device_serve(d);
-    EQ(vmux_count(d->mux), SERVE_PACKETS / SERVE_REQUEST);
+    lane->turn.take(&lane->turn);
+    EQ(vmux_count(lane->mux), SERVE_PACKETS / SERVE_REQUEST);
     joined_settle();
-    EQ(vmux_count(d->mux), FLOOD);
+    EQ(vmux_count(lane->mux), FLOOD);
 }
 
 static void ask_again(struct xvs *x)
@@ -48,46 +48,46 @@ static void ask_again(struct xvs *x)
 static void what_comes_during_a_piece_of_work_has_no_budget_of_its_own(void)
 {
     struct xvs *x = joined_open(next_cid);
-    struct device *d = joined_device(next_cid++);
+    struct lane *lane = joined_lane(next_cid++);
 
     joined_settle();
     joined_on_notify = ask_again;
     ask_for_connections(x, 4);
-    device_serve(d);
+    lane->turn.take(&lane->turn);
     joined_on_notify = NULL;
     CU_ASSERT_TRUE(repeats > 1);
-    EQ(vmux_count(d->mux), SERVE_PACKETS / SERVE_REQUEST);
+    EQ(vmux_count(lane->mux), SERVE_PACKETS / SERVE_REQUEST);
     joined_settle();
 }
 
 /* True if a guest's piece of work, at the end of which it would be worth to wait a little for more, did wait. */
-static bool gives_way(struct xvs *x, struct device *d)
+static bool gives_way(struct xvs *x, struct lane *lane)
 {
     ask_for_connections(x, 1);
-    d->yields.credit = 1;
-    d->has_yielded = false;
-    d->x->next_yield = 0;
-    device_serve(d);
-    return d->has_yielded;
+    lane->yields.credit = 1;
+    lane->has_yielded = false;
+    lane->all->next_yield = 0;
+    lane->turn.take(&lane->turn);
+    return lane->has_yielded;
 }
 
 static void nobody_waits_for_more_while_another_guest_waits_for_its_turn(void)
 {
     struct xvs *x = joined_open(next_cid);
-    struct device *d = joined_device(next_cid++), *other;
+    struct lane *lane = joined_lane(next_cid++), *other;
 
     joined_open(next_cid);
-    other = joined_device(next_cid++);
+    other = joined_lane(next_cid++);
     joined_settle();
-    d->x->settings->spin_us = 1;
-    CU_ASSERT_TRUE(gives_way(x, d));
-    list_remove(&d->turn);
-    list_append(&d->x->round, &other->turn);
-    CU_ASSERT_FALSE(gives_way(x, d));
-    list_remove(&other->turn);
-    list_append(&d->x->turns, &other->turn);
-    CU_ASSERT_FALSE(gives_way(x, d));
-    d->x->settings->spin_us = 0;
+    joined_settings()->spin_us = 1;
+    CU_ASSERT_TRUE(gives_way(x, lane));
+    turn_leave(&lane->turn);
+    list_append(&lane->all->loop->round, &other->turn.link);
+    CU_ASSERT_FALSE(gives_way(x, lane));
+    turn_leave(&other->turn);
+    turn_wait(lane->all->loop, &other->turn);
+    CU_ASSERT_FALSE(gives_way(x, lane));
+    joined_settings()->spin_us = 0;
     joined_settle();
 }
 

@@ -3,41 +3,61 @@
  *
  * A program that has written, closed and exited expects its bytes to arrive: on a kernel's socket they would.  Here its exit takes
  * the whole device away, and with it the pool in which the bytes lie.  So they are copied out, and delivered when the reader
- * takes them: to a host program by the socket alone, to another guest by its own connection, whose other end is then this buffer.
- * A stream that did not end in order is cut off, as it should be.
+ * takes them: to a host program by the socket alone (unread.h), to another guest by its own connection, whose other end is
+ * then this buffer (deliver.h).  A stream that did not end in order is cut off, as it should be.
  *
- * What is in a socket and not read is memory that the guest holds.  Closed, it would be counted to nobody; so the socket of a stream
- * that is over waits here until its program has read everything.  It is shut in both directions meanwhile, so the program sees the
- * end behind the data, and cannot send (EPIPE).
- *
- * All is in the account of the guest (account.h), which it has again when it comes back: the bytes, here and in the sockets,
- * keep to its limit, and descriptors to its share.  In all there are FAREWELLS_MOST, of which a guest may hold as many as are free.
- * A reader that takes nothing for the settings' farewell_seconds is given up: what waits here for it is dropped, and the
- * socket is closed; or it stays until it is read, as long as its guest is there to be counted for it.  One thread. */
+ * All is in the account of the guest (account.h), which it has again when it comes back: the bytes keep to its limit, and
+ * descriptors to its share.  In all there are FAREWELLS_MOST, of which a guest may hold as many as are free.  A reader that takes
+ * nothing for the settings' farewell_seconds is given up: what waits here for it is dropped.  One thread. */
 #ifndef XVSD_FAREWELL_H
 #define XVSD_FAREWELL_H
 
+#include "chunks.h"
 #include "stream.h"
 
 #define FAREWELLS_MOST 16384u
 
-struct farewell;
+/* Those of a daemon. */
+struct farewells {
+    struct lanes *lanes;
+    struct list list;           /* struct farewell.link */
+    uint32_t count;
+    struct alarm alarm;
+};
 
-/* Takes the socket, the number, the watchers and what is in the inbox of a bridged stream whose guest has ended it in order.  'end': how
- * the stream will have ended if all of it is delivered.  False: nothing of it could be kept. */
-bool farewell_to_host(struct stream *s, enum fate_end end);
-/* Takes the socket alone, until it is read; the stream's end is known, and was in order or not.  If it cannot, the socket stays. */
-void farewell_to_socket(struct stream *s, bool order);
-/* Who waits for the end of such a stream of this device, by its number; NULL if there is none. */
-struct list *farewell_watchers(const struct device *d, uint32_t number);
-/* Puts what is in the inbox of 'gone' at the other end of its twin 'stays'.  False: nothing of it could be kept. */
-bool farewell_to_guest(struct stream *stays, struct stream *gone);
-enum stream_again farewell_turn(struct stream *s);
-/* Frees s->farewell; harmless without one. */
-void farewell_end(struct stream *s);
-/* x->farewell_at has come. */
-void farewell_due(struct xvsd *x, uint64_t now);
+struct farewell {
+    struct farewells *all;
+    const struct farewell_kind *kind;
+    struct list link;
+    struct account *account;    /* of the guest whose stream it was */
+    struct chunks data;
+    uint32_t left;              /* bytes in data */
+    bool is_cut;                /* data is not all: no end in order comes after it */
+    uint64_t give_up_at;        /* ms: when its reader will have taken nothing for long enough */
+};
+
+/* Where one is delivered.  Each has a record of its own, which begins with a struct farewell; any of these calls may free it. */
+struct farewell_kind {
+    size_t size;                /* bytes of its record */
+    void (*look)(struct farewell *f);           /* an alarm rang; NULL */
+    void (*give_up)(struct farewell *f);        /* its reader is given up, and its data is dropped */
+    void (*stop)(struct farewell *f);           /* the daemon stops; NULL: it belongs to a stream, and goes with that */
+};
+
+void farewells_init(struct farewells *all, struct lanes *lanes);
 /* The daemon stops: what was not delivered never will be. */
-void farewell_drop_all(struct xvsd *x);
+void farewells_stop(struct farewells *all);
+
+/* One without data, for a stream of this lane; NULL if there may be no more of them. */
+struct farewell *farewell_new(const struct farewell_kind *kind, const struct lane *lane);
+/* The same, with what is in the inbox of s, as far as there is memory for it; what is not kept is said in the log.  NULL: nothing. */
+struct farewell *farewell_new_of(const struct farewell_kind *kind, struct stream *s);
+/* Its reader has taken something. */
+void farewell_put_off(struct farewell *f);
+/* Calls look() at 'at' (ms), or earlier. */
+void farewell_look_at(struct farewell *f, uint64_t at);
+/* Nobody will have what waits here. */
+void farewell_drop_data(struct farewell *f);
+void farewell_free(struct farewell *f);
 
 #endif

@@ -3,99 +3,95 @@
 #include "relay.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "farewell.h"
-#include "registry.h"
-#include "serve.h"
+#include "clock.h"
+#include "deliver.h"
 
 #define PIECES 32
 
-/* What may be promised to the twin's guest: what this one has promised, and no more than we could hold if this one
- * promised and then took nothing. */
-static uint32_t promise_of(const struct stream *s)
+struct relayed {
+    struct stream s;            /* first */
+    struct relayed *twin;       /* the other guest's record; NULL once one of the two has ended */
+};
+
+static struct relayed *relayed_of(struct stream *s)
 {
-    return s->v.c.peer_alloc < s->twin->promise.bytes ? s->v.c.peer_alloc : s->twin->promise.bytes;
+    return container_of(s, struct relayed, s);
 }
 
-int relay_connect(struct stream *s)
+/* What may be promised to the twin's guest: what this one has promised, and no more than we could hold if this one
+ * promised and then took nothing. */
+static uint32_t promise_of(const struct relayed *r)
 {
-    struct device *here = s->device, *there = registry_mapped_cid(here->x, s->v.local.cid);
-    struct settings_who from, to;
-    struct promise promise = { 0 };
-    struct vmux_conn *conn;
+    uint32_t ours = r->twin->s.promise.bytes;
+
+    return r->s.v.c.peer_alloc < ours ? r->s.v.c.peer_alloc : ours;
+}
+
+static int offer(struct stream *s)
+{
+    struct relayed *r = relayed_of(s);
+    struct lane *here = s->lane, *there;
     struct stream *t;
-    uint32_t first;
     int err;
 
-    if (!there || there == here || !device_is_connected(there))
+    if (s->v.local.cid == VSOCKIF_CID_HOST)
+        return -ENOENT;
+    there = lanes_find(here->all, s->v.local.cid);
+    if (!there || there == here || !lane_is_connected(there))
         return -EHOSTUNREACH;
-    from = (struct settings_who){ &here->domain->title, here->domain->section };
-    to = (struct settings_who){ &there->domain->title, there->domain->section };
-    if (!settings_may_speak(here->x->settings, &from, &to)) {
-        journal_guest(&here->journal, JOURNAL_NOTICE, "may not speak with %s (guest_to_guest)", there->journal.who);
+    if (!settings_may_speak(here->all->settings, here->who, there->who)) {
+        journal_guest(here->journal, JOURNAL_NOTICE, "may not speak with %s (guest_to_guest)", there->journal->who);
         return -EACCES;
     }
-    if (promise_make(&there->promises, &promise) > s->v.c.peer_alloc)
-        first = s->v.c.peer_alloc;
-    else
-        first = promise.bytes;
-    err = vmux_connect(there->mux, s->v.peer, s->v.local, first, VCONN_CONNECT_MS, clock_deadline_ms(0), &conn);
-    if (err) {
-        promise_end(&there->promises, &promise);
+    if ((err = stream_connect(there, &relay_end, s->v.peer, s->v.local, s->v.c.peer_alloc, &t)))
         return err;
-    }
-    t = stream_of(conn);
-    stream_init(t, there);
-    t->promise = promise;
-    t->twin = s;
-    s->twin = t;
-    device_wake(there);
+    r->twin = relayed_of(t);
+    r->twin->twin = r;
     return 0;
 }
 
 /* This guest tells of what it has consumed when half of its own buffer is used.  Where the other guest was promised
  * less than that, it would wait for ever: so this one is asked. */
-static void ask_for_credit(struct stream *s)
+static void ask_for_credit(struct relayed *r)
 {
-    uint32_t in_flight = s->v.c.tx_cnt - s->v.c.peer_fwd, promise = promise_of(s);
+    const struct vconn *c = &r->s.v.c;
+    uint32_t in_flight = c->tx_cnt - c->peer_fwd, promise = promise_of(r);
 
-    if (promise < s->v.c.peer_alloc && in_flight >= promise / 2)
-        vmux_want_room(s->device->mux, &s->v);
+    if (promise < c->peer_alloc && in_flight >= promise / 2)
+        vmux_want_room(r->s.lane->mux, &r->s.v);
 }
 
 /* The credit that this guest gave goes on to the other. */
-static void pass_credit(struct stream *s)
+static void pass_credit(struct relayed *r)
 {
-    struct stream *t = s->twin;
-    int32_t news = (int32_t)(s->v.c.peer_fwd - t->v.c.fwd_cnt);
+    struct stream *t = &r->twin->s;
+    int32_t news = (int32_t)(r->s.v.c.peer_fwd - t->v.c.fwd_cnt);
 
-    if (!s->open || t->host_deaf || stream_is_closed(t))
+    if (!r->s.open || t->deaf || stream_is_closed(t))
         return;
-    if (promise_of(s) != t->v.c.buf_alloc)
-        vmux_set_buf_alloc(t->device->mux, &t->v, promise_of(s));
+    if (promise_of(r) != t->v.c.buf_alloc)
+        vmux_set_buf_alloc(t->lane->mux, &t->v, promise_of(r));
     if (news > 0)
-        vmux_consumed(t->device->mux, &t->v, (uint32_t)news);
-    ask_for_credit(s);
+        vmux_consumed(t->lane->mux, &t->v, (uint32_t)news);
+    ask_for_credit(r);
 }
 
-void relay_event(struct stream *s, unsigned now)
+static void event(struct stream *s, unsigned now)
 {
-    struct stream *t = s->twin;
+    struct relayed *r = relayed_of(s);
+    struct stream *t = &r->twin->s;
 
     if (now & VCONN_NOW_OPEN) {
         s->open = t->open = true;
-        pass_credit(s);
-        vmux_answer(t->device->mux, &t->v);
+        pass_credit(r);
+        vmux_answer(t->lane->mux, &t->v);
     } else if (now & VCONN_NOW_CREDIT && s->open) {
-        pass_credit(s);
+        pass_credit(r);
     }
     /* Over, it takes no more either: a sender there must not wait until what is still to be read here is read. */
-    if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED)) {
-        t->host_deaf = true;
-        vmux_shutdown(t->device->mux, &t->v, VSOCKIF_SHUTDOWN_RCV, clock_deadline_ms(0));
-        stream_discard(t);
-    }
+    if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED))
+        stream_become_deaf(t);
     stream_wake(s);
     stream_wake(t);
 }
@@ -103,14 +99,13 @@ void relay_event(struct stream *s, unsigned now)
 /* ---- a turn ---- */
 
 /* Moves one packet from the twin's inbox to our guest. */
-static enum stream_again move(struct stream *s)
+static enum stream_again move(struct relayed *r)
 {
-    struct stream *t = s->twin;
-    struct device *d = s->device;
+    struct stream *s = &r->s, *t = &r->twin->s;
     struct iovec to[PIECES], from[PIECES];
-    struct vsockif_hdr hdr;
-    uint32_t room, len;
-    int to_used, from_used;
+    enum stream_again again = STREAM_WAITS;
+    uint32_t room = 0, len;
+    int used;
 
     if (!s->open || inbox_is_empty(&t->inbox))
         return STREAM_WAITS;
@@ -118,72 +113,95 @@ static enum stream_again move(struct stream *s)
         stream_discard(t);
         return STREAM_WAITS;
     }
-    room = vconn_room(&s->v.c);
-    if (!room || !link_back_can_send(&d->back)) {
+    /* Without room nobody is asked for it: ask_for_credit() sees to that. */
+    if (vconn_room(&s->v.c))
+        room = stream_room(s, t->inbox.bytes, to, PIECES, &used, &again);
+    if (!room) {
         t->stuck = true;
-        return room ? STREAM_THIRSTS : STREAM_WAITS;
+        return again;
     }
-    if (room > VSOCKIF_MAX_PACKET)
-        room = VSOCKIF_MAX_PACKET;
-    len = inbox_peek(&t->device->inboxes, &t->inbox, room, from, PIECES, &from_used);
-    len = link_back_room(&d->back, len, to, PIECES, &to_used);
+    len = inbox_peek(&t->lane->inboxes, &t->inbox, room, from, PIECES, &used);
     stream_copy(to, from, len);
-    vmux_send(d->mux, &s->v, len, &hdr);
-    link_back_send(&d->back, &hdr);
-    d->moved = true;
+    stream_send(s, len);
     if (stream_delivered(t, len))
-        pass_credit(s);
-    ask_for_credit(s);
-    device_wake(t->device);
+        pass_credit(r);
+    ask_for_credit(r);
+    lane_wake(t->lane);
     return inbox_is_empty(&t->inbox) ? STREAM_WAITS : STREAM_MORE;
 }
 
 /* The end of one is the end of the other, once all that was sent before it is delivered. */
-static bool is_over(const struct stream *s)
+static bool is_over(const struct relayed *r)
 {
-    if (!stream_is_closed(s))
+    if (!stream_is_closed(&r->s))
         return false;
-    return !s->open || stream_is_closed(s->twin) || inbox_is_empty(&s->inbox);
+    return !r->s.open || stream_is_closed(&r->twin->s) || inbox_is_empty(&r->s.inbox);
 }
 
-static void end_both(struct stream *ended, struct stream *other)
+static void end_both(struct relayed *ended, struct relayed *other)
 {
-    int error = ended->v.c.error;
+    int error = ended->s.v.c.error;
 
     ended->twin = other->twin = NULL;
-    if (error && !stream_is_closed(other))
-        vmux_abort(other->device->mux, &other->v, error);
-    stream_end(ended);
-    stream_end(other);
+    if (error && !stream_is_closed(&other->s))
+        vmux_abort(other->s.lane->mux, &other->s.v, error);
+    stream_end(&ended->s);
+    stream_end(&other->s);
 }
 
-enum stream_again relay_turn(struct stream *s)
+static enum stream_again turn(struct stream *s)
 {
-    struct stream *t = s->twin;
-    enum stream_again again = move(s);
+    struct relayed *r = relayed_of(s), *twin = r->twin;
+    struct stream *t = &twin->s;
+    enum stream_again again = move(r);
 
     if (t->guest_eof && !t->told_eof && s->open && inbox_is_empty(&t->inbox)) {
         t->told_eof = true;
-        vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, clock_deadline_ms(0));
+        stream_shut(s, VSOCKIF_SHUTDOWN_SEND);
     }
-    if (is_over(s))
-        end_both(s, t);
-    else if (is_over(t))
-        end_both(t, s);
+    if (is_over(r))
+        end_both(r, twin);
+    else if (is_over(twin))
+        end_both(twin, r);
     else
         return again;
     return STREAM_ENDED;
 }
 
-void relay_lost(struct stream *s)
-{
-    struct stream *t = s->twin;
+/* ---- a guest that goes ---- */
 
-    s->twin = t->twin = NULL;
+static void last_words(struct stream *s)
+{
+    while (relayed_of(s)->twin && turn(&relayed_of(s)->twin->s) == STREAM_MORE)
+        ;
+}
+
+static void lost(struct stream *s, enum lane_cut why)
+{
+    struct relayed *r = relayed_of(s);
+    struct stream *t;
+
+    (void)why;
+    if (!r->twin)
+        return;
+    t = &r->twin->s;
+    r->twin->twin = NULL;
+    r->twin = NULL;
     if (s->open && s->guest_eof && !s->told_eof && !stream_is_closed(t) && !vconn_is_send_shut(&t->v.c) &&
-        farewell_to_guest(t, s))
+        deliver_begin(t, s))
         return;
     if (!stream_is_closed(t))
-        vmux_abort(t->device->mux, &t->v, ECONNRESET);
+        vmux_abort(t->lane->mux, &t->v, ECONNRESET);
     stream_end(t);
 }
+
+const struct end_kind relay_end = {
+    .name = "guest",
+    .size = sizeof(struct relayed),
+    .passes_credit = true,
+    .offer = offer,
+    .turn = turn,
+    .event = event,
+    .last_words = last_words,
+    .lost = lost
+};

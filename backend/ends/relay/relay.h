@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* relay.h: a stream between two guests.
+/* relay.h: an end that is another guest.
  *
- * It is two connections, one in each device's table, that are each other's twin.  Each end is promised what the other end has
+ * The stream is two connections, one in each lane's table, that are each other's twin.  Each end is promised what the other end has
  * promised: buf_alloc and fwd_cnt pass through, so the daemon need not queue anything and has no promise of its own to
  * keep.  Data is copied once, from the sender's pool to the receiver's buffers; for as long as the receiver has posted none it
- * stays in the sender's pool (inbox.h).  SHUTDOWN passes after the data before it, RST as well.
+ * stays in the sender's pool (inbox.h).  SHUTDOWN passes after the data before it, RST as well.  A guest that is gone has its other
+ * end reset; or that gets what was sent and ended in order (deliver.h).
  *
- * The turn of a stream brings what its twin has received to its own guest, and belongs to that guest's device. */
+ * The turn of a stream brings what its twin has received to its own guest, and belongs to that guest's lane. */
 #ifndef XVSD_RELAY_H
 #define XVSD_RELAY_H
 
-#include "stream.h"
+#include "end.h"
 
-/* A REQUEST for another guest: asks that guest, or refuses (a negative errno). */
-int  relay_connect(struct stream *s);
-void relay_event(struct stream *s, unsigned now);
-enum stream_again relay_turn(struct stream *s);
-/* This guest is gone: the other end is reset, or gets what was sent and ended in order (farewell.h). */
-void relay_lost(struct stream *s);
+extern const struct end_kind relay_end;
 
 #endif

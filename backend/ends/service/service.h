@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* service.h: a stream whose other end is the daemon itself: the small services of RFC 862 to 864, for trying a guest out
+/* service.h: an end that is the daemon itself: the small services of RFC 862 to 864, for trying a guest out
  * and for measuring without a host program in the way.  Off unless the settings say "services = yes".
  *
  *     port 7   echo      what the guest sends comes back
@@ -8,14 +8,8 @@
 #ifndef XVSD_SERVICE_H
 #define XVSD_SERVICE_H
 
-#include "stream.h"
+#include "end.h"
 
-#define SERVICE_ECHO    7u
-#define SERVICE_DISCARD 9u
-#define SERVICE_SOURCE  19u
-
-/* 0 or -ECONNREFUSED. */
-int  service_connect(struct stream *s);
-enum stream_again service_turn(struct stream *s);
+extern const struct end_kind service_end;
 
 #endif

@@ -4,17 +4,18 @@
 #include "bridge.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "dial.h"
 #include "door.h"
-#include "farewell.h"
+#include "hostsock.h"
 #include "serve.h"
+#include "unread.h"
 #include "watchers.h"
 
 #define PIECES     64
@@ -23,131 +24,159 @@
 #define EVENTS_READ  (EPOLLIN | EPOLLRDHUP | EPOLLET)
 #define EVENTS_WRITE (EVENTS_READ | EPOLLOUT)
 
-static void on_socket(struct source *source, uint32_t events)
+static struct bridge *bridge_of(struct stream *s)
 {
-    struct stream *s = container_of(source, struct stream, socket);
-
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        s->readable = true;
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        s->writable = true;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        s->ending = true;
-    if (events & (EPOLLHUP | EPOLLERR))
-        s->hung_up = true;
-    if (events & EPOLLERR)
-        s->failed = true;
-    stream_wake(s);
+    return container_of(s, struct bridge, s);
 }
 
+static struct poller *poller_of(const struct bridge *b)
+{
+    return &b->s.lane->all->loop->poller;
+}
+
+static struct fates *fates_of(const struct bridge *b)
+{
+    return &b->s.lane->host->fates;
+}
+
+static struct held *held_of(const struct bridge *b)
+{
+    return &b->s.lane->account->held;
+}
+
+/* ---- the beginning ---- */
+
+static void on_socket(struct source *source, uint32_t events)
+{
+    struct bridge *b = container_of(source, struct bridge, socket);
+
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        b->readable = true;
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        b->writable = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        b->ending = true;
+    if (events & (EPOLLHUP | EPOLLERR))
+        b->hung_up = true;
+    if (events & EPOLLERR)
+        b->failed = true;
+    stream_wake(&b->s);
+}
+
+static const struct watched_kind watched_kind;
+
 /* The socket is the stream's, or with an error still the caller's.  What it can hold is known from here on (held.h). */
-static int take_socket(struct stream *s, int fd)
+static int take_socket(struct bridge *b, int fd)
 {
     int size = HELD_SNDBUF;
 
+    b->socket.fd = -1;
+    fate_init(&b->fate, &watched_kind);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size))
         return -errno;
-    return source_add(&s->device->x->poller, &s->socket, fd, EVENTS_READ, on_socket);
+    return source_add(poller_of(b), &b->socket, fd, EVENTS_READ, on_socket);
 }
 
-static void open_now(struct stream *s, uint32_t number)
+static void open_now(struct bridge *b, uint32_t number)
 {
-    s->open = true;
-    fate_open(&s->device->fates, &s->fate, number);
+    b->s.open = true;
+    fate_open(fates_of(b), &b->fate, number);
 }
 
 /* Connects under a name that says who calls and which stream it is, or with number 0 under none.  -EADDRINUSE: somebody has that
  * name. */
-static int connect_as(struct stream *s, uint32_t number, const char **dir, unsigned *wishes, char *why)
+static int connect_as(const struct bridge *b, uint32_t number, const char **dir, unsigned *wishes, char *why)
 {
-    const struct device *d = s->device;
+    const struct hostside *host = b->s.lane->host;
+    const struct vmux_conn *v = &b->s.v;
     char own[DIAL_OWN] = "";
 
-    if (number && d->door)
-        snprintf(own, sizeof own, "xvs/%s/%llu:%u/%u", d->door->dir.name, (unsigned long long)s->v.peer.cid, s->v.peer.port,
-                 number);
-    return doors_connect(d, s->v.local.port, own, dir, wishes, why);
+    if (number && host->door)
+        snprintf(own, sizeof own, "xvs/%s/%llu:%u/%u", host->door->dir.name, (unsigned long long)v->peer.cid, v->peer.port, number);
+    return doors_connect(host, v->local.port, own, dir, wishes, why);
 }
 
 /* The guest has its share of descriptors: says so, once until it has less than half of them again. */
-static int refuse_more(struct device *d)
+static int refuse_more(struct lane *lane)
 {
-    if (!d->account->told)
-        journal_guest(&d->journal, JOURNAL_WARNING, "more streams to host programs are refused: it holds %u descriptors, its share; "
-                      "LimitNOFILE= in xvsd.service bounds them all", d->account->files);
-    d->account->told = true;
+    if (!lane->account->told)
+        journal_guest(lane->journal, JOURNAL_WARNING, "more streams to host programs are refused: it holds %u descriptors, its share; "
+                      "LimitNOFILE= in xvsd.service bounds them all", lane->account->files);
+    lane->account->told = true;
     return -EMFILE;
 }
 
-int bridge_connect(struct stream *s)
+/* A descriptor that is in the account, or a negative errno. */
+static int connect_to_host(struct bridge *b, uint32_t *number, unsigned *wishes)
 {
-    struct device *d = s->device;
+    struct lane *lane = b->s.lane;
     char why[DIAL_WHY];
     const char *dir;
+    int fd;
+
+    if (!account_take_file(lane->account))
+        return refuse_more(lane);
+    for (int tries = 0; ; tries++) {
+        *number = fates_number(fates_of(b));
+        fd = connect_as(b, tries < NAME_TRIES ? *number : 0, &dir, wishes, why);
+        if (fd != -EADDRINUSE)
+            break;
+    }
+    if (*why)
+        journal_guest(lane->journal, JOURNAL_WARNING, "a connection to a host program is refused: %s/%s", dir, why);
+    if (fd == -EMFILE || fd == -ENFILE)
+        loop_out_of_files(lane->all->loop);
+    if (fd < 0 && journal_shows(JOURNAL_DEBUG))
+        journal_guest(lane->journal, JOURNAL_DEBUG, "no host program takes port %u: %s", b->s.v.local.port, strerror(-fd));
+    if (fd < 0)
+        account_give_file(lane->account);
+    return fd;
+}
+
+static int offer(struct stream *s)
+{
+    struct bridge *b = bridge_of(s);
     unsigned wishes;
     uint32_t number;
     int fd, err;
 
-    if (!account_take_file(d->account))
-        return refuse_more(d);
-    for (int tries = 0; ; tries++) {
-        number = fates_number(&d->fates);
-        fd = connect_as(s, tries < NAME_TRIES ? number : 0, &dir, &wishes, why);
-        if (fd != -EADDRINUSE)
-            break;
-    }
-
-    if (*why)
-        journal_guest(&d->journal, JOURNAL_WARNING, "a connection to a host program is refused: %s/%s", dir, why);
-    if (fd == -EMFILE || fd == -ENFILE)
-        xvsd_out_of_files(d->x);
-    if (fd < 0) {
-        if (journal_shows(JOURNAL_DEBUG))
-            journal_guest(&d->journal, JOURNAL_DEBUG, "no host program takes port %u: %s", s->v.local.port,
-                          strerror(-fd));
-        account_give_file(d->account);
-        return fd;
-    }
-    if ((err = take_socket(s, fd))) {
+    if (s->v.local.cid != VSOCKIF_CID_HOST)
+        return -ENOENT;
+    if ((fd = connect_to_host(b, &number, &wishes)) < 0)
+        return fd == -ENOENT ? -ECONNREFUSED : fd;
+    if ((err = take_socket(b, fd))) {
         close(fd);
-        account_give_file(d->account);
+        account_give_file(s->lane->account);
         return err;
     }
-    s->writable = true;
-    s->holds = wishes & DIAL_VOUCHED;
-    open_now(s, number);
-    vmux_answer(d->mux, &s->v);
+    b->writable = true;
+    b->holds = wishes & DIAL_VOUCHED;
+    open_now(b, number);
+    vmux_answer(s->lane->mux, &s->v);
     return 0;
 }
 
-int bridge_request(struct device *d, int fd, uint32_t port, bool vouched, uint16_t mark)
+int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark)
 {
-    struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { d->cid, port };
-    struct promise promise = { 0 };
-    struct vmux_conn *conn;
+    struct lane *lane = host->lane;
+    struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { lane->cid, port };
     struct stream *s;
+    struct bridge *b;
     int err;
 
-    if (!device_is_connected(d))
+    if (!lane_is_connected(lane))
         return -ENOTCONN;
-    err = vmux_connect(d->mux, local, peer, promise_make(&d->promises, &promise), VCONN_CONNECT_MS, clock_deadline_ms(0),
-                       &conn);
-    if (err) {
-        promise_end(&d->promises, &promise);
+    if ((err = stream_connect(lane, &bridge_end, local, peer, UINT32_MAX, &s)))
         return err;
-    }
-    s = stream_of(conn);
-    stream_init(s, d);
-    s->promise = promise;
-    if ((err = take_socket(s, fd))) {
-        vmux_abort(d->mux, conn, ECONNRESET);
+    b = bridge_of(s);
+    if ((err = take_socket(b, fd))) {
+        vmux_abort(lane->mux, &s->v, ECONNRESET);
         stream_end(s);
         return err;
     }
-    s->writable = s->line_waits = true;
-    s->holds = vouched;
-    s->mark = mark;
-    device_wake(d);
+    b->writable = b->line_waits = true;
+    b->holds = vouched;
+    b->mark = mark;
     return 0;
 }
 
@@ -168,55 +197,45 @@ static void say_refused(int fd, int err)
 }
 
 /* A refusal is an end of file and no reset, for it is the answer that was asked for. */
-void bridge_refuse(struct device *d, int fd, bool vouched, int err)
+void bridge_refuse(struct hostside *host, int fd, bool vouched, int err)
 {
-    char newline;
-
-    (void)!recv(fd, &newline, 1, MSG_DONTWAIT);
+    hostsock_take_newline(fd);
     if (vouched)
         say_refused(fd, -err);
     close(fd);
-    account_give_file(d->account);
+    account_give_file(host->lane->account);
 }
 
 /* The guest has accepted: the client may begin. */
-static void say_ok(struct stream *s)
+static void say_ok(struct bridge *b)
 {
     char line[32];
-    int len = snprintf(line, sizeof line, "OK %u\n", s->v.local.port);
+    int len = snprintf(line, sizeof line, "OK %u\n", b->s.v.local.port);
 
-    open_now(s, s->v.local.port);
-    if (send(s->socket.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
-        s->hung_up = true;      /* nothing was ever written to it: only a closed socket does not take this */
+    open_now(b, b->s.v.local.port);
+    if (send(b->socket.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
+        b->hung_up = true;      /* nothing was ever written to it: only a closed socket does not take this */
 }
 
-void bridge_event(struct stream *s, unsigned now)
+static void event(struct stream *s, unsigned now)
 {
+    struct bridge *b = bridge_of(s);
+
     if (now & VCONN_NOW_OPEN)
-        say_ok(s);
+        say_ok(b);
     /* Whoever stands in write() gets EPIPE; drop_queue() and drop_closed() see to the others. */
-    if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED) && s->socket.fd >= 0) {
-        shutdown(s->socket.fd, SHUT_RD);
-        s->readable = true;
+    if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED) && b->socket.fd >= 0) {
+        shutdown(b->socket.fd, SHUT_RD);
+        b->readable = true;
     }
-    stream_wake(s);
+    stream_wake(&b->s);
 }
 
 /* ---- memory in the socket ---- */
 
-#define WORTH 4096u             /* bytes: for less room than this, and than there is to write, it is not worth to write */
-
-uint32_t bridge_in_socket(int fd)
+static void look_into_socket(struct bridge *b)
 {
-    int bytes = 0;
-
-    /* The kernel counts one for each of what it is just letting go of. */
-    return ioctl(fd, SIOCOUTQ, &bytes) || bytes < 256 ? 0 : (uint32_t)bytes;
-}
-
-static void look_into_socket(struct stream *s)
-{
-    held_saw(&s->device->account->held, &s->in_socket, bridge_in_socket(s->socket.fd));
+    held_saw(held_of(b), &b->in_socket, hostsock_holds(b->socket.fd));
 }
 
 static void look_again(struct vmux_conn *conn, void *arg)
@@ -224,36 +243,36 @@ static void look_again(struct vmux_conn *conn, void *arg)
     struct stream *s = stream_of(conn);
 
     (void)arg;
-    if (!conn->released && s->in_socket)
-        look_into_socket(s);
+    if (!conn->released && s->kind == &bridge_end && bridge_of(s)->in_socket)
+        look_into_socket(bridge_of(s));
 }
 
 /* What the guest's other streams believe to be in their sockets may have been read long ago.  Where most of it has, the next
  * such look pays as well. */
-static void sweep(struct device *d)
+static void sweep(struct lane *lane)
 {
-    const struct held *h = &d->account->held;
+    const struct held *h = &lane->account->held;
 
-    if (d->sweep_at > xvsd_now(d->x))
+    if (lane->host->sweep_at > loop_now(lane->all->loop))
         return;
-    vmux_each(d->mux, look_again, NULL);
-    d->sweep_at = h->in_sockets > h->limit / 4 ? clock_deadline_ms(SERVE_FEED_MS) : 0;
+    vmux_each(lane->mux, look_again, NULL);
+    lane->host->sweep_at = h->in_sockets > h->limit / 4 ? clock_deadline_ms(SERVE_FEED_MS) : 0;
 }
 
 /* How much of want bytes may be written now; 0 with *starves, if it is none for the sake of the guest's other streams. */
-static uint32_t find_room(struct stream *s, uint32_t want, bool *starves)
+static uint32_t find_room(struct bridge *b, uint32_t want, bool *starves)
 {
-    const struct held *h = &s->device->account->held;
-    uint32_t most = promise_socket(&s->promise), least = want < WORTH ? want : WORTH, room;
+    const struct held *h = held_of(b);
+    uint32_t most = promise_socket(&b->s.promise), least = want < HOSTSOCK_WORTH ? want : HOSTSOCK_WORTH, room;
     bool reads;
 
-    if (s->in_socket)
-        look_into_socket(s);
-    reads = s->fed && !s->in_socket;
-    room = held_room(h, s->in_socket, most, reads);
-    if (room < least && s->in_socket + least <= most) {
-        sweep(s->device);
-        room = held_room(h, s->in_socket, most, reads);
+    if (b->in_socket)
+        look_into_socket(b);
+    reads = b->fed && !b->in_socket;
+    room = held_room(h, b->in_socket, most, reads);
+    if (room < least && b->in_socket + least <= most) {
+        sweep(b->s.lane);
+        room = held_room(h, b->in_socket, most, reads);
         *starves = room < least;
     }
     return room < least ? 0 : room < want ? room : want;
@@ -261,342 +280,346 @@ static uint32_t find_room(struct stream *s, uint32_t want, bool *starves)
 
 /* ---- guest to host ---- */
 
-/* The host program reads no more: neither do we. */
-static void become_deaf(struct stream *s)
-{
-    if (s->host_deaf)
-        return;
-    s->host_deaf = true;
-    vmux_shutdown(s->device->mux, &s->v, VSOCKIF_SHUTDOWN_RCV, clock_deadline_ms(0));
-    stream_discard(s);
-}
-
 /* The socket is full, or holds what it may: its reader's next read is an event. */
-static void wait_for_reader(struct stream *s)
+static void wait_for_reader(struct bridge *b)
 {
-    s->stuck = true;
-    s->writable = false;
-    source_change(&s->device->x->poller, &s->socket, EVENTS_WRITE);
+    b->s.stuck = true;
+    b->writable = false;
+    source_change(poller_of(b), &b->socket, EVENTS_WRITE);
 }
 
-static enum stream_again write_some(struct stream *s)
+static enum stream_again write_some(struct bridge *b)
 {
     struct iovec iov[PIECES];
     struct msghdr msg = { .msg_iov = iov };
-    struct device *d = s->device;
-    struct held *held = &d->account->held;
-    uint32_t want = s->inbox.bytes < STREAM_QUANTUM ? s->inbox.bytes : STREAM_QUANTUM;
+    struct held *held = held_of(b);
+    uint32_t want = b->s.inbox.bytes < STREAM_QUANTUM ? b->s.inbox.bytes : STREAM_QUANTUM;
     bool starves = false;
     ssize_t n;
     int used;
 
-    if (!held_fits(held, s->in_socket, promise_socket(&s->promise), want) && !(want = find_room(s, want, &starves))) {
-        s->stuck = true;
+    if (!held_fits(held, b->in_socket, promise_socket(&b->s.promise), want) && !(want = find_room(b, want, &starves))) {
+        b->s.stuck = true;
         if (!starves)
-            wait_for_reader(s);
+            wait_for_reader(b);
         return starves ? STREAM_STARVES : STREAM_WAITS;
     }
-    want = inbox_peek(&d->inboxes, &s->inbox, want, iov, PIECES, &used);
+    want = inbox_peek(&b->s.lane->inboxes, &b->s.inbox, want, iov, PIECES, &used);
     msg.msg_iovlen = (size_t)used;
-    n = sendmsg(s->socket.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    n = sendmsg(b->socket.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        become_deaf(s);
+        stream_become_deaf(&b->s);
         return STREAM_WAITS;
     }
     if (n > 0) {
-        s->fed = true;
-        held_wrote(held, &s->in_socket, (uint32_t)n);
-        if (stream_delivered(s, (uint32_t)n))
-            vmux_set_buf_alloc(d->mux, &s->v, s->promise.bytes);
-        vmux_consumed(d->mux, &s->v, (uint32_t)n);
+        b->fed = true;
+        held_wrote(held, &b->in_socket, (uint32_t)n);
+        stream_consumed(&b->s, (uint32_t)n);
     }
     if (n < (ssize_t)want) {
-        wait_for_reader(s);
+        wait_for_reader(b);
         return STREAM_WAITS;
     }
-    return inbox_is_empty(&s->inbox) ? STREAM_WAITS : STREAM_MORE;
+    return inbox_is_empty(&b->s.inbox) ? STREAM_WAITS : STREAM_MORE;
 }
 
 /* The host program has closed its socket.  A hang-up says so, unless it is only that both ends have shut sending; but then it is as
  * good as gone, too, if nobody waits for the end. */
-static bool has_gone(const struct stream *s)
+static bool has_gone(const struct bridge *b)
 {
-    return s->hung_up && (!s->holds || (s->said_end && !s->told_eof));
+    return b->hung_up && (!b->holds || (b->said_end && !b->s.told_eof));
 }
 
 /* …and has neither said that it had sent all, nor anybody that could. */
-static bool has_died(const struct stream *s)
+static bool has_died(const struct bridge *b)
 {
-    return s->hung_up && s->open && s->holds && !s->said_end && !watchers_vouch(&s->fate.watchers);
+    return b->hung_up && b->s.open && b->holds && !b->said_end && !watchers_vouch(&b->fate.watched);
 }
 
-static enum stream_again turn_to_host(struct stream *s)
+static enum stream_again turn_to_host(struct bridge *b)
 {
     enum stream_again again = STREAM_WAITS;
 
-    if (!s->open)
+    if (!b->s.open)
         return STREAM_WAITS;
-    if (has_gone(s))
-        become_deaf(s);
-    if (s->writable && !inbox_is_empty(&s->inbox))
-        again = write_some(s);
-    if (s->guest_eof && !s->told_eof && inbox_is_empty(&s->inbox) && !s->v.c.error) {
-        s->told_eof = true;
-        shutdown(s->socket.fd, SHUT_WR);
+    if (has_gone(b))
+        stream_become_deaf(&b->s);
+    if (b->writable && !inbox_is_empty(&b->s.inbox))
+        again = write_some(b);
+    if (b->s.guest_eof && !b->s.told_eof && inbox_is_empty(&b->s.inbox) && !b->s.v.c.error) {
+        b->s.told_eof = true;
+        shutdown(b->socket.fd, SHUT_WR);
     }
     return again;
 }
 
 /* ---- host to guest ---- */
 
-static void end_of_file(struct stream *s)
+static void end_of_file(struct bridge *b)
 {
-    struct device *d = s->device;
-
-    s->readable = false;
-    if (!s->host_reset && s->holds && !s->said_end)
-        return;                 /* bridge_may_end() looks again, or bridge_abandoned() makes it a reset */
-    s->host_eof = true;
-    if (s->host_reset)
-        vmux_abort(d->mux, &s->v, ECONNRESET);
+    b->readable = false;
+    if (!b->host_reset && b->holds && !b->said_end)
+        return;                 /* said_end() looks again, or abandoned() makes it a reset */
+    b->host_eof = true;
+    if (b->host_reset)
+        vmux_abort(b->s.lane->mux, &b->s.v, ECONNRESET);
     else
-        vmux_shutdown(d->mux, &s->v, VSOCKIF_SHUTDOWN_SEND, clock_deadline_ms(0));
+        stream_shut(&b->s, VSOCKIF_SHUTDOWN_SEND);
 }
 
-static enum stream_again read_error(struct stream *s)
+static enum stream_again read_error(struct bridge *b)
 {
     if (errno == EINTR)
         return STREAM_MORE;
-    s->readable = false;
+    b->readable = false;
     if (errno == EAGAIN)
         return STREAM_WAITS;
     /* ECONNRESET: it closed without having read everything.  The error is told once; what it sent is still there. */
-    s->host_reset = true;
-    become_deaf(s);
-    s->readable = true;
+    b->host_reset = true;
+    stream_become_deaf(&b->s);
+    b->readable = true;
     return STREAM_MORE;
 }
 
-bool bridge_drop_queue(int fd, bool keep)
+/* The guest takes no more, and event() has told the host program's next write so. */
+static enum stream_again drop_queue(struct bridge *b)
 {
-    static uint8_t dropped[STREAM_QUANTUM];
-    size_t most = sizeof dropped;
-    int queued = 0;
-    ssize_t n;
-
-    if (keep) {
-        if (ioctl(fd, SIOCINQ, &queued) || queued <= 1)
-            return false;
-        most = (size_t)queued - 1 < most ? (size_t)queued - 1 : most;
-    }
-    n = recv(fd, dropped, most, MSG_DONTWAIT);
-    return n > 0 || (n < 0 && errno == EINTR);
-}
-
-/* The guest takes no more, and bridge_event() has told the host program's next write so. */
-static enum stream_again drop_queue(struct stream *s)
-{
-    if (bridge_drop_queue(s->socket.fd, false)) {
-        s->guest_left = true;
+    if (hostsock_drop_queue(b->socket.fd, false)) {
+        b->guest_left = true;
         return STREAM_MORE;
     }
-    s->host_eof = true;
+    b->host_eof = true;
     return STREAM_WAITS;
 }
 
 /* The same when the guest's end is over, and the host program has not read all that came before. */
-static enum stream_again drop_closed(struct stream *s)
+static enum stream_again drop_closed(struct bridge *b)
 {
-    if (!s->open || !s->readable)
+    if (!b->s.open || !b->readable)
         return STREAM_WAITS;
-    s->readable = bridge_drop_queue(s->socket.fd, s->v.c.error || s->line_waits);
-    if (!s->readable)
+    b->readable = hostsock_drop_queue(b->socket.fd, b->s.v.c.error || b->line_waits);
+    if (!b->readable)
         return STREAM_WAITS;
-    s->guest_left = true;
-    s->line_waits = false;
+    b->guest_left = true;
+    b->line_waits = false;
     return STREAM_MORE;
 }
 
 /* Takes the newline out of the way of what is behind it.  False: there is nothing yet, or an end, which needs no reading. */
-static bool pass_line(struct stream *s)
+static bool pass_line(struct bridge *b)
 {
     char two[2];
-    ssize_t n = recv(s->socket.fd, two, sizeof two, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(b->socket.fd, two, sizeof two, MSG_PEEK | MSG_DONTWAIT);
 
-    if (n == 1 && !s->failed) {
-        s->readable = false;
-        if (s->ending)
-            end_of_file(s);
+    if (n == 1 && !b->failed) {
+        b->readable = false;
+        if (b->ending)
+            end_of_file(b);
         return false;
     }
-    s->line_waits = false;
-    return n < 1 || recv(s->socket.fd, two, 1, MSG_DONTWAIT) == 1;
+    b->line_waits = false;
+    return n < 1 || recv(b->socket.fd, two, 1, MSG_DONTWAIT) == 1;
 }
 
-static enum stream_again turn_to_guest(struct stream *s)
+static enum stream_again turn_to_guest(struct bridge *b)
 {
-    struct device *d = s->device;
     struct iovec iov[PIECES];
-    struct vsockif_hdr hdr;
-    uint32_t room, want;
+    enum stream_again again;
+    uint32_t want;
     ssize_t n;
     int used;
 
-    if (!s->open || !s->readable || s->host_eof || (s->line_waits && !pass_line(s)))
+    if (!b->s.open || !b->readable || b->host_eof || (b->line_waits && !pass_line(b)))
         return STREAM_WAITS;
-    if (vconn_is_send_shut(&s->v.c))
-        return drop_queue(s);
-    room = vconn_room(&s->v.c);
-    if (!room) {
-        vmux_want_room(d->mux, &s->v);
-        return STREAM_WAITS;
-    }
-    if (!link_back_can_send(&d->back))
-        return STREAM_THIRSTS;
-    want = link_back_room(&d->back, room < VSOCKIF_MAX_PACKET ? room : VSOCKIF_MAX_PACKET, iov, PIECES, &used);
-    n = readv(s->socket.fd, iov, used);
+    if (vconn_is_send_shut(&b->s.v.c))
+        return drop_queue(b);
+    if (!(want = stream_room(&b->s, VSOCKIF_MAX_PACKET, iov, PIECES, &used, &again)))
+        return again;
+    n = readv(b->socket.fd, iov, used);
     if (n < 0)
-        return read_error(s);
+        return read_error(b);
     if (n == 0) {
-        end_of_file(s);
+        end_of_file(b);
         return STREAM_WAITS;
     }
-    vmux_send(d->mux, &s->v, (uint32_t)n, &hdr);
-    link_back_send(&d->back, &hdr);
-    d->moved = true;
-    if (n < (ssize_t)want && !s->ending)
-        s->readable = false;    /* drained; whatever comes later is a new edge */
-    return s->readable ? STREAM_MORE : STREAM_WAITS;
+    stream_send(&b->s, (uint32_t)n);
+    if (n < (ssize_t)want && !b->ending)
+        b->readable = false;    /* drained; whatever comes later is a new edge */
+    return b->readable ? STREAM_MORE : STREAM_WAITS;
 }
 
 /* ---- the end ---- */
 
 /* What the host program has written and nobody has read. */
-static bool has_unsent(const struct stream *s)
+static bool has_unsent(const struct bridge *b)
 {
-    int bytes = 0;
-
-    return s->socket.fd >= 0 && !s->host_eof && !ioctl(s->socket.fd, FIONREAD, &bytes) && bytes > s->line_waits;
+    return b->socket.fd >= 0 && !b->host_eof && hostsock_unsent(b->socket.fd) > b->line_waits;
 }
 
 /* How a stream ended whose guest's end is over. */
-static enum fate_end judge(const struct stream *s)
+static enum fate_end judge(const struct bridge *b)
 {
-    bool stopped = s->v.c.shut_peer & VSOCKIF_SHUTDOWN_RCV || (s->guest_eof && s->host_eof) || s->leaving;
+    bool stopped = b->s.v.c.shut_peer & VSOCKIF_SHUTDOWN_RCV || (b->s.guest_eof && b->host_eof) || b->leaving;
 
-    if (s->host_reset)
+    if (b->host_reset)
         return FATE_HOST_RESET;
-    if (s->host_left)
+    if (b->s.unread)
         return FATE_HOST_LEFT;
-    if (s->v.c.error)
+    if (b->s.v.c.error)
         return stopped ? FATE_GUEST_LEFT : FATE_GUEST_RESET;
-    return s->guest_left || has_unsent(s) ? FATE_GUEST_LEFT : FATE_ORDER;
+    return b->guest_left || has_unsent(b) ? FATE_GUEST_LEFT : FATE_ORDER;
 }
 
 /* The same when the device is gone, for the case that all that has come is delivered.  All may have been over by then. */
-static enum fate_end judge_lost(const struct stream *s)
+static enum fate_end judge_lost(const struct bridge *b, enum fate_end cut)
 {
-    const struct vconn *c = &s->v.c;
+    const struct vconn *c = &b->s.v.c;
 
-    if (!c->error || s->host_reset || s->host_left)
-        return judge(s);
-    if (s->guest_eof && vconn_is_delivered(c) && !s->guest_left && !has_unsent(s) &&
-        (s->host_eof || c->shut_peer & VSOCKIF_SHUTDOWN_RCV))
+    if (!c->error || b->host_reset || b->s.unread)
+        return judge(b);
+    if (b->s.guest_eof && vconn_is_delivered(c) && !b->guest_left && !has_unsent(b) &&
+        (b->host_eof || c->shut_peer & VSOCKIF_SHUTDOWN_RCV))
         return FATE_ORDER;
-    return device_cut(s->device);
+    return cut;
 }
 
-/* What the host program has not read is memory of the guest's: so its socket stays until it has (farewell.h). */
-static void close_as(struct stream *s, enum fate_end end)
+static struct unread_parts parts_of(struct bridge *b)
 {
-    char newline;
+    return (struct unread_parts){ .socket = &b->socket, .in_socket = &b->in_socket, .line_waits = b->line_waits };
+}
 
-    if (s->line_waits && end == FATE_ORDER)
-        (void)!recv(s->socket.fd, &newline, 1, MSG_DONTWAIT);
-    if (s->in_socket)
-        look_into_socket(s);
-    if (s->in_socket)
-        farewell_to_socket(s, end == FATE_ORDER);
-    bridge_close(s);
+static void let_go(struct bridge *b)
+{
+    int fd = b->socket.fd;
+
+    door_leave(b->s.lane->host, b->mark);
+    b->mark = 0;
+    held_saw(held_of(b), &b->in_socket, 0);
+    if (fd < 0)
+        return;
+    if (b->holds && !b->s.open)
+        say_refused(fd, b->s.v.c.error);
+    source_remove(poller_of(b), &b->socket);
+    close(fd);
+    account_give_file(b->s.lane->account);
+}
+
+/* What the host program has not read is memory of the guest's: so its socket stays until it has (unread.h). */
+static void close_as(struct bridge *b, enum fate_end end)
+{
+    if (b->line_waits && end == FATE_ORDER)
+        hostsock_take_newline(b->socket.fd);
+    if (b->in_socket)
+        look_into_socket(b);
+    if (b->in_socket)
+        unread_keep_socket(&b->s, parts_of(b), end == FATE_ORDER);
+    let_go(b);
 }
 
 /* An open stream has ended, and those who wait are told. */
-static void end_as(struct stream *s, enum fate_end end)
+static void end_as(struct bridge *b, enum fate_end end)
 {
-    uint32_t number = fate_number(&s->fate);
+    uint32_t number = fate_number(&b->fate);
 
-    fate_close(&s->device->fates, &s->fate);
-    fates_note(&s->device->fates, number, end);
-    close_as(s, end);
-    watchers_tell(&s->fate.watchers, number, end);
+    fate_close(fates_of(b), &b->fate);
+    fates_note(fates_of(b), number, end);
+    close_as(b, end);
+    watchers_tell(&b->fate.watched, number, end);
 }
 
 /* The host program has gone, and the guest is told so in order; it has yet to say whether it has read everything. */
-static void leave(struct stream *s)
+static void leave(struct bridge *b)
 {
-    struct device *d = s->device;
+    struct lane *lane = b->s.lane;
 
-    s->leaving = true;
-    close_as(s, FATE_ORDER);    /* if it is there still, it has had its end of file */
-    stream_discard(s);
-    promise_end(&d->promises, &s->promise);
-    vmux_close(d->mux, &s->v, clock_deadline_ms(0));
-    device_wake(d);
+    b->leaving = true;
+    close_as(b, FATE_ORDER);    /* if it is there still, it has had its end of file */
+    stream_discard(&b->s);
+    promise_end(&lane->promises, &b->s.promise);
+    vmux_close(lane->mux, &b->s.v, clock_deadline_ms(0));
+    lane_wake(lane);
 }
 
-void bridge_may_end(struct stream *s)
+static void lost(struct stream *s, enum lane_cut why)
 {
-    s->said_end = s->readable = true;
-    stream_wake(s);
-}
+    static const enum fate_end cuts[] = {
+        [LANE_STOPPED] = FATE_STOPPED, [LANE_DETACHED] = FATE_DETACHED, [LANE_GONE] = FATE_GONE, [LANE_REFUSED] = FATE_REFUSED,
+        [LANE_DOWN] = FATE_DOWN
+    };
+    struct bridge *b = bridge_of(s);
+    enum fate_end end;
 
-void bridge_abandoned(struct stream *s)
-{
-    s->host_reset = s->host_deaf = true;
-    vmux_abort(s->device->mux, &s->v, ECONNRESET);
-    stream_discard(s);
-    stream_wake(s);
-}
-
-void bridge_lost(struct stream *s)
-{
-    enum fate_end end = judge_lost(s);
-
+    if (!fate_number(&b->fate))
+        return;
+    end = judge_lost(b, cuts[why]);
     if (inbox_is_empty(&s->inbox))
-        end_as(s, end);
-    else if (!s->guest_eof || s->host_deaf)
-        end_as(s, device_cut(s->device));
-    else if (!farewell_to_host(s, end))
-        end_as(s, FATE_HOST_LEFT);
+        end_as(b, end);
+    else if (!s->guest_eof || s->deaf)
+        end_as(b, cuts[why]);
+    else if (!unread_keep(s, parts_of(b), &b->fate, end))
+        end_as(b, FATE_HOST_LEFT);
 }
+
+/* ---- those who vouch for it ---- */
+
+static struct bridge *bridge_watched(struct watched *w)
+{
+    return container_of(w, struct bridge, fate.watched);
+}
+
+static void vouched(struct watched *w)
+{
+    bridge_watched(w)->holds = true;
+}
+
+static void said_end(struct watched *w)
+{
+    struct bridge *b = bridge_watched(w);
+
+    b->said_end = b->readable = true;
+    stream_wake(&b->s);
+}
+
+static void abandoned(struct watched *w)
+{
+    struct stream *s = &bridge_watched(w)->s;
+
+    bridge_of(s)->host_reset = s->deaf = true;
+    vmux_abort(s->lane->mux, &s->v, ECONNRESET);
+    stream_discard(s);
+    stream_wake(s);
+}
+
+static const struct watched_kind watched_kind = { .vouched = vouched, .said_end = said_end, .abandoned = abandoned };
 
 /* ---- a turn ---- */
 
 /* Nothing is left to do: the guest's end is over, and all it sent is delivered or has nobody to read it. */
-static bool is_over(const struct stream *s)
+static bool is_over(const struct bridge *b)
 {
-    return stream_is_closed(s) && (!s->open || s->host_deaf || inbox_is_empty(&s->inbox));
+    return stream_is_closed(&b->s) && (!b->s.open || b->s.deaf || inbox_is_empty(&b->s.inbox));
 }
 
-enum stream_again bridge_turn(struct stream *s)
+static enum stream_again turn(struct stream *s)
 {
+    struct bridge *b = bridge_of(s);
     enum stream_again to_host = STREAM_WAITS, to_guest = STREAM_WAITS;
 
-    if (!s->open && s->hung_up && !stream_is_closed(s))
-        vmux_abort(s->device->mux, &s->v, ECONNRESET);      /* the client gave up while it waited for OK */
-    if (has_died(s))
-        bridge_abandoned(s);
-    if (!s->leaving) {
-        to_host = turn_to_host(s);
-        to_guest = stream_is_closed(s) ? drop_closed(s) : turn_to_guest(s);
+    if (!s->open && b->hung_up && !stream_is_closed(s))
+        vmux_abort(s->lane->mux, &s->v, ECONNRESET);    /* the client gave up while it waited for OK */
+    if (has_died(b))
+        abandoned(&b->fate.watched);
+    if (!b->leaving) {
+        to_host = turn_to_host(b);
+        to_guest = stream_is_closed(s) ? drop_closed(b) : turn_to_guest(b);
     }
-    if (!s->leaving && !stream_is_closed(s) && s->host_eof && s->host_deaf)
-        leave(s);
-    if (is_over(s)) {
+    if (!b->leaving && !stream_is_closed(s) && b->host_eof && s->deaf)
+        leave(b);
+    if (is_over(b)) {
         if (s->open)
-            end_as(s, judge(s));
+            end_as(b, judge(b));
         else
-            close_as(s, FATE_ORDER);
+            close_as(b, FATE_ORDER);
         stream_end(s);
         return STREAM_ENDED;
     }
@@ -605,19 +628,25 @@ enum stream_again bridge_turn(struct stream *s)
     return to_host == STREAM_STARVES ? to_host : to_guest;
 }
 
-void bridge_close(struct stream *s)
+static void close_it(struct stream *s)
 {
-    int fd = s->socket.fd;
-
-    if (s->mark)
-        door_leave(s->device, s->mark);
-    s->mark = 0;
-    held_saw(&s->device->account->held, &s->in_socket, 0);
-    if (fd < 0)
-        return;
-    if (s->holds && !s->open)
-        say_refused(fd, s->v.c.error);
-    source_remove(&s->device->x->poller, &s->socket);
-    close(fd);
-    account_give_file(s->device->account);
+    let_go(bridge_of(s));
 }
+
+static unsigned ready(const struct stream *s)
+{
+    const struct bridge *b = (const struct bridge *)(const void *)s;
+
+    return (b->readable ? END_READABLE : 0) | (b->writable ? END_WRITABLE : 0);
+}
+
+const struct end_kind bridge_end = {
+    .name = "host",
+    .size = sizeof(struct bridge),
+    .offer = offer,
+    .turn = turn,
+    .event = event,
+    .lost = lost,
+    .close = close_it,
+    .ready = ready
+};

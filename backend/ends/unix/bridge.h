@@ -19,30 +19,35 @@
 #ifndef XVSD_BRIDGE_H
 #define XVSD_BRIDGE_H
 
+#include "hostside.h"
 #include "stream.h"
 
-/* From the guest: connects to vsock_<port> and answers the REQUEST.  0 or a negative errno. */
-int  bridge_connect(struct stream *s);
+struct bridge {
+    struct stream s;            /* first */
+    struct source socket;
+    struct fate fate;           /* its number, once it is open, and who waits for its end */
+    bool readable, writable;    /* the socket, as far as we know */
+    bool ending;                /* the host program sends no more; an end of file comes after what it sent */
+    bool hung_up;               /* …has closed: what it sent can still be read */
+    bool host_eof;              /* …sends no more, and the guest has been told */
+    bool host_reset;            /* …closed with data unread: ends with a reset */
+    bool fed : 1;               /* something was written to the socket */
+    bool line_waits : 1;        /* the newline of its line is still in the socket */
+    bool failed : 1;            /* the socket has an error to tell */
+    bool leaving : 1;           /* the host program has gone, and the guest has yet to say how it ended */
+    bool guest_left : 1;        /* bytes were dropped that the guest should have read */
+    bool holds : 1;             /* the end of what the program sends waits for somebody who vouches for it, */
+    bool said_end : 1;          /* …and has */
+    uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
+    uint32_t in_socket;         /* bytes of the kernel's memory in the socket, at most: what is not read yet (held.h) */
+};
+
+extern const struct end_kind bridge_end;
+
 /* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket.  vouched:
  * somebody will vouch for the stream (watchers.h).  Takes the descriptor, and its mark (door.h), if it returns 0; else it is
  * the caller's to refuse, which tells why if vouched. */
-int  bridge_request(struct device *d, int fd, uint32_t port, bool vouched, uint16_t mark);
-void bridge_refuse(struct device *d, int fd, bool vouched, int err);
-void bridge_event(struct stream *s, unsigned now);
-enum stream_again bridge_turn(struct stream *s);
-/* Who vouches for the stream has said that the host program has sent all; or has gone before its end. */
-void bridge_may_end(struct stream *s);
-void bridge_abandoned(struct stream *s);
-/* The guest is gone, and an open stream with it: says how it ended, or leaves that to a farewell. */
-void bridge_lost(struct stream *s);
-/* Closes the socket; harmless without one. */
-void bridge_close(struct stream *s);
-
-/* For a socket that is shut for reading: takes a part of what is queued there, and drops it; false when that is done.  Who
- * waits in poll() because its socket is full hears of the end only when there is room again.  'keep' leaves one byte: it makes
- * the kernel tell the program ECONNRESET once it has read everything and we have closed. */
-bool bridge_drop_queue(int fd, bool keep);
-/* Bytes of the kernel's memory for what is written to a socket and not read yet. */
-uint32_t bridge_in_socket(int fd);
+int  bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark);
+void bridge_refuse(struct hostside *host, int fd, bool vouched, int err);
 
 #endif

@@ -7,32 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "greet.h"
-#include "settle.h"
-
 #define OLD  0x8000u            /* the mark of one who came by an old door; below are those of the present one, in turn */
 
-#define each_door(d, l) for (struct list *l = (d)->doors.next, *next = l->next; l != &(d)->doors; l = next, next = l->next)
+#define each_door(host, l) for (struct list *l = (host)->doors.next, *next = l->next; l != &(host)->doors; l = next, next = l->next)
 
 static struct door *door_at(struct list *l)
 {
     return container_of(l, struct door, link);
 }
 
-static uint32_t key_of(const struct xvsd *x, const char *name)
+static uint32_t key_of(const struct hostsides *all, const char *name)
 {
     uint64_t h = 0;
 
     for (; *name; name++)
-        h = hash_fold(h ^ (unsigned char)*name ^ x->seed.word[0], x->seed.word[1]);
-    return hash_words(&x->seed, h, 0, 0);
+        h = hash_fold(h ^ (unsigned char)*name ^ all->seed.word[0], all->seed.word[1]);
+    return hash_words(&all->seed, h, 0, 0);
 }
 
-struct door *door_find(const struct xvsd *x, const char *name)
+struct door *door_find(const struct hostsides *all, const char *name)
 {
-    uint32_t key = key_of(x, name);
+    uint32_t key = key_of(all, name);
 
-    for (struct hash_link *l = hash_first(&x->doors, key); l; l = l->next) {
+    for (struct hash_link *l = hash_first(&all->doors, key); l; l = l->next) {
         struct door *door = container_of(l, struct door, by_name);
 
         if (l->key == key && !strcmp(door->dir.name, name))
@@ -41,20 +38,25 @@ struct door *door_find(const struct xvsd *x, const char *name)
     return NULL;
 }
 
+const char *door_path(const struct hostside *host)
+{
+    return host->door ? host->door->dir.path : "";
+}
+
 static void close_door(struct door *door)
 {
-    struct device *d = door->device;
+    struct hostside *host = door->host;
 
-    if (d->door == door)
-        d->door = NULL;
+    if (host->door == door)
+        host->door = NULL;
     list_remove(&door->link);
-    hash_remove(&d->x->doors, &door->by_name);
-    greet_shut(door);
-    guest_dir_close(&door->dir, &d->x->rundir);
+    hash_remove(&host->all->doors, &door->by_name);
+    source_remove(&host->all->loop->poller, &door->listener);
+    guest_dir_close(&door->dir, host->all->rundir);
     free(door);
 }
 
-static int open_door(struct device *d, const char *name, const struct settings_sockets *sockets, struct door **out, char *why)
+static int open_door(struct hostside *host, const char *name, const struct settings_sockets *sockets, struct door **out, char *why)
 {
     struct door *door = calloc(1, sizeof *door);
     int err;
@@ -63,16 +65,17 @@ static int open_door(struct device *d, const char *name, const struct settings_s
         snprintf(why, RUNDIR_WHY, "out of memory");
         return -ENOMEM;
     }
-    door->device = d;
+    door->host = host;
     door->listener.fd = -1;
     list_init(&door->link);
-    if ((err = guest_dir_open(&door->dir, &d->x->rundir, name, sockets, why))) {
+    if ((err = guest_dir_open(&door->dir, host->all->rundir, name, sockets, why))) {
         free(door);
         return err;
     }
-    hash_insert(&d->x->doors, &door->by_name, key_of(d->x, name));
-    list_append(&d->doors, &door->link);
-    if ((err = greet_open(door))) {
+    hash_insert(&host->all->doors, &door->by_name, key_of(host->all, name));
+    list_append(&host->doors, &door->link);
+    if ((err = source_add(&host->all->loop->poller, &door->listener, door->dir.vsock.listen_fd, host->listens ? EPOLLIN : 0,
+                          host->on_listener))) {
         snprintf(why, RUNDIR_WHY, "cannot watch the socket %.160s/vsock: %s", door->dir.path, strerror(-err));
         close_door(door);
         return err;
@@ -82,65 +85,70 @@ static int open_door(struct device *d, const char *name, const struct settings_s
 }
 
 /* From now on whoever came in by the present door has come by an old one. */
-static void leave_present(struct device *d)
+static void leave_present(struct hostside *host)
 {
-    d->door = NULL;
-    d->by_old_door += d->by_door;
-    d->by_door = 0;
-    d->door_mark = d->door_mark % (OLD - 1) + 1;
+    host->door = NULL;
+    host->by_old_door += host->by_door;
+    host->by_door = 0;
+    host->door_mark = host->door_mark % (OLD - 1) + 1;
 }
 
-static void take_door(struct door *door, struct device *d)
+static void take_door(struct door *door, struct hostside *host)
 {
-    struct device *loser = door->device;
+    struct hostside *loser = door->host;
 
-    if (loser == d)
+    if (loser == host)
         return;
     if (loser->door == door)
         leave_present(loser);
     list_remove(&door->link);
-    list_append(&d->doors, &door->link);
-    door->device = d;
-    greet_look(loser);
-    greet_look(d);
+    list_append(&host->doors, &door->link);
+    door->host = host;
+    doors_listen(host);
 }
 
-int door_move(struct device *d, const char *name, const struct settings_sockets *sockets, char *why)
+int door_move(struct hostside *host, const char *name, const struct settings_sockets *sockets, char *why)
 {
-    struct door *door = door_find(d->x, name);
+    struct door *door = door_find(host->all, name);
     int err;
 
     if (door)
-        take_door(door, d);
-    else if ((err = open_door(d, name, sockets, &door, why)))
+        take_door(door, host);
+    else if ((err = open_door(host, name, sockets, &door, why)))
         return err;
-    if (d->door)
-        leave_present(d);
-    d->door = door;
-    doors_tidy(d);
+    if (host->door)
+        leave_present(host);
+    host->door = door;
+    doors_tidy(host);
     return 0;
 }
 
-void doors_tidy(struct device *d)
+void doors_tidy(struct hostside *host)
 {
-    if (d->by_old_door)
+    if (host->by_old_door)
         return;
-    each_door(d, l)
-        if (door_at(l) != d->door && !guest_dir_is_used(&door_at(l)->dir))
+    each_door(host, l)
+        if (door_at(l) != host->door && !guest_dir_is_used(&door_at(l)->dir))
             close_door(door_at(l));
 }
 
-void doors_close(struct device *d)
+void doors_listen(struct hostside *host)
 {
-    each_door(d, l)
+    each_door(host, l)
+        source_change(&host->all->loop->poller, &door_at(l)->listener, host->listens ? EPOLLIN : 0);
+}
+
+void doors_close(struct hostside *host)
+{
+    each_door(host, l)
         close_door(door_at(l));
 }
 
-int doors_permit(struct device *d, const struct settings_sockets *sockets)
+int doors_permit(struct hostside *host, const struct settings_sockets *sockets)
 {
     int first = 0;
 
-    each_door(d, l) {
+    each_door(host, l) {
         int err = guest_dir_permit(&door_at(l)->dir, sockets);
 
         first = first ? first : err;
@@ -150,24 +158,24 @@ int doors_permit(struct device *d, const struct settings_sockets *sockets)
 
 uint16_t door_enter(const struct door *door)
 {
-    struct device *d = door->device;
+    struct hostside *host = door->host;
 
-    if (door != d->door) {
-        d->by_old_door++;
+    if (door != host->door) {
+        host->by_old_door++;
         return OLD;
     }
-    d->by_door++;
-    return d->door_mark;
+    host->by_door++;
+    return host->door_mark;
 }
 
-void door_leave(struct device *d, uint16_t mark)
+void door_leave(struct hostside *host, uint16_t mark)
 {
     if (!mark)
         return;
-    if (mark == d->door_mark)
-        d->by_door--;
-    else if (--d->by_old_door == 0)
-        settle_soon(d->x);
+    if (mark == host->door_mark)
+        host->by_door--;
+    else if (--host->by_old_door == 0)
+        host->emptied(host);
 }
 
 /* Nobody is there: an older directory may have somebody. */
@@ -176,17 +184,17 @@ static bool is_nobody(int err)
     return err == -ENOENT || err == -ECONNREFUSED;
 }
 
-int doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why)
+int doors_connect(const struct hostside *host, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why)
 {
     int first = -ENOENT;
 
     *wishes = 0;
     *why = '\0';
-    *dir = device_dir(d);
-    if (d->door && !is_nobody(first = guest_dir_connect(&d->door->dir, port, own, wishes, why)))
+    *dir = door_path(host);
+    if (host->door && !is_nobody(first = guest_dir_connect(&host->door->dir, port, own, wishes, why)))
         return first;
-    each_door(d, l) {
-        int err = door_at(l) == d->door ? -ENOENT : guest_dir_connect(&door_at(l)->dir, port, own, wishes, why);
+    each_door(host, l) {
+        int err = door_at(l) == host->door ? -ENOENT : guest_dir_connect(&door_at(l)->dir, port, own, wishes, why);
 
         *dir = door_at(l)->dir.path;
         if (!is_nobody(err))

@@ -10,33 +10,38 @@
 #ifndef XVSD_DOOR_H
 #define XVSD_DOOR_H
 
-#include "device.h"
+#include "hostside.h"
 
 struct door {
-    struct list link;           /* in device.doors */
-    struct hash_link by_name;   /* in xvsd.doors */
-    struct device *device;      /* where it leads */
+    struct list link;           /* in hostside.doors */
+    struct hash_link by_name;   /* in hostsides.doors */
+    struct hostside *host;      /* where it leads */
     struct guest_dir dir;
-    struct source listener;     /* greet.h */
+    struct source listener;
 };
 
+/* The directory of the present one, for messages and records; "" if there is none. */
+const char *door_path(const struct hostside *host);
+
 /* The door of this name, whosever it is, or NULL. */
-struct door *door_find(const struct xvsd *x, const char *name);
-/* Makes the door of this name the present one of d: takes it from whoever has it, or opens it.  On an error, which why
+struct door *door_find(const struct hostsides *all, const char *name);
+/* Makes the door of this name the present one of host: takes it from whoever has it, or opens it.  On an error, which why
  * (RUNDIR_WHY bytes) explains, all is as it was. */
-int  door_move(struct device *d, const char *name, const struct settings_sockets *sockets, char *why);
+int  door_move(struct hostside *host, const char *name, const struct settings_sockets *sockets, char *why);
 /* Closes the old doors that nobody needs. */
-void doors_tidy(struct device *d);
-void doors_close(struct device *d);
-/* Mode and owner of all doors of d, anew; the first error. */
-int  doors_permit(struct device *d, const struct settings_sockets *sockets);
+void doors_tidy(struct hostside *host);
+/* Accepts at all of them, or at none, as host->listens says. */
+void doors_listen(struct hostside *host);
+void doors_close(struct hostside *host);
+/* Mode and owner of all doors of host, anew; the first error. */
+int  doors_permit(struct hostside *host, const struct settings_sockets *sockets);
 
 /* A host program has come in by a door: the mark that it wears until it leaves. */
 uint16_t door_enter(const struct door *door);
 /* mark: door_enter()'s, or 0 for one that came by none. */
-void door_leave(struct device *d, uint16_t mark);
+void door_leave(struct hostside *host, uint16_t mark);
 
 /* As guest_dir_connect(), in all of the device's directories, the present one first; *dir is the path of the one that decided. */
-int  doors_connect(const struct device *d, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why);
+int  doors_connect(const struct hostside *host, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why);
 
 #endif

@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "bridge.h"
+#include "clock.h"
 #include "connect_line.h"
+#include "door.h"
+#include "unread.h"
 #include "watchers.h"
 
 #define ACCEPT_BATCH    64
@@ -19,68 +22,81 @@
 struct client {
     struct list link;
     struct source source;
-    struct device *device;
+    struct hostside *host;
     uint16_t mark;              /* door.h */
     uint64_t deadline;          /* ms; the list is in the order of it */
 };
 
-void greet_look(struct device *d)
+static struct loop *loop_of(const struct hostside *host)
 {
-    bool may = d->client_count < GREET_CLIENTS && d->listen_again_at == UINT64_MAX;
+    return host->all->loop;
+}
 
-    for (struct list *l = d->doors.next; l != &d->doors; l = l->next)
-        source_change(&d->x->poller, &container_of(l, struct door, link)->listener, may ? EPOLLIN : 0);
+static struct client *client_at(struct list *l)
+{
+    return container_of(l, struct client, link);
+}
+
+/* Listens if another client may come. */
+static void look(struct hostside *host)
+{
+    bool listens = host->client_count < GREET_CLIENTS && host->listen_again_at == UINT64_MAX;
+
+    if (listens == host->listens)
+        return;
+    host->listens = listens;
+    doors_listen(host);
 }
 
 /* Forgets the client and returns its descriptor, which stays counted to the guest.  Its mark is the caller's. */
 static int let_go(struct client *c)
 {
-    struct device *d = c->device;
+    struct hostside *host = c->host;
     int fd = c->source.fd;
 
-    source_remove(&d->x->poller, &c->source);
+    source_remove(&loop_of(host)->poller, &c->source);
     list_remove(&c->link);
     free(c);
-    d->client_count--;
-    greet_look(d);
+    host->client_count--;
+    look(host);
     return fd;
 }
 
 static void close_client(struct client *c)
 {
-    struct device *d = c->device;
+    struct hostside *host = c->host;
     uint16_t mark = c->mark;
 
     close(let_go(c));
-    account_give_file(d->account);
-    door_leave(d, mark);
+    account_give_file(host->lane->account);
+    door_leave(host, mark);
 }
 
 static void refuse(struct client *c, const char *why)
 {
-    struct device *d = c->device;
+    struct hostside *host = c->host;
 
     if (journal_shows(JOURNAL_DEBUG))
-        journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused: %s", why);
+        journal_guest(host->lane->journal, JOURNAL_DEBUG, "a host program was refused: %s", why);
     close_client(c);
 }
 
-static void connect_to_guest(struct device *d, int fd, uint32_t port, bool vouched, uint16_t mark)
+static void connect_to_guest(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark)
 {
-    int err = bridge_request(d, fd, port, vouched, mark);
+    int err = bridge_request(host, fd, port, vouched, mark);
 
     if (!err)
         return;
-    door_leave(d, mark);
+    door_leave(host, mark);
     if (journal_shows(JOURNAL_DEBUG))
-        journal_guest(&d->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
-    bridge_refuse(d, fd, vouched, err);
+        journal_guest(host->lane->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
+    bridge_refuse(host, fd, vouched, err);
 }
 
 /* The line is whole: takes it out of the socket, but for the newline before a stream, see bridge.c. */
 static void obey(struct client *c, enum connect_verb verb, uint32_t number, int line)
 {
-    struct device *d = c->device;
+    struct hostside *host = c->host;
     char sink[CONNECT_LINE_MAX];
     uint16_t mark = c->mark;
     bool connects = verb == CONNECT_STREAM || verb == CONNECT_CALL;
@@ -92,10 +108,10 @@ static void obey(struct client *c, enum connect_verb verb, uint32_t number, int 
     }
     fd = let_go(c);
     if (connects) {
-        connect_to_guest(d, fd, number, verb == CONNECT_CALL, mark);
+        connect_to_guest(host, fd, number, verb == CONNECT_CALL, mark);
     } else {
-        watchers_add(d, fd, number, verb == CONNECT_VOUCH);
-        door_leave(d, mark);
+        watchers_add(host, fd, number, verb == CONNECT_VOUCH);
+        door_leave(host, mark);
     }
 }
 
@@ -124,49 +140,49 @@ static void on_client(struct source *source, uint32_t events)
 static int greet(struct door *door, int fd)
 {
     struct client *c = calloc(1, sizeof *c);
-    struct device *d = door->device;
+    struct hostside *host = door->host;
     int err;
 
     if (!c)
         return -ENOMEM;
-    c->device = d;
+    c->host = host;
     c->deadline = clock_deadline_ms(GREET_MS);
-    if ((err = source_add(&d->x->poller, &c->source, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_client))) {
+    if ((err = source_add(&loop_of(host)->poller, &c->source, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_client))) {
         free(c);
         return err;
     }
     c->mark = door_enter(door);
     list_init(&c->link);
-    list_append(&d->clients, &c->link);
-    d->client_count++;
-    xvsd_wake_at(d->x, c->deadline);
+    list_append(&host->clients, &c->link);
+    host->client_count++;
+    alarm_at(loop_of(host), &host->alarm, c->deadline);
     return 0;
 }
 
-static void listen_again_in(struct device *d, uint64_t ms)
+static void listen_again_in(struct hostside *host, uint64_t ms)
 {
-    d->listen_again_at = clock_deadline_ms(ms);
-    xvsd_wake_at(d->x, d->listen_again_at);
+    host->listen_again_at = clock_deadline_ms(ms);
+    alarm_at(loop_of(host), &host->alarm, host->listen_again_at);
 }
 
 /* False if that is all for now. */
 static bool accept_one(struct door *door)
 {
-    struct device *d = door->device;
+    struct hostside *host = door->host;
     int fd;
 
-    if (!account_take_file(d->account)) {
-        listen_again_in(d, SHARE_AGAIN_MS);
+    if (!account_take_file(host->lane->account)) {
+        listen_again_in(host, SHARE_AGAIN_MS);
         return false;
     }
     fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0 && !greet(door, fd))
         return true;
     if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-        xvsd_out_of_files(d->x);
-        listen_again_in(d, ACCEPT_AGAIN_MS);
+        loop_out_of_files(loop_of(host));
+        listen_again_in(host, ACCEPT_AGAIN_MS);
     }
-    account_give_file(d->account);
+    account_give_file(host->lane->account);
     if (fd >= 0)
         close(fd);
     return fd >= 0;
@@ -175,56 +191,59 @@ static bool accept_one(struct door *door)
 static void on_listener(struct source *source, uint32_t events)
 {
     struct door *door = container_of(source, struct door, listener);
-    struct device *d = door->device;
+    struct hostside *host = door->host;
 
     (void)events;
-    for (int i = 0; i < ACCEPT_BATCH && d->client_count < GREET_CLIENTS && accept_one(door); i++)
+    for (int i = 0; i < ACCEPT_BATCH && host->client_count < GREET_CLIENTS && accept_one(door); i++)
         ;
-    greet_look(d);
+    look(host);
 }
 
-int greet_open(struct door *door)
+/* When on_alarm() has something to do. */
+static uint64_t deadline(const struct hostside *host)
 {
-    int err = source_add(&door->device->x->poller, &door->listener, door->dir.vsock.listen_fd, EPOLLIN, on_listener);
+    uint64_t at = host->listen_again_at;
 
-    greet_look(door->device);
-    return err;
-}
-
-void greet_shut(struct door *door)
-{
-    source_remove(&door->device->x->poller, &door->listener);
-}
-
-void greet_stop(struct device *d)
-{
-    while (!list_is_empty(&d->clients))
-        close_client(container_of(d->clients.next, struct client, link));
-}
-
-uint64_t greet_deadline(const struct device *d)
-{
-    uint64_t at = d->listen_again_at;
-
-    if (!list_is_empty(&d->clients)) {
-        uint64_t first = container_of(d->clients.next, struct client, link)->deadline;
-
-        at = first < at ? first : at;
-    }
+    if (!list_is_empty(&host->clients) && client_at(host->clients.next)->deadline < at)
+        at = client_at(host->clients.next)->deadline;
     return at;
 }
 
-void greet_due(struct device *d, uint64_t now)
+static void on_alarm(struct alarm *alarm, uint64_t now)
 {
-    if (d->listen_again_at <= now) {
-        d->listen_again_at = UINT64_MAX;
-        greet_look(d);
-    }
-    while (!list_is_empty(&d->clients)) {
-        struct client *c = container_of(d->clients.next, struct client, link);
+    struct hostside *host = container_of(alarm, struct hostside, alarm);
 
-        if (c->deadline > now)
-            return;
-        refuse(c, "it said nothing in time");
+    if (host->listen_again_at <= now) {
+        host->listen_again_at = UINT64_MAX;
+        look(host);
     }
+    while (!list_is_empty(&host->clients) && client_at(host->clients.next)->deadline <= now)
+        refuse(client_at(host->clients.next), "it said nothing in time");
+    alarm_at(loop_of(host), alarm, deadline(host));
+}
+
+int greet_begin(struct hostside *host, struct hostsides *all, struct lane *lane, void (*emptied)(struct hostside *host))
+{
+    *host = (struct hostside){ .all = all, .lane = lane, .emptied = emptied, .on_listener = on_listener };
+    lane->host = host;
+    list_init(&host->doors);
+    list_init(&host->clients);
+    list_init(&host->unread);
+    host->listens = true;
+    host->door_mark = 1;
+    host->listen_again_at = UINT64_MAX;
+    alarm_init(&host->alarm, on_alarm);
+    return fates_init(&host->fates);
+}
+
+void greet_end(struct hostside *host)
+{
+    if (!host->all)
+        return;
+    while (!list_is_empty(&host->clients))
+        close_client(client_at(host->clients.next));
+    doors_close(host);
+    unread_orphan(host);
+    fates_free(&host->fates);
+    alarm_stop(&host->alarm);
 }

@@ -8,20 +8,14 @@
 #ifndef XVSD_GREET_H
 #define XVSD_GREET_H
 
-#include "door.h"
+#include "hostside.h"
 
 #define GREET_MS      5000u
 #define GREET_CLIENTS 256u
 
-/* Begins to accept at this door, for the device to which it leads: 0 or a negative errno. */
-int  greet_open(struct door *door);
-/* Stops. */
-void greet_shut(struct door *door);
-/* A door of d has come or gone. */
-void greet_look(struct device *d);
-/* Closes the clients of d that are still speaking. */
-void greet_stop(struct device *d);
-uint64_t greet_deadline(const struct device *d);
-void greet_due(struct device *d, uint64_t now);
+/* A device's side towards host programs, without a door (door.h), for this lane.  0 or -ENOMEM. */
+int  greet_begin(struct hostside *host, struct hostsides *all, struct lane *lane, void (*emptied)(struct hostside *host));
+/* Closes doors and clients; the lane is down.  Accepts all zero. */
+void greet_end(struct hostside *host);
 
 #endif

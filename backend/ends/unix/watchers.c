@@ -9,15 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bridge.h"
-#include "farewell.h"
-
 struct watcher {
-    struct list link;           /* in the watchers of its stream, or of a farewell */
+    struct list link;           /* in watched.list */
     struct source source;
-    struct xvsd *x;
-    struct account *account;    /* to which its descriptor is counted: its stream's, or its farewell's */
-    struct stream *stream;      /* NULL once its device is gone */
+    struct poller *poller;
+    struct account *account;    /* to which its descriptor is counted */
+    struct watched *watched;
+    struct fates *fates;        /* where it is counted; NULL for what is left of a stream: its device may be gone */
     bool vouches;
     bool said_end;
     uint8_t heard;              /* bytes of "END\n" */
@@ -38,12 +36,12 @@ static void forget(struct watcher *w)
 {
     int fd = w->source.fd;
 
-    source_remove(&w->x->poller, &w->source);
+    source_remove(w->poller, &w->source);
     close(fd);
     account_give_file(w->account);
     list_remove(&w->link);
-    if (w->stream)
-        w->stream->device->fates.watchers--;
+    if (w->fates)
+        w->fates->watchers--;
     free(w);
 }
 
@@ -66,18 +64,17 @@ static bool hear_end(struct watcher *w)
 static void on_watcher(struct source *source, uint32_t events)
 {
     struct watcher *w = container_of(source, struct watcher, source);
-    struct stream *s = w->stream;
-    bool said_end = w->said_end, stays;
+    struct watched *watched = w->watched;
+    bool said_end = w->said_end, stays, vouches = w->vouches;
 
-    stays = (!(events & EPOLLIN) || !w->vouches || hear_end(w)) && !(events & (EPOLLHUP | EPOLLERR));
-    if (w->said_end && !said_end && s)
-        bridge_may_end(s);
+    stays = (!(events & EPOLLIN) || !vouches || hear_end(w)) && !(events & (EPOLLHUP | EPOLLERR));
+    if (w->said_end && !said_end && watched->kind)
+        watched->kind->said_end(watched);
     if (stays)
         return;
-    said_end = w->vouches;
     forget(w);
-    if (said_end && s)
-        bridge_abandoned(s);
+    if (vouches && watched->kind)
+        watched->kind->abandoned(watched);
 }
 
 static uint32_t count(const struct list *watchers)
@@ -89,83 +86,83 @@ static uint32_t count(const struct list *watchers)
     return n;
 }
 
-static int wait_for(struct device *d, int fd, struct list *watchers, struct stream *s, bool vouches)
+static int wait_for(struct hostside *host, int fd, struct watched *watched, bool vouches)
 {
+    struct lane *lane = host->lane;
+    struct poller *poller = &host->all->loop->poller;
     struct watcher *w;
     int err;
 
-    if (count(watchers) >= WATCHERS_MOST || d->fates.watchers >= d->x->settings->max_connections)
+    if (count(&watched->list) >= WATCHERS_MOST || host->fates.watchers >= lane->all->settings->max_connections)
         return -EUSERS;
     if (!(w = calloc(1, sizeof *w)))
         return -ENOMEM;
-    *w = (struct watcher){ .x = d->x, .account = d->account, .stream = s, .vouches = vouches };
-    if ((err = source_add(&d->x->poller, &w->source, fd, EPOLLIN | EPOLLET, on_watcher))) {
+    *w = (struct watcher){ .poller = poller, .account = lane->account, .watched = watched, .vouches = vouches };
+    if ((err = source_add(poller, &w->source, fd, EPOLLIN | EPOLLET, on_watcher))) {
         free(w);
         return err;
     }
     list_init(&w->link);
-    list_append(watchers, &w->link);
-    if (s)
-        d->fates.watchers++;
+    list_append(&watched->list, &w->link);
+    if (watched->kind) {
+        w->fates = &host->fates;
+        host->fates.watchers++;
+        if (vouches)
+            watched->kind->vouched(watched);
+    }
     return 0;
 }
 
-void watchers_add(struct device *d, int fd, uint32_t number, bool vouches)
+void watchers_add(struct hostside *host, int fd, uint32_t number, bool vouches)
 {
-    struct fate *fate = fates_find(&d->fates, number);
-    struct stream *s = fate ? container_of(fate, struct stream, fate) : NULL;
-    struct list *watchers = s ? &s->fate.watchers : farewell_watchers(d, number);
+    struct fate *fate = fates_find(&host->fates, number);
     char line[FATE_LINE];
     enum fate_end end;
-    int len;
+    int len = 0;
 
-    if (watchers) {
-        len = snprintf(line, sizeof line, "WATCHING %u\n", number);
-        if (!wait_for(d, fd, watchers, s, vouches)) {
-            if (s && vouches)
-                s->holds = true;
-            say(fd, line, len);
-            return;
-        }
-        len = 0;
-    } else if (!fates_recall(&d->fates, number, &end)) {
-        len = fate_line(line, number, end);
-    } else {
-        len = snprintf(line, sizeof line, "UNKNOWN %u\n", number);
+    if (fate && !wait_for(host, fd, &fate->watched, vouches)) {
+        say(fd, line, snprintf(line, sizeof line, "WATCHING %u\n", number));
+        return;
     }
+    if (!fate && !fates_recall(&host->fates, number, &end))
+        len = fate_line(line, number, end);
+    else if (!fate)
+        len = snprintf(line, sizeof line, "UNKNOWN %u\n", number);
     say(fd, line, len);
     close(fd);
-    account_give_file(d->account);
+    account_give_file(host->lane->account);
 }
 
-bool watchers_vouch(const struct list *watchers)
+bool watchers_vouch(const struct watched *watched)
 {
-    for (struct list *l = watchers->next; l != watchers; l = l->next)
+    for (struct list *l = watched->list.next; l != &watched->list; l = l->next)
         if (watcher_at(l)->vouches)
             return true;
     return false;
 }
 
-void watchers_pass(struct list *from, struct list *to)
+void watchers_pass(struct watched *from, struct watched *to)
 {
     struct list *link;
 
-    while ((link = list_take(from))) {
+    while ((link = list_take(&from->list))) {
         struct watcher *w = watcher_at(link);
 
-        w->stream->device->fates.watchers--;
-        w->stream = NULL;
-        list_append(to, link);
+        if (w->fates)
+            w->fates->watchers--;
+        w->fates = NULL;
+        w->watched = to;
+        list_append(&to->list, link);
     }
 }
 
-void watchers_tell(struct list *watchers, uint32_t number, enum fate_end end)
+void watchers_tell(struct watched *watched, uint32_t number, enum fate_end end)
 {
     char line[FATE_LINE];
     int len = fate_line(line, number, end);
 
-    while (!list_is_empty(watchers)) {
-        struct watcher *w = watcher_at(watchers->next);
+    while (!list_is_empty(&watched->list)) {
+        struct watcher *w = watcher_at(watched->list.next);
 
         say(w->source.fd, line, len);
         forget(w);

@@ -15,22 +15,19 @@
 #ifndef XVSD_WATCHERS_H
 #define XVSD_WATCHERS_H
 
-#include "device.h"
-#include "fate.h"
+#include "hostside.h"
 
 #define WATCHERS_MOST 8u
 
-struct stream;
-
 /* Takes the descriptor of a client that has said its line, and that is counted to the device's account. */
-void watchers_add(struct device *d, int fd, uint32_t number, bool vouches);
+void watchers_add(struct hostside *host, int fd, uint32_t number, bool vouches);
 
 /* Somebody vouches for this stream. */
-bool watchers_vouch(const struct list *watchers);
+bool watchers_vouch(const struct watched *watched);
 
-/* The stream's device goes, and its watchers go on with what is left of it (farewell.h). */
-void watchers_pass(struct list *from, struct list *to);
+/* The stream's device goes, and its watchers go on with what is left of it (unread.h). */
+void watchers_pass(struct watched *from, struct watched *to);
 /* The end: they are told, and gone. */
-void watchers_tell(struct list *watchers, uint32_t number, enum fate_end end);
+void watchers_tell(struct watched *watched, uint32_t number, enum fate_end end);
 
 #endif

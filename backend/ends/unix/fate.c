@@ -31,6 +31,13 @@ void fates_free(struct fates *all)
 
 /* ---- the living ---- */
 
+void fate_init(struct fate *f, const struct watched_kind *kind)
+{
+    f->link.key = 0;
+    list_init(&f->watched.list);
+    f->watched.kind = kind;
+}
+
 void fate_open(struct fates *all, struct fate *f, uint32_t number)
 {
     hash_insert(&all->living, &f->link, number);
@@ -51,21 +58,12 @@ struct fate *fates_find(const struct fates *all, uint32_t number)
     return NULL;
 }
 
-uint32_t fates_random(void)
-{
-    static uint32_t calls;
-    struct hash_seed seed;
-
-    hash_seed(&seed);
-    return hash_words(&seed, ++calls, 0, 0);
-}
-
 uint32_t fates_number(const struct fates *all)
 {
     uint32_t number;
 
     do
-        number = fates_random() | FATE_FIRST;
+        number = hash_random() | FATE_FIRST;
     while (number == VSOCKIF_PORT_ANY || fates_find(all, number));
     return number;
 }

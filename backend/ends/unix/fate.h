@@ -10,7 +10,8 @@
  *
  * "order" means that every byte got to where it was going: what the guest's program sent is in the host program's socket, its end
  * behind it; what the host program wrote was consumed by the guest's program, by what the guest's end says (vsockif.h, section 7), and
- * one of the two ended that direction.  A struct fate belongs to its stream.  Pure but for memory; one thread. */
+ * one of the two ended that direction.  A struct fate belongs to its stream, or to what is left of it (unread.h).  Pure but for memory;
+ * one thread. */
 #ifndef XVSD_FATE_H
 #define XVSD_FATE_H
 
@@ -40,18 +41,32 @@ enum fate_end {
 
 #define FATES_PAST 4096u        /* ends remembered for a device; 8 bytes each, taken as they come */
 #define FATE_LINE  96u          /* bytes of fate_line(), with its end */
-#define FATE_FIRST (1u << 31)   /* numbers of streams that the guest opened: above the ports of those that the host did */
+#define FATE_FIRST (1u << 31)   /* numbers of streams that the guest opened; those of the others are ports of ours, below it (updown.h) */
+
+struct watched;
+
+/* What those who vouch for a stream have to say of it (watchers.h). */
+struct watched_kind {
+    void (*vouched)(struct watched *w);         /* one has come */
+    void (*said_end)(struct watched *w);        /* its host program has sent all */
+    void (*abandoned)(struct watched *w);       /* one of them has gone before its end */
+};
+
+struct watched {
+    struct list list;           /* struct watcher.link */
+    const struct watched_kind *kind;            /* NULL: nobody listens to them any more */
+};
 
 struct fate {
     struct hash_link link;      /* key: the number, 0 while it has none */
-    struct list watchers;       /* struct watcher.link */
+    struct watched watched;     /* those who wait for its end */
 };
 
 struct fates {
     struct hash living;
     struct fate_past *past;     /* a ring */
     uint32_t room, count, next;
-    uint32_t watchers;          /* clients that wait for an end (watchers.c) */
+    uint32_t watchers;          /* clients that wait for the end of a stream (watchers.c) */
 };
 
 static inline uint32_t fate_number(const struct fate *f)
@@ -64,15 +79,14 @@ int  fates_init(struct fates *all);
 /* Accepts a zeroed one.  No stream may be in it any more. */
 void fates_free(struct fates *all);
 
-/* f->watchers is a list, f has no number. */
+void fate_init(struct fate *f, const struct watched_kind *kind);
+/* f has no number. */
 void fate_open(struct fates *all, struct fate *f, uint32_t number);
 /* The number is free; watchers stay.  Harmless without a number. */
 void fate_close(struct fates *all, struct fate *f);
 struct fate *fates_find(const struct fates *all, uint32_t number);
 /* A free number from FATE_FIRST up that nobody can guess. */
 uint32_t fates_number(const struct fates *all);
-/* Any number: where those of a device's connection begin, so that no daemon answers for a stream of an earlier one. */
-uint32_t fates_random(void);
 
 /* Without memory the oldest end is forgotten earlier. */
 void fates_note(struct fates *all, uint32_t number, enum fate_end end);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* hostside.h: a device's side towards host programs: its directories, who has come in, and how its streams ended.
+ *
+ * It belongs to its device, as the lane does, and is there while the lane is down as well: host programs can connect, and are
+ * refused, and can ask how a stream ended.
+ *
+ *     rundir.h, sockfile.h, access.h, dial.h      names, and who may do what with them
+ *     door.h                                      a guest's directory with its listening socket
+ *     greet.h                                     who has come in and has not said where to (connect_line.h)
+ *     bridge.h                                    the end of a stream that is a host program's socket
+ *     fate.h, watchers.h                          how a stream ended, and who asks
+ *     unread.h                                    a stream that is over, and not read yet
+ *
+ * One thread. */
+#ifndef XVSD_HOSTSIDE_H
+#define XVSD_HOSTSIDE_H
+
+#include "fate.h"
+#include "lane.h"
+#include "rundir.h"
+
+struct door;
+
+/* Those of a daemon. */
+struct hostsides {
+    struct loop *loop;
+    const struct rundir *rundir;
+    struct hash doors;          /* struct door.by_name */
+    struct hash_seed seed;
+};
+
+struct hostside {
+    struct hostsides *all;
+    struct lane *lane;
+    /* Nobody is left who came by an old door: doors_tidy() may close some. */
+    void (*emptied)(struct hostside *host);
+    void (*on_listener)(struct source *listener, uint32_t events);      /* greet.h's, of each door */
+
+    struct door *door;          /* the present one; NULL for none */
+    struct list doors;          /* struct door.link: that and older ones */
+    bool listens;               /* at all of them */
+    uint16_t door_mark;         /* of those who come in by the present one */
+    uint32_t by_door, by_old_door;      /* host programs that are connected, by the present one and by older ones */
+
+    struct list clients;        /* struct client.link (greet.c): those that have not said their line yet, the oldest first */
+    uint32_t client_count;
+    uint64_t listen_again_at;   /* ms: after EMFILE, UINT64_MAX for not */
+    struct alarm alarm;
+
+    uint64_t sweep_at;          /* ms: when looking into all sockets may pay again (bridge.c) */
+    struct fates fates;         /* of its streams, over all times that the lane was up */
+    struct list unread;         /* struct unread.of_host */
+};
+
+#endif

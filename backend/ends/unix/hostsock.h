@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* hostsock.h: what the kernel says of a host program's socket, and what is in it. */
+#ifndef XVSD_HOSTSOCK_H
+#define XVSD_HOSTSOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HOSTSOCK_WORTH 4096u    /* bytes: for less room than this, and than there is to write, it is not worth to write */
+
+/* Bytes of the kernel's memory for what is written to it and not read yet (held.h). */
+uint32_t hostsock_holds(int fd);
+/* Bytes that its program has written and that we have not read. */
+uint32_t hostsock_unsent(int fd);
+/* For a socket that is shut for reading: takes a part of what is queued there, and drops it; false when that is done.  Who
+ * waits in poll() because its socket is full hears of the end only when there is room again.  'keep' leaves one byte: it makes
+ * the kernel tell the program ECONNRESET once it has read everything and we have closed. */
+bool hostsock_drop_queue(int fd, bool keep);
+/* Takes the newline of its line out of it, that was left there to that purpose (bridge.h). */
+void hostsock_take_newline(int fd);
+
+#endif

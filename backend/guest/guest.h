@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* guest.h: the domains and devices that there are, as data.
+ *
+ *     domain.h      what a domain is called
+ *     cids.h        whose a CID is
+ *     device.h      how a device lives, by xenstore; it owns a lane (lane.h) and a side towards host programs (hostside.h)
+ *     settle.h      names, directories, CIDs: what follows from what there is
+ *     registry.h    how devices come and go
+ *
+ * One thread. */
+#ifndef XVSD_GUEST_H
+#define XVSD_GUEST_H
+
+#include "account.h"
+#include "backoff.h"
+#include "clock.h"
+#include "domains.h"
+#include "hostside.h"
+#include "journal.h"
+#include "lane.h"
+#include "life.h"
+#include "names.h"
+#include "parse.h"
+#include "paths.h"
+#include "store.h"
+#include "titles.h"
+
+struct registry {
+    struct loop *loop;
+    struct lanes *lanes;
+    struct store *store;
+    uint32_t self;              /* our own domid */
+    const char *settings_path;  /* of lanes->settings, for messages */
+    bool stopping;              /* nothing is taken in any more */
+    struct hostsides hostsides;
+    struct accounts accounts;   /* what guests share */
+
+    struct list devices;        /* struct device.link */
+    struct list domains;        /* struct domain.link */
+    struct list troubles;       /* registry.c */
+    struct hash domains_by_domid, devices_by_cid;       /* each with its own links */
+    struct hash_seed seed;      /* of the latter */
+    uint64_t declined[(PATHS_DOMID + 63) / 64];         /* domids that are to have no device of their own accord */
+    uint64_t born;              /* devices, so far */
+    bool unsettled;             /* settle() is due */
+    struct alarm settle;        /* …then, if not before */
+    struct alarm rescan;        /* to look for devices again, */
+    bool rescan_all;            /* …in every domain, and not only in those that are not known */
+    bool store_more;            /* registry_on_store() has more to do */
+    struct journal_guest journal;       /* for lines that guests can cause and that are about none */
+};
+
+struct domain {
+    struct registry *r;
+    struct list link;           /* in registry.domains, the newest last */
+    struct hash_link by_domid;  /* in registry.domains_by_domid */
+    struct list devices;        /* struct device.of_domain */
+    uint32_t domid;
+    char name[DOMAINS_NAME];    /* as xl calls it; ":5" for domain 5 without a name that may be repeated */
+    char uuid[NAMES_UUID];      /* "" for none */
+    bool is_dead;               /* it has no directory any more */
+    bool is_doubtful;           /* xenstored did not say what it is called: look again */
+    struct title title;         /* name and uuid are those above; for the rest see settle.h */
+    struct settings_who who;    /* the title above, and its section of the settings; likewise */
+};
+
+struct device {
+    struct registry *r;
+    struct list link;           /* in registry.devices, the oldest first */
+    uint64_t born;              /* counts them */
+    struct domain *domain;
+    struct list of_domain;      /* in domain.devices */
+    struct device_id id;
+    struct paths paths;
+    uint64_t cid;               /* 0 before it is in the table */
+    struct hash_link by_cid;    /* in registry.devices_by_cid */
+    uint64_t cid_said;          /* it was told that this one is to be its CID */
+    bool seen;                  /* its nodes have been read at least once */
+    bool announced;             /* the log knows it */
+    bool to_look;               /* device_look() is due (registry.c) */
+    bool detach;                /* its nodes are to be removed when its life is over */
+    uint64_t remove_at;         /* ms: …which has failed: again then; UINT64_MAX for not */
+    struct backoff remade;      /* its nodes were, and when that may be again */
+    struct journal_guest journal;
+    struct account *account;    /* what it holds of what all share, with what it left behind before (farewell.h) */
+
+    struct life_back life;
+    uint64_t look_at;           /* ms: look again, UINT64_MAX for not */
+    struct alarm alarm;
+    uint64_t refusals;
+    char error[PARSE_WHY + 128];/* why it was refused, "" for never; stays until it connects again */
+
+    char door_wanted[RUNDIR_NAME];
+    struct backoff door_again;
+    char door_error[RUNDIR_WHY];/* why it has no door of the name that is wanted, "" if it has */
+
+    struct lane lane;
+    struct hostside host;
+};
+
+#define each_device(r, l) for (struct list *l = (r)->devices.next; l != &(r)->devices; l = l->next)
+#define each_domain(r, l) for (struct list *l = (r)->domains.next; l != &(r)->domains; l = l->next)
+#define each_device_of(dom, l) for (struct list *l = (dom)->devices.next; l != &(dom)->devices; l = l->next)
+
+static inline struct device *device_at(struct list *l)
+{
+    return container_of(l, struct device, link);
+}
+
+static inline struct device *device_of_domain(struct list *l)
+{
+    return container_of(l, struct device, of_domain);
+}
+
+static inline struct domain *domain_at(struct list *l)
+{
+    return container_of(l, struct domain, link);
+}
+
+static inline const struct settings *settings_of(const struct registry *r)
+{
+    return r->lanes->settings;
+}
+
+/* Something that settle() goes by has changed: before the loop sleeps. */
+static inline void settle_soon(struct registry *r)
+{
+    r->unsettled = true;
+}
+
+/* Something may be missing: registry_rescan() in a moment. */
+#define RESCAN_MS 300u          /* after a change below backend/vsock, most of which are our own */
+static inline void rescan_soon(struct registry *r)
+{
+    alarm_at(r->loop, &r->rescan, clock_deadline_ms(RESCAN_MS));
+}
+
+#endif

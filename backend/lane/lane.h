@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* lane.h: one device at work: the rings, the table of connections and the streams between a guest and what is at their other
+ * ends (end.h).
+ *
+ * A lane belongs to its device, which knows xenstore and how devices live; a lane knows neither.  The owner makes it (lane_init()),
+ * lets it go up when the guest's pages may be mapped and down when they are to go (updown.h), and hears from it by two
+ * calls (struct lane_owner).  What the guest holds beyond a connection, its account and what it is called, is the owner's.
+ *
+ *     lane.h       the data, and the lanes of a daemon by CID
+ *     end.h        what can be at a stream's other end
+ *     stream.h     one connection
+ *     serve.h      a piece of work
+ *     updown.h     the beginning and the end
+ *
+ * One thread. */
+#ifndef XVSD_LANE_H
+#define XVSD_LANE_H
+
+#include "account.h"
+#include "hash.h"
+#include "inbox.h"
+#include "journal.h"
+#include "link_back.h"
+#include "loop.h"
+#include "map.h"
+#include "promise.h"
+#include "settings.h"
+#include "spinner.h"
+#include "vmux.h"
+
+struct end_kind;
+struct farewells;
+struct hostside;
+struct lane;
+
+/* What the lanes of a daemon share. */
+struct lanes {
+    struct loop *loop;
+    const struct settings *settings;            /* those of now; never NULL */
+    const struct end_kind *const *ends;         /* asked in this order, ended by NULL (end.h) */
+    struct farewells *farewells;                /* farewell.h */
+    struct hash by_cid;                         /* struct lane.by_cid of those that are up */
+    struct hash_seed seed;
+    uint64_t next_yield;                        /* ns (uv_hrtime): spinner.h */
+};
+
+struct lane_owner {
+    /* The guest broke a rule.  The owner lets the lane go down before it returns. */
+    void (*broke)(struct lane *lane, const char *why);
+    /* The guest has given up its pages, or sends events without a reason: how are its states? */
+    void (*look)(struct lane *lane);
+};
+
+struct lane {
+    struct lanes *all;
+    const struct lane_owner *owner;
+    struct journal_guest *journal;              /* the owner's, from here… */
+    struct account *account;
+    const struct settings_who *who;
+    struct hostside *host;                      /* hostside.h */
+    uint32_t domid;                             /* …to here */
+
+    uint64_t cid;                               /* of the guest, while it is up */
+    struct hash_link by_cid;
+    bool connected;                             /* the guest knows that it may work */
+    bool ending;                                /* delivers its last words: a rule that is broken now is of no interest */
+    struct turn turn;                           /* it has something to do */
+    struct alarm alarm;
+
+    struct guest_map map;
+    struct source channel;
+    struct link_back back;
+    struct vmux *mux;                           /* NULL while it is down */
+    struct inbox_table inboxes;
+    struct promises promises;
+    struct list streams_turn;                   /* struct stream.turn: those that can do something */
+    struct list thirst;                         /* …that wait for empty buffers of the guest's */
+    struct list starved;                        /* …that wait for room in all the guest's sockets together */
+    struct list holding;                        /* struct stream.holding: those with data in their inbox, oldest first */
+    uint64_t feed_at;                           /* ms: when the starved look again, UINT64_MAX for none */
+    uint64_t look_at;                           /* ms: when the owner is to look, UINT64_MAX for not */
+    bool masked;                                /* its event was taken and not unmasked */
+    bool moved;                                 /* something was done since the last event */
+    uint64_t delivered;                         /* bytes that streams have taken out of their inboxes */
+    struct {
+        int32_t packets, turns;
+    } left;                                     /* of this piece of work's budget (serve.h) */
+    uint32_t idle_events;                       /* events in a row that came without work */
+    struct spinner spinner, yields;
+    bool has_yielded;                           /* …and what for is still to be seen */
+    uint64_t spin_until;                        /* ns (uv_hrtime), 0 while it does not spin */
+    uint64_t unmask_at;                         /* ms: when its storm is over, UINT64_MAX for no storm */
+
+    struct {
+        uint64_t notify_sent, notify_received, connects, storms, spills;
+        uint64_t from_packets, from_bytes, to_packets, to_bytes;    /* of the times before that it was up */
+    } count;
+};
+
+/* 0 or -ENOMEM.  settings and farewells are the caller's to set. */
+int  lanes_init(struct lanes *all, struct loop *loop, const struct end_kind *const *ends);
+/* Accepts all zero. */
+void lanes_free(struct lanes *all);
+/* The lane that is up with this CID, or NULL. */
+struct lane *lanes_find(const struct lanes *all, uint64_t cid);
+/* lane->cid names it from now on, or with 0 nothing does. */
+void lane_set_cid(struct lane *lane, uint64_t cid);
+
+/* It has something to do: it stands in line.  Harmless while it is down. */
+void lane_wake(struct lane *lane);
+
+/* It is up, and the guest knows it. */
+static inline bool lane_is_connected(const struct lane *lane)
+{
+    return lane->mux && lane->connected;
+}
+
+#endif
