@@ -126,13 +126,13 @@ def look(top, tree, steps, cache, say):
             continue
         files = counters.read(tree.path, tree.file("build/cov"))
         lines = {p: sorted(n for n, c in f.runs.items() if c) for p, f in files.items()}
-        if not any(lines.values()):
-            sys.exit(f"{step.name} runs no line of the product: are its counters written?")
         seen[step.name] = {"seconds": took, "rev": rev, "lines": {p: n for p, n in lines.items() if n},
                            "code": {p: sorted(f.runs) for p, f in files.items()}}
         with open(cache, "w") as f:
             json.dump(seen, f)
         say(f"{step.name}: {took:.1f} s")
+    if not any(was["lines"] for was in seen.values()):
+        sys.exit("no step runs any line of the product: are the counters written?")
     moved = {rev: _moved(top, rev) for rev in {s["rev"] for s in seen.values()}}
     for step in steps:
         if step.name in seen:
