@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# rules.mk: the whole daemon on a mocked host (tests/mock), where each of its calls fails in turn.
+# rules.mk: the whole daemon on a mocked host (tests/mock): each of its calls fails in turn, and time passes as a test wants it to.
 #     make check-faults         any VARIANT; XVS_SCENE=relay plays one scene, XVS_SURVEY=1 goes on after a failure
 #                               XVS_LOUD=1 shows the daemon's log
 faults_daemon := $(patsubst $(B)/obj/%,$(B)/faults/%,$(foreach m,$(daemon_parts),$(call objs,$(m))))
@@ -9,11 +9,11 @@ $(B)/obj/tests/mock/%.o $(B)/obj/tests/faults/%.o: test_incs := -Icommon/wire -I
 $(B)/faults/%.o: $(B)/obj/%.o $(B)/mock/names
 	@mkdir -p $(@D)
 	$(call mock_rename,$<,$@)
-$(B)/faults/test_daemon_faults: $(B)/obj/tests/faults/test_daemon_faults.o $(faults_common) $(faults_daemon) \
-                                $(B)/obj/tests/harness/harness.o
+faults_tests := $(patsubst tests/faults/%.c,$(B)/faults/%,$(wildcard tests/faults/test_*.c))
+$(faults_tests): $(B)/faults/%: $(B)/obj/tests/faults/%.o $(faults_common) $(faults_daemon) $(B)/obj/tests/harness/harness.o
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(cunit_libs)
 
 .PHONY: check-faults
-check-faults: $(B)/faults/test_daemon_faults
+check-faults: $(faults_tests)
 	tests/run.sh -t 1200 $^
