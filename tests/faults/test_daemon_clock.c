@@ -3,7 +3,7 @@
  * only when several things meet.
  *
  * A guest that stands still does so exactly as long as the test wants, and ten minutes pass at once. */
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -298,6 +298,221 @@ static void a_daemon_that_stops_resets_what_is_left_of_a_guest(void)
     stop();
 }
 
+/* ---- host programs ---- */
+
+/* A line that came to a client of the guest's socket or of the control socket; "" if none did, or the end. */
+static const char *line_of(struct host_end *end)
+{
+    static char line[4096];
+    size_t len = 0;
+
+    while (len + 1 < sizeof line && recv(end->fd, line + len, 1, MSG_DONTWAIT) == 1)
+        if (line[len++] == '\n')
+            break;
+    line[len] = '\0';
+    return line;
+}
+
+/* A client of a guest's socket that says this line. */
+static void says(struct host_end *end, const char *dir, const char *line)
+{
+    MOCK_MUST(host_connect(end, dir, 0, 0, 1), "nobody listens in %s", dir);
+    end->wants_ok = false;
+    host_say(end, line, (uint32_t)strlen(line));
+    process_rest();
+}
+
+static const char *watches(struct host_end *end, unsigned number)
+{
+    char line[40];
+
+    snprintf(line, sizeof line, "WATCH %u\n", number);
+    says(end, "guest/a", line);
+    return line_of(end);
+}
+
+/* A host program connects to a, which accepts; the number of the stream. */
+static unsigned connects(struct host_end *end, const char *dir, struct conn **c)
+{
+    unsigned number = 0;
+
+    MOCK_MUST(host_connect(end, dir, 9, 99, 1), "nobody listens in %s", dir);
+    process_rest();
+    front_take(&a, FRONT_SLOTS);
+    for (*c = a.conn; *c < a.conn + FRONT_CONNS && (*c)->state != CONN_OFFERED; ++*c)
+        ;
+    MOCK_MUST(*c < a.conn + FRONT_CONNS && front_answer(&a, *c, 65536), "a is not asked");
+    kick_one(&a);
+    host_read(end, 0);
+    MOCK_MUST(sscanf(end->line, "OK %u", &number) == 1, "it is not told its number");
+    return number;
+}
+
+static void ends(struct host_end *end, struct conn *c)
+{
+    host_close(end);
+    process_rest();
+    front_take(&a, FRONT_SLOTS);
+    front_reset(&a, c);
+    kick_one(&a);
+}
+
+/* The guest has sent all, and is gone before it is read: who asks for the stream's end waits as before, and hears of it. */
+static void the_end_of_what_is_left_can_be_watched(void)
+{
+    struct conn *c;
+    unsigned number, sent = 0;
+    char line[40];
+
+    start("");
+    connect_both();
+    number = connects(&h, "guest/a", &c);
+    host_half_close(&h, SHUT_WR);
+    process_rest();
+    for (int i = 0; i < 40; i++) {
+        sent += front_send(&a, c, PIECE);
+        kick_one(&a);
+        front_take(&a, FRONT_SLOTS);
+    }
+    front_shutdown(&a, c, VSOCKIF_SHUTDOWN_SEND);
+    kick_one(&a);
+    a_goes();
+    snprintf(line, sizeof line, "WATCHING %u\n", number);
+    EQ(strcmp(watches(&k, number), line), 0);
+    process_pass(1000);
+    EQ(strcmp(line_of(&k), ""), 0);
+    while (host_read(&h, PIECE))        /* it is whole when the last of it is in the socket */
+        process_rest();
+    EQ(h.in.bytes, sent);
+    EQ(h.over, 1);
+    snprintf(line, sizeof line, "ENDED %u order\n", number);
+    EQ(strcmp(line_of(&k), line), 0);
+    EQ(strcmp(watches(&w, number), line), 0);
+    stop();
+}
+
+/* There is no memory to remember more ends for a while: the oldest are forgotten meanwhile, and none is taken for another. */
+static bool no_realloc;
+
+static int fails(enum mock_call call)
+{
+    return no_realloc && call == MOCK_realloc ? ENOMEM : 0;
+}
+
+static void ends_are_remembered_in_order_when_memory_comes_back(void)
+{
+    enum { ALL = 150, SHORT = 70, LONG = 100 };
+    unsigned number[ALL];
+    char line[40], first[40];
+    int known = 0;
+
+    start("");
+    connect_both();
+    mock_on_call = fails;
+    for (int i = 0; i < ALL; i++) {
+        struct conn *c;
+
+        no_realloc = i >= SHORT && i < LONG;
+        number[i] = connects(&h, "guest/a", &c);
+        ends(&h, c);
+    }
+    no_realloc = false;
+    mock_on_call = NULL;
+    for (int i = ALL - 1; i >= 0; i--) {
+        snprintf(line, sizeof line, "ENDED %u ", number[i]);
+        snprintf(first, sizeof first, "UNKNOWN %u\n", number[i]);
+        if (!strncmp(watches(&w, number[i]), line, strlen(line)))
+            known++;
+        else
+            break;
+    }
+    CU_ASSERT_TRUE(known >= ALL - LONG + 32);
+    EQ(strcmp(watches(&w, number[0]), first) == 0, known < ALL);
+    stop();
+}
+
+/* Each has its own five seconds. */
+static void who_says_nothing_is_let_go_in_turn(void)
+{
+    start("");
+    connect_both();
+    says(&h, "guest/a", "CONN");
+    process_pass(3000);
+    says(&k, "guest/a", "CONN");
+    process_pass(2500);
+    host_read(&h, 1);
+    host_read(&k, 1);
+    CU_ASSERT_TRUE(h.over && !k.over);
+    process_pass(3000);
+    host_read(&k, 1);
+    CU_ASSERT_TRUE(k.over);
+    stop();
+}
+
+static bool is_there(const char *below)
+{
+    char path[400];
+
+    snprintf(path, sizeof path, "%s/%s", host_run_dir, below);
+    return !access(path, F_OK);
+}
+
+static void rename_a(const char *name)
+{
+    world_name(A, name);
+    process_rest();
+    process_pass(1000);
+}
+
+/* A guest is renamed while programs are there by its old name: those that listen, those that are connected, and one that comes by it
+ * now.  The old directory goes when none of them is left. */
+static void an_old_door_stays_for_who_came_by_it(void)
+{
+    struct conn *c, *late;
+
+    start("");
+    connect_both();
+    connects(&h, "guest/a", &c);
+    listener = host_listen("guest/a", 5000);
+    rename_a("new");
+    CU_ASSERT_TRUE(is_there("guest/a") && is_there("guest/new"));
+    connects(&k, "guest/a", &late);
+    host_unlisten(listener);
+    listener = -1;
+    ends(&h, c);
+    process_pass(6000);
+    CU_ASSERT_TRUE(is_there("guest/a"));
+    EQ(host_write(&k, 100), 100);
+    process_rest();
+    front_take(&a, FRONT_SLOTS);
+    EQ(late->rx, 100);
+    ends(&k, late);
+    process_pass(6000);
+    CU_ASSERT_FALSE(is_there("guest/a"));
+    CU_ASSERT_TRUE(is_there("guest/new"));
+    stop();
+}
+
+/* …and is called so again: it is the same door. */
+static void a_guest_that_has_its_old_name_again_has_its_old_door(void)
+{
+    struct conn *c, *d;
+
+    start("");
+    connect_both();
+    connects(&h, "guest/a", &c);
+    rename_a("new");
+    rename_a("a");
+    connects(&k, "guest/a", &d);
+    ends(&h, c);
+    ends(&k, d);
+    process_pass(6000);
+    CU_ASSERT_TRUE(is_there("guest/a") && !is_there("guest/new"));
+    connects(&h, "guest/a", &c);
+    ends(&h, c);
+    stop();
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
@@ -308,6 +523,11 @@ int main(int argc, char **argv)
         TEST(a_part_of_what_is_left_is_no_whole),
         TEST(the_reader_of_what_is_left_may_go_first),
         TEST(a_daemon_that_stops_resets_what_is_left_of_a_guest),
+        TEST(the_end_of_what_is_left_can_be_watched),
+        TEST(ends_are_remembered_in_order_when_memory_comes_back),
+        TEST(who_says_nothing_is_let_go_in_turn),
+        TEST(an_old_door_stays_for_who_came_by_it),
+        TEST(a_guest_that_has_its_old_name_again_has_its_old_door),
     };
     int err;
 
