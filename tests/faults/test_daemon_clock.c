@@ -298,6 +298,38 @@ static void a_daemon_that_stops_resets_what_is_left_of_a_guest(void)
     stop();
 }
 
+/* ---- from guest to guest, while both are there ---- */
+
+/* b's buffer is larger than what a's stream was promised here: b need not tell of what it has consumed before half of its own is
+ * used, and a could never send so much.  So b is asked. */
+static void a_guest_with_the_larger_buffer_is_asked_what_it_has_consumed(void)
+{
+    uint32_t sent = 0;
+
+    start("held_spill_bytes = 262144\n");
+    b.pool_pages = 64;
+    b.buffer = 4096;
+    open_relayed();
+    for (int round = 0; round < 10; round++) {
+        uint32_t n;
+
+        while ((n = front_send(&a, from, PIECE))) {
+            sent += n;
+            kick_one(&a);
+            front_take(&b, FRONT_SLOTS);
+            kick_one(&b);
+            front_take(&a, FRONT_SLOTS);
+        }
+        EQ(to->rx, sent);
+        CU_ASSERT_TRUE_FATAL(to->asked);
+        front_consume(&b, to, UINT32_MAX, 65536);
+        kick_one(&b);
+        front_take(&a, FRONT_SLOTS);
+    }
+    CU_ASSERT_TRUE(sent > 65536);
+    stop();
+}
+
 /* ---- host programs ---- */
 
 /* A line that came to a client of the guest's socket or of the control socket; "" if none did, or the end. */
@@ -523,6 +555,7 @@ int main(int argc, char **argv)
         TEST(a_part_of_what_is_left_is_no_whole),
         TEST(the_reader_of_what_is_left_may_go_first),
         TEST(a_daemon_that_stops_resets_what_is_left_of_a_guest),
+        TEST(a_guest_with_the_larger_buffer_is_asked_what_it_has_consumed),
         TEST(the_end_of_what_is_left_can_be_watched),
         TEST(ends_are_remembered_in_order_when_memory_comes_back),
         TEST(who_says_nothing_is_let_go_in_turn),

@@ -5,11 +5,15 @@
  * A scene is a part of the daemon's life on a mocked host (tests/mock).  It is played again and again with one more call that goes
  * well before one fails.  Whatever fails, the daemon goes on, or has ended with a sentence; when nothing fails any more it
  * serves its guests and a new one; and when it has stopped nothing is left open, mapped or allocated. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "faults.h"
 #include "harness.h"
@@ -123,6 +127,48 @@ static void start_connected(void)
 static void scene_start(void)
 {
     open_world();
+    faults_begin();
+    world_daemon();
+    close_world(true);
+}
+
+static void make(const char *below, mode_t mode, bool is_dir)
+{
+    char path[400];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", host_run_dir, below);
+    if (is_dir) {
+        MOCK_MUST(!mkdir(path, 0700) || errno == EEXIST, "cannot make %s", path);
+        chmod(path, mode);
+    } else {
+        MOCK_MUST((fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode)) >= 0, "cannot make %s", path);
+        close(fd);
+    }
+}
+
+static void unmake(const char *below)
+{
+    char path[400];
+
+    snprintf(path, sizeof path, "%s/%s", host_run_dir, below);
+    if (unlink(path) && rmdir(path))
+        MOCK_MUST(errno == ENOENT, "cannot remove %s", path);
+}
+
+/* In a directory that nobody has locked yet there is something already: what a daemon that was killed has left, and what
+ * somebody has put in the way who may write there. */
+static void scene_start_among_others(void)
+{
+    open_world();
+    unmake("xvsd.pid");
+    make("guest", 0700, true);
+    make("guest/a", 0777, true);
+    make("guest/a/vsock", 0777, true);
+    make("guest/a/vsock/full", 0600, false);
+    make("guest/b", 0700, true);
+    close(host_listen("guest/b", 1));
+    make("guest/b/vsock", 0600, false);
     faults_begin();
     world_daemon();
     close_world(true);
@@ -271,6 +317,96 @@ static void scene_relay(void)
     close_world(false);
 }
 
+/* What is left of a guest that is gone is for another one, which has few buffers and takes its time. */
+static void scene_left_to_guest(void)
+{
+    struct conn *c;
+
+    start();
+    b.pool_pages = 1;
+    b.buffer = 64;
+    MOCK_MUST(front_connect(&a) && front_connect(&b), "the guests do not connect: %s", process_log());
+    faults_begin();
+    if ((c = front_open(&a, b.cid, 77, 65536))) {
+        kick();
+        front_answer(&b, &b.conn[0], 65536);
+        kick();
+        for (int i = 0; i < 4; i++) {
+            front_send(&a, c, 15000);
+            front_kick(&a);
+            process_rest();
+            front_take(&a, FRONT_SLOTS);
+        }
+        front_shutdown(&a, c, VSOCKIF_SHUTDOWN_SEND);
+        front_kick(&a);
+        process_rest();
+        front_die(&a);
+        front_state(&a, "5");
+        process_pass(600);
+        for (int i = 0; i < 4; i++) {
+            front_consume(&b, &b.conn[0], 20000, 20000);
+            kick();
+        }
+    }
+    close_world(false);
+}
+
+/* A client waits for the end of a stream, and stands for its program. */
+static void scene_watch(void)
+{
+    char line[40];
+    unsigned number;
+
+    start_connected();
+    faults_begin();
+    host_connect(&h, "guest/a", 9, 99, 2);
+    step();
+    front_answer(&a, &a.conn[0], 20000);
+    kick();
+    host_read(&h, 1);
+    if (sscanf(h.line, "OK %u", &number) == 1) {
+        for (int i = 0; i < 2; i++) {
+            host_connect(&k, "guest/a", 0, 0, 3);
+            k.wants_ok = false;
+            host_say(&k, line, (uint32_t)snprintf(line, sizeof line, i ? "VOUCH %u\n" : "WATCH %u\n", number));
+            step();
+        }
+        host_write(&h, 5000);
+        step();
+        host_half_close(&h, SHUT_WR);
+        step();
+        host_say(&k, "END\n", 4);
+        step();
+        front_shutdown(&a, &a.conn[0], 3);
+        kick();
+    }
+    close_world(false);
+}
+
+/* The guest has another name, and there are programs in its old directory. */
+static void scene_rename(void)
+{
+    start_connected();
+    listener = host_listen("guest/a", 5000);
+    host_connect(&h, "guest/a", 9, 99, 2);
+    step();
+    front_answer(&a, &a.conn[0], 20000);
+    kick();
+    faults_begin();
+    world_name(A, "new");
+    process_pass(1100);
+    host_connect(&k, "guest/a", 9, 99, 2);
+    step();
+    host_close(&h);
+    host_close(&k);
+    host_unlisten(listener);
+    listener = -1;
+    process_pass(6000);
+    world_name(A, "a");
+    process_pass(1100);
+    close_world(false);
+}
+
 static void scene_service(void)
 {
     struct conn *c;
@@ -403,7 +539,8 @@ static void scene_stop(void)
 static const struct scene { const char *name; void (*play)(void); } scenes[] = {
     { "start", scene_start }, { "take in", scene_take_in }, { "connect", scene_connect }, { "to host", scene_to_host },
     { "from host", scene_from_host }, { "slow reader", scene_slow_reader }, { "farewell", scene_farewell },
-    { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "control", scene_control },
+    { "start among others", scene_start_among_others }, { "left to guest", scene_left_to_guest }, { "watch", scene_watch },
+    { "rename", scene_rename }, { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "control", scene_control },
     { "detach", scene_detach }, { "lost", scene_lost }, { "death", scene_death }, { "stop", scene_stop },
 };
 

@@ -101,6 +101,7 @@ static void judge(struct conn *c, const struct vsockif_hdr *h, const uint8_t *da
     }
     MOCK_MUST(c->state != CONN_ASKED, "op %u before a RESPONSE", h->op);
     judge_credit(c, h);
+    c->asked |= h->op == VSOCKIF_OP_CREDIT_REQUEST;
     if (h->op == VSOCKIF_OP_SHUTDOWN) {
         MOCK_MUST((h->flags & c->peer_shut) == c->peer_shut, "SHUTDOWN %u takes %u back", h->flags, c->peer_shut);
         c->peer_shut = (uint8_t)h->flags;

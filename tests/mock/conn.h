@@ -38,6 +38,7 @@ struct conn {
     uint32_t rx, fwd, alloc;                    /* bytes received; what we said last */
     uint64_t allowed;                           /* the largest sum of fwd and alloc that was said */
     uint8_t shut, peer_shut;
+    bool asked;                                 /* a CREDIT_REQUEST came, and nothing was said since then */
     bool spoilt;                                /* something was sent in its name: it is not judged */
     struct flow out, in;
 };

@@ -357,6 +357,7 @@ bool front_consume(struct front *f, struct conn *c, uint32_t len, uint32_t alloc
         return false;
     conn_consume(c, len);
     conn_promise(c, alloc);
+    c->asked = false;
     return send_op(f, c, VSOCKIF_OP_CREDIT_UPDATE, 0);
 }
 

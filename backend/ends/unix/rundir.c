@@ -138,8 +138,9 @@ int rundir_is_in_use(const char *path, const struct rundir *r, long *pid)
     snprintf(file, sizeof file, "%s/" LOCK, path);
     if ((fd = open(file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)) < 0)
         return -errno;
-    if (r && !fstat(fd, &theirs) && !fstat(r->lock_fd, &ours) && ours.st_ino == theirs.st_ino &&
-        ours.st_dev == theirs.st_dev)
+    if (r && (fstat(fd, &theirs) || fstat(r->lock_fd, &ours)))
+        in_use = -errno;        /* ours, or another's? */
+    else if (r && ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev)
         in_use = 0;
     else
         in_use = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;

@@ -53,7 +53,7 @@ void rundir_close(struct rundir *r);
 /* A listening, non-blocking socket RUN/name for this user alone. */
 int  rundir_listen(const struct rundir *r, const char *name, char *why);
 /* 1 if another process holds the lock of the run directory at path, with its *pid (0 if it has not yet said so); 0 if nobody
- * does, or we with r (or NULL); -errno if there is no such file. */
+ * does, or we with r (or NULL); -errno if there is no such file, or it does not tell. */
 int  rundir_is_in_use(const char *path, const struct rundir *r, long *pid);
 
 struct guest_dir {
