@@ -15,6 +15,8 @@
  *     an eighth          for a socket whose reader has read everything: or what it frees by reading would go to sockets that
  *                        nobody reads, and it would wait for more for ever
  *
+ * These two are kept from the daemon's memory as well: what is spilled leaves an eighth of the limit to them.
+ *
  * What a socket holds the kernel knows to the byte (SIOCOUTQ: not what was written, but what it costs, and a packet of one byte
  * costs 768).  A look is a system call, though.  So each stream keeps an upper bound, to which a write adds the most that
  * it can cost, up to the most that the kernel lets it have; and the kernel is asked only when the bound leaves no room.
@@ -40,10 +42,18 @@ struct held {
 #define HELD_SNDBUF 106496
 #define HELD_SOCKET (2u * HELD_SNDBUF + (40u << 10))
 
+/* What is left for more, of the part of the whole that is 'eighths' of the sockets' half and the other half. */
+static inline uint64_t held_left(const struct held *h, uint32_t eighths)
+{
+    uint64_t part = h->limit / 16 * (8 + eighths), taken = h->chunks + h->in_sockets;
+
+    return part > taken ? part - taken : 0;
+}
+
 /* Memory of so many bytes: false if that is too much. */
 static inline bool held_take(struct held *h, uint64_t bytes)
 {
-    if (h->chunks + h->in_sockets + bytes > h->limit)
+    if (bytes > held_left(h, 6))
         return false;
     h->chunks += bytes;
     return true;
@@ -59,10 +69,10 @@ static inline void held_give(struct held *h, uint64_t bytes)
 /* How many bytes more a socket may hold, up to 'most', of a part of the sockets' half, in eighths. */
 static inline uint32_t held_room_of(const struct held *h, uint32_t in_socket, uint32_t most, uint32_t eighths)
 {
-    uint64_t part = h->limit / 16 * eighths, left = h->limit > h->chunks ? h->limit - h->chunks : 0, unused;
+    uint64_t part = h->limit / 16 * eighths, left = held_left(h, eighths), unused;
 
-    part = part < left ? part : left;
     unused = part > h->in_sockets ? part - h->in_sockets : 0;
+    unused = unused < left ? unused : left;
     unused = unused > in_socket ? (unused - in_socket) / 2 : 0;     /* of what is written now, it will be free no more */
     most = most > in_socket ? most - in_socket : 0;
     return unused < most ? (uint32_t)unused : most;
@@ -92,7 +102,8 @@ static inline bool held_fits(const struct held *h, uint32_t in_socket, uint32_t 
 {
     uint64_t after = h->in_sockets + in_socket + 2 * (uint64_t)held_more(in_socket, bytes);
 
-    return (in_socket + bytes <= most || most >= HELD_SOCKET) && after <= h->limit / 8 * 3 && after + h->chunks <= h->limit;
+    return (in_socket + bytes <= most || most >= HELD_SOCKET) && after <= h->limit / 16 * 6 &&
+           after + h->chunks <= h->limit / 16 * 14;
 }
 
 /* len bytes were written, at once. */

@@ -126,6 +126,9 @@ static uint64_t read_all(int fd, int *error)
     while (poll(&p, 1, PATIENCE_MS) == 1 && (n = read(fd, buffer, sizeof buffer)) > 0)
         bytes += (uint64_t)n;
     *error = !p.revents ? ETIMEDOUT : n < 0 ? errno : 0;
+    if (*error == ETIMEDOUT)
+        printf("    %llu bytes, then nothing: %s%s", (unsigned long long)bytes, daemon_ask("{\"verb\":\"stats\"}"),
+               daemon_ask("{\"verb\":\"dump\",\"domain\":%u}", GUEST));
     return bytes;
 }
 

@@ -269,7 +269,7 @@ static void an_inbox_parts_with_all_that_is_in_it(void)
     EQ(held.chunks, 0);
 }
 
-/* A guest's sockets have half of its limit; what is spilled may have all that they leave. */
+/* A guest's sockets have half of its limit; what is spilled may have what they leave, but for an eighth of it all. */
 static void sockets_and_chunks_share_one_limit(void)
 {
     struct held h = { .limit = 1 << 20 };
@@ -292,11 +292,14 @@ static void sockets_and_chunks_share_one_limit(void)
     held_saw(&h, &b, 0);
     held_saw(&h, &a, 0);
     EQ(h.in_sockets, 0);
-    CU_ASSERT_TRUE(held_take(&h, (1 << 20) - 1000));
-    EQ(held_room(&h, 0, UINT32_MAX, true), 500);
+    CU_ASSERT_TRUE(held_take(&h, (7 << 17) - 1000));
+    EQ(held_room(&h, 0, UINT32_MAX, true), (1 << 16) + 500);
+    EQ(held_room(&h, 0, UINT32_MAX, false), HELD_LITTLE);
+    CU_ASSERT_TRUE(held_fits(&h, 0, UINT32_MAX, 500));
     CU_ASSERT_FALSE(held_fits(&h, 0, UINT32_MAX, 501));
     CU_ASSERT_FALSE(held_take(&h, 1001));
-    held_give(&h, (1 << 20) - 1000);
+    CU_ASSERT_TRUE(held_take(&h, 1000));
+    held_give(&h, 7 << 17);
     EQ(h.chunks, 0);
 }
 
@@ -336,6 +339,10 @@ static void a_reader_finds_room_beside_a_thousand_that_stand_still(void)
     CU_ASSERT_TRUE(many >= 20);
     CU_ASSERT_TRUE(h.in_sockets > h.limit / 4 && h.in_sockets <= h.limit / 16 * 7 + 10000);
     EQ(held_room(&h, 0, 1 << 20, false) >= 4096, false);
+    /* Nor does what is spilled take it from them; it once stood still for ever. */
+    while (held_take(&h, 4000))
+        ;
+    CU_ASSERT_TRUE(h.chunks + h.in_sockets > h.limit / 16 * 13);
     CU_ASSERT_TRUE(held_room(&h, reader, 1 << 20, true) > 100000);
     held_wrote(&h, &reader, 100000);
     CU_ASSERT_TRUE(h.in_sockets <= h.limit / 2);
