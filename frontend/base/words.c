@@ -3,11 +3,14 @@
  *
  * What may be done depends on both: "no such file" means a module when it is a device that could not be opened, and "no space" a
  * limit of gntalloc when pages could not be shared; but too many open files are too many open files whatever was tried. */
-#include "internal.h"
+#include "words.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "xvs.h"
 
 static __thread char open_error[384];
 

@@ -29,7 +29,7 @@ static int sleep_once(struct until *u)
 {
     int left = left_ms(u);
 
-    if (u->x->orphan)
+    if (u->x->wake.orphan)
         return -ESTALE;
     if (left)
         device_sleep(u->x, left);

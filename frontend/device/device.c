@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* device.c: a device from open to close, and the one descriptor that stands for its three sources of wake-ups:
- * xenstore, the event channel, and a timer. */
+/* device.c: a device from open to close, and what turns it. */
 #include "internal.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define MIN_POOL (64u << 10)
@@ -18,7 +14,6 @@
 #define ROUNDS   16             /* of taking in and sending before others get the thread */
 #define UNSLEPT  64u            /* waits without a sleep, after which xenstore and the timer are looked at */
 #define BYTE_MS  100u           /* life.h: an event of the channel may come before back_live is cleared */
-#define AT_ONCE  0u
 
 _Static_assert(XVS_SPIN_AUTO == SPINNER_AUTO, "one value, in and out");
 
@@ -27,94 +22,18 @@ uint64_t now_ms(void)
     return clock_coarse_ms();
 }
 
-void device_log(struct xvs *x, const char *format, ...)
-{
-    char line[384];
-    va_list args;
-    int n;
-
-    if (!x->opt.log)
-        return;
-    n = snprintf(line, sizeof line, "vsock/%u: ", x->opt.device);
-    va_start(args, format);
-    vsnprintf(line + n, sizeof line - (size_t)n, format, args);
-    va_end(args);
-    x->opt.log(x->opt.log_arg, line);
-}
-
-void device_reason(struct xvs *x, const char *format, ...)
-{
-    char reason[sizeof x->reason];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(reason, sizeof reason, format, args);
-    va_end(args);
-    if (strcmp(reason, x->reason) == 0)
-        return;
-    memcpy(x->reason, reason, sizeof reason);
-    device_log(x, "%s", reason);
-}
-
-void device_failed(struct xvs *x, enum attempt what, const char *with, int err)
-{
-    char text[sizeof x->reason];
-
-    words_of(text, sizeof text, what, with, err);
-    device_reason(x, "%s", text);
-}
-
 /* ---- the descriptor ---- */
-
-int device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag)
-{
-    struct epoll_event ev = { .events = EPOLLIN, .data.u32 = tag };
-
-    if (fd == *slot)
-        return 0;
-    if (*slot >= 0)
-        epoll_ctl(x->epoll, EPOLL_CTL_DEL, *slot, NULL);
-    *slot = -1;
-    if (fd >= 0 && epoll_ctl(x->epoll, EPOLL_CTL_ADD, fd, &ev))
-        return -errno;
-    *slot = fd;
-    return 0;
-}
-
-/* Sets the timer to an instant in ms, LIFE_NEVER for off, or AT_ONCE. */
-static void timer_at(struct xvs *x, uint64_t at)
-{
-    struct itimerspec spec = { .it_value = { .tv_nsec = at == LIFE_NEVER ? 0 : 1 } };
-
-    if (at == x->timer_at || x->orphan)         /* whose timer is its parent's, too */
-        return;
-    x->timer_at = at;
-    if (at != AT_ONCE && at != LIFE_NEVER) {
-        spec.it_value.tv_sec = (time_t)(at / 1000);
-        spec.it_value.tv_nsec = (long)(at % 1000) * 1000000 + 1;
-    }
-    timerfd_settime(x->timer, TFD_TIMER_ABSTIME, &spec, NULL);
-}
-
-void device_call_again(struct xvs *x)
-{
-    timer_at(x, AT_ONCE);
-}
 
 void device_set_timer(struct xvs *x, uint64_t now)
 {
-    uint64_t bus = bus_deadline(x), mux = vmux_next_deadline(x->mux), at = bus < mux ? bus : mux;
+    uint64_t bus = bus_deadline(x), mux = vmux_next_deadline(x->mux);
 
-    /* A deadline that is only pushed back (each close replaces a connect) need not touch the timer: it fires once too
-     * early, and is set again then.  And a call to come again at once stands until it is heard. */
-    if (x->timer_at == AT_ONCE || (at >= x->timer_at && x->timer_at > now))
-        return;
-    timer_at(x, at);
+    wake_at(&x->wake, bus < mux ? bus : mux, now);
 }
 
 int xvs_fd(const struct xvs *x)
 {
-    return x->epoll;
+    return x->wake.epoll;
 }
 
 /* ---- open and close ---- */
@@ -164,17 +83,25 @@ static int check_options(const struct xvs_options *o)
     return 0;
 }
 
+static void orphan(struct owned *owned)
+{
+    struct xvs *x = container_of(owned, struct xvs, lock.owned);
+
+    x->wake.orphan = true;
+    x->up = false;
+    owner_orphan(&x->lock);
+    share_orphan(&x->share, x->wake.epoll);
+}
+
 static int lock_device(struct xvs *x)
 {
     char path[256] = "";
     long pid;
     int err;
 
-    process_enter();
+    forks_enter();
     err = owner_lock(&x->lock, options_run_dir(&x->opt), x->opt.device, &pid, path, sizeof path);
-    if (!err)
-        process_add(x);
-    process_leave();
+    forks_leave();
     if (!err)
         return 0;
     if (err == -EBUSY && pid == getpid())
@@ -202,10 +129,7 @@ static int open_parts(struct xvs *x)
     enum attempt what;
     int err;
 
-    if ((x->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
-        (x->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
-        return words_fail(TRY_DESCRIPTOR, "", -errno);
-    if ((err = device_poll(x, &(int){ -1 }, x->timer, POLL_TIMER)))
+    if ((err = wake_open(&x->wake)))
         return words_fail(TRY_DESCRIPTOR, "", err);
     if ((err = share_probe(&what)))
         return words_fail(what, "", err);
@@ -220,7 +144,7 @@ static int open_parts(struct xvs *x)
 
 static int start_process(void)
 {
-    int err = process_start();
+    int err = forks_start();
 
     return err ? words_fail(TRY_FORK, "", err) : 0;
 }
@@ -234,16 +158,18 @@ int xvs_open(const struct xvs_options *options, struct xvs **out)
     if (!x)
         return words_say(-ENOMEM, "out of memory");
     options_of(&x->opt, options);
-    x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock.fd = -1;
-    list_init(&x->process_link);
-    x->timer_at = x->byte_check = LIFE_NEVER;
+    x->report = (struct report){ .device = x->opt.device, .log = x->opt.log, .log_arg = x->opt.log_arg };
+    wake_init(&x->wake);
+    owner_init(&x->lock, orphan);
+    x->store_fd = x->evtchn_fd = -1;
+    x->byte_check = LIFE_NEVER;
     list_init(&x->events);
     list_init(&x->gathering);
     list_init(&x->hungry);
     list_init(&x->fed);
     list_init(&x->listeners);
     source_init(&x->source, SOURCE_DEVICE);
-    snprintf(x->reason, sizeof x->reason, "not connected yet");
+    snprintf(x->report.reason, sizeof x->report.reason, "not connected yet");
     if ((err = check_options(&x->opt)) || (err = start_process()) || (err = open_parts(x))) {
         xvs_close(x);
         return err;
@@ -267,28 +193,16 @@ void xvs_close(struct xvs *x)
     if (x->mux)
         vmux_free(x->mux);
     bus_judge_share(x);
-    process_enter();
+    forks_enter();
     share_close(&x->share);
-    process_leave();
+    forks_leave();
     if (x->store)
         bus_close(x);
-    if (x->timer >= 0)
-        close(x->timer);
-    if (x->epoll >= 0)
-        close(x->epoll);
-    process_enter();
+    wake_close(&x->wake);
+    forks_enter();
     owner_unlock(&x->lock);
-    process_remove(x);
-    process_leave();
+    forks_leave();
     free(x);
-}
-
-void device_orphan(struct xvs *x)
-{
-    x->orphan = true;
-    x->up = false;
-    owner_orphan(&x->lock);
-    share_orphan(&x->share, x->epoll);
 }
 
 /* ---- process and wait ---- */
@@ -311,35 +225,22 @@ static void unmask(struct xvs *x)
     x->masked = false;
 }
 
-/* Waits up to timeout ms for the sources of wake-ups and reads them: how many, or -EINTR. */
+/* Waits up to timeout ms for what wakes us and takes it in: how much, or -EINTR. */
 static int take_wakeups(struct xvs *x, int timeout)
 {
-    struct epoll_event evs[4];
-    int n = epoll_wait(x->epoll, evs, 4, timeout);
+    unsigned fired;
+    int n = wake_take(&x->wake, timeout, &fired);
 
-    for (int i = 0; i < n; i++) {
-        uint64_t ticks;
-
-        switch ((enum poll_tag)evs[i].data.u32) {
-        case POLL_STORE:
-            x->store_fired = true;
-            break;
-        case POLL_TIMER:
-            (void)!read(x->timer, &ticks, sizeof ticks);
-            if (x->timer_at != LIFE_NEVER)
-                x->passed = x->timer_at;
-            x->timer_at = LIFE_NEVER;
-            break;
-        case POLL_EVTCHN:
-            x->kicked = true;
-            if (xenevtchn_pending(x->share.evtchn) >= 0) {
-                x->received_kicks++;
-                x->masked = true;
-            }
-            break;
+    if (fired & WAKE_STORE)
+        x->store_fired = true;
+    if (fired & WAKE_EVTCHN) {
+        x->kicked = true;
+        if (xenevtchn_pending(x->share.evtchn) >= 0) {
+            x->received_kicks++;
+            x->masked = true;
         }
     }
-    return n < 0 ? -errno : n;
+    return n;
 }
 
 static void expire(struct xvs *x, uint64_t now)
@@ -354,7 +255,7 @@ static void expire(struct xvs *x, uint64_t now)
 /* Takes in all that has come and sends all that is owed. */
 static void work(struct xvs *x)
 {
-    uint64_t coarse = now_ms(), now = coarse > x->passed ? coarse : x->passed;
+    uint64_t coarse = now_ms(), now = coarse > x->wake.passed ? coarse : x->wake.passed;
     int got = x->up ? pump_receive(x, now) : 0;
 
     if (x->kicked && !got && x->byte_check == LIFE_NEVER)
@@ -451,7 +352,7 @@ int device_sleep(struct xvs *x, int timeout)
 
 int xvs_process(struct xvs *x)
 {
-    if (x->orphan)
+    if (x->wake.orphan)
         return -ESTALE;
     take_wakeups(x, 0);
     for (int i = 0; i < ROUNDS; i++) {
@@ -459,7 +360,7 @@ int xvs_process(struct xvs *x)
         if (prepare_sleep(x))
             return 0;
     }
-    device_call_again(x);
+    wake_again(&x->wake);
     return 0;
 }
 
@@ -484,7 +385,7 @@ int xvs_wait(struct xvs *x, int timeout)
     int left = timeout;
     bool is_over = false;
 
-    if (x->orphan)
+    if (x->wake.orphan)
         return -ESTALE;
     work(x);
     while (list_is_empty(&x->events)) {
@@ -514,5 +415,5 @@ uint64_t xvs_cid(const struct xvs *x)
 
 const char *xvs_reason(const struct xvs *x)
 {
-    return x->orphan ? "this process was forked from the one that owns the device" : x->reason;
+    return x->wake.orphan ? "this process was forked from the one that owns the device" : x->report.reason;
 }

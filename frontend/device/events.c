@@ -1,27 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* events.c: which stream, listener or device has something to tell.  Each source is in the list at most once, with a
- * set of what is pending, so the list is bounded by the number of sources. */
+/* events.c: which stream, listener or device has something to tell (source.h). */
 #include "internal.h"
-
-void source_init(struct source *source, enum source_kind kind)
-{
-    list_init(&source->link);
-    source->pending = 0;
-    source->kind = kind;
-}
-
-void source_raise(struct xvs *x, struct source *source, unsigned what)
-{
-    if (!source->pending)
-        list_append(&x->events, &source->link);
-    source->pending |= what;
-}
-
-void source_drop(struct source *source)
-{
-    list_remove(&source->link);
-    source->pending = 0;
-}
 
 bool xvs_next_event(struct xvs *x, struct xvs_event *event)
 {

@@ -47,7 +47,7 @@ static void dump_ring(const char *name, const struct ring *r, FILE *to)
 void xvs_dump(const struct xvs *x, FILE *to)
 {
     fprintf(to, "vsock/%u: %s, CID %llu, life %s/%s, %s\n", x->opt.device, x->up ? "up" : "down",
-            (unsigned long long)x->cid, life_state_name(x->life.own), life_state_name(x->life.peer), x->reason);
+            (unsigned long long)x->cid, life_state_name(x->life.own), life_state_name(x->life.peer), x->report.reason);
     if (x->up) {
         dump_ring("tx", &x->link.tx, to);
         dump_ring("rx", &x->link.rx, to);

@@ -4,13 +4,10 @@
  *     device.c    open, close, the descriptor, process and wait
  *     bus.c       xenstore: performs what the life cycle (life.h) asks for
  *     share.c     the pages and the event channel given to the backend
- *     owner.c     one process owns a device: the lock file
- *     process.c   …and what a forked child has of it
  *     pump.c      packets in, packets out, sleeping and waking
  *     receive.c   what has arrived and is not read yet
  *     send.c      the packet that is being gathered
  *     stream.c    connect, accept, shutdown, close; listener.c; events.c
- *     words.c     errors for a person
  *     look.c      how a device is, without taking it
  *     blocking.c  helpers over the public calls alone
  *     inspect.c   statistics and the dump */
@@ -26,9 +23,13 @@
 #include "link_front.h"
 #include "list.h"
 #include "nodes.h"
+#include "owner.h"
 #include "parse.h"
+#include "report.h"
+#include "source.h"
 #include "spinner.h"
 #include "vmux.h"
+#include "wake.h"
 #include "xvs.h"
 
 /* A run of bytes that arrived and was not read yet: in a posted buffer, or copied to the heap when too
@@ -41,13 +42,6 @@ struct segment {
     uint32_t id;                /* posted buffer: its id; heap: SEGMENT_HEAP */
 };
 #define SEGMENT_HEAP UINT32_MAX
-
-/* Something that has events for the application. */
-struct source {
-    struct list link;           /* in xvs.events while pending != 0 */
-    unsigned pending;           /* XVS_EVENT_* */
-    enum source_kind { SOURCE_DEVICE, SOURCE_LISTENER, SOURCE_STREAM } kind;
-};
 
 struct xvs_stream {
     struct vmux_conn v;         /* first: the table allocates us */
@@ -75,13 +69,6 @@ struct xvs_listener {
     void *user;
 };
 
-/* The lock file, held. */
-struct owner_lock {
-    int fd;                     /* -1: not held */
-    dev_t dev;
-    ino_t ino;
-};
-
 /* What the backend has of ours while connected. */
 struct share {
     xengntshr_handle *gntshr;
@@ -100,12 +87,10 @@ struct share {
 
 struct xvs {
     struct xvs_options opt;
-    int epoll;                  /* what xvs_fd() gives: holds the three below */
-    int timer;                  /* deadlines, and "call me again at once" */
-    int store_fd, evtchn_fd;    /* as last put into epoll, or -1 */
+    struct report report;
+    struct wake wake;
+    int store_fd, evtchn_fd;    /* as last watched, or -1 */
     struct owner_lock lock;
-    struct list process_link;   /* among the devices of this process (process.c) */
-    bool orphan;                /* we are a child of the owner, in which this handle is of no use */
     struct store *store;
     uint64_t store_check;       /* ms: when to ask whether xenstored still answers */
     uint64_t byte_check;        /* ms: when to look at back_live again, LIFE_NEVER if there is no cause */
@@ -134,12 +119,9 @@ struct xvs {
     struct list hungry, fed;    /* streams that wait for memory or slots: fed ones got some since they were told */
     struct source source;
     struct segment segments[LINK_MAX_SLOTS];    /* one for each posted buffer */
-    uint64_t timer_at;          /* ms: what the timer is set to, LIFE_NEVER if it is off */
-    uint64_t passed;            /* ms: a deadline that the timer has met, which now_ms() may not have reached: it is coarse */
     uint64_t heap_bytes;        /* in heap segments, and in pieces on the heap */
     uint64_t sent_kicks, received_kicks, opened, resets, ups;
     struct link_counters totals;    /* of the connections before this one */
-    char reason[256];
 };
 
 static inline struct xvs_stream *stream_of(struct vmux_conn *conn)
@@ -164,69 +146,16 @@ static inline uint32_t slots_kept(const struct xvs *x)
     return x->gather_count - x->local_count;
 }
 
-enum poll_tag { POLL_STORE, POLL_EVTCHN, POLL_TIMER };
-
-/* Behind (clock.h): says whether a deadline is over; one is made by clock_deadline_ms(). */
-/* words.c: "cannot DO IT [with]: why; what may help".  with: a name, or "". */
-enum attempt {
-    TRY_DESCRIPTOR, TRY_LOCK, TRY_XENSTORE, TRY_WATCH, TRY_LOOK, TRY_WRITE, TRY_CHANNELS, TRY_CHANNEL, TRY_GRANTS, TRY_PAGES,
-    TRY_TABLE, TRY_FORK
-};
-void words_of(char *text, size_t size, enum attempt what, const char *with, int err);
-/* The same for xvs_open_error(), and words of one's own.  Both return err. */
-int  words_fail(enum attempt what, const char *with, int err);
-__attribute__((format(printf, 2, 3)))
-int  words_say(int err, const char *format, ...);
-
 uint64_t now_ms(void);
 /* The defaults, and over them what was given (or NULL). */
 void options_of(struct xvs_options *out, const struct xvs_options *given);
 const char *options_run_dir(const struct xvs_options *o);
-/* Puts fd (or -1) into the device's epoll set in place of the one in *slot: 0, or -errno and *slot is -1. */
-int  device_poll(struct xvs *x, int *slot, int fd, enum poll_tag tag);
 /* Sleeps until something comes, at most timeout ms (-1: no limit), and takes it in: 0 when the time is over, 1, or -EINTR.  May
  * return early: the caller looks for what it waits for and calls again. */
 int device_sleep(struct xvs *x, int timeout);
 /* Sets the timer for the next deadline. */
 void device_set_timer(struct xvs *x, uint64_t now);
-/* There is work to do that nobody will notify: makes xvs_fd() readable. */
-void device_call_again(struct xvs *x);
 void device_notify(struct xvs *x);              /* the backend; remembers what that cost */
-/* In a forked child: the handle becomes one that does nothing.  Calls only what a signal handler may. */
-void device_orphan(struct xvs *x);
-__attribute__((format(printf, 2, 3)))
-void device_log(struct xvs *x, const char *format, ...);
-/* Notes why the device is not up, for xvs_reason(), and logs it. */
-__attribute__((format(printf, 2, 3)))
-void device_reason(struct xvs *x, const char *format, ...);
-/* The same for what could not be done. */
-void device_failed(struct xvs *x, enum attempt what, const char *with, int err);
-
-/* events.c */
-void source_init(struct source *source, enum source_kind kind);
-void source_raise(struct xvs *x, struct source *source, unsigned what);
-void source_drop(struct source *source);
-
-/* owner.c.  owner_lock(): 0; or -EBUSY, with *pid of the owner, which may be this process, or OWNER_UNKNOWN; or another -errno.
- * 'path' is what was tried.  Between process_enter() and process_leave(). */
-#define OWNER_NONE    0L
-#define OWNER_UNKNOWN (-1L)
-int  owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, long *pid, char *path, size_t path_size);
-void owner_unlock(struct owner_lock *lock);
-/* Asks and takes nothing: the owner's process id, OWNER_NONE, or OWNER_UNKNOWN.  Likewise between enter and leave. */
-long owner_find(const char *run_dir, unsigned device);
-void owner_orphan(struct owner_lock *lock);
-/* The lock moves to a descriptor above this one. */
-void owner_raise(struct owner_lock *lock, int above);
-
-/* process.c.  All but process_start() between enter and leave, during which no other thread forks and no other device changes
- * what device_orphan() looks at.  They do not nest. */
-int  process_start(void);                       /* once a process at least: 0 or -ENOMEM */
-void process_enter(void);
-void process_leave(void);
-void process_add(struct xvs *x);
-void process_remove(struct xvs *x);
-bool process_owns(dev_t dev, ino_t ino);        /* a lock file */
 
 /* share.c: 0 or -errno; what says what was tried. */
 int  share_probe(enum attempt *what);

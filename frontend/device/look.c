@@ -64,9 +64,9 @@ static int look_into(struct store *s, unsigned device, const char *run_dir, stru
         return words_fail(TRY_LOOK, "", err);
     nodes_cid(s, &paths, &info->cid);
     read_refusal(s, &paths, refusal, sizeof refusal);
-    process_enter();
+    forks_enter();
     info->owner = owner_find(run_dir, device);
-    process_leave();
+    forks_leave();
     info->is_attached = true;
     info->state = own;
     info->backend_state = peer;

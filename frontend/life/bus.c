@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #define CHECK_MS  10000u        /* how often an idle device asks whether xenstored still answers */
 #define RETRY_MS  1000u
@@ -33,7 +32,7 @@ static int follow_store_fd(struct xvs *x)
 
     errno = EMFILE;
     fd = store_fd(x->store);
-    return fd < 0 ? -errno : device_poll(x, &x->store_fd, fd, POLL_STORE);
+    return fd < 0 ? -errno : wake_watch(&x->wake, &x->store_fd, fd, WAKE_STORE);
 }
 
 int bus_open(struct xvs *x, enum attempt *what)
@@ -55,10 +54,10 @@ int bus_open(struct xvs *x, enum attempt *what)
 
 void bus_close(struct xvs *x)
 {
-    if (x->orphan) {
+    if (x->wake.orphan) {
         store_forget(x->store);
     } else {
-        device_poll(x, &x->store_fd, -1, POLL_STORE);
+        wake_watch(&x->wake, &x->store_fd, -1, WAKE_STORE);
         store_close(x->store);
     }
     x->store = NULL;
@@ -70,7 +69,7 @@ void bus_close(struct xvs *x)
 static void note_failure(struct xvs *x, enum attempt what, int err)
 {
     if (err && !x->up && err != -EAGAIN && err != -ENOENT && err != -EPROTO && err != -ECONNRESET)
-        device_failed(x, what, "", err);
+        report_failed(&x->report, what, "", err);
 }
 
 /* Where the device is now: paths and the watch on the backend follow it. */
@@ -84,7 +83,7 @@ static int seek_device(struct xvs *x)
 
     if (err) {
         if (err == -EPROTO)
-            device_reason(x, "device/vsock/%u is not a device: %s", x->opt.device, why);
+            report_reason(&x->report, "device/vsock/%u is not a device: %s", x->opt.device, why);
         note_failure(x, TRY_LOOK, err);
         x->found = false;
         return err;
@@ -132,7 +131,7 @@ static int look(struct xvs *x, uint64_t now)
         life_front_init(&x->life, seen.own, now);
     x->looked = true;
     if (!x->found && !x->up)
-        device_reason(x, "there is no device/vsock/%u: nothing in dom0 has attached one (is xvsd running?)",
+        report_reason(&x->report, "there is no device/vsock/%u: nothing in dom0 has attached one (is xvsd running?)",
                       x->opt.device);
     /* After the states, never before (life.h): an old "not mapped yet" beside a new Connected would look like a
      * backend that has died, and we would take back pages that it maps. */
@@ -176,23 +175,23 @@ static bool is_restored(const struct xvs *x)
 
 void bus_judge_share(struct xvs *x)
 {
-    if (!x->share.evtchn || x->share.restored || x->orphan || !is_restored(x))
+    if (!x->share.evtchn || x->share.restored || x->wake.orphan || !is_restored(x))
         return;
     x->share.restored = true;
     /* The end of the process stumbles over the old event channel, and Linux closes descriptors from the highest down: the
      * lock must be above it, or no other process ever gets the device. */
-    process_enter();
+    forks_enter();
     owner_raise(&x->lock, xenevtchn_fd(x->share.evtchn));
-    process_leave();
+    forks_leave();
 }
 
 static int act_unshare(struct xvs *x)
 {
-    device_poll(x, &x->evtchn_fd, -1, POLL_EVTCHN);
+    wake_watch(&x->wake, &x->evtchn_fd, -1, WAKE_EVTCHN);
     bus_judge_share(x);
-    process_enter();
+    forks_enter();
     share_close(&x->share);
-    process_leave();
+    forks_leave();
     x->byte_check = LIFE_NEVER;
     return 0;
 }
@@ -207,19 +206,19 @@ static int act_share(struct xvs *x)
 
     if (err) {
         if (err != -EAGAIN)
-            device_reason(x, "cannot read what the backend offers: %s", why);
+            report_reason(&x->report, "cannot read what the backend offers: %s", why);
         return err;
     }
     if (!(offer.versions & 1u << VSOCKIF_VERSION)) {
-        device_reason(x, "the backend does not speak version %u of the protocol", VSOCKIF_VERSION);
+        report_reason(&x->report, "the backend does not speak version %u of the protocol", VSOCKIF_VERSION);
         return -EPROTO;
     }
-    process_enter();
+    forks_enter();
     err = share_open(&x->share, &x->opt, &offer, x->back_domid, &what);
-    process_leave();
+    forks_leave();
     if (err) {
         snprintf(with, sizeof with, "domain %u", x->back_domid);
-        device_failed(x, what, what == TRY_CHANNEL || what == TRY_PAGES ? with : "", err);
+        report_failed(&x->report, what, what == TRY_CHANNEL || what == TRY_PAGES ? with : "", err);
         return err;
     }
     x->share.own_domid = own_domid(x);
@@ -230,8 +229,8 @@ static int act_share(struct xvs *x)
     nodes.control_ref = x->share.control_ref;
     nodes.event_channel = x->share.port;
     fcntl(xenevtchn_fd(x->share.evtchn), F_SETFL, O_NONBLOCK);
-    if ((err = device_poll(x, &x->evtchn_fd, xenevtchn_fd(x->share.evtchn), POLL_EVTCHN)))
-        device_failed(x, TRY_DESCRIPTOR, "", err);
+    if ((err = wake_watch(&x->wake, &x->evtchn_fd, xenevtchn_fd(x->share.evtchn), WAKE_EVTCHN)))
+        report_failed(&x->report, TRY_DESCRIPTOR, "", err);
     else
         note_failure(x, TRY_WRITE, err = nodes_share(x->store, &x->paths, &nodes));
     if (err) {
@@ -250,8 +249,8 @@ static int act_connect(struct xvs *x)
         return err;
     x->up = true;
     x->ups++;
-    device_reason(x, "connected, CID %llu", (unsigned long long)x->cid);
-    source_raise(x, &x->source, XVS_EVENT_UP);
+    report_reason(&x->report, "connected, CID %llu", (unsigned long long)x->cid);
+    source_raise(&x->events, &x->source, XVS_EVENT_UP);
     return 0;
 }
 
@@ -261,8 +260,8 @@ static int act_reset(struct xvs *x)
 
     pump_reset(x);
     if (!told)
-        device_reason(x, "the backend went away; waiting for it to come back");
-    source_raise(x, &x->source, XVS_EVENT_DOWN);
+        report_reason(&x->report, "the backend went away; waiting for it to come back");
+    source_raise(&x->events, &x->source, XVS_EVENT_DOWN);
     return 0;
 }
 
@@ -284,9 +283,9 @@ static int perform(struct xvs *x, enum life_act act)
  * have its number. */
 static void reopen(struct xvs *x)
 {
-    device_poll(x, &x->store_fd, -1, POLL_STORE);
+    wake_watch(&x->wake, &x->store_fd, -1, WAKE_STORE);
     if (store_reopen(x->store) == 0 && follow_store_fd(x) == 0)
-        device_log(x, "xenstore: connected again");
+        report_log(&x->report, "xenstore: connected again");
     else
         x->store_check = clock_deadline_ms(RETRY_MS);
     x->stale = true;

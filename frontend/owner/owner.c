@@ -4,17 +4,18 @@
  *
  *     flock()    decides.  It keeps out every other opener, one in this process, too, even through another copy of this
  *                library.  It belongs to the open file, which a fork shares with its child: so it is undone when the
- *                owner closes, and the child closes its copy first of all (process.c).
+ *                owner closes, and the child closes its copy first of all (forks.c).
  *     F_SETLK    tells.  The kernel knows whose it is, by the process id that is right in the asker's PID namespace, and anybody
  *                may ask without taking anything.  It belongs to the process; but any close() of this file within the
  *                process drops it, which is why we open a file that we hold no second time.
  *
  * The file's text is the owner's process id, for people, and for older libraries, which had the first lock only. */
-#include "internal.h"
+#include "owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -61,7 +62,7 @@ static int refuse_own(const char *path)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 && process_owns(st.st_dev, st.st_ino) ? -EBUSY : 0;
+    return stat(path, &st) == 0 && forks_owns(st.st_dev, st.st_ino) ? -EBUSY : 0;
 }
 
 static int take(struct owner_lock *lock, long *pid)
@@ -79,13 +80,19 @@ static int take(struct owner_lock *lock, long *pid)
     }
     if (fstat(lock->fd, &st))
         return -errno;
-    lock->dev = st.st_dev;
-    lock->ino = st.st_ino;
+    lock->owned.dev = st.st_dev;
+    lock->owned.ino = st.st_ino;
     /* These two are courtesies: without them the lock still holds. */
     (void)!fcntl(lock->fd, F_SETLK, &whole);
     if (ftruncate(lock->fd, 0) == 0)
         (void)!dprintf(lock->fd, "%ld\n", (long)getpid());
     return 0;
+}
+
+void owner_init(struct owner_lock *lock, void (*orphan)(struct owned *owned))
+{
+    *lock = (struct owner_lock){ .fd = -1, .owned.orphan = orphan };
+    list_init(&lock->owned.link);
 }
 
 int owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, long *pid, char *path, size_t path_size)
@@ -109,8 +116,10 @@ int owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, lo
     if ((err = take(lock, pid))) {
         close(lock->fd);
         lock->fd = -1;
+        return err;
     }
-    return err;
+    forks_add(&lock->owned);
+    return 0;
 }
 
 long owner_find(const char *run_dir, unsigned device)
@@ -137,6 +146,7 @@ void owner_unlock(struct owner_lock *lock)
     flock(lock->fd, LOCK_UN);
     close(lock->fd);
     lock->fd = -1;
+    forks_remove(&lock->owned);
 }
 
 void owner_orphan(struct owner_lock *lock)

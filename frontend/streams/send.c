@@ -264,7 +264,7 @@ static void tell_all(struct xvs *x, struct list *waiting)
         struct xvs_stream *s = container_of(link, struct xvs_stream, blocked_link);
 
         s->wants_out = s->was_fed = false;
-        source_raise(x, &s->source, XVS_EVENT_OUT);
+        source_raise(&x->events, &s->source, XVS_EVENT_OUT);
     }
 }
 

@@ -66,7 +66,7 @@ int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **
     stream_adopt(x, *out);
     x->opened++;
     pump_flush(x);
-    device_set_timer(x, now_ms());
+    wake_by(&x->wake, vmux_next_deadline(x->mux));
     return 0;
 }
 
@@ -86,7 +86,7 @@ int xvs_accept(struct xvs_listener *l, struct xvs_stream **out)
     /* What happened while nobody could be told. */
     what = (s->unread || s->eof ? XVS_EVENT_IN : 0) | (s->v.c.state == VCONN_CLOSED ? XVS_EVENT_HUP : 0);
     if (what)
-        source_raise(x, &s->source, what);
+        source_raise(&x->events, &s->source, what);
     return 0;
 }
 
@@ -94,7 +94,7 @@ int xvs_accept(struct xvs_listener *l, struct xvs_stream **out)
 void stream_tell_end(struct xvs_stream *s, enum vconn_state before)
 {
     if (s->v.c.state == VCONN_CLOSED && before != VCONN_CLOSED)
-        source_raise(s->x, &s->source, XVS_EVENT_HUP);
+        source_raise(&s->x->events, &s->source, XVS_EVENT_HUP);
 }
 
 int xvs_shutdown(struct xvs_stream *s, int how)
@@ -132,7 +132,7 @@ static void let_go(struct xvs_stream *s)
     source_drop(&s->source);
     vmux_release(x->mux, &s->v, clock_deadline_ms(0));
     pump_flush(x);
-    device_set_timer(x, now_ms());
+    wake_by(&x->wake, vmux_next_deadline(x->mux));
 }
 
 void xvs_stream_close(struct xvs_stream *s)

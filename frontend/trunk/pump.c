@@ -10,7 +10,7 @@
 
 void pump_fault(struct xvs *x, const char *why)
 {
-    device_reason(x, "the backend broke the protocol: %s; closing the device and trying again", why);
+    report_reason(&x->report, "the backend broke the protocol: %s; closing the device and trying again", why);
     life_front_fault(&x->life, "the backend broke the protocol", now_ms());
     x->up = false;
 }
@@ -22,7 +22,7 @@ void pump_apply(struct xvs *x, struct vmux_event *ev)
     if (ev->kind == VMUX_INCOMING) {
         struct xvs_listener *l = vmux_listener_user(ev->listener);
 
-        source_raise(x, &l->source, XVS_EVENT_ACCEPT);
+        source_raise(&x->events, &l->source, XVS_EVENT_ACCEPT);
         return;
     }
     if (ev->kind != VMUX_CONN || ev->conn->released)
@@ -42,14 +42,14 @@ void pump_apply(struct xvs *x, struct vmux_event *ev)
     if (s->v.listener)
         return;                 /* nobody has accepted it: stream.c tells what has happened when somebody does */
     if (ev->now & VCONN_NOW_OPEN)
-        source_raise(x, &s->source, XVS_EVENT_OPEN);
+        source_raise(&x->events, &s->source, XVS_EVENT_OPEN);
     if (ev->now & (VCONN_NOW_DATA | VCONN_NOW_EOF))
-        source_raise(x, &s->source, XVS_EVENT_IN);
+        source_raise(&x->events, &s->source, XVS_EVENT_IN);
     if (ev->now & VCONN_NOW_CLOSED)
-        source_raise(x, &s->source, XVS_EVENT_HUP);
+        source_raise(&x->events, &s->source, XVS_EVENT_HUP);
     if (s->wants_out && (ev->now & (VCONN_NOW_ROOM | VCONN_NOW_DEAF | VCONN_NOW_CLOSED))) {
         s->wants_out = false;
-        source_raise(x, &s->source, XVS_EVENT_OUT);
+        source_raise(&x->events, &s->source, XVS_EVENT_OUT);
     }
 }
 
@@ -94,7 +94,7 @@ void pump_reap(struct xvs *x)
 void pump_await(struct xvs *x)
 {
     if (!ring_arm(&x->link.tx, 1))
-        device_call_again(x);
+        wake_again(&x->wake);
 }
 
 int pump_receive(struct xvs *x, uint64_t now)
@@ -127,7 +127,7 @@ static void send_owed(struct xvs *x)
         /* From now on there is room, and nothing else says so. */
         if (hdr.op == VSOCKIF_OP_RESPONSE && conn && stream_of(conn)->wants_out) {
             stream_of(conn)->wants_out = false;
-            source_raise(x, &stream_of(conn)->source, XVS_EVENT_OUT);
+            source_raise(&x->events, &stream_of(conn)->source, XVS_EVENT_OUT);
         }
         if (hdr.dst_cid == VSOCKIF_CID_LOCAL) {
             struct vmux_event ev;
@@ -162,7 +162,7 @@ static void end_stream(struct vmux_conn *conn, void *arg)
         return;
     list_remove(&s->blocked_link);
     x->resets++;
-    source_raise(x, &s->source, XVS_EVENT_HUP | (s->wants_out ? XVS_EVENT_OUT : 0));
+    source_raise(&x->events, &s->source, XVS_EVENT_HUP | (s->wants_out ? XVS_EVENT_OUT : 0));
     s->wants_out = false;
 }
 

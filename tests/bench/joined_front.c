@@ -25,7 +25,8 @@ struct xvs *front_open(uint64_t cid)
     if (!x)
         joined_fail("out of memory");
     xvs_options_init(&x->opt);
-    x->epoll = x->timer = x->store_fd = x->evtchn_fd = x->lock.fd = -1;
+    wake_init(&x->wake);
+    x->store_fd = x->evtchn_fd = x->lock.fd = -1;
     x->store_check = LIFE_NEVER;
     list_init(&x->events);
     list_init(&x->gathering);
@@ -74,7 +75,7 @@ void joined_guest(struct xvs *x)
     do {
         x->share.evtchn->to_guest = false;
         if (pump_receive(x, now_ms()) < 0)
-            joined_fail("the library: %s", x->reason);
+            joined_fail("the library: %s", x->report.reason);
         xvs_flush(x);
     } while (!link_front_arm(&x->link, wants_room(x)));
 }

@@ -426,9 +426,9 @@ static void what_a_child_does_with_the_handle_touches_nothing_of_its_parent(void
     REQUIRE(xvs_connect(x, 2, 6, &calling) == 0);
     while (lab_poll(0))
         lab_process();
-    x->store_check = x->byte_check = x->timer_at = LIFE_NEVER;
+    x->store_check = x->byte_check = x->wake.timer_at = LIFE_NEVER;
     device_set_timer(x, now_ms());
-    timerfd_gettime(x->timer, &timer);
+    timerfd_gettime(x->wake.timer, &timer);
     CU_ASSERT_TRUE(timer.it_value.tv_sec > 500);
     if (!forked(&c)) {
         use_all(s, calling);
@@ -439,7 +439,7 @@ static void what_a_child_does_with_the_handle_touches_nothing_of_its_parent(void
     }
     EQ(let_go(&c), 0);
     EQ(shm_load_byte(&back.control->front_live), 1);
-    timerfd_gettime(x->timer, &timer);
+    timerfd_gettime(x->wake.timer, &timer);
     CU_ASSERT_TRUE(timer.it_value.tv_sec > 500);
     CU_ASSERT_FALSE(lab_poll(0));
     EQ(xvs_send(s, byte + 70, 30, 0), 30);
@@ -538,7 +538,7 @@ static void forks_while_other_threads_open_and_close_all_end(void)
 
         if (!forked(&c)) {
             alarm(PATIENCE_MS / 1000);
-            _exit(x->orphan ? 0 : 1);
+            _exit(x->wake.orphan ? 0 : 1);
         }
         EQ(let_go(&c), 0);
     }

@@ -151,7 +151,7 @@ static void a_caller_that_always_has_an_event_still_hears_of_xenstore(void)
 
     lab_start();
     s = lab_accept(&a, 5, 65536);
-    source_raise(x, &s->source, XVS_EVENT_IN);
+    source_raise(&x->events, &s->source, XVS_EVENT_IN);
     rawback_set_state(&back, VSOCKIF_CLOSING);          /* and no word by the channel: that is still mapped */
     REQUIRE(store_check(x->store) == 0);                /* the watch has fired by now */
     for (int calls = 0; xvs_is_up(x) && calls < 200; calls++)
@@ -206,7 +206,7 @@ static void a_call_to_come_again_at_once_is_not_replaced_by_a_deadline(void)
     lab_start();
     s = lab_accept(&a, 5, 65536);
     lab_settle();
-    device_call_again(x);
+    wake_again(&x->wake);
     REQUIRE(xvs_connect(x, XVS_CID_HOST, 5, &t) == 0);
     CU_ASSERT_TRUE(lab_poll(0));
     xvs_stream_close(t);

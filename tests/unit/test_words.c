@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "harness.h"
-#include "internal.h"
+#include "words.h"
 
 static const char *text_of(enum attempt what, const char *with, int err)
 {
