@@ -31,11 +31,17 @@ sees.common/ring   := common/wire common/base
 sees.common/vsock  := common/wire common/base
 sees.common/link   := common/wire common/base common/ring common/vsock
 sees.xenstore-glue := common/wire common/base
-$(foreach room,$(frontend),$(eval sees.$(room) := common/wire common/base common/ring common/vsock common/link xenstore-glue \
-	frontend/include $(filter-out $(room),$(frontend))))
-
-# The daemon, from the ground up; include paths are not inherited.
 common := common/wire common/base common/ring common/vsock common/link
+
+# The library, from the ground up; include paths are not inherited.
+sees.frontend/base    := frontend/include common/base
+sees.frontend/owner   := common/base
+sees.frontend/trunk   := frontend/include $(common) frontend/base
+sees.frontend/streams := $(sees.frontend/trunk) frontend/trunk
+sees.frontend/life    := $(sees.frontend/trunk) frontend/owner frontend/trunk xenstore-glue
+sees.frontend/device  := $(sees.frontend/life) frontend/life
+
+# The daemon, likewise.
 sees.backend/base          := common/base
 sees.backend/settings      := common/wire common/base backend/base
 sees.backend/memory        := $(common)

@@ -3,9 +3,10 @@
  *
  * They look at the state of things and not at events, so that they can be mixed with an event loop: the events they
  * wait through stay queued. */
-#include "internal.h"
-
 #include <errno.h>
+
+#include "clock.h"
+#include "turn.h"
 
 struct until {
     struct xvs *x;
@@ -32,7 +33,7 @@ static int sleep_once(struct until *u)
     if (u->x->wake.orphan)
         return -ESTALE;
     if (left)
-        device_sleep(u->x, left);
+        turn_sleep(u->x, left);
     else if (u->looked)
         return -ETIMEDOUT;
     else
@@ -77,8 +78,8 @@ int xvs_connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, st
 
 int xvs_accept_wait(struct xvs_listener *l, int timeout, struct xvs_stream **out)
 {
-    struct until u = until(l->x, timeout);
-    int err = xvs_process(l->x);
+    struct until u = until(xvs_of(l->trunk), timeout);
+    int err = xvs_process(u.x);
 
     while (!err && (err = xvs_accept(l, out)) == -EAGAIN)
         err = sleep_once(&u);
@@ -87,7 +88,7 @@ int xvs_accept_wait(struct xvs_listener *l, int timeout, struct xvs_stream **out
 
 int xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout)
 {
-    struct until u = until(s->x, timeout);
+    struct until u = until(xvs_of(s->trunk), timeout);
     const char *from = data;
 
     while (len) {
@@ -108,7 +109,7 @@ int xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout
 
 ssize_t xvs_recv_wait(struct xvs_stream *s, void *buffer, size_t len, int timeout)
 {
-    struct until u = until(s->x, timeout);
+    struct until u = until(xvs_of(s->trunk), timeout);
     ssize_t n;
     int err;
 
@@ -120,7 +121,7 @@ ssize_t xvs_recv_wait(struct xvs_stream *s, void *buffer, size_t len, int timeou
 
 ssize_t xvs_recv_all(struct xvs_stream *s, void *buffer, size_t len, int timeout)
 {
-    struct until u = until(s->x, timeout);
+    struct until u = until(xvs_of(s->trunk), timeout);
     size_t done = 0;
 
     while (done < len) {

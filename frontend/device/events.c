@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* events.c: which stream, listener or device has something to tell (source.h). */
-#include "internal.h"
+#include "handle.h"
 
 bool xvs_next_event(struct xvs *x, struct xvs_event *event)
 {
-    struct list *link = list_take(&x->events);
+    struct list *link = list_take(&x->trunk.events);
     struct source *source;
 
     *event = (struct xvs_event){ 0 };

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* inspect.c: what a person or a tool may want to know.  Reads private state only. */
-#include "internal.h"
+#include "handle.h"
 
 #include <string.h>
 
 void xvs_get_stats(const struct xvs *x, struct xvs_stats *stats)
 {
+    const struct trunk *t = &x->trunk;
+    const struct share *s = &x->bus.share;
     size_t size = stats->size < sizeof *stats ? stats->size : sizeof *stats;
-    uint64_t pages = 2u * x->share.ring_pages + x->share.tx_pages + x->share.rx_pages + !!x->share.control;
+    uint64_t pages = 2u * s->ring_pages + s->tx_pages + s->rx_pages + !!s->control;
     struct xvs_stats all = {
         .size = size,
-        .tx_bytes = x->totals.tx_bytes + x->link.count.tx_bytes,
-        .tx_packets = x->totals.tx_packets + x->link.count.tx_packets,
-        .rx_bytes = x->totals.rx_bytes + x->link.count.rx_bytes,
-        .rx_packets = x->totals.rx_packets + x->link.count.rx_packets,
-        .notifications_sent = x->sent_kicks,
+        .tx_bytes = t->totals.tx_bytes + t->link.count.tx_bytes,
+        .tx_packets = t->totals.tx_packets + t->link.count.tx_packets,
+        .rx_bytes = t->totals.rx_bytes + t->link.count.rx_bytes,
+        .rx_packets = t->totals.rx_packets + t->link.count.rx_packets,
+        .notifications_sent = t->sent_kicks,
         .notifications_received = x->received_kicks,
-        .streams_opened = x->opened,
-        .resets = x->resets,
-        .reconnects = x->ups ? x->ups - 1 : 0,
-        .memory = sizeof *x + vmux_memory(x->mux) + x->heap_bytes + pages * VSOCKIF_PAGE_SIZE,
-        .streams = vmux_count(x->mux),
-        .rx_buffers_held = x->up ? link_front_held(&x->link) : 0,
+        .streams_opened = t->opened,
+        .resets = t->resets,
+        .reconnects = x->bus.ups ? x->bus.ups - 1 : 0,
+        .memory = sizeof *x + vmux_memory(t->mux) + t->heap_bytes + pages * VSOCKIF_PAGE_SIZE,
+        .streams = vmux_count(t->mux),
+        .rx_buffers_held = t->up ? link_front_held(&t->link) : 0,
     };
 
     memcpy(stats, &all, size);
@@ -46,18 +48,20 @@ static void dump_ring(const char *name, const struct ring *r, FILE *to)
 
 void xvs_dump(const struct xvs *x, FILE *to)
 {
-    fprintf(to, "vsock/%u: %s, CID %llu, life %s/%s, %s\n", x->opt.device, x->up ? "up" : "down",
-            (unsigned long long)x->cid, life_state_name(x->life.own), life_state_name(x->life.peer), x->report.reason);
-    if (x->up) {
-        dump_ring("tx", &x->link.tx, to);
-        dump_ring("rx", &x->link.rx, to);
+    const struct trunk *t = &x->trunk;
+
+    fprintf(to, "vsock/%u: %s, CID %llu, life %s/%s, %s\n", x->opt.device, t->up ? "up" : "down",
+            (unsigned long long)t->cid, life_state_name(x->bus.life.own), life_state_name(x->bus.life.peer), x->report.reason);
+    if (t->up) {
+        dump_ring("tx", &t->link.tx, to);
+        dump_ring("rx", &t->link.rx, to);
         fprintf(to, "  tx pool free %u bytes, tx ids free %u, rx buffers held %u of %u, gathering %u%s\n",
-                pool_free_bytes(&x->link.pool), x->link.free_ids, link_front_held(&x->link), x->link.buffers,
-                x->gather_count, wants_room(x) ? ", streams wait for room" : "");
+                pool_free_bytes(&t->link.pool), t->link.free_ids, link_front_held(&t->link), t->link.buffers,
+                t->gather_count, wants_room(t) ? ", streams wait for room" : "");
     }
-    fprintf(to, "  notifications sent %llu received %llu, resets %llu, streams %u\n", (unsigned long long)x->sent_kicks,
-            (unsigned long long)x->received_kicks, (unsigned long long)x->resets, vmux_count(x->mux));
-    vmux_each(x->mux, dump_stream, to);
+    fprintf(to, "  notifications sent %llu received %llu, resets %llu, streams %u\n", (unsigned long long)t->sent_kicks,
+            (unsigned long long)x->received_kicks, (unsigned long long)t->resets, vmux_count(t->mux));
+    vmux_each(t->mux, dump_stream, to);
 }
 
 const char *xvs_version(void)

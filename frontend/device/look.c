@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* look.c: how a device is, from what xenstore and the lock's holder say.  Takes nothing: whoever owns the device goes on, and whoever
  * wants to own it may, meanwhile. */
-#include "internal.h"
-
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "nodes.h"
+#include "options.h"
+#include "owner.h"
+#include "parse.h"
+#include "vsockif.h"
+#include "words.h"
 
 /* The daemon's reason for refusing the device, if it gave one and has not taken it back; else empty. */
 static void read_refusal(struct store *s, const struct paths *paths, char *text, size_t size)
@@ -83,8 +88,8 @@ int xvs_look(const struct xvs_options *options, struct xvs_device_info *out)
     int err;
 
     options_of(&o, options);
-    if (o.device >= PATHS_DEVICES)
-        return words_say(-EINVAL, "xvs_options.device: %u is not below %u", o.device, PATHS_DEVICES);
+    if ((err = options_check_device(&o)))
+        return err;
     if ((err = store_open(&s)))
         return words_fail(TRY_XENSTORE, "", err);
     err = look_into(s, o.device, options_run_dir(&o), &info);

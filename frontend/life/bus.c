@@ -1,154 +1,160 @@
 /* SPDX-License-Identifier: MIT */
-/* bus.c: the device's life in xenstore: looks when a watch has fired, and performs what life.h asks for.
+/* bus.c: see bus.h.
  *
  * Two watches, whatever happens: our own "backend" node (the device appears, disappears, or the domain was
  * restored under another domid) and the backend's state. */
-#include "internal.h"
+#include "bus.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "clock.h"
+#include "packets.h"
+#include "parse.h"
+#include "table.h"
 
 #define CHECK_MS  10000u        /* how often an idle device asks whether xenstored still answers */
 #define RETRY_MS  1000u
+#define BYTE_MS   100u          /* life.h: an event of the channel may come before back_live is cleared */
 #define SUSPENDED_NS 1000000    /* more than the two clocks are rounded by */
 
-static const struct watch_key *own_key(const struct xvs *x, struct watch_key *key)
+static const struct watch_key *own_key(const struct bus *b, struct watch_key *key)
 {
-    *key = (struct watch_key){ .kind = WATCH_OWN, .number = x->opt.device };
+    *key = (struct watch_key){ .kind = WATCH_OWN, .number = b->opt->device };
     return key;
 }
 
-static const struct watch_key *back_key(const struct xvs *x, struct watch_key *key)
+static const struct watch_key *back_key(const struct bus *b, struct watch_key *key)
 {
-    *key = (struct watch_key){ .kind = WATCH_BACK, .number = x->opt.device };
+    *key = (struct watch_key){ .kind = WATCH_BACK, .number = b->opt->device };
     return key;
 }
 
 /* libxenstore makes its descriptor when it is first asked for, and that may fail. */
-static int follow_store_fd(struct xvs *x)
+static int follow_store_fd(struct bus *b)
 {
     int fd;
 
     errno = EMFILE;
-    fd = store_fd(x->store);
-    return fd < 0 ? -errno : wake_watch(&x->wake, &x->store_fd, fd, WAKE_STORE);
+    fd = store_fd(b->store);
+    return fd < 0 ? -errno : wake_watch(b->wake, &b->store_fd, fd, WAKE_STORE);
 }
 
-int bus_open(struct xvs *x, enum attempt *what)
+void bus_init(struct bus *b, const struct xvs_options *opt, struct trunk *trunk, struct report *report, struct wake *wake,
+              struct owner_lock *lock)
+{
+    *b = (struct bus){
+        .opt = opt, .trunk = trunk, .report = report, .wake = wake, .lock = lock,
+        .store_fd = -1, .evtchn_fd = -1, .byte_check = LIFE_NEVER,
+    };
+    source_init(&b->source, SOURCE_DEVICE);
+}
+
+int bus_open(struct bus *b, enum attempt *what)
 {
     struct watch_key key;
     char path[PATHS_MAX], leaf[PATHS_MAX];
     int err;
 
     *what = TRY_XENSTORE;
-    if ((err = store_open(&x->store)))
+    if ((err = store_open(&b->store)))
         return err;
     *what = TRY_WATCH;
-    paths_front_own(path, x->opt.device);
-    if ((err = store_watch(x->store, paths_join(leaf, path, "backend"), own_key(x, &key))))
+    paths_front_own(path, b->opt->device);
+    if ((err = store_watch(b->store, paths_join(leaf, path, "backend"), own_key(b, &key))))
         return err;
-    x->store_check = clock_deadline_ms(CHECK_MS);
-    return follow_store_fd(x);
-}
-
-void bus_close(struct xvs *x)
-{
-    if (x->wake.orphan) {
-        store_forget(x->store);
-    } else {
-        wake_watch(&x->wake, &x->store_fd, -1, WAKE_STORE);
-        store_close(x->store);
-    }
-    x->store = NULL;
+    b->store_check = clock_deadline_ms(CHECK_MS);
+    return follow_store_fd(b);
 }
 
 /* ---- looking ---- */
 
 /* What passes by itself, or has its own words already, is not told. */
-static void note_failure(struct xvs *x, enum attempt what, int err)
+static void note_failure(struct bus *b, enum attempt what, int err)
 {
-    if (err && !x->up && err != -EAGAIN && err != -ENOENT && err != -EPROTO && err != -ECONNRESET)
-        report_failed(&x->report, what, "", err);
+    if (err && !b->trunk->up && err != -EAGAIN && err != -ENOENT && err != -EPROTO && err != -ECONNRESET)
+        report_failed(b->report, what, "", err);
 }
 
 /* Where the device is now: paths and the watch on the backend follow it. */
-static int seek_device(struct xvs *x)
+static int seek_device(struct bus *b)
 {
     struct watch_key key;
     struct device_id id;
     struct paths paths;
     char why[PARSE_WHY] = "", leaf[PATHS_MAX];
-    int err = nodes_find(x->store, x->opt.device, &paths, &id, why);
+    int err = nodes_find(b->store, b->opt->device, &paths, &id, why);
 
     if (err) {
         if (err == -EPROTO)
-            report_reason(&x->report, "device/vsock/%u is not a device: %s", x->opt.device, why);
-        note_failure(x, TRY_LOOK, err);
-        x->found = false;
+            report_reason(b->report, "device/vsock/%u is not a device: %s", b->opt->device, why);
+        note_failure(b, TRY_LOOK, err);
+        b->found = false;
         return err;
     }
-    if (x->found && strcmp(paths.back, x->paths.back) == 0)
+    if (b->found && strcmp(paths.back, b->paths.back) == 0)
         return 0;
-    if (x->back_watched)
-        store_unwatch(x->store, back_key(x, &key));
-    x->back_watched = false;
-    x->paths = paths;
-    x->back_domid = id.back;
-    err = store_watch(x->store, paths_join(leaf, paths.back, "state"), back_key(x, &key));
-    note_failure(x, TRY_WATCH, err);
+    if (b->back_watched)
+        store_unwatch(b->store, back_key(b, &key));
+    b->back_watched = false;
+    b->paths = paths;
+    b->back_domid = id.back;
+    err = store_watch(b->store, paths_join(leaf, paths.back, "state"), back_key(b, &key));
+    note_failure(b, TRY_WATCH, err);
     if (err)
         return err;
-    x->back_watched = x->found = true;
+    b->back_watched = b->found = true;
     return 0;
 }
 
 /* 0, -ENOENT if there is none, or what kept us from finding out. */
-static int find_device(struct xvs *x)
+static int find_device(struct bus *b)
 {
     int err;
 
-    if (x->sought)
-        return x->found ? 0 : -ENOENT;
-    err = seek_device(x);
-    x->sought = err == 0 || err == -ENOENT;
+    if (b->sought)
+        return b->found ? 0 : -ENOENT;
+    err = seek_device(b);
+    b->sought = err == 0 || err == -ENOENT;
     return err;
 }
 
-static int look(struct xvs *x, uint64_t now)
+static int look(struct bus *b, uint64_t now)
 {
     struct life_look seen = { .own = 0 };
     char why[PARSE_WHY] = "";
-    int err = find_device(x);
+    int err = find_device(b);
 
     if (err == 0)
-        note_failure(x, TRY_LOOK, err = nodes_look(x->store, x->paths.front, x->paths.back, &seen.own, &seen.peer, why));
+        note_failure(b, TRY_LOOK, err = nodes_look(b->store, b->paths.front, b->paths.back, &seen.own, &seen.peer, why));
     else if (err == -ENOENT)
         err = 0;
     if (err)
         return err;
-    if (!x->looked)
-        life_front_init(&x->life, seen.own, now);
-    x->looked = true;
-    if (!x->found && !x->up)
-        report_reason(&x->report, "there is no device/vsock/%u: nothing in dom0 has attached one (is xvsd running?)",
-                      x->opt.device);
+    if (!b->looked)
+        life_front_init(&b->life, seen.own, now);
+    b->looked = true;
+    if (!b->found && !b->trunk->up)
+        report_reason(b->report, "there is no device/vsock/%u: nothing in dom0 has attached one (is xvsd running?)",
+                      b->opt->device);
     /* After the states, never before (life.h): an old "not mapped yet" beside a new Connected would look like a
      * backend that has died, and we would take back pages that it maps. */
-    seen.live = share_is_live(&x->share);
-    life_front_look(&x->life, &seen, now);
+    seen.live = share_is_live(&b->share);
+    life_front_look(&b->life, &seen, now);
     return 0;
 }
 
 /* ---- acting ---- */
 
 /* 0 if it cannot be found out. */
-static uint32_t own_domid(const struct xvs *x)
+static uint32_t own_domid(const struct bus *b)
 {
     char text[16];
     uint32_t domid;
 
-    return store_read(x->store, "domid", text, sizeof text) > 0 && parse_u32("", text, 0, PATHS_DOMID - 1, &domid, NULL) == 0
+    return store_read(b->store, "domid", text, sizeof text) > 0 && parse_u32("", text, 0, PATHS_DOMID - 1, &domid, NULL) == 0
                ? domid : 0;
 }
 
@@ -164,132 +170,136 @@ static void suspended_ns(uint64_t *least, uint64_t *most)
 }
 
 /* A restored guest has another domid, unless a migration happened to give it the same one, and has been suspended. */
-static bool is_restored(const struct xvs *x)
+static bool is_restored(const struct bus *b)
 {
-    uint32_t domid = x->share.own_domid && x->store ? own_domid(x) : 0;
+    uint32_t domid = b->share.own_domid && b->store ? own_domid(b) : 0;
     uint64_t least, most;
 
     suspended_ns(&least, &most);
-    return (domid && domid != x->share.own_domid) || least > x->share.suspended_ns + SUSPENDED_NS;
+    return (domid && domid != b->share.own_domid) || least > b->share.suspended_ns + SUSPENDED_NS;
 }
 
-void bus_judge_share(struct xvs *x)
+void bus_judge_share(struct bus *b)
 {
-    if (!x->share.evtchn || x->share.restored || x->wake.orphan || !is_restored(x))
+    if (!b->share.evtchn || b->share.restored || b->wake->orphan || !is_restored(b))
         return;
-    x->share.restored = true;
+    b->share.restored = true;
     /* The end of the process stumbles over the old event channel, and Linux closes descriptors from the highest down: the
      * lock must be above it, or no other process ever gets the device. */
     forks_enter();
-    owner_raise(&x->lock, xenevtchn_fd(x->share.evtchn));
+    owner_raise(b->lock, xenevtchn_fd(b->share.evtchn));
     forks_leave();
 }
 
-static int act_unshare(struct xvs *x)
+static void take_back(struct bus *b)
 {
-    wake_watch(&x->wake, &x->evtchn_fd, -1, WAKE_EVTCHN);
-    bus_judge_share(x);
+    bus_judge_share(b);
     forks_enter();
-    share_close(&x->share);
+    share_close(&b->share);
     forks_leave();
-    x->byte_check = LIFE_NEVER;
+}
+
+static int act_unshare(struct bus *b)
+{
+    wake_watch(b->wake, &b->evtchn_fd, -1, WAKE_EVTCHN);
+    take_back(b);
+    b->byte_check = LIFE_NEVER;
     return 0;
 }
 
-static int act_share(struct xvs *x)
+static int act_share(struct bus *b)
 {
     struct back_nodes offer;
     struct front_nodes nodes = { .version = VSOCKIF_VERSION, .queues = 1 };
     enum attempt what;
     char why[PARSE_WHY] = "", with[24];
-    int err = nodes_read_back(x->store, &x->paths, &offer, why);
+    int err = nodes_read_back(b->store, &b->paths, &offer, why);
 
     if (err) {
         if (err != -EAGAIN)
-            report_reason(&x->report, "cannot read what the backend offers: %s", why);
+            report_reason(b->report, "cannot read what the backend offers: %s", why);
         return err;
     }
     if (!(offer.versions & 1u << VSOCKIF_VERSION)) {
-        report_reason(&x->report, "the backend does not speak version %u of the protocol", VSOCKIF_VERSION);
+        report_reason(b->report, "the backend does not speak version %u of the protocol", VSOCKIF_VERSION);
         return -EPROTO;
     }
     forks_enter();
-    err = share_open(&x->share, &x->opt, &offer, x->back_domid, &what);
+    err = share_open(&b->share, b->opt, &offer, b->back_domid, &what);
     forks_leave();
     if (err) {
-        snprintf(with, sizeof with, "domain %u", x->back_domid);
-        report_failed(&x->report, what, what == TRY_CHANNEL || what == TRY_PAGES ? with : "", err);
+        snprintf(with, sizeof with, "domain %u", b->back_domid);
+        report_failed(b->report, what, what == TRY_CHANNEL || what == TRY_PAGES ? with : "", err);
         return err;
     }
-    x->share.own_domid = own_domid(x);
-    suspended_ns(&(uint64_t){ 0 }, &x->share.suspended_ns);
-    link_front_init(&x->link, &x->share.mem);
-    link_front_publish(&x->link);
+    b->share.own_domid = own_domid(b);
+    suspended_ns(&(uint64_t){ 0 }, &b->share.suspended_ns);
+    packets_begin(b->trunk, &b->share.mem, b->share.evtchn, b->share.port);
     nodes.cid = offer.cid;
-    nodes.control_ref = x->share.control_ref;
-    nodes.event_channel = x->share.port;
-    fcntl(xenevtchn_fd(x->share.evtchn), F_SETFL, O_NONBLOCK);
-    if ((err = wake_watch(&x->wake, &x->evtchn_fd, xenevtchn_fd(x->share.evtchn), WAKE_EVTCHN)))
-        report_failed(&x->report, TRY_DESCRIPTOR, "", err);
+    nodes.control_ref = b->share.control_ref;
+    nodes.event_channel = b->share.port;
+    fcntl(xenevtchn_fd(b->share.evtchn), F_SETFL, O_NONBLOCK);
+    if ((err = wake_watch(b->wake, &b->evtchn_fd, xenevtchn_fd(b->share.evtchn), WAKE_EVTCHN)))
+        report_failed(b->report, TRY_DESCRIPTOR, "", err);
     else
-        note_failure(x, TRY_WRITE, err = nodes_share(x->store, &x->paths, &nodes));
+        note_failure(b, TRY_WRITE, err = nodes_share(b->store, &b->paths, &nodes));
     if (err) {
-        act_unshare(x);
+        act_unshare(b);
         return err;
     }
-    x->cid = offer.cid;
+    b->trunk->cid = offer.cid;
     return 0;
 }
 
-static int act_connect(struct xvs *x)
+static int act_connect(struct bus *b)
 {
-    int err = nodes_set_state(x->store, x->paths.front, VSOCKIF_CONNECTED);
+    int err = nodes_set_state(b->store, b->paths.front, VSOCKIF_CONNECTED);
 
     if (err)
         return err;
-    x->up = true;
-    x->ups++;
-    report_reason(&x->report, "connected, CID %llu", (unsigned long long)x->cid);
-    source_raise(&x->events, &x->source, XVS_EVENT_UP);
+    b->trunk->up = true;
+    b->ups++;
+    report_reason(b->report, "connected, CID %llu", (unsigned long long)b->trunk->cid);
+    source_raise(&b->trunk->events, &b->source, XVS_EVENT_UP);
     return 0;
 }
 
-static int act_reset(struct xvs *x)
+static int act_reset(struct bus *b)
 {
-    bool told = x->life.fault;
+    bool told = b->life.fault;
 
-    pump_reset(x);
+    table_reset(b->trunk);
     if (!told)
-        report_reason(&x->report, "the backend went away; waiting for it to come back");
-    source_raise(&x->events, &x->source, XVS_EVENT_DOWN);
+        report_reason(b->report, "the backend went away; waiting for it to come back");
+    source_raise(&b->trunk->events, &b->source, XVS_EVENT_DOWN);
     return 0;
 }
 
-static int perform(struct xvs *x, enum life_act act)
+static int perform(struct bus *b, enum life_act act)
 {
     switch (act) {
-    case LIFE_SHARE:   return act_share(x);
-    case LIFE_CONNECT: return act_connect(x);
-    case LIFE_RESET:   return act_reset(x);
-    case LIFE_UNSHARE: return act_unshare(x);
-    case LIFE_CLOSING: return nodes_set_state(x->store, x->paths.front, VSOCKIF_CLOSING);
-    case LIFE_CLOSED:  return nodes_set_state(x->store, x->paths.front, VSOCKIF_CLOSED);
-    case LIFE_RESTART: return nodes_set_state(x->store, x->paths.front, VSOCKIF_INITIALISING);
+    case LIFE_SHARE:   return act_share(b);
+    case LIFE_CONNECT: return act_connect(b);
+    case LIFE_RESET:   return act_reset(b);
+    case LIFE_UNSHARE: return act_unshare(b);
+    case LIFE_CLOSING: return nodes_set_state(b->store, b->paths.front, VSOCKIF_CLOSING);
+    case LIFE_CLOSED:  return nodes_set_state(b->store, b->paths.front, VSOCKIF_CLOSED);
+    case LIFE_RESTART: return nodes_set_state(b->store, b->paths.front, VSOCKIF_INITIALISING);
     default:           return -EINVAL;
     }
 }
 
 /* The connection to xenstored is dead: try a new one now and then.  The old descriptor leaves first, for the new one may
  * have its number. */
-static void reopen(struct xvs *x)
+static void reopen(struct bus *b)
 {
-    wake_watch(&x->wake, &x->store_fd, -1, WAKE_STORE);
-    if (store_reopen(x->store) == 0 && follow_store_fd(x) == 0)
-        report_log(&x->report, "xenstore: connected again");
+    wake_watch(b->wake, &b->store_fd, -1, WAKE_STORE);
+    if (store_reopen(b->store) == 0 && follow_store_fd(b) == 0)
+        report_log(b->report, "xenstore: connected again");
     else
-        x->store_check = clock_deadline_ms(RETRY_MS);
-    x->stale = true;
-    x->sought = false;
+        b->store_check = clock_deadline_ms(RETRY_MS);
+    b->stale = true;
+    b->sought = false;
 }
 
 /* RESET and UNSHARE take no xenstore: streams end at once, whether that answers or not. */
@@ -299,59 +309,92 @@ static bool may_do(enum life_act act, int err)
 }
 
 /* What has fired is looked at anyway; where the device is, only when our own node may have changed. */
-static void drain(struct xvs *x)
+static void drain(struct bus *b)
 {
     struct watch_key keys[4];
     int n;
 
     do {
-        n = store_drain(x->store, keys, 4);
+        n = store_drain(b->store, keys, 4);
         for (int i = 0; i < n; i++)
             if (keys[i].kind == WATCH_OWN)
-                x->sought = false;
+                b->sought = false;
     } while (n == 4);
 }
 
-void bus_run(struct xvs *x, bool fired, uint64_t now)
+void bus_run(struct bus *b, bool fired, uint64_t now)
 {
     enum life_act act;
     int err = 0;
 
     if (fired)
-        drain(x);
-    if (now >= x->store_check) {
-        x->store_check = clock_deadline_ms(CHECK_MS);
-        fired = fired || x->stale;
-        err = store_check(x->store);
-        if (!err && x->store_fd < 0 && follow_store_fd(x)) {
+        drain(b);
+    if (now >= b->store_check) {
+        b->store_check = clock_deadline_ms(CHECK_MS);
+        fired = fired || b->stale;
+        err = store_check(b->store);
+        if (!err && b->store_fd < 0 && follow_store_fd(b)) {
             fired = true;               /* deaf: ask instead */
-            x->sought = false;
-            x->store_check = clock_deadline_ms(RETRY_MS);
+            b->sought = false;
+            b->store_check = clock_deadline_ms(RETRY_MS);
         }
     }
-    if (now >= x->byte_check)
-        x->byte_check = LIFE_NEVER;
-    if (!err && (fired || !x->looked || !share_is_live(&x->share) || now >= life_front_deadline(&x->life))) {
-        err = look(x, now);
-        if ((x->stale = err != 0))
-            x->store_check = clock_deadline_ms(RETRY_MS);
+    if (now >= b->byte_check)
+        b->byte_check = LIFE_NEVER;
+    if (!err && (fired || !b->looked || !share_is_live(&b->share) || now >= life_front_deadline(&b->life))) {
+        err = look(b, now);
+        if ((b->stale = err != 0))
+            b->store_check = clock_deadline_ms(RETRY_MS);
     }
-    while (x->looked && may_do(act = life_front_next(&x->life, now), err)) {
-        int result = perform(x, act);
+    while (b->looked && may_do(act = life_front_next(&b->life, now), err)) {
+        int result = perform(b, act);
 
         if (act != LIFE_SHARE)
-            note_failure(x, TRY_WRITE, result);
-        life_front_done(&x->life, act, result, now);
+            note_failure(b, TRY_WRITE, result);
+        life_front_done(&b->life, act, result, now);
         if (result == -ECONNRESET)
             err = result;
     }
     if (err == -ECONNRESET)
-        reopen(x);
+        reopen(b);
 }
 
-uint64_t bus_deadline(const struct xvs *x)
+uint64_t bus_deadline(const struct bus *b)
 {
-    uint64_t life = life_front_deadline(&x->life), check = x->store_check < x->byte_check ? x->store_check : x->byte_check;
+    uint64_t life = life_front_deadline(&b->life), check = b->store_check < b->byte_check ? b->store_check : b->byte_check;
 
     return life < check ? life : check;
+}
+
+void bus_idle_notification(struct bus *b)
+{
+    if (b->byte_check == LIFE_NEVER)
+        b->byte_check = clock_deadline_ms(BYTE_MS);
+}
+
+void bus_fault(struct bus *b, const char *why)
+{
+    report_reason(b->report, "the backend broke the protocol: %s; closing the device and trying again", why);
+    life_front_fault(&b->life, "the backend broke the protocol", clock_coarse_ms());
+}
+
+/* ---- the end ---- */
+
+void bus_orphan(struct bus *b)
+{
+    share_orphan(&b->share, b->wake->epoll);
+}
+
+void bus_close(struct bus *b)
+{
+    take_back(b);
+    if (!b->store)
+        return;
+    if (b->wake->orphan) {
+        store_forget(b->store);
+    } else {
+        wake_watch(b->wake, &b->store_fd, -1, WAKE_STORE);
+        store_close(b->store);
+    }
+    b->store = NULL;
 }

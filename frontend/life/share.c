@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* share.c: the pages and the port that the backend gets (vsockif.h, section 4).
- *
- * All are new for each connection: a backend that still maps old pages keeps those, and can do nothing
- * with the new ones (XSA-396).  gntalloc hands out zeroed pages (XSA-403).  Order: the port first, because
- * the control page's unmap notification names it. */
-#include "internal.h"
+/* share.c: see share.h.  The port comes first, because the control page's unmap notification names it. */
+#include "share.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "shm.h"
 
 #define PAGE VSOCKIF_PAGE_SIZE
 

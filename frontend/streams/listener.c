@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* listener.c: listeners are the table's; they outlive every reset of the device. */
-#include "internal.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
+#include "packets.h"
+
 int xvs_listen(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listener **out)
 {
+    struct trunk *t = trunk_of(x);
     struct xvs_listener *l;
     int err;
 
@@ -15,29 +16,29 @@ int xvs_listen(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listen
         return -EINVAL;
     if (!(l = calloc(1, sizeof *l)))
         return -ENOMEM;
-    l->x = x;
+    l->trunk = t;
     source_init(&l->source, SOURCE_LISTENER);
-    if ((err = vmux_listen(x->mux, port, backlog, l, &l->l))) {
+    if ((err = vmux_listen(t->mux, port, backlog, l, &l->l))) {
         free(l);
         return err;
     }
-    list_append(&x->listeners, &l->link);
+    list_append(&t->listeners, &l->link);
     *out = l;
     return 0;
 }
 
 void xvs_listener_close(struct xvs_listener *l)
 {
-    struct xvs *x;
+    struct trunk *t;
 
     if (!l)
         return;
-    x = l->x;
-    vmux_unlisten(x->mux, l->l);
+    t = l->trunk;
+    vmux_unlisten(t->mux, l->l);
     source_drop(&l->source);
     list_remove(&l->link);
     free(l);
-    pump_flush(x);
+    packets_flush(t);
 }
 
 void xvs_listener_set_user(struct xvs_listener *l, void *user)

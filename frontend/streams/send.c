@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* send.c: the packet that a stream is gathering: a piece of the tx pool that grows until it is sent.
- *
- * Every way of writing is the same: find room at the end of the piece, fill it, and send the piece unless more is to
- * come.  A gathering stream has a slot of the ring kept for it (slots_kept()), so sending never fails.
- *
- * The backend can read the tx pool.  So what programs of this guest say to each other is gathered on the heap, and what was
- * gathered and will not be sent is overwritten: each byte of the pool is 0, or was sent, or is being gathered.  (But for what
- * a program wrote into a reserved place and left out of its commit: xvs.h tells it that dom0 can read there.  Most such places
- * are large and were hardly written to, and to overwrite 64 KiB costs more than to send a small packet.) */
-#include "internal.h"
+/* send.c: every way of writing is the same: find room at the end of the packet that the stream is gathering (piece.h), fill it, and
+ * send the packet unless more is to come.  A gathering stream has a slot of the ring kept for it (slots_kept()), so sending never
+ * fails. */
+#include "send.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "packets.h"
+#include "piece.h"
+#include "tell.h"
+#include "unread.h"
+
 #define GATHER 8192u            /* bytes set aside for small writes that announce more */
 
-static bool has_slot(const struct xvs *x)
+static bool has_slot(const struct trunk *t)
 {
-    return x->link.free_ids > VSOCKIF_CONTROL_SLOTS + slots_kept(x);
+    return t->link.free_ids > VSOCKIF_CONTROL_SLOTS + slots_kept(t);
 }
 
 /* What a writer is told however much room there is: 0, or a negative errno. */
@@ -30,7 +30,7 @@ static int refusal(const struct xvs_stream *s)
         return -s->v.c.error;
     if (vconn_is_send_shut(&s->v.c))
         return -EPIPE;
-    return s->x->up ? 0 : -ECONNRESET;          /* the device has been faulted, and resets its streams next */
+    return s->trunk->up ? 0 : -ECONNRESET;      /* the device has been faulted, and resets its streams next */
 }
 
 static uint32_t credit_left(const struct xvs_stream *s)
@@ -43,77 +43,77 @@ static uint32_t credit_left(const struct xvs_stream *s)
 /* 0 and *credit of at least 1 byte beyond what is gathered, or a negative errno. */
 static int find_credit(struct xvs_stream *s, uint32_t *credit)
 {
-    struct xvs *x = s->x;
+    struct trunk *t = s->trunk;
     int err = refusal(s);
 
     if (err || (*credit = credit_left(s)))
         return err;
-    send_gathered(x, s);
-    vmux_want_room(x->mux, &s->v);
-    pump_flush(x);              /* may send the RESPONSE that we owe, after which there is room; or end a stream of this guest */
+    send_gathered(t, s);
+    vmux_want_room(t->mux, &s->v);
+    packets_flush(t);           /* may send the RESPONSE that we owe, after which there is room; or end a stream of this guest */
     if ((err = refusal(s)) || (*credit = credit_left(s)))
         return err;
     s->wants_out = true;
     return -EAGAIN;
 }
 
-static void begin_piece(struct xvs *x, struct xvs_stream *s, uint8_t *piece, uint32_t size)
+static void begin_piece(struct trunk *t, struct xvs_stream *s, uint8_t *piece, uint32_t size)
 {
     s->piece = piece;
     s->piece_size = size;
     s->piece_len = 0;
-    x->gather_count++;
-    list_append(&x->gathering, &s->gather_link);
+    t->gather_count++;
+    list_append(&t->gathering, &s->gather_link);
 }
 
-static bool take_piece(struct xvs *x, struct xvs_stream *s, uint32_t size)
+static bool take_piece(struct trunk *t, struct xvs_stream *s, uint32_t size)
 {
     uint32_t *off = &s->piece_len;      /* for a moment: a variable of our own would cost each packet a stack guard */
-    uint32_t got = has_slot(x) ? link_front_reserve(&x->link, size, off) : 0;
+    uint32_t got = has_slot(t) ? link_front_reserve(&t->link, size, off) : 0;
 
     if (!got)
         return false;
-    begin_piece(x, s, link_front_data(&x->link, *off), got);
+    begin_piece(t, s, link_front_data(&t->link, *off), got);
     s->was_fed = true;
     return true;
 }
 
-static int take_heap(struct xvs *x, struct xvs_stream *s, uint32_t size)
+static int take_heap(struct trunk *t, struct xvs_stream *s, uint32_t size)
 {
     uint8_t *piece = malloc(size);
 
     if (!piece)
         return -ENOMEM;
-    begin_piece(x, s, piece, size);
-    x->local_count++;
-    x->heap_bytes += size;
+    begin_piece(t, s, piece, size);
+    t->local_count++;
+    t->heap_bytes += size;
     return 0;
 }
 
-static int wait_for_memory(struct xvs *x, struct xvs_stream *s)
+static int wait_for_memory(struct trunk *t, struct xvs_stream *s)
 {
     list_remove(&s->blocked_link);
-    list_append(s->was_fed ? &x->fed : &x->hungry, &s->blocked_link);
+    list_append(s->was_fed ? &t->fed : &t->hungry, &s->blocked_link);
     s->wants_out = true;
-    pump_await(x);
+    packets_await(t);
     return -EAGAIN;
 }
 
 /* A piece of up to size bytes for a stream that has none: 0, or a negative errno. */
 static int find_piece(struct xvs_stream *s, uint32_t size)
 {
-    struct xvs *x = s->x;
+    struct trunk *t = s->trunk;
     int err;
 
     if (is_local(s))
-        return take_heap(x, s, size);
-    for (bool again = false; !take_piece(x, s, size); again = true) {
+        return take_heap(t, s, size);
+    for (bool again = false; !take_piece(t, s, size); again = true) {
         if (again)
-            return wait_for_memory(x, s);
+            return wait_for_memory(t, s);
         /* What others gather may be what is missing, and what the backend was not shown never comes back. */
-        xvs_flush(x);
-        if (list_is_empty(&x->hungry) && list_is_empty(&x->fed))
-            pump_reap(x);
+        xvs_flush(xvs_of(t));
+        if (list_is_empty(&t->hungry) && list_is_empty(&t->fed))
+            packets_reap(t);
         if ((err = refusal(s)))
             return err;
     }
@@ -127,7 +127,7 @@ static ssize_t find_room(struct xvs_stream *s, uint32_t want, uint32_t ahead, ui
     int err;
 
     if (s->piece_size && s->piece_len == s->piece_size)
-        send_gathered(s->x, s);
+        send_gathered(s->trunk, s);
     if ((err = find_credit(s, &credit)))
         return err;
     if (size > VSOCKIF_MAX_PACKET)
@@ -141,153 +141,75 @@ static ssize_t find_room(struct xvs_stream *s, uint32_t want, uint32_t ahead, ui
     return room < want ? room : want;
 }
 
-static uint32_t pool_offset(const struct xvs *x, const struct xvs_stream *s)
-{
-    return (uint32_t)(s->piece - x->link.mem.tx_pool);
-}
-
-static void leave_gathering(struct xvs *x, struct xvs_stream *s)
-{
-    list_remove(&s->gather_link);
-    x->gather_count--;
-}
-
-static void forget_piece(struct xvs_stream *s)
-{
-    s->piece = NULL;
-    s->piece_size = s->piece_len = s->piece_good = s->reserved = 0;
-}
-
-static void leave_gathering_local(struct xvs *x, struct xvs_stream *s)
-{
-    if (list_is_empty(&s->gather_link))
-        return;                 /* send_drop() was here before */
-    leave_gathering(x, s);
-    x->local_count--;
-}
-
-static void free_heap(struct xvs *x, struct xvs_stream *s)
-{
-    leave_gathering_local(x, s);
-    x->heap_bytes -= s->piece_size;
-    free(s->piece);
-    forget_piece(s);
-}
-
-/* A place that was reserved is given up without a commit, but for its first 'kept' bytes. */
-static void abandon(struct xvs_stream *s, uint32_t kept)
-{
-    if (s->reserved > kept)
-        memset(s->piece + s->piece_len + kept, 0, s->reserved - kept);
-    s->reserved = kept;
-}
-
-/* The backend never saw it, so no completion will tell those who wait for its memory. */
-static void give_back(struct xvs *x, struct xvs_stream *s)
-{
-    abandon(s, 0);
-    memset(s->piece, 0, s->piece_len);
-    if (x->up)
-        link_front_cancel(&x->link, pool_offset(x, s), s->piece_size);
-    leave_gathering(x, s);
-    forget_piece(s);
-    if (x->up)
-        send_unblock(x);
-}
-
-void send_release(struct xvs *x, struct xvs_stream *s)
-{
-    if (!s->piece)
-        return;
-    if (is_local(s))
-        free_heap(x, s);
-    else
-        give_back(x, s);
-}
-
-void send_drop(struct xvs *x, struct xvs_stream *s)
-{
-    if (!is_local(s) || !s->reserved) {
-        send_release(x, s);
-        return;
-    }
-    /* The other end has gone, by a call for that one: the program may still be filling what it has reserved here. */
-    leave_gathering_local(x, s);
-    s->piece_len = s->piece_good = 0;
-}
-
 /* Within this guest: the other end is in the same table. */
-static void send_local(struct xvs *x, struct xvs_stream *s, const struct vsockif_hdr *hdr)
+static void send_local(struct trunk *t, struct xvs_stream *s, const struct vsockif_hdr *hdr)
 {
     struct vmux_event ev;
 
-    vmux_loop(x->mux, hdr, now_ms(), &ev);
+    vmux_loop(t->mux, hdr, clock_coarse_ms(), &ev);
     if (ev.kind == VMUX_CONN && (ev.now & VCONN_NOW_DATA) && !ev.conn->released) {
         struct xvs_stream *peer = stream_of(ev.conn);
 
-        stream_adopt(x, peer);
-        receive_copy(x, peer, s->piece, hdr->len);
+        stream_adopt(t, peer);
+        if (!unread_copy(t, peer, s->piece, hdr->len))
+            tell_failed(t, peer, ENOMEM);
     }
-    pump_apply(x, &ev);
+    tell_event(t, &ev);
 }
 
-void send_gathered(struct xvs *x, struct xvs_stream *s)
+void send_gathered(struct trunk *t, struct xvs_stream *s)
 {
     struct vsockif_hdr hdr;
 
     if (!s->piece)
         return;
     if (!s->piece_len || refusal(s)) {
-        send_drop(x, s);        /* no byte was written, or none may be sent any more */
+        piece_drop(t, s);       /* no byte was written, or none may be sent any more */
         return;
     }
     if (s->reserved)
-        abandon(s, 0);
+        piece_abandon(s, 0);
     /* There was credit for these bytes when they were taken.  A peer that has since shrunk its buffer still accepts what it
      * granted before (vsockif.h, section 8). */
-    vmux_send(x->mux, &s->v, s->piece_len, &hdr);
+    vmux_send(t->mux, &s->v, s->piece_len, &hdr);
     if (is_local(s)) {
-        send_local(x, s, &hdr);
-        free_heap(x, s);
+        send_local(t, s, &hdr);
+        piece_free(t, s);
     } else {
-        link_front_send(&x->link, &hdr, pool_offset(x, s), s->piece_size);
-        leave_gathering(x, s);
-        forget_piece(s);
+        link_front_send(&t->link, &hdr, piece_offset(t, s), s->piece_size);
+        piece_leave(t, s);
+        piece_forget(s);
     }
-}
-
-static void tell_all(struct xvs *x, struct list *waiting)
-{
-    struct list *link;
-
-    while ((link = list_take(waiting))) {
-        struct xvs_stream *s = container_of(link, struct xvs_stream, blocked_link);
-
-        s->wants_out = s->was_fed = false;
-        source_raise(&x->events, &s->source, XVS_EVENT_OUT);
-    }
-}
-
-void send_unblock(struct xvs *x)
-{
-    /* All are told, and the first to write again may take all there is.  So those that got nothing the last time come first:
-     * otherwise two streams that always want more would leave nothing to a third. */
-    tell_all(x, &x->hungry);
-    tell_all(x, &x->fed);
 }
 
 /* ---- the public calls ---- */
 
+void xvs_flush(struct xvs *x)
+{
+    struct trunk *t = trunk_of(x);
+    struct list *link;
+
+    /* Each once, for one that fills a reserved piece stays.  Sending may end another stream and take it out of the list. */
+    for (uint32_t n = t->gather_count; t->up && n && (link = list_take(&t->gathering)); n--) {
+        struct xvs_stream *s = container_of(link, struct xvs_stream, gather_link);
+
+        list_append(&t->gathering, link);
+        if (!s->reserved)
+            send_gathered(t, s);
+    }
+    packets_flush(t);
+}
+
 /* Bytes have been added to the piece: sends it, unless more are to come and fit. */
 static void end_write(struct xvs_stream *s, unsigned flags)
 {
-    struct xvs *x = s->x;
+    struct trunk *t = s->trunk;
 
     s->reserved = 0;
     if (!(flags & XVS_MORE) || s->piece_len == s->piece_size || !s->piece_len)
-        send_gathered(x, s);
-    if (x->up && (!(flags & XVS_MORE) || x->link.tx.out != x->link.tx.published))
-        pump_flush(x);
+        send_gathered(t, s);
+    if (t->up && (!(flags & XVS_MORE) || t->link.tx.out != t->link.tx.published))
+        packets_flush(t);
 }
 
 ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags)
@@ -296,7 +218,7 @@ ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsi
     ssize_t room = refusal(s);
 
     if (s->reserved)
-        abandon(s, 0);
+        piece_abandon(s, 0);
     for (int i = 0; i < count; i++) {
         const uint8_t *from = iov[i].iov_base;
         size_t left = iov[i].iov_len;
@@ -344,7 +266,7 @@ ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece)
     *piece = place;
     s->piece_good = 0;          /* a send meanwhile gives the reserved place up, and so has to pass by xvs_sendv() */
     if (s->reserved)
-        abandon(s, room > 0 ? (uint32_t)room : 0);
+        piece_abandon(s, room > 0 ? (uint32_t)room : 0);
     s->reserved = room > 0 ? (uint32_t)room : 0;
     return room;
 }
@@ -354,7 +276,7 @@ int xvs_commit(struct xvs_stream *s, size_t len, unsigned flags)
     int err = refusal(s);
 
     if (err)
-        send_release(s->x, s);
+        piece_release(s->trunk, s);
     else if (!s->reserved || len > s->reserved)
         err = -EINVAL;
     if (err)
@@ -368,11 +290,11 @@ size_t xvs_stream_writable(const struct xvs_stream *s)
 {
     size_t credit = credit_left(s), memory = s->piece_size - s->piece_len;
 
-    if (!s->x->up)
+    if (!s->trunk->up)
         return 0;
     if (is_local(s))
         return credit;
-    if (has_slot(s->x))
-        memory += pool_free_bytes(&s->x->link.pool);
+    if (has_slot(s->trunk))
+        memory += pool_free_bytes(&s->trunk->link.pool);
     return credit < memory ? credit : memory;
 }

@@ -100,7 +100,7 @@ void lab_process(void)
 void lab_settle(void)
 {
     do {
-        REQUIRE(store_check(x->store) == 0);
+        REQUIRE(store_check(x->bus.store) == 0);
         lab_process();
     } while (lab_poll(0));
 }
@@ -293,7 +293,7 @@ void lab_break_store(void)
     }
     hosted_become(0);
     REQUIRE(n == 1);
-    x->store_check = 0;
+    x->bus.store_check = 0;
 }
 
 long lab_count(unsigned domid, const char *what)

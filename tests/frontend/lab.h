@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "handle.h"
 #include "harness.h"
 #include "hosted.h"
-#include "internal.h"
 #include "rawback.h"
+#include "turn.h"
 #include "xvs.h"
 
 #define GUEST 1u
@@ -54,9 +56,9 @@ unsigned lab_stream_events(struct xvs_stream *s);   /* of this one; all others a
 unsigned lab_device_events(void);
 
 /* Bytes that the device holds in its own books: 0 when nothing leaks. */
-#define NO_LEAK() do { EQ(x->heap_bytes, 0); EQ(x->gather_count, 0); \
-    EQ(pool_free_bytes(&x->link.pool), x->link.mem.tx_bytes); EQ(link_front_held(&x->link), 0); \
-    EQ(vmux_count(x->mux), 0); } while (0)
+#define NO_LEAK() do { EQ(x->trunk.heap_bytes, 0); EQ(x->trunk.gather_count, 0); \
+    EQ(pool_free_bytes(&x->trunk.link.pool), x->trunk.link.mem.tx_bytes); EQ(link_front_held(&x->trunk.link), 0); \
+    EQ(vmux_count(x->trunk.mux), 0); } while (0)
 
 static inline uint8_t pattern(uint64_t i)
 {

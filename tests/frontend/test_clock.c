@@ -85,7 +85,7 @@ static void a_close_has_its_whole_time(void)
     s = lab_accept(&a, 5, 65536);
     start = clock_now_ns();
     xvs_stream_close(s);
-    CU_ASSERT_TRUE(vmux_next_deadline(x->mux) * UINT64_C(1000000) >= start + VCONN_CLOSE_MS * UINT64_C(1000000));
+    CU_ASSERT_TRUE(vmux_next_deadline(x->trunk.mux) * UINT64_C(1000000) >= start + VCONN_CLOSE_MS * UINT64_C(1000000));
     behind = false;
     lab_stop();
 }
@@ -128,15 +128,15 @@ static void a_guest_that_waits_for_its_processor_was_not_restored(void)
 {
     lab_start();
     lost = 3000000000;
-    bus_judge_share(x);
+    bus_judge_share(&x->bus);
     CU_ASSERT_TRUE(late > 0);
-    CU_ASSERT_FALSE(x->share.restored);
+    CU_ASSERT_FALSE(x->bus.share.restored);
     lost = late = 0;
     suspended = UINT64_C(3600) * 1000000000;    /* more than this machine has ever kept us from our processor */
-    bus_judge_share(x);
-    CU_ASSERT_TRUE(x->share.restored);
+    bus_judge_share(&x->bus);
+    CU_ASSERT_TRUE(x->bus.share.restored);
     suspended = 0;
-    x->share.restored = false;                  /* or what is shared stays until the process ends */
+    x->bus.share.restored = false;                  /* or what is shared stays until the process ends */
     lab_stop();
 }
 

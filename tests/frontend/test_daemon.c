@@ -191,13 +191,13 @@ static void the_daemon_may_die_and_come_back(void)
 /* Waits without a timer of the library: the look every 10 s is put off for ever, and the life cycle has none. */
 static void expect_up_without_a_timer(void)
 {
-    EQ(life_front_deadline(&x->life), LIFE_NEVER);
-    x->store_check = LIFE_NEVER;
+    EQ(life_front_deadline(&x->bus.life), LIFE_NEVER);
+    x->bus.store_check = LIFE_NEVER;
     hosted_become(0);
     REQUIRE(daemon_start("[daemon]\nservices = yes\n[guest dom1]\ncid = 101\n") == 0);
     hosted_become(GUEST);
     REQUIRE(xvs_wait_up(x, PATIENCE_MS) == 0);
-    x->store_check = now_ms();
+    x->bus.store_check = clock_coarse_ms();
 }
 
 /* Each of these connections lasts for less than LIFE_PROVEN_MS.  That is no fault of the daemon's: the library counted it as one,
@@ -209,9 +209,9 @@ static void a_daemon_that_is_restarted_often_is_back_by_its_watch_alone(void)
         hosted_become(0);
         daemon_stop(i % 2 ? SIGTERM : SIGKILL);
         hosted_become(GUEST);
-        while (x->life.shares || x->life.own != VSOCKIF_INITIALISING) {
+        while (x->bus.life.shares || x->bus.life.own != VSOCKIF_INITIALISING) {
             REQUIRE(xvs_wait(x, 10) >= 0);
-            REQUIRE(x->life.not_before <= clock_deadline_ms(LIFE_GAP_MS));
+            REQUIRE(x->bus.life.not_before <= clock_deadline_ms(LIFE_GAP_MS));
             lab_events();
         }
         expect_up_without_a_timer();

@@ -309,7 +309,7 @@ static void a_backend_that_dies_is_noticed_when_its_event_comes_early(void)
     lab_process();
     CU_ASSERT_TRUE(xvs_is_up(x));
     shm_store_byte(&back.control->back_live, 0);
-    x->store_check = LIFE_NEVER;                        /* the look every 10 s would be too late */
+    x->bus.store_check = LIFE_NEVER;                        /* the look every 10 s would be too late */
     while (xvs_is_up(x)) {
         REQUIRE(lab_poll(PATIENCE_MS));
         lab_process();
@@ -524,11 +524,11 @@ static void a_dead_connection_to_xenstored_is_made_again(void)
     lab_start();
     lab_break_store();
     lab_process();
-    UNTIL(x->store_fd >= 0 && store_check(x->store) == 0);
+    UNTIL(x->bus.store_fd >= 0 && store_check(x->bus.store) == 0);
     CU_ASSERT_TRUE(xvs_is_up(x));
     lab_settle();
-    x->store_check = LIFE_NEVER;
-    device_set_timer(x, now_ms());
+    x->bus.store_check = LIFE_NEVER;
+    turn_set_timer(x);
     REQUIRE(rawback_set_state(&back, VSOCKIF_CLOSING) == 0);
     CU_ASSERT_TRUE(lab_poll(PATIENCE_MS));
     UNTIL(!xvs_is_up(x));
@@ -576,7 +576,7 @@ static void dump(const char *words)
     free(text);
     xvs_get_stats(x, &st);
     CU_ASSERT_TRUE(st.memory >= sizeof *x);
-    EQ(st.streams, vmux_count(x->mux));
+    EQ(st.streams, vmux_count(x->trunk.mux));
 }
 
 static void there_is_a_dump_in_every_state(void)
@@ -593,7 +593,7 @@ static void there_is_a_dump_in_every_state(void)
     lab_attach();
     x = keep;
     REQUIRE(xvs_listen(x, PORT, 16, &listener) == 0);
-    UNTIL(x->found);
+    UNTIL(x->bus.found);
     dump("Initialising");
     REQUIRE(rawback_offer(&back) == 0);
     UNTIL(rawback_front_state(&back) == VSOCKIF_INITIALISED);
@@ -637,7 +637,7 @@ static void a_backend_may_allow_little(void)
     UNTIL(rawback_front_state(&back) == VSOCKIF_INITIALISED);
     REQUIRE(rawback_map(&back) == 0);
     UNTIL(xvs_is_up(x));
-    EQ(x->link.buffers, 1);
+    EQ(x->trunk.link.buffers, 1);
     s = lab_accept(&a, 5, 65536);
     for (uint32_t i = 0; i < 20; i++) {
         lab_send(&a, VSOCKIF_OP_RW, 1000);
@@ -672,10 +672,10 @@ static void a_backend_that_offers_nonsense_is_left_alone(void)
     REQUIRE(nodes_offer(back.store, &back.paths, &n) == 0);
     UNTIL(strstr(xvs_reason(x), "does not speak version 1"));
     EQ(rawback_front_state(&back), VSOCKIF_INITIALISING);
-    CU_ASSERT_FALSE(x->life.shares);
+    CU_ASSERT_FALSE(x->bus.life.shares);
     /* Nothing is agreed on: so a backend that goes on is not believed, and one that says what is right is taken. */
     REQUIRE(rawback_set_state(&back, VSOCKIF_CONNECTED) == 0);
-    UNTIL(x->life.peer == VSOCKIF_CONNECTED);
+    UNTIL(x->bus.life.peer == VSOCKIF_CONNECTED);
     lab_process();
     CU_ASSERT_FALSE(xvs_is_up(x));
     CU_ASSERT_TRUE(rawback_front_state(&back) != VSOCKIF_CONNECTED);

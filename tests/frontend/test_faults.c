@@ -111,7 +111,7 @@ static void come_up_once(unsigned n)
     countdown = 0;
     UNTIL(rawback_front_state(&back) == VSOCKIF_INITIALISED);
     /* The guest's ring to xenstored, the control page, two rings, two pools: and none of an attempt that failed. */
-    EQ(lab_count(GUEST, "granted"), 2 + 2 * x->share.ring_pages + x->share.tx_pages + x->share.rx_pages);
+    EQ(lab_count(GUEST, "granted"), 2 + 2 * x->bus.share.ring_pages + x->bus.share.tx_pages + x->bus.share.rx_pages);
     REQUIRE(rawback_map(&back) == 0);
     UNTIL(xvs_is_up(x));
     lab_stop();
@@ -135,7 +135,7 @@ static void appear_once(unsigned n)
     lab_attach();
     x = late;
     fail_at(n);
-    for (int i = 0; i < 500 && !failed && !x->back_watched; i++) {
+    for (int i = 0; i < 500 && !failed && !x->bus.back_watched; i++) {
         lab_poll(10);
         lab_process();
     }
@@ -192,7 +192,7 @@ static void connect_once(unsigned n)
     for (int i = 0; i < 20; i++)
         xvs_stream_close(s[i]);
     xvs_listener_close(l);
-    CU_ASSERT_PTR_NULL(vmux_invariant(x->mux));
+    CU_ASSERT_PTR_NULL(vmux_invariant(x->trunk.mux));
     lab_take(NULL, false);
     lab_process();
     NO_LEAK();
@@ -238,7 +238,7 @@ static void receive_once(unsigned n)
     EQ(xvs_is_up(x), true);
     if (!failed)
         EQ(all, 53248);
-    CU_ASSERT_PTR_NULL(vmux_invariant(x->mux));
+    CU_ASSERT_PTR_NULL(vmux_invariant(x->trunk.mux));
     xvs_stream_reset(s);
     lab_take(&a, false);
     lab_process();
@@ -290,7 +290,7 @@ static void local_once(unsigned n)
         EQ(all, sent > 0 ? sent : 0);
     xvs_stream_close(s);
     xvs_stream_close(t);
-    CU_ASSERT_PTR_NULL(vmux_invariant(x->mux));
+    CU_ASSERT_PTR_NULL(vmux_invariant(x->trunk.mux));
     lab_process();
     NO_LEAK();
     lab_stop();
@@ -330,7 +330,7 @@ static void reset_once(unsigned n)
         EQ(all, 49000);
     lab_handshake();
     xvs_stream_close(s);
-    CU_ASSERT_PTR_NULL(vmux_invariant(x->mux));
+    CU_ASSERT_PTR_NULL(vmux_invariant(x->trunk.mux));
     NO_LEAK();
     lab_stop();
 }

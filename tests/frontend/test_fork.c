@@ -203,8 +203,8 @@ static void a_child_without_a_fork_handler_keeps_no_device_that_was_closed(void)
     lab_start();
     pipes(&c);
     if (!begun(&c, (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL))) {
-        MUST(msync(x->link.mem.tx_pool, 4096, MS_ASYNC) < 0 && errno == ENOMEM);        /* nothing is mapped there */
-        MUST(msync(x->share.control, 4096, MS_ASYNC) < 0 && errno == ENOMEM);
+        MUST(msync(x->trunk.link.mem.tx_pool, 4096, MS_ASYNC) < 0 && errno == ENOMEM);        /* nothing is mapped there */
+        MUST(msync(x->bus.share.control, 4096, MS_ASYNC) < 0 && errno == ENOMEM);
         wait_to_go(&c);
         _exit(0);
     }
@@ -426,8 +426,8 @@ static void what_a_child_does_with_the_handle_touches_nothing_of_its_parent(void
     REQUIRE(xvs_connect(x, 2, 6, &calling) == 0);
     while (lab_poll(0))
         lab_process();
-    x->store_check = x->byte_check = x->wake.timer_at = LIFE_NEVER;
-    device_set_timer(x, now_ms());
+    x->bus.store_check = x->bus.byte_check = x->wake.timer_at = LIFE_NEVER;
+    turn_set_timer(x);
     timerfd_gettime(x->wake.timer, &timer);
     CU_ASSERT_TRUE(timer.it_value.tv_sec > 500);
     if (!forked(&c)) {
@@ -471,17 +471,17 @@ static void a_child_inherits_no_shared_page_and_no_lock(void)
     FILE *f;
 
     lab_start();
-    x->link.mem.tx_pool[5] = 'S';
+    x->trunk.link.mem.tx_pool[5] = 'S';
     if (!forked(&c)) {
         bool found = false;
 
-        MUST(x->link.mem.tx_pool[5] == 0);
-        x->link.mem.tx_pool[5] = 'C';
+        MUST(x->trunk.link.mem.tx_pool[5] == 0);
+        x->trunk.link.mem.tx_pool[5] = 'C';
         MUST((f = fopen("/proc/self/maps", "r")));
         while (fgets(what, sizeof what, f)) {
             uintptr_t begin = strtoul(what, NULL, 16), end = strtoul(strchr(what, '-') + 1, NULL, 16);
 
-            if ((uintptr_t)x->link.mem.tx_pool >= begin && (uintptr_t)x->link.mem.tx_pool < end)
+            if ((uintptr_t)x->trunk.link.mem.tx_pool >= begin && (uintptr_t)x->trunk.link.mem.tx_pool < end)
                 MUST(found = strstr(what, " rw-p ") != NULL);
         }
         MUST(found);
@@ -496,8 +496,8 @@ static void a_child_inherits_no_shared_page_and_no_lock(void)
         _exit(0);
     }
     EQ(let_go(&c), 0);
-    EQ(x->link.mem.tx_pool[5], 'S');
-    x->link.mem.tx_pool[5] = 0;
+    EQ(x->trunk.link.mem.tx_pool[5], 'S');
+    x->trunk.link.mem.tx_pool[5] = 0;
     lab_stop();
 }
 

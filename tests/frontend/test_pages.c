@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "lab.h"
+#include "tell.h"
 
 #define SECRET "what one program of a guest says to another"
 
@@ -156,14 +157,14 @@ static void gathering_within_the_guest_keeps_no_slot(void)
         join(XVS_CID_LOCAL, &s[i], &t[i]);
         EQ(xvs_send(s[i], text, 100, XVS_MORE), 100);
     }
-    EQ(x->gather_count, 100);
-    EQ(slots_kept(x), 0);
+    EQ(x->trunk.gather_count, 100);
+    EQ(slots_kept(&x->trunk), 0);
     far = lab_accept(&a, 5, 1 << 20);
     EQ(xvs_send(far, nothing, 1000, XVS_MORE), 1000);
-    EQ(slots_kept(x), 1);
+    EQ(slots_kept(&x->trunk), 1);
     xvs_flush(x);
-    EQ(x->gather_count, 0);
-    EQ(x->local_count, 0);
+    EQ(x->trunk.gather_count, 0);
+    EQ(x->trunk.local_count, 0);
     for (int i = 0; i < 100; i++) {
         EQ(xvs_stream_readable(t[i]), 100);
         xvs_stream_close(s[i]);
@@ -191,7 +192,7 @@ static void a_reserved_place_outlives_the_other_end_within_the_guest(void)
         EQ(xvs_reserve(s, 50000, &piece) > 1000, true);
         xvs_stream_reset(t);
         xvs_flush(x);
-        EQ(x->gather_count, 0);
+        EQ(x->trunk.gather_count, 0);
         memset(piece, 'x', 1000);
         if (how == 0)
             EQ(xvs_commit(s, 1000, 0), -ECONNRESET);
@@ -263,7 +264,8 @@ static void the_backend_breaks_the_protocol(struct xvs_stream *s)
 static void the_backend_breaks_the_protocol_and_the_device_closes(struct xvs_stream *s)
 {
     (void)s;
-    pump_fault(x, "told so");
+    x->trunk.up = false;
+    bus_fault(&x->bus, "told so");
     the_device_closes(s);
 }
 
@@ -279,7 +281,7 @@ static void the_backend_stops(struct xvs_stream *s)
 
 static void there_is_no_memory_for_what_came(struct xvs_stream *s)
 {
-    stream_fail(x, s, ENOMEM);
+    tell_failed(&x->trunk, s, ENOMEM);
 }
 
 static void what_is_gathered_and_dropped_is_not_seen(void)
@@ -315,7 +317,7 @@ static void what_is_committed_too_late_is_not_seen(void)
     s = lab_accept(&a, 5, 1 << 20);
     EQ(xvs_reserve(s, 3000, &piece), 3000);
     memcpy(piece, text, 3000);
-    vmux_abort(x->mux, &s->v, ECONNRESET);              /* the end has not been told to the stream yet */
+    vmux_abort(x->trunk.mux, &s->v, ECONNRESET);              /* the end has not been told to the stream yet */
     EQ(xvs_commit(s, 3000, 0), -ECONNRESET);
     CU_ASSERT_FALSE(seen());
     lab_stop();

@@ -342,7 +342,7 @@ static void back_ends(struct pair *p, struct end *e)
     e->open = false;
     e->closed = true;
     f->pair = NULL;
-    vmux_release(far, &f->v, now_ms());
+    vmux_release(far, &f->v, clock_coarse_ms());
     (void)p;
 }
 
@@ -369,7 +369,7 @@ static void back_offered(struct vmux_conn *conn)
         }
     }
     vmux_abort(far, conn, ECONNREFUSED);
-    vmux_release(far, conn, now_ms());
+    vmux_release(far, conn, clock_coarse_ms());
 }
 
 static void back_heard(struct vmux_event *ev, const uint8_t *bytes, uint32_t len)
@@ -414,7 +414,7 @@ static void back_takes(void)
     while ((n = link_back_recv(&back.link, &r)) > 0) {
         struct vmux_event ev;
 
-        vmux_rx(far, &r.hdr, now_ms(), &ev);
+        vmux_rx(far, &r.hdr, clock_coarse_ms(), &ev);
         back_heard(&ev, r.data, r.hdr.len);
         ids[id_count++] = r.id;
     }
@@ -472,7 +472,7 @@ static void back_connects(void)
     struct pair *p = new_pair();
     struct vmux_conn *conn;
 
-    if (!p || vmux_connect(far, here, there, 4096 + any(200000), 60000, now_ms(), &conn))
+    if (!p || vmux_connect(far, here, there, 4096 + any(200000), 60000, clock_coarse_ms(), &conn))
         return;
     p->e[0].f = (struct far_conn *)(void *)conn;
     p->e[0].f->pair = p;
@@ -494,7 +494,7 @@ static void back_shuts(struct pair *p, struct end *e)
     (void)p;
     if (e->f->v.c.state != VCONN_ESTABLISHED)
         return;
-    vmux_shutdown(far, &e->f->v, flags, now_ms());
+    vmux_shutdown(far, &e->f->v, flags, clock_coarse_ms());
     e->shut_wr = e->shut_wr || flags & VSOCKIF_SHUTDOWN_SEND;
     e->shut_rd = e->shut_rd || flags & VSOCKIF_SHUTDOWN_RCV;
 }
@@ -511,14 +511,14 @@ static void back_speaks(void)
 static void check(void)
 {
     uint32_t gathering = 0;
-    const char *why = vmux_invariant(x->mux);
+    const char *why = vmux_invariant(x->trunk.mux);
 
     if (why)
         broken_rule(why, NULL, __LINE__);
-    for (struct list *l = x->gathering.next; l != &x->gathering; l = l->next)
+    for (struct list *l = x->trunk.gathering.next; l != &x->trunk.gathering; l = l->next)
         gathering++;
-    HOLDS(gathering == x->gather_count, NULL);
-    HOLDS(!xvs_is_up(x) || x->gather_count <= x->link.free_ids, NULL);
+    HOLDS(gathering == x->trunk.gather_count, NULL);
+    HOLDS(!xvs_is_up(x) || x->trunk.gather_count <= x->trunk.link.free_ids, NULL);
     HOLDS(xvs_is_up(x), NULL);
 }
 
@@ -609,7 +609,7 @@ static void back_works(void)
                     if (e->sent < e->goal)
                         back_writes(&pair[i], e, e->goal - e->sent);
                     if (e->sent >= e->goal) {
-                        vmux_shutdown(far, &e->f->v, VSOCKIF_SHUTDOWN_SEND, now_ms());
+                        vmux_shutdown(far, &e->f->v, VSOCKIF_SHUTDOWN_SEND, clock_coarse_ms());
                         e->shut_wr = true;
                     }
                 }
@@ -652,7 +652,7 @@ static bool all_over(void)
     for (int i = 0; i < MAX_PAIRS; i++)
         if (!is_over(&pair[i]))
             return false;
-    return vmux_count(x->mux) == 0;
+    return vmux_count(x->trunk.mux) == 0;
 }
 
 static void quiesce(void)

@@ -137,7 +137,7 @@ static void a_million_packets_of_a_byte_cost_no_million_headers(void)
             lab_process();
     }
     lab_process();
-    CU_ASSERT_TRUE(x->heap_bytes < 3 * 20000);
+    CU_ASSERT_TRUE(x->trunk.heap_bytes < 3 * 20000);
     EQ(xvs_recv(s, data, sizeof data, 0), 20000);
     CU_ASSERT_TRUE(lab_matches(data, 0, 20000));
     lab_close(&a, s);
@@ -417,7 +417,7 @@ static void a_listener_takes_what_waits_with_it(void)
     lab_process();
     lab_send(&a, VSOCKIF_OP_RW, 50000);
     lab_process();
-    EQ(link_front_held(&x->link), 13);
+    EQ(link_front_held(&x->trunk.link), 13);
     xvs_listener_close(l);
     lab_take(&a, false);
     CU_ASSERT_TRUE(a.ops & 1u << VSOCKIF_OP_RST);
@@ -481,7 +481,7 @@ static void a_close_with_unread_data_is_a_reset(void)
     EQ(a.ops, 1u << VSOCKIF_OP_RST);
     EQ(b.ops, 1u << VSOCKIF_OP_SHUTDOWN);
     EQ(b.shut, 3);
-    EQ(vmux_count(x->mux), 1);                  /* the orderly one goes on in the background */
+    EQ(vmux_count(x->trunk.mux), 1);                  /* the orderly one goes on in the background */
     lab_send(&b, VSOCKIF_OP_RW, 1000);          /* what crosses it is dropped */
     lab_send(&b, VSOCKIF_OP_RST, 0);
     lab_process();

@@ -351,7 +351,7 @@ static void gathered_bytes_leave_with(void (*what)(struct xvs_stream *s), unsign
     lab_take(&a, false);
     EQ(a.got, 100);
     EQ(a.ops, 1u << VSOCKIF_OP_RW | ops);
-    EQ(x->gather_count, 0);
+    EQ(x->trunk.gather_count, 0);
     lab_stop();
 }
 
@@ -434,7 +434,7 @@ static void more_streams_than_slots_may_gather(void)
     lab_fill(data, 0, 100);
     for (int i = 0; i < 40; i++) {
         EQ(xvs_send(s[i], data, 1, XVS_MORE), i < 24 ? 1 : -EAGAIN);
-        CU_ASSERT_TRUE(x->gather_count + VSOCKIF_CONTROL_SLOTS <= x->link.free_ids);
+        CU_ASSERT_TRUE(x->trunk.gather_count + VSOCKIF_CONTROL_SLOTS <= x->trunk.link.free_ids);
     }
     for (int i = 0; i < 24; i++)
         CU_ASSERT_TRUE(xvs_send(s[i], data + 1, 1, XVS_MORE) != 0);
@@ -477,7 +477,7 @@ static void packets_without_data_leave_the_slots_of_what_is_gathered(void)
         REQUIRE(xvs_connect(x, XVS_CID_HOST, 9, &t) == 0);
     lab_take(NULL, true);
     EQ(lab_held, 8);
-    EQ(x->link.free_ids, 24);
+    EQ(x->trunk.link.free_ids, 24);
     xvs_flush(x);
     lab_take(NULL, true);
     for (int i = 0; i < 24; i++)
@@ -538,7 +538,7 @@ static void a_reserved_piece_is_filled_and_committed(void)
     EQ(a.packets, 1);
     EQ(xvs_reserve(s, 100, &piece), 100);
     EQ(xvs_commit(s, 0, 0), 0);
-    EQ(x->gather_count, 0);
+    EQ(x->trunk.gather_count, 0);
     EQ(xvs_reserve(s, 100, &piece), 100);
     lab_fill(piece, 40000, 100);
     EQ(xvs_commit(s, 100, XVS_MORE), 0);
@@ -631,11 +631,11 @@ static void a_reset_takes_the_reserved_piece(void)
     lab_send(&b, VSOCKIF_OP_RST, 0);
     lab_process();
     EQ(lab_stream_events(t), XVS_EVENT_HUP);
-    EQ(x->gather_count, 1);
+    EQ(x->trunk.gather_count, 1);
     EQ(xvs_commit(t, 100, 0), -ECONNRESET);
     lab_reset();
     EQ(xvs_commit(s, 100, 0), -ECONNRESET);
-    EQ(x->gather_count, 0);
+    EQ(x->trunk.gather_count, 0);
     EQ(xvs_reserve(s, 100, &piece), -ECONNRESET);
     EQ(xvs_send(s, data, 1, 0), -ECONNRESET);
     EQ(xvs_send(s, data, 0, 0), -ECONNRESET);
@@ -679,7 +679,7 @@ static void a_peer_that_reads_no_more_ends_writing(void)
     EQ(xvs_send(s, data, 0, 0), -EPIPE);
     EQ(xvs_stream_error(s), 0);
     EQ(xvs_commit(t, 100, 0), -EPIPE);
-    EQ(x->gather_count, 0);
+    EQ(x->trunk.gather_count, 0);
     lab_send(&a, VSOCKIF_OP_RW, 50);            /* the other direction goes on */
     lab_process();
     EQ(xvs_recv(s, data, 100, 0), 50);
@@ -834,7 +834,7 @@ static void a_backend_that_never_completes_stops_nothing_but_writing(void)
     xvs_stream_close(t);
     lab_take(NULL, true);
     lab_complete(lab_held);
-    UNTIL(pool_free_bytes(&x->link.pool) == 64 << 10);
+    UNTIL(pool_free_bytes(&x->trunk.link.pool) == 64 << 10);
     lab_stop();
 }
 

@@ -151,9 +151,9 @@ static void a_caller_that_always_has_an_event_still_hears_of_xenstore(void)
 
     lab_start();
     s = lab_accept(&a, 5, 65536);
-    source_raise(&x->events, &s->source, XVS_EVENT_IN);
+    source_raise(&x->trunk.events, &s->source, XVS_EVENT_IN);
     rawback_set_state(&back, VSOCKIF_CLOSING);          /* and no word by the channel: that is still mapped */
-    REQUIRE(store_check(x->store) == 0);                /* the watch has fired by now */
+    REQUIRE(store_check(x->bus.store) == 0);                /* the watch has fired by now */
     for (int calls = 0; xvs_is_up(x) && calls < 200; calls++)
         EQ(xvs_wait(x, 1000), 1);
     CU_ASSERT_FALSE(xvs_is_up(x));
@@ -188,7 +188,7 @@ static void processing_ends_before_the_packets_do(void)
     for (int i = 0; i < 300; i++) {
         xvs_process(x);
         /* What came after it had looked is announced, and the announcement may still be on its way. */
-        if (!ring_arm(&x->link.rx, 1))
+        if (!ring_arm(&x->trunk.link.rx, 1))
             CU_ASSERT_TRUE(lab_poll(PATIENCE_MS));
     }
     __atomic_store_n(&stop_flood, true, __ATOMIC_RELAXED);
