@@ -4,6 +4,7 @@
  *
  * A guest that stands still does so exactly as long as the test wants, and ten minutes pass at once. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -545,6 +546,174 @@ static void a_guest_that_has_its_old_name_again_has_its_old_door(void)
     stop();
 }
 
+/* ---- guests and their devices ---- */
+
+/* The answer to a request at the control socket. */
+static const char *answer_to(const char *request)
+{
+    MOCK_MUST(host_control(&w), "the control socket is gone");
+    host_say(&w, request, (uint32_t)strlen(request));
+    process_rest();
+    return line_of(&w);
+}
+
+static bool has_device(uint32_t domid)
+{
+    char path[80];
+
+    snprintf(path, sizeof path, "/local/domain/%u/device/vsock/0/state", domid);
+    return mock_store_read(path) != NULL;
+}
+
+/* Somebody has written the CID of one guest into another's directories: whoever has it keeps it, and the other is told why not. */
+static void a_cid_that_is_in_use_is_not_shared(void)
+{
+    start("attach = manual\n");
+    MOCK_MUST(strstr(answer_to("{\"verb\":\"attach\",\"domain\":\"a\"}\n"), "true"), "a has no device");
+    MOCK_MUST(strstr(answer_to("{\"verb\":\"attach\",\"domain\":\"b\"}\n"), "true"), "b has no device");
+    MOCK_MUST(process_end(), "it does not stop");
+    mock_store_write("/local/domain/0/backend/vsock/2/0/cid", "1001");
+    MOCK_MUST(world_daemon(), "it does not start again");
+    MOCK_MUST(front_connect(&a), "a does not connect");
+    CU_ASSERT_FALSE(front_connect(&b));
+    CU_ASSERT_PTR_NOT_NULL(strstr(process_log(), "CID 1001 belongs to guest a"));
+    CU_ASSERT_TRUE(a.up);
+    stop();
+}
+
+/* A guest that removes its own directories gets new ones soon; if it goes on, more and more seldom, whatever else there is to look
+ * for. */
+static void a_guest_that_removes_its_device_again_and_again_waits_for_it(void)
+{
+    start("");
+    connect_both();
+    front_die(&a);
+    mock_store_remove("/local/domain/1/device/vsock");
+    process_pass(700);
+    CU_ASSERT_TRUE(has_device(A));
+    mock_store_remove("/local/domain/1/device/vsock");
+    process_rest();
+    world_appear(3, "c");
+    process_pass(10);
+    CU_ASSERT_TRUE(has_device(3) && !has_device(A));
+    process_pass(2000);
+    CU_ASSERT_TRUE(has_device(A));
+    CU_ASSERT_TRUE(front_connect(&a));
+    stop();
+}
+
+/* What was detached by a command stays away as long as that domain lives, and no longer: the next of its domid is another one. */
+static void the_next_of_a_domid_has_a_device_that_was_detached_from_the_last(void)
+{
+    start("");
+    CU_ASSERT_TRUE(has_device(A));
+    MOCK_MUST(strstr(answer_to("{\"verb\":\"detach\",\"domain\":\"a\"}\n"), "true"), "a keeps its device");
+    process_pass(3000);
+    CU_ASSERT_FALSE(has_device(A));
+    world_appear(3, "c");
+    process_pass(1000);
+    CU_ASSERT_TRUE(has_device(3) && !has_device(A));
+    world_die(A, NULL, 1);
+    process_rest();
+    world_appear(A, "a");
+    process_pass(1000);
+    CU_ASSERT_TRUE(has_device(A));
+    stop();
+}
+
+static bool no_commit;
+
+static int fails_to_commit(enum mock_call call)
+{
+    return no_commit && call == MOCK_xs_transaction_end ? ENOSPC : 0;
+}
+
+/* A guest whose device could not be made is tried again in a while; at once, when somebody has changed something and says so. */
+static void a_reload_tries_again_at_once_what_has_failed(void)
+{
+    start("");
+    mock_on_call = fails_to_commit;
+    no_commit = true;
+    world_appear(3, "c");
+    for (int i = 0; i < 6; i++)
+        process_pass(5000);         /* it waits longer each time */
+    CU_ASSERT_PTR_NOT_NULL(strstr(process_log(), "cannot attach a device"));
+    no_commit = false;
+    process_pass(100);
+    CU_ASSERT_FALSE(has_device(3));
+    raise(SIGHUP);
+    process_rest();
+    process_pass(100);
+    CU_ASSERT_TRUE(has_device(3));
+    mock_on_call = NULL;
+    stop();
+}
+
+/* xenstored does not let the old directories be removed: no second device stands in them meanwhile. */
+static void what_is_left_of_a_device_is_removed_before_there_is_a_new_one(void)
+{
+    static const char *const attach = "{\"verb\":\"attach\",\"domain\":\"a\"}\n";
+
+    start("");
+    connect_both();
+    MOCK_MUST(strstr(answer_to("{\"verb\":\"detach\",\"domain\":\"a\"}\n"), "true"), "a keeps its device");
+    mock_on_call = fails_to_commit;
+    no_commit = true;
+    front_die(&a);
+    mock_store_remove("/local/domain/1/device/vsock");
+    process_pass(300);
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer_to(attach), "\"ok\":false"));
+    no_commit = false;
+    mock_on_call = NULL;
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer_to(attach), "\"ok\":true"));
+    process_pass(1000);
+    CU_ASSERT_TRUE(has_device(A));
+    stop();
+}
+
+/* More streams than one turn is for come to the end of their time at once: all of them are told. */
+static void all_whose_time_is_over_at_once_are_told(void)
+{
+    enum { ALL = 150 };
+    static struct host_end caller[ALL];
+
+    start("");
+    connect_both();
+    for (int i = 0; i < ALL; i++) {
+        host_end_init(&caller[i]);
+        MOCK_MUST(host_connect(&caller[i], "guest/b", 9, 99, 1), "nobody listens");
+    }
+    process_rest();
+    for (int i = 0; i < ALL; i++) {
+        char c;
+
+        CU_ASSERT_TRUE(recv(caller[i].fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+    }
+    process_pass(2500);
+    for (int i = 0; i < ALL; i++) {
+        char c;
+
+        CU_ASSERT_FALSE(recv(caller[i].fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+        host_close(&caller[i]);
+    }
+    stop();
+}
+
+/* A guest that cries wolf is not looked at for a moment, and is gone when that is over. */
+static void a_guest_that_cried_wolf_may_be_gone_when_it_is_looked_at_again(void)
+{
+    start("");
+    connect_both();
+    for (int i = 0; i < 200; i++)
+        kick_one(&a);
+    CU_ASSERT_PTR_NULL(strstr(answer_to("{\"verb\":\"dump\",\"domain\":\"a\"}\n"), "\"storms\":0"));
+    front_die(&a);
+    front_state(&a, "5");
+    process_pass(1000);
+    CU_ASSERT_TRUE(front_connect(&a));
+    stop();
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
@@ -561,6 +730,13 @@ int main(int argc, char **argv)
         TEST(who_says_nothing_is_let_go_in_turn),
         TEST(an_old_door_stays_for_who_came_by_it),
         TEST(a_guest_that_has_its_old_name_again_has_its_old_door),
+        TEST(a_cid_that_is_in_use_is_not_shared),
+        TEST(a_guest_that_removes_its_device_again_and_again_waits_for_it),
+        TEST(the_next_of_a_domid_has_a_device_that_was_detached_from_the_last),
+        TEST(a_reload_tries_again_at_once_what_has_failed),
+        TEST(what_is_left_of_a_device_is_removed_before_there_is_a_new_one),
+        TEST(all_whose_time_is_over_at_once_are_told),
+        TEST(a_guest_that_cried_wolf_may_be_gone_when_it_is_looked_at_again),
     };
     int err;
 

@@ -30,7 +30,7 @@ class Tree:
             if os.path.isdir(os.path.join(top, "build", part)):
                 subprocess.run(["cp", "-a", os.path.join(top, "build", part), os.path.join(path, "build")], check=True)
         # Many changes show by something that never comes: a test of this tree waits less long for it.
-        self.write("tests/harness/harness.h", self.read("tests/harness/harness.h").replace("PATIENCE_MS 60000", "PATIENCE_MS 20000"))
+        self.write("tests/harness/harness.h", self.read("tests/harness/harness.h").replace("PATIENCE_MS 60000", "PATIENCE_MS 10000"))
 
     def file(self, name):
         return os.path.join(self.path, name)
