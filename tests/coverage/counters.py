@@ -39,8 +39,8 @@ def read(top, build):
     for document in said.stdout.splitlines():
         for part in json.loads(document)["files"]:
             path = os.path.relpath(os.path.join(top, part["file"]), top)
-            if os.path.dirname(path) not in known:
-                continue
+            if os.path.dirname(path) not in known or not os.path.exists(os.path.join(top, path)):
+                continue        # not the product's, or an object of what is gone
             for line in part["lines"]:
                 files[path].runs[line["line_number"]] += line["count"]
                 files[path].function[line["line_number"]] = line.get("function_name", "")

@@ -649,28 +649,6 @@ static void a_reload_tries_again_at_once_what_has_failed(void)
     stop();
 }
 
-/* xenstored does not let the old directories be removed: no second device stands in them meanwhile. */
-static void what_is_left_of_a_device_is_removed_before_there_is_a_new_one(void)
-{
-    static const char *const attach = "{\"verb\":\"attach\",\"domain\":\"a\"}\n";
-
-    start("");
-    connect_both();
-    MOCK_MUST(strstr(answer_to("{\"verb\":\"detach\",\"domain\":\"a\"}\n"), "true"), "a keeps its device");
-    mock_on_call = fails_to_commit;
-    no_commit = true;
-    front_die(&a);
-    mock_store_remove("/local/domain/1/device/vsock");
-    process_pass(300);
-    CU_ASSERT_PTR_NOT_NULL(strstr(answer_to(attach), "\"ok\":false"));
-    no_commit = false;
-    mock_on_call = NULL;
-    CU_ASSERT_PTR_NOT_NULL(strstr(answer_to(attach), "\"ok\":true"));
-    process_pass(1000);
-    CU_ASSERT_TRUE(has_device(A));
-    stop();
-}
-
 /* More streams than one turn is for come to the end of their time at once: all of them are told. */
 static void all_whose_time_is_over_at_once_are_told(void)
 {
@@ -734,7 +712,6 @@ int main(int argc, char **argv)
         TEST(a_guest_that_removes_its_device_again_and_again_waits_for_it),
         TEST(the_next_of_a_domid_has_a_device_that_was_detached_from_the_last),
         TEST(a_reload_tries_again_at_once_what_has_failed),
-        TEST(what_is_left_of_a_device_is_removed_before_there_is_a_new_one),
         TEST(all_whose_time_is_over_at_once_are_told),
         TEST(a_guest_that_cried_wolf_may_be_gone_when_it_is_looked_at_again),
     };

@@ -489,6 +489,34 @@ static void scene_detach(void)
     close_world(false);
 }
 
+/* Attached again before the old one's directories are gone, where they cannot be removed at once. */
+static void scene_reattach(void)
+{
+    static const char *const request = "{\"verb\":\"detach\",\"domain\":\"a\"}\n",
+                      *const again = "{\"verb\":\"attach\",\"domain\":\"a\",\"device\":0}\n";
+
+    start_connected();
+    host_control(&k);
+    step();
+    faults_begin();
+    host_say(&k, request, (uint32_t)strlen(request));
+    step();
+    front_die(&a);
+    front_step(&a);
+    step();
+    front_step(&a);
+    step();
+    host_say(&k, again, (uint32_t)strlen(again));
+    step();
+    faults_end();
+    process_pass(HEAL_MS);
+    if (!host_control(&k))
+        MOCK_MUST(false, "the control socket is gone");
+    host_say(&k, again, (uint32_t)strlen(again));   /* unless that was heard already */
+    process_pass(1000);
+    close_world(false);
+}
+
 static void scene_lost(void)
 {
     start_connected();
@@ -541,7 +569,7 @@ static const struct scene { const char *name; void (*play)(void); } scenes[] = {
     { "from host", scene_from_host }, { "slow reader", scene_slow_reader }, { "farewell", scene_farewell },
     { "start among others", scene_start_among_others }, { "left to guest", scene_left_to_guest }, { "watch", scene_watch },
     { "rename", scene_rename }, { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "control", scene_control },
-    { "detach", scene_detach }, { "lost", scene_lost }, { "death", scene_death }, { "stop", scene_stop },
+    { "detach", scene_detach }, { "reattach", scene_reattach }, { "lost", scene_lost }, { "death", scene_death }, { "stop", scene_stop },
 };
 
 static void each_scene(enum faults_kind kind, bool lasting, unsigned at_least)
