@@ -144,7 +144,7 @@ static void dialled(struct dial *d, int err, struct end *end)
     struct cat *c = d->arg;
 
     if (err) {
-        loop_stop(&c->loop, fail(exit_status(err), "%s", d->why[0] ? d->why : strerror(-err)));
+        loop_stop(&c->loop, fail_as(err, d->why));
         return;
     }
     if (common.verbose)
@@ -188,16 +188,10 @@ static void ready(struct listening *l)
 
 static int begin(struct cat *c, const char *peer, uint32_t port)
 {
-    int status;
-
     if (c->listens) {
-        if (c->side.is_host && !peer)
-            return fail_usage("in dom0 a guest is needed: xvs cat -l %u GUEST", port);
-        c->listening = (struct listening){ .side = &c->side, .peer = peer, .port = port, .vouches = true, .ready = ready,
-                                           .arg = c };
-        if (!(status = listening_open(&c->listening)) && common.verbose)
-            say("listening at port %u", port);
-        return status;
+        c->listening = (struct listening){ .side = &c->side, .peer = peer, .port = port, .retry = c->retry, .vouches = true,
+                                           .ready = ready, .arg = c };
+        return listening_open(&c->listening);
     }
     c->dial = (struct dial){ .side = &c->side, .peer = peer, .port = port, .patience = c->patience,
                              .retry = c->retry, .vouches = !c->probes, .done = dialled, .arg = c };
@@ -218,7 +212,7 @@ static const char help[] =
     "  -l, --listen            wait for one connection; in dom0 for one from GUEST\n"
     "  -k, --keep              with -l: after a connection wait for the next\n"
     "  -w, --wait SECONDS      time limit for connecting (default 5)\n"
-    "  -r, --retry SECONDS     repeat failed attempts for so long, until somebody listens\n"
+    "  -r, --retry SECONDS     repeat failed attempts for so long: for whatever is still starting\n"
     "  -i, --idle-timeout SECONDS  give up when not a byte has moved for so long\n"
     "  -n, --no-shutdown       do not pass on the end of standard input\n"
     "  -z, --zero              only see whether somebody listens\n"
@@ -296,8 +290,8 @@ static int run(const struct verb *verb, int argc, char **argv)
 
     if (loop_begin(&c.loop) < 0 || !(c.stdio = fdend_stdio(&c.loop, c.keeps)))
         return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
-    if (!(status = side_open(&c.side, &c.loop, &common)) &&
-        !(status = begin(&c, c.listens ? args == 2 ? argv[1] : NULL : argv[0], port)))
+    side_init(&c.side, &c.loop, &common);
+    if (!(status = begin(&c, c.listens ? args == 2 ? argv[1] : NULL : argv[0], port)))
         status = loop_run(&c.loop);
     if (c.peer) {
         pump_drop(&c.pump);

@@ -151,18 +151,28 @@ static bool parse_peer(const char *word, uint64_t *cid)
     return true;
 }
 
+/* What only makes sense in dom0, with the words for it: if it was guessed that this is a guest, there may be another guess. */
+static int other_side(const struct side *s, char *why, const char *words)
+{
+    bool guessed = s->options.which == SIDE_GUESS;
+
+    snprintf(why, WHY, "%s%s", words, guessed ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
+    return guessed ? -SIDE_OTHER : -EINVAL;
+}
+
 static int call(struct guest *g, struct dial *d)
 {
     struct xvs_stream *s;
     struct talk *t;
+    char words[300];
     uint64_t cid;
     int err;
 
+    if (!d->peer)
+        d->peer = "host";
     if (!parse_peer(d->peer, &cid)) {
-        snprintf(d->why, sizeof d->why, "'%s' is no peer in a guest: write host, local, or another guest's CID%s", d->peer,
-                 d->side->options.which == SIDE_GUESS ? " (in dom0: start xvsd, or name its directory with --run-dir)"
-                                                      : "");
-        return -EINVAL;
+        snprintf(words, sizeof words, "'%.200s' is no peer in a guest: write host, local, or another guest's CID", d->peer);
+        return other_side(d->side, d->why, words);
     }
     if (!xvs_is_up(g->x)) {
         list_init(&d->link);
@@ -307,18 +317,21 @@ static void device_ready(struct watch *w)
 static int guest_listen(struct listening *l)
 {
     struct guest *g = l->side->own;
-    struct ear *ear = calloc(1, sizeof *ear);
-    int err = ear ? xvs_listen(g->x, l->port, BACKLOG, &ear->listener) : -ENOMEM;
+    struct ear *ear;
+    int err;
 
-    if (err) {
+    if (l->peer)
+        return other_side(l->side, l->why, "in a guest whoever calls is heard: no GUEST belongs behind PORT");
+    ear = calloc(1, sizeof *ear);
+    if ((err = ear ? xvs_listen(g->x, l->port, BACKLOG, &ear->listener) : -ENOMEM)) {
         free(ear);
-        return fail(EXIT_LOCAL, "cannot listen at port %u: %s", l->port, strerror(-err));
+        return err;
     }
     ear->user.kind = LISTENING;
     ear->listening = l;
     xvs_listener_set_user(ear->listener, &ear->user);
     l->own = ear;
-    return EXIT_OK;
+    return 0;
 }
 
 static int guest_accept(struct listening *l, struct end **end, struct caller *caller)
@@ -393,22 +406,14 @@ static void guest_close(struct side *s)
     free(g);
 }
 
-int guest_open(struct side *s)
+static int guest_open(struct side *s, char *why)
 {
-    static const struct side_ops ops = {
-        .close = guest_close,
-        .dial = guest_dial,
-        .dial_abort = guest_dial_abort,
-        .listen = guest_listen,
-        .accept = guest_accept,
-        .unlisten = guest_unlisten,
-    };
     struct guest *g = calloc(1, sizeof *g);
     struct xvs_options o;
     int err;
 
     if (!g)
-        return fail(EXIT_OTHER, "out of memory");
+        return -ENOMEM;
     xvs_options_init(&o);
     o.device = s->options.device;
     o.connect_timeout = 1000000000 / 1000;      /* the dial's own limit comes first */
@@ -417,15 +422,25 @@ int guest_open(struct side *s)
     list_init(&g->waiting);
     if ((err = xvs_open(&o, &g->x))) {
         free(g);
-        return fail(exit_status(err), "cannot open the vsock device of this guest: %s%s", xvs_open_error(),
-                    err == -ENOENT && s->options.which == SIDE_GUESS
-                        ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
+        snprintf(why, WHY, "cannot open the vsock device of this guest: %s%s", xvs_open_error(),
+                 err == -ENOENT && s->options.which == SIDE_GUESS
+                     ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
+        return err;
     }
     watch_add(s->loop, &g->watch, xvs_fd(g->x), device_ready);
     g->watch.want = POLLIN;
     s->loop->prepare = turn;
     s->loop->prepare_arg = g;
     s->own = g;
-    s->ops = &ops;
-    return EXIT_OK;
+    return 0;
 }
+
+const struct side_ops side_guest = {
+    .open = guest_open,
+    .close = guest_close,
+    .dial = guest_dial,
+    .dial_abort = guest_dial_abort,
+    .listen = guest_listen,
+    .accept = guest_accept,
+    .unlisten = guest_unlisten,
+};

@@ -330,8 +330,13 @@ static int knock(struct dial *d, int dirfd, bool calls)
 
 static int host_dial(struct dial *d)
 {
-    int dirfd = find_guest(d->peer, d->side->options.device, d->why);
+    int dirfd;
 
+    if (!d->peer) {
+        snprintf(d->why, sizeof d->why, "in dom0 a guest is needed");
+        return -EINVAL;
+    }
+    dirfd = find_guest(d->peer, d->side->options.device, d->why);
     return dirfd < 0 ? dirfd : knock(d, dirfd, d->vouches);
 }
 
@@ -470,22 +475,42 @@ static uint64_t cid_of(const char *peer, unsigned device)
     return cid;
 }
 
+/* Why the socket cannot be put there, and the errno whose exit status says so. */
+static int explain_listen(struct listening *l, int err)
+{
+    switch (-err) {
+    case EADDRINUSE:
+        snprintf(l->why, sizeof l->why, "port %u of %s is in use: another program listens at vsock_%u in its directory", l->port,
+                 l->peer, l->port);
+        return err;
+    case EEXIST:
+        snprintf(l->why, sizeof l->why, "vsock_%u in the directory of %s is no socket; remove it", l->port, l->peer);
+        return err;
+    case ETIMEDOUT:
+        snprintf(l->why, sizeof l->why, "another program holds the lock of the directory of %s", l->peer);
+        return -EDEADLK;
+    default:
+        snprintf(l->why, sizeof l->why, "cannot listen at vsock_%u in the directory of %s: %s", l->port, l->peer, strerror(-err));
+        return err == -EACCES ? err : -EIO;
+    }
+}
+
 static int host_listen(struct listening *l)
 {
-    struct door *door = calloc(1, sizeof *door);
-    unsigned device = l->side->options.device;
-    char why[WHY] = "";
-    int err;
+    struct door *door;
+    int err, dirfd;
 
-    if (!door)
-        return fail(EXIT_OTHER, "out of memory");
-    door->listening = l;
-    door->fd = -1;
-    if ((door->dirfd = find_guest(l->peer, device, why)) < 0) {
-        err = door->dirfd;
-        free(door);
-        return fail(control_status(err), "%s", why[0] ? why : strerror(-err));
+    if (!l->peer) {
+        snprintf(l->why, sizeof l->why, "in dom0 a guest is needed, behind PORT");
+        return -EINVAL;
     }
+    if ((dirfd = find_guest(l->peer, l->side->options.device, l->why)) < 0)
+        return dirfd;
+    if (!(door = calloc(1, sizeof *door))) {
+        close(dirfd);
+        return -ENOMEM;
+    }
+    *door = (struct door){ .listening = l, .fd = -1, .dirfd = dirfd };
     snprintf(door->name, sizeof door->name, "vsock_%u", l->port);
     if ((door->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
         err = -errno;
@@ -494,21 +519,13 @@ static int host_listen(struct listening *l)
     flock(door->dirfd, LOCK_UN);
     if (err) {
         door_free(door);
-        if (err == -EADDRINUSE)
-            return fail(EXIT_LOCAL, "port %u of %s is in use: another program listens at vsock_%u in its directory",
-                        l->port, l->peer, l->port);
-        if (err == -EEXIST)
-            return fail(EXIT_LOCAL, "vsock_%u in the directory of %s is no socket; remove it", l->port, l->peer);
-        if (err == -ETIMEDOUT)
-            return fail(EXIT_LOCAL, "another program holds the lock of the directory of %s", l->peer);
-        return fail(err == -EACCES ? EXIT_REFUSED : EXIT_LOCAL, "cannot listen at vsock_%u in the directory of %s: %s",
-                    l->port, l->peer, strerror(-err));
+        return explain_listen(l, err);
     }
-    door->cid = cid_of(l->peer, device);
+    door->cid = cid_of(l->peer, l->side->options.device);
     watch_add(l->side->loop, &door->watch, door->fd, knocked);
     door->watch.want = POLLIN;
     l->own = door;
-    return EXIT_OK;
+    return 0;
 }
 
 static pid_t peer_pid(int fd)
@@ -574,22 +591,24 @@ static void host_unlisten(struct listening *l)
     door_free(l->own);
 }
 
+static int host_open(struct side *s, char *why)
+{
+    (void)s;
+    (void)why;
+    return 0;
+}
+
 static void host_close(struct side *s)
 {
     (void)s;
 }
 
-int host_open(struct side *s)
-{
-    static const struct side_ops ops = {
-        .close = host_close,
-        .dial = host_dial,
-        .dial_abort = host_dial_abort,
-        .listen = host_listen,
-        .accept = host_accept,
-        .unlisten = host_unlisten,
-    };
-
-    s->ops = &ops;
-    return EXIT_OK;
-}
+const struct side_ops side_host = {
+    .open = host_open,
+    .close = host_close,
+    .dial = host_dial,
+    .dial_abort = host_dial_abort,
+    .listen = host_listen,
+    .accept = host_accept,
+    .unlisten = host_unlisten,
+};

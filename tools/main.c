@@ -16,7 +16,7 @@ static const struct verb *const verbs[] = {
 };
 #define VERBS (sizeof verbs / sizeof *verbs)
 
-struct side_options common;
+struct side_options common = { .host = &side_host, .guest = &side_guest };
 
 static const char help_head[] =
     "usage: xvs [OPTION...] VERB [ARGUMENT...]\n"

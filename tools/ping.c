@@ -216,7 +216,7 @@ static void dialled(struct dial *d, int err, struct end *end)
     struct ping *p = d->arg;
 
     if (err) {
-        stop(p, fail(exit_status(err), "%s", d->why[0] ? d->why : strerror(-err)));
+        stop(p, fail_as(err, d->why));
         return;
     }
     if (!p->silent) {
@@ -287,14 +287,7 @@ static int ping(struct ping *p)
         p->out[i] = (uint8_t)(i * 7 + 1);
     if (loop_begin(&p->loop) < 0)
         return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
-    if ((status = side_open(&p->side, &p->loop, &common)))
-        goto out;
-    if (!p->dial.peer && p->side.is_host) {
-        status = fail_usage("in dom0 a guest is needed: xvs ping GUEST");
-        goto out;
-    }
-    if (!p->dial.peer)
-        p->dial.peer = "host";
+    side_init(&p->side, &p->loop, &common);
     p->dial.side = &p->side;
     p->dial.done = dialled;
     p->dial.arg = p;
@@ -316,7 +309,6 @@ static int ping(struct ping *p)
         report(p, seconds);
     if (p->end)
         p->end->ops->close(p->end, status != EXIT_OK);
-out:
     side_close(&p->side);
     free(p->out);
     return loop_end(&p->loop, status);
@@ -379,20 +371,17 @@ static void answer(struct listening *l)
     }
 }
 
-static int echo(const char *peer, uint32_t port)
+static int echo(const char *peer, uint32_t port, int64_t retry)
 {
     struct echo e = { .count = 0 };
     int status;
 
     if (loop_begin(&e.loop) < 0)
         return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
-    if (!(status = side_open(&e.side, &e.loop, &common))) {
-        e.listening = (struct listening){ .side = &e.side, .peer = peer, .port = port, .ready = answer, .arg = &e };
-        if (e.side.is_host && !peer)
-            status = fail_usage("in dom0 a guest is needed: xvs ping -l %u GUEST", port);
-        else if (!(status = listening_open(&e.listening)))
-            status = loop_run(&e.loop);
-    }
+    side_init(&e.side, &e.loop, &common);
+    e.listening = (struct listening){ .side = &e.side, .peer = peer, .port = port, .retry = retry, .ready = answer, .arg = &e };
+    if (!(status = listening_open(&e.listening)))
+        status = loop_run(&e.loop);
     listening_close(&e.listening);
     side_close(&e.side);
     return loop_end(&e.loop, status);
@@ -482,7 +471,7 @@ static int run(const struct verb *verb, int argc, char **argv)
     if (args > 2)
         return fail_usage("too many arguments");
     if (listens)
-        return args > 0 && !port_argument(argv[0], &port) ? EXIT_USAGE : echo(args == 2 ? argv[1] : NULL, port);
+        return args > 0 && !port_argument(argv[0], &port) ? EXIT_USAGE : echo(args == 2 ? argv[1] : NULL, port, p.dial.retry);
     if (args == 2 && !port_argument(argv[1], &port))
         return EXIT_USAGE;
     p.silent = p.flood || p.json;

@@ -29,7 +29,13 @@ int exit_status(int err)
     case ENOTCONN:
         return EXIT_RESET;
     case EINVAL:
+    case EDESTADDRREQ:
         return EXIT_USAGE;
+    case EADDRINUSE:
+    case EEXIST:
+    case EDEADLK:
+    case EIO:
+        return EXIT_LOCAL;
     case ENOENT:
     case ENXIO:
     case ENODEV:
@@ -114,6 +120,15 @@ int fail_usage(const char *format, ...)
     va_end(args);
     fprintf(stderr, "Try 'xvs%s%s --help'.\n", *verb ? " " : "", verb);
     return EXIT_USAGE;
+}
+
+int fail_as(int err, const char *why)
+{
+    int status = exit_status(err);
+
+    if (!*why)
+        why = strerror(-err);
+    return status == EXIT_USAGE ? fail_usage("%s", why) : fail(status, "%s", why);
 }
 
 bool colour_on(FILE *to)

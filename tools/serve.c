@@ -271,6 +271,7 @@ static const char help[] =
     "unread, the connection is reset.  Restarts of xvsd are survived.\n"
     "\n"
     "  -m, --max N        connections at a time (default 64); more wait, and are refused when 128 do\n"
+    "  -r, --retry SECONDS  repeat failed attempts to listen for so long, such as before xvsd runs\n"
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
     "\n"
     "Example: ssh into a guest that has no network\n"
@@ -282,15 +283,25 @@ static const char help[] =
 
 static int run(const struct verb *verb, int argc, char **argv)
 {
-    static const struct option options[] = { { "max", required_argument, NULL, 'm' }, COMMON_LONG };
+    static const struct option options[] = {
+        { "max", required_argument, NULL, 'm' },
+        { "retry", required_argument, NULL, 'r' },
+        COMMON_LONG
+    };
     struct serve s = { .max = 64 };
     int status = EXIT_OK, option, own = 1, args;
+    int64_t retry = 0;
     uint64_t number;
     uint32_t port;
 
     while (own < argc && strcmp(argv[own], "--") != 0)
         own++;
-    while ((option = options_next(own, argv, ":m:" COMMON_SHORT, options, verb->help, &status)) != -1) {
+    while ((option = options_next(own, argv, ":m:r:" COMMON_SHORT, options, verb->help, &status)) != -1) {
+        if (option == 'r') {
+            if (!parse_seconds(optarg, &retry))
+                return fail_usage("'%s' is no number of seconds", optarg);
+            continue;
+        }
         if (option != 'm')
             return status;
         if (!parse_number(optarg, 65536, &number) || !number)
@@ -313,14 +324,11 @@ static int run(const struct verb *verb, int argc, char **argv)
         return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
     s.loop.child = reap;
     s.loop.child_arg = &s;
-    if (!(status = side_open(&s.side, &s.loop, &common))) {
-        s.listening = (struct listening){ .side = &s.side, .peer = args == 2 ? argv[optind + 1] : NULL, .port = port,
-                                          .vouches = true, .ready = ready, .arg = &s };
-        if (s.side.is_host && args == 1)
-            status = fail_usage("in dom0 a guest is needed: xvs serve %u GUEST -- …", port);
-        else if (!(status = listening_open(&s.listening)))
-            status = loop_run(&s.loop);
-    }
+    side_init(&s.side, &s.loop, &common);
+    s.listening = (struct listening){ .side = &s.side, .peer = args == 2 ? argv[optind + 1] : NULL, .port = port,
+                                      .retry = retry, .vouches = true, .ready = ready, .arg = &s };
+    if (!(status = listening_open(&s.listening)))
+        status = loop_run(&s.loop);
     listening_close(&s.listening);
     while (!list_is_empty(&s.served)) {
         struct served *v = container_of(list_take(&s.served), struct served, link);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* side.c: what both sides have in common: choosing one, time limits and repeated attempts. */
+/* side.c: what both sides have in common: choosing one, time limits and repeated attempts.
+ *
+ * What is repeated is whatever a start could mend: of a program that listens, of the guest, of the daemon, of dom0 or the guest
+ * as a whole (a module that is loaded, a device that udev has yet to give its mode). */
 #include "side.h"
 
 #include <errno.h>
@@ -11,11 +14,24 @@
 #define PAUSE_MIN (50 * SECOND / 1000)
 #define PAUSE_MAX (SECOND / 2)
 
-int side_open(struct side *s, struct loop *l, const struct side_options *o)
+void side_init(struct side *s, struct loop *l, const struct side_options *o)
 {
     *s = (struct side){ .loop = l, .options = *o };
-    s->is_host = o->which == SIDE_GUESS ? is_dom0() : o->which == SIDE_HOST;
-    return s->is_host ? host_open(s) : guest_open(s);
+}
+
+/* Opens the side that this seems to be by now: a guess may have been wrong. */
+static int choose(struct side *s, char *why)
+{
+    const struct side_options *o = &s->options;
+    const struct side_ops *ops = o->which == SIDE_HOST || (o->which == SIDE_GUESS && is_dom0()) ? o->host : o->guest;
+    int err;
+
+    if (s->ops == ops)
+        return 0;
+    side_close(s);
+    if (!(err = ops->open(s, why)))
+        s->ops = ops;
+    return err;
 }
 
 void side_close(struct side *s)
@@ -23,6 +39,48 @@ void side_close(struct side *s)
     if (s->ops)
         s->ops->close(s);
     s->ops = NULL;
+}
+
+/* ---- again and again ---- */
+
+static bool may_change(int err)
+{
+    switch (-err) {
+    case ECONNREFUSED:
+    case ETIMEDOUT:
+    case ECONNRESET:
+    case ENETDOWN:
+    case EHOSTUNREACH:
+    case ENOENT:
+    case ENXIO:
+    case ENODEV:
+    case EBUSY:
+    case EAGAIN:
+    case EACCES:                /* directories and devices are made first, and given their modes then */
+    case SIDE_OTHER:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* When to try again, or 0 for never.  Short pauses at first; long waits are for things that take long anyway. */
+static int64_t next_attempt(int err, int64_t retry, int64_t until)
+{
+    int64_t now = clock_ns(), pause = (now - (until - retry)) / 8;
+
+    if (!may_change(err) || now >= until)
+        return 0;
+    pause = pause < PAUSE_MIN ? PAUSE_MIN : pause > PAUSE_MAX ? PAUSE_MAX : pause;
+    return now + pause > until ? until : now + pause;
+}
+
+/* Each reason once, for who wants to know what is waited for. */
+static void say_again(const struct side *s, const char *why, char *said)
+{
+    if (s->options.verbose && strcmp(why, said) != 0)
+        say("%s; trying again", why);
+    snprintf(said, WHY, "%s", why);
 }
 
 /* ---- calling ---- */
@@ -47,37 +105,17 @@ static void finish(struct dial *d, int err, struct end *end)
     d->done(d, err, end);
 }
 
-/* What may be otherwise in a moment: a guest that starts, a program that begins to listen. */
-static bool may_change(int err)
-{
-    switch (-err) {
-    case ECONNREFUSED:
-    case ETIMEDOUT:
-    case ECONNRESET:
-    case ENETDOWN:
-    case ENOENT:
-    case ENXIO:
-        return true;
-    default:
-        return false;
-    }
-}
-
 void dial_end(struct dial *d, int err, struct end *end)
 {
-    int64_t now = clock_ns(), pause;
+    int64_t at = err ? next_attempt(err, d->retry, d->until) : 0;
 
     timer_drop(&d->timer);
-    if (!err || !may_change(err) || now >= d->until) {
+    if (!at) {
         finish(d, err, end);
         return;
     }
-    /* Short pauses at first; long waits are for things that take long anyway. */
-    pause = (now - (d->until - d->retry)) / 8;
-    pause = pause < PAUSE_MIN ? PAUSE_MIN : pause > PAUSE_MAX ? PAUSE_MAX : pause;
-    if (now + pause > d->until)
-        pause = d->until - now;
-    timer_set(d->side->loop, &d->again, now + pause, again);
+    say_again(d->side, d->why[0] ? d->why : strerror(-err), d->said);
+    timer_set(d->side->loop, &d->again, at, again);
 }
 
 static void too_late(struct timer *t)
@@ -93,7 +131,7 @@ static void attempt(struct dial *d)
 
     d->why[0] = '\0';
     timer_set(d->side->loop, &d->timer, clock_ns() + d->patience, too_late);
-    if ((err = d->side->ops->dial(d)))
+    if ((err = choose(d->side, d->why)) || (err = d->side->ops->dial(d)))
         dial_end(d, err, NULL);
 }
 
@@ -114,9 +152,43 @@ void dial_drop(struct dial *d)
 
 /* ---- being called ---- */
 
+static int begin(struct listening *l);
+
+static void begin_again(struct timer *t)
+{
+    struct listening *l = container_of(t, struct listening, again);
+    int status = begin(l);
+
+    if (status)
+        loop_stop(l->side->loop, status);
+    else if (l->own)
+        l->ready(l);
+}
+
+static int begin(struct listening *l)
+{
+    int64_t at;
+    int err;
+
+    l->why[0] = '\0';
+    if (!(err = choose(l->side, l->why)) && !(err = l->side->ops->listen(l))) {
+        if (l->side->options.verbose)
+            say("listening at port %u", l->port);
+        return EXIT_OK;
+    }
+    if (!l->why[0])
+        snprintf(l->why, sizeof l->why, "cannot listen at port %u: %s", l->port, strerror(-err));
+    if (!(at = next_attempt(err, l->retry, l->until)))
+        return fail_as(err, l->why);
+    say_again(l->side, l->why, l->said);
+    timer_set(l->side->loop, &l->again, at, begin_again);
+    return EXIT_OK;
+}
+
 int listening_open(struct listening *l)
 {
-    return l->side->ops->listen(l);
+    l->until = clock_ns() + l->retry;
+    return begin(l);
 }
 
 int listening_accept(struct listening *l, struct end **end, struct caller *caller)
@@ -128,6 +200,7 @@ int listening_accept(struct listening *l, struct end **end, struct caller *calle
 
 void listening_close(struct listening *l)
 {
+    timer_drop(&l->again);
     if (l->own)
         l->side->ops->unlisten(l);
     l->own = NULL;

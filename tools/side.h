@@ -2,7 +2,8 @@
 /* side.h: which side of the ring this is, and how connections are made there.
  *
  * In dom0 (host.c) they are UNIX sockets in the daemon's run directory; in a guest (guest.c) they are streams of libxvs.
- * Both give an end (end.h), so nothing above needs to know. */
+ * Both give an end (end.h), so nothing above needs to know.  A side is chosen and opened by the first attempt to call or to be
+ * called, and, as long as that fails, by each that is made again: for what is missing may be what tells the sides apart. */
 #ifndef XVS_SIDE_H
 #define XVS_SIDE_H
 
@@ -13,7 +14,10 @@
 #include "end.h"
 #include "loop.h"
 
+struct side_ops;
+
 struct side_options {
+    const struct side_ops *host, *guest;        /* the two sides: host.c, guest.c */
     enum { SIDE_GUESS, SIDE_HOST, SIDE_GUEST } which;
     unsigned device;
     bool has_device;            /* it was named, and not taken for granted */
@@ -21,32 +25,30 @@ struct side_options {
 };
 
 struct side {
-    const struct side_ops *ops;
+    const struct side_ops *ops; /* NULL: not open */
     struct loop *loop;
     struct side_options options;
-    bool is_host;
     void *own;                  /* host.c's, guest.c's */
 };
 
-/* An exit status; a message was given if it is not 0. */
-int  side_open(struct side *s, struct loop *l, const struct side_options *o);
-/* Lets closing connections end in peace, for some seconds at most. */
+void side_init(struct side *s, struct loop *l, const struct side_options *o);
+/* Accepts one that is not open.  Lets closing connections end in peace, for some seconds at most. */
 void side_close(struct side *s);
 
 /* ---- calling ---- */
 
 struct dial {
     struct side *side;
-    const char *peer;           /* dom0: a guest.  Guest: host, local, or a CID */
+    const char *peer;           /* dom0: a guest.  Guest: host, local, or a CID; NULL, which becomes "host" */
     uint32_t port;
     int64_t patience;           /* ns for one attempt */
-    int64_t retry;              /* ns during which a failed attempt is repeated */
+    int64_t retry;              /* ns during which a failed attempt is repeated, if a start could mend it */
     bool vouches;               /* the end is to say whether everything arrived (settle), which costs a connection more in dom0 */
     /* Once: err 0 and an end, or a negative errno with 'why' filled. */
     void (*done)(struct dial *d, int err, struct end *end);
     void *arg;
 
-    char why[WHY];
+    char why[WHY], said[WHY];
     struct timer timer, again;
     int64_t until;
     struct list link;           /* guest.c: waits for the device */
@@ -72,14 +74,19 @@ struct listening {
     struct side *side;
     const char *peer;           /* dom0: the guest whose calls are taken.  Guest: NULL */
     uint32_t port;
+    int64_t retry;              /* ns, as in struct dial */
     bool vouches;               /* as in struct dial */
     void (*ready)(struct listening *l);     /* once after accept gave -EAGAIN */
     void *arg;
 
-    void *own;
+    void *own;                  /* NULL: it does not listen (yet) */
+    char why[WHY], said[WHY];
+    struct timer again;
+    int64_t until;
 };
 
-/* An exit status, message given.  The part above 'own' is the caller's. */
+/* Listens when this returns, or later, as long as failures are repeated.  An exit status, message given; the same stops the
+ * loop if it fails in the end.  The part above 'own' is the caller's, the rest zeroed. */
 int  listening_open(struct listening *l);
 /* 0, -EAGAIN, or another negative errno. */
 int  listening_accept(struct listening *l, struct end **end, struct caller *caller);
@@ -89,18 +96,23 @@ void listening_close(struct listening *l);
 /* ---- what a side does ---- */
 
 struct side_ops {
+    /* 0 or a negative errno with why, which has room for WHY bytes. */
+    int  (*open)(struct side *s, char *why);
     void (*close)(struct side *s);
     /* 0: dial_end() will come; or a negative errno. */
     int  (*dial)(struct dial *d);
     /* Also after the time is over: fills why and may better the errno. */
     int  (*dial_abort)(struct dial *d, int err);
+    /* 0 or a negative errno with why. */
     int  (*listen)(struct listening *l);
     int  (*accept)(struct listening *l, struct end **end, struct caller *caller);
     void (*unlisten)(struct listening *l);
 };
 
-int host_open(struct side *s);
-int guest_open(struct side *s);
+extern const struct side_ops side_host, side_guest;
+
+/* What call() of a side that was guessed says of a peer that only the other side could have: it is worth another guess. */
+#define SIDE_OTHER EDESTADDRREQ
 
 /* The verb's words for its peer: "web1 port 5", "the host, port 5". */
 const char *dial_name(const struct dial *d, char *text, size_t size);

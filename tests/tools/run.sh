@@ -228,6 +228,35 @@ cat_in 0 'x' --retry 60 web1 11; out_is x
 cat_in 4 '' --retry 0.3 web1 2
 end
 
+# Until there is a daemon, it may not even be known that this is dom0.
+test_ retry_waits_for_whatever_starts
+says() { wait_for grep -qF -- "$1" "$2"; }
+for side in '' --host; do
+    rm -rf later; : >heard; : >told
+    # shellcheck disable=SC2086 # one option or none
+    printf x | timeout 120 "$xvs" cat -v $side --run-dir later --retry 100 web1 7 >out 2>waits & cat_pid=$!
+    # shellcheck disable=SC2086
+    timeout 120 "$xvs" cat -v $side --run-dir later --retry 100 -l 5003 web1 >heard 2>listens </dev/null & listen_pid=$!
+    # shellcheck disable=SC2086
+    timeout 120 "$xvs" serve -v $side --run-dir later --retry 100 5004 web1 -- sh -c 'echo served' 2>serves & serve_pid=$!
+    says "trying again" waits; says "trying again" listens; says "trying again" serves
+    mkdir later                                 # and next the daemon's own socket, at which nobody listens
+    python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind("later/control.sock")'
+    says "left-over; " waits; says "left-over; " listens; says "left-over; " serves
+    rm later/control.sock
+    python3 "$here/fake.py" "$dir/later" >told 2>later.log & later=$!
+    wait $cat_pid || bad "cat $side: status $?: $(tail -n 1 waits)"
+    [ "$(cat out)" = xbye ] || [ "$(cat out)" = x ] || bad "cat $side: '$(cat out)'"
+    says "listening at port 5003" listens
+    [ "$(printf hi | timeout 120 socat -t 60 - UNIX-CONNECT:later/guest/web1/vsock_5003)" = "" ] || bad "cat -l $side"
+    wait $listen_pid || bad "cat -l $side: status $?"
+    [ "$(cat heard)" = hi ] || bad "cat -l $side heard '$(cat heard)'"
+    [ "$(timeout 120 socat -t 60 - UNIX-CONNECT:later/guest/web1/vsock_5004 </dev/null)" = served ] || bad "serve $side"
+    kill $serve_pid $later; wait $serve_pid $later 2>/dev/null
+done
+cat_in 3 x --run-dir nowhere --host --retry 0.2 web1 7; err_has "xvsd is not running"
+end
+
 test_ both_directions_full_do_not_deadlock
 head -c 8388608 /dev/zero >zeros
 timeout 120 "$xvs" cat web1 8 <zeros >out 2>err || bad "files: $?"

@@ -183,6 +183,41 @@ test_ping() { # short
     on dom0 xvs ping -f -c 50 -s 100000 guest1 </dev/null || fail "xvs ping -s 100000 ended with $?"
     on guest2 xvs ping -f -c 50 101 </dev/null || fail "xvs ping from guest2 ended with $?"
 }
+# hears NAME WORDS: what the spawned command says to standard error.
+hears() {
+    wait_for "grep -q '$2' $PEER/$1.err || has_ended $1" 20 "$1 says '$2'"
+    ! has_ended "$1" || fail "$1 has ended with $(status_of "$1"): $(tail -n 1 "$PEER/$1.err")"
+}
+test_retry_waits_for_the_daemon_on_both_sides() { # short, limit 120
+    disturb
+    stop_daemon
+    wait_for '! attached guest1' 5 "the daemon's directories are gone"
+    spawn serves1 guest1 xvs serve 5141 -- cat
+    spawn serves0 dom0 xvs serve -v -r 60 5142 guest2 -- cat
+    spawn calls1 dom0 sh -c 'echo hello | exec xvs cat -v -r 60 guest1 5141'
+    spawn calls0 guest2 sh -c 'echo hello | exec xvs cat -v -w 0.2 -r 60 host 5142'
+    for name in serves0 calls1 calls0; do
+        hears $name 'trying again'
+    done
+    start_daemon
+    for name in calls1 calls0; do
+        equal "$(status_of $name)" 0 "$name: the exit status ($(tail -n 1 "$PEER/$name.err"))"
+        equal "$(cat "$PEER/$name.out")" hello "$name"
+    done
+}
+test_retry_waits_for_whoever_has_the_device() {
+    spawn serves0 dom0 xvs serve -r 60 5143 guest1 -- cat
+    spawn owner guest1 xvs ping -l
+    wait_for 'on dom0 xvs ls guest1 </dev/null | grep -q Connected' 10 "somebody has the device"
+    spawn calls0 guest1 sh -c 'echo hello | exec xvs cat -v -r 60 host 5143'
+    hears calls0 'trying again'
+    signal owner KILL
+    equal "$(status_of calls0)" 0 "the exit status ($(tail -n 1 "$PEER/calls0.err"))"
+    equal "$(cat "$PEER/calls0.out")" hello "what came back"
+    # No start mends this.
+    status 2 guest1 xvs cat --guest -r 1000 web1 7
+    status 2 dom0 xvs ping -r 1000
+}
 test_ping_of_nobody() {
     status 3 dom0 xvs ping -c 1 guest1
 }
