@@ -11,3 +11,9 @@ $(B)/hostile/test_hostile_backend: $(B)/obj/tests/hostile/test_hostile_backend.o
 .PHONY: check-hostile
 check-hostile: xensim $(hostile_tests)
 	tests/hosted/run.sh $(hostile_tests)
+
+# A hostile program for a real guest: tests/xenlab/groups/45-hostile.sh.
+$(B)/e2e/hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,hostile_guest rawfront) $(B)/libtest.a
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs)
+e2e-helpers: $(B)/e2e/hostile_guest
