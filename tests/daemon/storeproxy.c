@@ -14,9 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
+#include "harness.h"
+
 #define PAIRS 16
 
-static char dir[] = "/tmp/xvs-store.XXXXXX", before[200];
+static const char *dir;
+static char before[200];
 static struct sockaddr_un here = { .sun_family = AF_UNIX }, there = { .sun_family = AF_UNIX };
 static pid_t pid;
 static int order = -1;          /* 'c' or 'm' goes in, the same letter comes back when it is done */
@@ -112,11 +116,11 @@ int storeproxy_start(void)
     int ends[2];
 
     snprintf(before, sizeof before, "%s", getenv("XENSTORED_RUNDIR"));
-    if (!mkdtemp(dir) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+    if (!(dir = harness_directory("store")) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
         return -errno;
     snprintf(here.sun_path, sizeof here.sun_path, "%.80s/socket", dir);
     snprintf(there.sun_path, sizeof there.sun_path, "%.90s/socket", before);
-    if ((pid = fork()) < 0)
+    if ((pid = child_fork()) < 0)
         return -errno;
     if (!pid) {
         signal(SIGPIPE, SIG_IGN);
@@ -152,8 +156,5 @@ void storeproxy_stop(void)
         return;
     close(order);
     waitpid(pid, NULL, 0);
-    unlink(here.sun_path);
-    rmdir(dir);
-    strcpy(strrchr(dir, '.'), ".XXXXXX");
     pid = 0;
 }

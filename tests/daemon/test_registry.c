@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "hosted.h"
 #include "rawfront.h"
 #include "toolstack.h"
@@ -247,7 +248,7 @@ static void a_cid_that_is_somebody_s_is_not_given_away(void)
 /* Writes the states of all these devices as fast as it can, until it is killed. */
 static pid_t write_states(uint32_t domains, uint32_t devices)
 {
-    pid_t pid = fork();
+    pid_t pid = child_fork();
     struct store *s;
 
     if (pid)

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "hosted.h"
 #include "rawfront.h"
 #include "settings.h"
@@ -22,7 +23,7 @@
 
 #define GUEST 1u
 
-static char dir[64];
+static const char *dir;
 
 /* A path in the test's directory; static, four at a time. */
 static const char *in_dir(const char *name)
@@ -62,7 +63,7 @@ static int xvsd(const char *first, ...)
         n++;
     va_end(args);
     REQUIRE(pipe(ends) == 0);
-    pid = fork();
+    pid = child_fork();
     if (pid == 0) {
         dup2(ends[1], STDOUT_FILENO);
         dup2(ends[1], STDERR_FILENO);
@@ -166,10 +167,9 @@ static void a_start_that_cannot_be_says_why(void)
 static pid_t running(const char *a, const char *b, const char *c)
 {
     int fd = open(in_dir("log"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    pid_t pid = fork();
+    pid_t pid = child_fork();
 
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);       /* a test that fails leaves it behind */
         dup2(fd, STDERR_FILENO);
         execl(daemon_program(), "xvsd", "-c", in_dir("conf"), a, b, c, (char *)NULL);
         _exit(127);
@@ -348,19 +348,11 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-    int failed;
-    char command[100];
-
     if (!hosted_is_here())
         return 2;
     signal(SIGPIPE, SIG_IGN);
     hosted_become(0);
-    snprintf(dir, sizeof dir, "/tmp/xvs-start.XXXXXX");
-    if (!mkdtemp(dir))
+    if (!(dir = harness_directory("start")))
         return 2;
-    failed = harness_run("start", tests, sizeof tests / sizeof *tests, argc, argv);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    if (system(command))
-        return 2;
-    return failed;
+    return harness_run("start", tests, sizeof tests / sizeof *tests, argc, argv);
 }

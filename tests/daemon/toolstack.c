@@ -18,11 +18,6 @@ static void stop_daemon(void)
 
 void toolstack_open(void)
 {
-    static bool called;
-
-    if (!called)
-        atexit(stop_daemon);
-    called = true;
     stop_daemon();
     toolstack_close();
     REQUIRE(store_open(&dom0) == 0);

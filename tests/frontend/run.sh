@@ -7,8 +7,9 @@ build=$1
 shift
 XENSIM_BIN=${XENSIM_BIN:-$PWD/build/xensim/bin}
 export XENSIM_BIN
+. tests/harness/leftovers.sh
 dir=$(mktemp -d /tmp/xvs-frontend.XXXXXX) || exit 2
-trap '"$XENSIM_BIN/xensim" stop "$dir/host" 2>/dev/null; rm -rf "$dir"' EXIT
+trap '"$XENSIM_BIN/xensim" stop "$dir/host" 2>/dev/null; end_leftovers "$dir"; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 
 # References in no order, as in a system that has run for long.

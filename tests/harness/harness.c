@@ -3,9 +3,12 @@
 #include "harness.h"
 
 #include <CUnit/TestRun.h>
+#include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *skipped;
 static unsigned passed_count, failed_count, skipped_count;
@@ -34,12 +37,104 @@ void harness_equal(long long actual, long long expected, const char *text, const
     CU_assertImplementation(actual == expected, line, condition, file, "", CU_FALSE);
 }
 
+/* ---- directories ---- */
+
+struct directory {
+    struct directory *next;
+    pid_t owner;                /* not a child that ends by exit() */
+    char path[200];
+};
+static struct directory *directories;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    remove(path);
+    return 0;
+}
+
+static void remove_directories(void)
+{
+    while (directories) {
+        struct directory *d = directories;
+
+        directories = d->next;
+        if (d->owner == getpid())
+            nftw(d->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        free(d);
+    }
+}
+
+const char *harness_directory(const char *name)
+{
+    const char *top = getenv("TMPDIR");
+    struct directory *d = malloc(sizeof *d);
+
+    if (!d)
+        return NULL;
+    snprintf(d->path, sizeof d->path, "%.150s/xvs-%s.XXXXXX", top && *top ? top : "/tmp", name);
+    if (!mkdtemp(d->path)) {
+        free(d);
+        return NULL;
+    }
+    d->owner = getpid();
+    d->next = directories;
+    if (!directories)
+        atexit(remove_directories);
+    directories = d;
+    return d->path;
+}
+
+/* ---- a log ---- */
+
+#define LOG_SHOWN 8192          /* bytes, the last ones */
+
+static const char *log_path;
+static long log_mark;
+
+void harness_log(const char *path)
+{
+    log_path = path;
+}
+
+static long log_end(void)
+{
+    FILE *f = log_path ? fopen(log_path, "r") : NULL;
+    long at = 0;
+
+    if (f) {
+        fseek(f, 0, SEEK_END);
+        at = ftell(f);
+        fclose(f);
+    }
+    return at;
+}
+
+static void show_log(void)
+{
+    long end = log_end(), from = end - LOG_SHOWN > log_mark ? end - LOG_SHOWN : log_mark;
+    FILE *f = end ? fopen(log_path, "r") : NULL;
+    char line[1024];
+
+    if (!f)
+        return;
+    fseek(f, from < end ? from : 0, SEEK_SET);      /* it may have begun anew */
+    while (fgets(line, sizeof line, f))
+        printf("    %s", line);
+    fclose(f);
+}
+
+/* ---- tests ---- */
+
 static void test_starts(const CU_pTest test, const CU_pSuite suite)
 {
     (void)test;
     (void)suite;
     skipped = NULL;
     dump_fn = NULL;
+    log_mark = log_end();
 }
 
 static void test_ends(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failure)
@@ -51,6 +146,7 @@ static void test_ends(const CU_pTest test, const CU_pSuite suite, const CU_pFail
             printf("FAIL %s: %s:%u: %s\n", test->pName, f->strFileName, f->uiLineNumber, f->strCondition);
         if (dump_fn)
             dump_fn(dump_object);
+        show_log();
     } else if (skipped) {
         skipped_count++;
         printf("skip %s: %s\n", test->pName, skipped);

@@ -34,6 +34,13 @@ void harness_skip(const char *reason);
 /* What a failing test prints after its failures: set by a test that has an object to show. */
 void harness_on_failure(void (*dump)(void *object), void *object);
 
+/* A new directory "xvs-NAME.XXXXXX" in $TMPDIR, or /tmp.  It is removed with all that is in it when the program ends, if it is
+ * still there.  NULL with errno. */
+const char *harness_directory(const char *name);
+
+/* A file of which a failing test shows what was written while it ran; the path is kept. */
+void harness_log(const char *path);
+
 /* How long to wait for what must come.  It ends a test that hangs and measures nothing: on a slow machine under load
  * what takes a millisecond here takes seconds.  No test says that something took less than so long. */
 #define PATIENCE_MS 60000

@@ -10,17 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "harness.h"
 
-static char dir[] = "/tmp/xvs-hostile.XXXXXX";
-static bool has_dir;
+static const char *dir;
 static pid_t pid;
 static unsigned most_files;
 
@@ -77,23 +76,40 @@ void daemon_limit_files(unsigned most)
     most_files = most;
 }
 
+static void kill_at_exit(void)
+{
+    if (daemon_lives())
+        daemon_stop(SIGKILL);
+}
+
+/* It is removed when the program ends, and before that the daemon. */
+static int make_dir(void)
+{
+    static char log[256];
+
+    if (!(dir = harness_directory("hostile")))
+        return -errno;
+    snprintf(log, sizeof log, "%s/log", dir);
+    harness_log(log);
+    atexit(kill_at_exit);
+    return 0;
+}
+
 int daemon_start(const char *conf)
 {
     FILE *f;
-    int fd;
+    int fd, err;
 
-    if (!has_dir && !mkdtemp(dir))
-        return -errno;
-    has_dir = true;
+    if (!dir && (err = make_dir()))
+        return err;
     if (!(f = fopen(in_dir("conf"), "w")))
         return -errno;
     fputs(conf, f);
     fclose(f);
-    pid = fork();
+    pid = child_fork();
     if (pid == 0) {
         struct rlimit files = { most_files, most_files };
 
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (most_files)
             setrlimit(RLIMIT_NOFILE, &files);
         fd = open(in_dir("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "daemon.h"
 #include "harness.h"
 #include "held.h"
@@ -80,7 +81,7 @@ static pid_t writer(struct rawguest *g, int fd, bool polls)
     pid_t pid;
 
     g->received = 0;
-    if ((pid = fork()) == 0) {
+    if ((pid = child_fork()) == 0) {
         fcntl(fd, F_SETFL, polls ? O_NONBLOCK : 0);
         for (;;) {
             struct pollfd p = { .fd = fd, .events = POLLOUT };

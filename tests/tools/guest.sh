@@ -16,7 +16,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 cd "$dir" || exit 2
-"$sim/xensim" start "$dir/host" web1 db1 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+"$sim/xensim" start --while $$ "$dir/host" web1 db1 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 limit=120
 on() {
     local domain=$1

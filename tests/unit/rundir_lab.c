@@ -16,7 +16,7 @@
 
 #include "journal.h"
 
-static char base[] = "/tmp/xvs-rundir.XXXXXX";
+static const char *base;
 static int fds;                 /* at the beginning of a test */
 static int hold[2];             /* closed: as_long()'s child may end */
 
@@ -54,8 +54,7 @@ const char *in(const char *name)
 
 void begin(void)
 {
-    strcpy(base, "/tmp/xvs-rundir.XXXXXX");
-    REQUIRE(mkdtemp(base) != NULL);
+    REQUIRE((base = harness_directory("rundir")) != NULL);
     REQUIRE(chmod(base, 0711) == 0);
     journal_set_level((enum journal_level)0);
     if (!shared)
@@ -69,7 +68,7 @@ void begin(void)
 
 void end(void)
 {
-    char command[64];
+    char command[256];
 
     guest_dir_close(&guest, &run);
     rundir_close(&run);
