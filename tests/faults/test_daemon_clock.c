@@ -25,13 +25,36 @@
 static struct front a, b;
 static struct host_end h, k, w;
 static int listener = -1;
+static bool warm;               /* libraries have allocated what they allocate once and keep */
 
 /* ---- around a test ---- */
+
+static void close_all(void)
+{
+    host_close(&h);
+    host_close(&k);
+    host_close(&w);
+    host_unlisten(listener);
+    listener = -1;
+    mock_on_call = NULL;
+}
+
+static void clear(void)
+{
+    front_die(&a);
+    front_die(&b);
+    world_over();
+}
 
 static void start(const char *settings)
 {
     char text[300];
 
+    if (process_is_running()) {         /* of a test that ended early */
+        close_all();
+        process_end();
+        clear();
+    }
     process_count();
     world_new();
     snprintf(text, sizeof text, "[daemon]\nspin_us = 0\nguest_to_guest = yes\n%s", settings);
@@ -58,17 +81,11 @@ static void connect_both(void)
 /* It stops in order, and leaves nothing. */
 static void stop(void)
 {
-    host_close(&h);
-    host_close(&k);
-    host_close(&w);
-    host_unlisten(listener);
-    listener = -1;
-    MOCK_MUST(process_end(), "it does not stop: %s", process_log());
-    EQ(process_status(), 0);
+    close_all();
+    MOCK_MUST(process_end() && !process_status(), "it does not stop in order: %s", process_log());
     MOCK_MUST(!*mock_left_over(), "%s", mock_left_over());
-    front_die(&a);
-    front_die(&b);
-    world_over();
+    clear();
+    MOCK_MUST(!warm || !*process_left_over(), "left over: %s", process_left_over());
 }
 
 static void kick_one(struct front *f)
@@ -157,12 +174,18 @@ static void what_a_guest_sent_reaches_the_other_when_it_is_gone(void)
     start("");
     open_relayed();
     send_relayed(60000);
+    EQ(front_send(&b, to, 500), 500);
     a_goes();
+    EQ(front_send(&b, to, 500), 500);           /* b cannot know yet that nobody takes an answer */
+    kick_one(&b);
+    front_take(&b, 2 * FRONT_SLOTS);
+    kick_one(&b);
+    front_take(&b, 1);
     CU_ASSERT_TRUE(to->rx < 10000);
+    EQ(to->peer_shut, VSOCKIF_SHUTDOWN_RCV);
     take_all(&b, to, 65536);
     EQ(to->rx, 60000);
     CU_ASSERT_TRUE(ended_in_order(to));
-    CU_ASSERT_TRUE(to->peer_shut & VSOCKIF_SHUTDOWN_RCV);       /* nobody would take an answer */
     stop();
 }
 
@@ -199,6 +222,25 @@ static void what_is_left_of_a_guest_is_given_up_in_time(void)
     take_all(&b, to, 65536);
     CU_ASSERT_TRUE(is_over(to) && !ended_in_order(to));
     CU_ASSERT_TRUE(to->rx < 10000);
+    stop();
+}
+
+/* b's program has taken all there was, and promises no more: it is told when its time is over, and need not ask. */
+static void a_reader_without_credit_is_told_when_it_is_given_up(void)
+{
+    start("farewell_seconds = 30\n");
+    open_relayed();
+    send_relayed(60000);
+    a_goes();
+    for (int i = 0; i < 3; i++) {
+        front_take(&b, FRONT_SLOTS);
+        front_consume(&b, to, UINT32_MAX, 0);
+        kick_one(&b);
+    }
+    CU_ASSERT_TRUE(front_take(&b, FRONT_SLOTS) == 0 && !is_over(to));
+    process_pass(31000);
+    front_take(&b, FRONT_SLOTS);
+    CU_ASSERT_TRUE(is_over(to) && !ended_in_order(to));
     stop();
 }
 
@@ -328,6 +370,47 @@ static void a_guest_with_the_larger_buffer_is_asked_what_it_has_consumed(void)
         front_take(&a, FRONT_SLOTS);
     }
     CU_ASSERT_TRUE(sent > 65536);
+    stop();
+}
+
+/* ---- the daemon's own services ---- */
+
+/* echo, discard and chargen of RFC 862 to 864: each takes more than any buffer holds, and ends when its guest has ended. */
+static void each_service_takes_all_that_is_sent_and_ends(void)
+{
+    static const uint32_t port[] = { 7, 9, CONN_SOURCE };
+
+    start("services = yes\n");
+    connect_both();
+    for (size_t i = 0; i < sizeof port / sizeof *port; i++) {
+        struct conn *c = front_open(&a, VSOCKIF_CID_HOST, port[i], 65536);
+        uint32_t sent = 0;
+
+        kick_one(&a);
+        front_take(&a, FRONT_SLOTS);
+        CU_ASSERT_EQUAL_FATAL(c->state, CONN_OPEN);
+        for (int round = 0; round < 500 && sent < 1000000; round++) {
+            sent += front_send(&a, c, PIECE);
+            kick_one(&a);
+            front_take(&a, FRONT_SLOTS);
+            front_consume(&a, c, UINT32_MAX, 65536);
+            kick_one(&a);
+        }
+        CU_ASSERT_TRUE_FATAL(sent >= 1000000);
+        CU_ASSERT_FALSE(ended_in_order(c));
+        front_shutdown(&a, c, VSOCKIF_SHUTDOWN_SEND);
+        kick_one(&a);
+        take_all(&a, c, 65536);
+        CU_ASSERT_TRUE(ended_in_order(c));
+        if (port[i] == 7)
+            EQ(c->rx, sent);
+        if (port[i] == 9)
+            EQ(c->rx, 0);
+        if (port[i] == CONN_SOURCE)
+            CU_ASSERT_TRUE(c->rx > 1000000);
+        front_reset(&a, c);
+        kick_one(&a);
+    }
     stop();
 }
 
@@ -642,7 +725,6 @@ static void a_reload_tries_again_at_once_what_has_failed(void)
     process_pass(100);
     CU_ASSERT_FALSE(has_device(3));
     raise(SIGHUP);
-    process_rest();
     process_pass(100);
     CU_ASSERT_TRUE(has_device(3));
     mock_on_call = NULL;
@@ -698,11 +780,13 @@ int main(int argc, char **argv)
         TEST(what_a_guest_sent_reaches_the_other_when_it_is_gone),
         TEST(what_is_left_of_a_guest_keeps_to_the_others_credit),
         TEST(what_is_left_of_a_guest_is_given_up_in_time),
+        TEST(a_reader_without_credit_is_told_when_it_is_given_up),
         TEST(a_reader_that_takes_something_is_waited_for),
         TEST(a_part_of_what_is_left_is_no_whole),
         TEST(the_reader_of_what_is_left_may_go_first),
         TEST(a_daemon_that_stops_resets_what_is_left_of_a_guest),
         TEST(a_guest_with_the_larger_buffer_is_asked_what_it_has_consumed),
+        TEST(each_service_takes_all_that_is_sent_and_ends),
         TEST(the_end_of_what_is_left_can_be_watched),
         TEST(ends_are_remembered_in_order_when_memory_comes_back),
         TEST(who_says_nothing_is_let_go_in_turn),
@@ -720,6 +804,10 @@ int main(int argc, char **argv)
     world_open();
     process_is_loud = getenv("XVS_LOUD");
     setvbuf(stdout, NULL, _IOLBF, 0);
+    start("");
+    connect_both();
+    stop();
+    warm = true;
     err = harness_run("daemon: in the test's time", tests, sizeof tests / sizeof *tests, argc, argv);
     world_close();
     return err;
