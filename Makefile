@@ -23,7 +23,8 @@ B         := build/$(VARIANT)
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings memory lane ends/unix ends/relay ends/service ends/farewell guest control daemon)
-modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) tools
+tools := $(addprefix tools/,base ends sides xvs)
+modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
 sees.common/wire   :=
 sees.common/base   :=
@@ -53,7 +54,13 @@ sees.backend/ends/unix     := $(sees.backend/lane) backend/lane backend/ends/far
 sees.backend/guest         := $(sees.backend/lane) backend/lane backend/ends/unix xenstore-glue
 sees.backend/control       := $(sees.backend/guest) backend/ends/farewell backend/guest
 sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend/ends/service backend/control
-sees.tools         := frontend/include common/base
+
+# The command.
+sees.tools/base  := common/base
+sees.tools/ends  := common/base tools/base
+sees.tools/sides := frontend/include common/base tools/base tools/ends
+sees.tools/xvs   := frontend/include common/base tools/base tools/ends tools/sides
+
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
 lib_parts    := common/base common/ring common/vsock common/link xenstore-glue $(frontend)
@@ -109,8 +116,9 @@ $(B)/libxvs.a: $(lib_objs)
 $(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
 	$(CC) -pie $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
 
-$(B)/xvs: $(call objs,tools) $(B)/libxvs.so.0
-	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(call objs,tools) -L$(B) -lxvs $(json_libs)
+xvs_objs := $(foreach m,$(tools),$(call objs,$(m)))
+$(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
+	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(json_libs)
 
 # The examples are built the way an agent's author would: public header, shared library, nothing else.
 examples := $(patsubst frontend/examples/%.c,$(B)/examples/%,$(wildcard frontend/examples/*.c))

@@ -36,7 +36,10 @@ may_know() {
     backend/guest) echo "$(may_know backend/lane)" backend/lane backend/ends/unix xenstore-glue ;;
     backend/control) echo "$(may_know backend/guest)" backend/ends/farewell backend/guest ;;
     backend/daemon) echo "$(may_know backend/control)" backend/ends/relay backend/ends/service backend/control ;;
-    tools) echo common/base frontend/include ;;
+    tools/base) echo common/base ;;
+    tools/ends) echo common/base tools/base ;;
+    tools/sides) echo common/base frontend/include tools/base tools/ends ;;
+    tools/xvs) echo common/base frontend/include tools/base tools/ends tools/sides ;;
     *) return 1 ;;
     esac
 }
@@ -44,7 +47,7 @@ may_know() {
 # Folders within which there is a circle, each with its reason.
 may_circle() {
     case $1 in
-    tools) echo "side calls guest and host, which call it" ;;
+    tools/xvs) echo "main calls the verbs, which ask it for their options" ;;
     *) return 1 ;;
     esac
 }
