@@ -774,6 +774,26 @@ static void a_guest_that_cried_wolf_may_be_gone_when_it_is_looked_at_again(void)
     stop();
 }
 
+/* Once all is settled, nothing wakes it but the question every five seconds whether xenstored lives: also with streams that wait, and
+ * with directories in xenstore that are no device's. */
+static void a_daemon_with_nothing_to_do_sleeps(void)
+{
+    struct conn *c;
+    uint64_t before;
+
+    start("");
+    connect_both();
+    connects(&h, "guest/a", &c);
+    open_relayed();
+    send_relayed(60000);
+    mock_store_write("/local/domain/0/backend/vsock/9/notes", "somebody's");
+    process_pass(20000);
+    before = process_rounds();
+    process_pass(100000);
+    CU_ASSERT_TRUE(process_rounds() - before <= 100 / 5 + 2);
+    stop();
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
@@ -798,6 +818,7 @@ int main(int argc, char **argv)
         TEST(a_reload_tries_again_at_once_what_has_failed),
         TEST(all_whose_time_is_over_at_once_are_told),
         TEST(a_guest_that_cried_wolf_may_be_gone_when_it_is_looked_at_again),
+        TEST(a_daemon_with_nothing_to_do_sleeps),
     };
     int err;
 
