@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -774,6 +775,60 @@ static void a_guest_that_cried_wolf_may_be_gone_when_it_is_looked_at_again(void)
     stop();
 }
 
+/* Its name is news, and so is its death, at the same time. */
+static void a_domain_that_is_renamed_and_gone_is_gone(void)
+{
+    start("");
+    world_appear(3, "c");
+    process_pass(1000);
+    CU_ASSERT_TRUE(has_device(3));
+    world_die(3, NULL, 1);
+    world_name(3, "d");
+    mock_store_remove("/local/domain/3");
+    process_pass(1000);
+    CU_ASSERT_FALSE(is_there("guest/c") || is_there("guest/d"));
+    stop();
+}
+
+/* More of them than the daemon has room for: the others are served all the same, and it says so. */
+static void more_domains_than_there_may_be_are_left_alone(void)
+{
+    char path[80];
+
+    start("");
+    connect_both();
+    for (uint32_t domid = 100; domid < 100 + 4100; domid++) {
+        snprintf(path, sizeof path, "/local/domain/0/backend/vsock/%u/notes", domid);
+        mock_store_write(path, "x");
+    }
+    process_pass(1000);
+    CU_ASSERT_PTR_NOT_NULL(strstr(process_log(), "the rest is not served"));
+    CU_ASSERT_TRUE(a.up && b.up);
+    open_relayed();
+    send_relayed(1000);
+    take_all(&b, to, 65536);
+    EQ(to->rx, 1000);
+    stop();
+}
+
+/* An administrator gives it a limit: what it may have of it, it takes, since each guest's share is a part of that. */
+static void a_daemon_takes_as_many_descriptors_as_it_may(void)
+{
+    struct rlimit was, now;
+
+    start("");
+    MOCK_MUST(process_end(), "it does not stop");
+    getrlimit(RLIMIT_NOFILE, &was);
+    now = was;
+    now.rlim_cur = 200;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &now) == 0);
+    CU_ASSERT_TRUE(world_daemon());
+    getrlimit(RLIMIT_NOFILE, &now);
+    CU_ASSERT_EQUAL(now.rlim_cur, was.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &was);
+    stop();
+}
+
 /* Once all is settled, nothing wakes it but the question every five seconds whether xenstored lives: also with streams that wait, and
  * with directories in xenstore that are no device's. */
 static void a_daemon_with_nothing_to_do_sleeps(void)
@@ -818,6 +873,9 @@ int main(int argc, char **argv)
         TEST(a_reload_tries_again_at_once_what_has_failed),
         TEST(all_whose_time_is_over_at_once_are_told),
         TEST(a_guest_that_cried_wolf_may_be_gone_when_it_is_looked_at_again),
+        TEST(a_domain_that_is_renamed_and_gone_is_gone),
+        TEST(more_domains_than_there_may_be_are_left_alone),
+        TEST(a_daemon_takes_as_many_descriptors_as_it_may),
         TEST(a_daemon_with_nothing_to_do_sleeps),
     };
     int err;

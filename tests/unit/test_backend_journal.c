@@ -146,10 +146,39 @@ static void control_characters_do_not_reach_the_log(void)
     EQ(lines("<6>guest a b (domid 5): one <0>two [2J "), 1);
 }
 
+static void a_line_that_is_too_long_is_cut_and_remains_one_line(void)
+{
+    static char much[20000];
+
+    memset(much, 'x', sizeof much - 1);
+    begin();
+    journal(JOURNAL_ERROR, "%s and an end", much);
+    journal(JOURNAL_ERROR, "another");
+    end();
+    EQ(lines("xxxx"), 1);
+    EQ(lines("and an end"), 0);
+    EQ(lines("another"), 1);
+    EQ(lines(""), 2);
+}
+
+/* Nobody reads what we say: that is no reason to end, nor to say it elsewhere. */
+static void without_a_log_the_daemon_goes_on(void)
+{
+    begin();
+    close(STDERR_FILENO);
+    journal(JOURNAL_ERROR, "nobody hears this");
+    REQUIRE(dup2(file, STDERR_FILENO) >= 0);
+    journal(JOURNAL_ERROR, "but this");
+    end();
+    EQ(lines(""), 1);
+    EQ(lines("but this"), 1);
+}
+
 static const struct test tests[] = {
     TEST(what_a_guest_provokes_is_bounded_and_counted), TEST(a_new_name_is_no_new_allowance),
     TEST(lines_about_nobody_are_bounded_too), TEST(what_is_not_shown_costs_nothing),
-    TEST(control_characters_do_not_reach_the_log)
+    TEST(control_characters_do_not_reach_the_log), TEST(a_line_that_is_too_long_is_cut_and_remains_one_line),
+    TEST(without_a_log_the_daemon_goes_on)
 };
 
 int main(int argc, char **argv)

@@ -365,6 +365,19 @@ static void a_reload_lets_in_and_out(void)
     end();
 }
 
+/* It cannot be made ours by its mode alone. */
+static void a_directory_in_it_that_is_somebody_else_s_is_refused(void)
+{
+    NEED_ROOT();
+    begin();
+    open_both(&nobody);
+    REQUIRE(chown(in("run/cid"), ANN, GROUP) == 0);
+    EQ(rundir_permit(&run, true), -EPERM);
+    REQUIRE(chown(in("run/cid"), 0, 0) == 0);
+    EQ(rundir_permit(&run, true), 0);
+    end();
+}
+
 static const struct test tests[] = {
     TEST(a_new_run_directory_is_ours_alone_until_others_are_let_in),
     TEST(a_run_directory_that_was_there_keeps_its_mode), TEST(a_run_directory_is_closed_again_by_the_next_daemon),
@@ -375,7 +388,8 @@ static const struct test tests[] = {
     TEST(a_second_daemon_in_a_run_directory_is_told_the_pid), TEST(nobody_else_can_take_the_lock),
     TEST(others_are_let_in_by_a_mode_or_a_user), TEST(without_acls_a_socket_user_is_left_out),
     TEST(nobody_is_let_in_without_being_named), TEST(members_connect_and_listen_and_others_do_not),
-    TEST(a_socket_user_connects_and_listens_and_owns_nothing), TEST(a_reload_lets_in_and_out)
+    TEST(a_socket_user_connects_and_listens_and_owns_nothing), TEST(a_reload_lets_in_and_out),
+    TEST(a_directory_in_it_that_is_somebody_else_s_is_refused)
 };
 
 int main(int argc, char **argv)
