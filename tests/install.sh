@@ -122,9 +122,11 @@ if command -v systemd-analyze >/dev/null 2>&1; then
         out=$(systemd-analyze verify --root="$root" --man=no "$unit" 2>&1 | grep -E "^(/.*)?${unit##*/}" | grep -v -e 'not found' -e 'is not executable')
         if [ -z "$out" ]; then ok "systemd reads ${unit##*/}"; else
             fail "systemd reads ${unit##*/}" "$(echo "$out" | head -n 3 | tr '\n' '|')"; fi
+        # 20 of 100: what a service of ours may do to the rest of the machine.
+        check "${unit##*/} is closed to what it does not need" systemd-analyze security --offline=true --threshold=20 "$unit"
     done
 else
-    skip "systemd reads the units" "there is no systemd-analyze"
+    skip "systemd reads the units, and finds them closed" "there is no systemd-analyze"
 fi
 
 # ---- once more, and away ----

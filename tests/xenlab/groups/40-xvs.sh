@@ -287,6 +287,12 @@ test_the_readme_s_deployment() { # limit 240
 	/usr/bin/xvs ping -c 1 --retry 60 guest1 7 || fail "xvs ping after the restart"
 	# shellcheck disable=SC2016
 	on guest1 sh -c 'kill $(cat /tmp/ping.pid)' </dev/null
+	# Within the unit's walls the daemon reaches a host program, too.
+	/usr/bin/xvs serve 9100 guest1 -- echo served 2>/tmp/serve.err &
+	served=$!
+	wait_for '[ -S /run/xvs/guest/guest1/vsock_9100 ]' 20 "a port that is served in dom0"
+	equal "$(on guest1 sh -c "$run_in_guest xvs cat --retry 60 host 9100" </dev/null)" served "what dom0 serves to the guest"
+	kill $served
 	systemctl disable --now xvsd || fail "systemctl disable --now"
 	equal "$(systemctl show -P Result xvsd) $(systemctl show -P ExecMainStatus xvsd)" "success 0" "how xvsd ended"
 	[ ! -S /run/xvs/control.sock ] || fail "its control socket is left"
