@@ -85,12 +85,6 @@ static void say_again(const struct side *s, const char *why, char *said)
 
 /* ---- calling ---- */
 
-const char *dial_name(const struct dial *d, char *text, size_t size)
-{
-    snprintf(text, size, "%s port %u", d->peer, d->port);
-    return text;
-}
-
 static void attempt(struct dial *d);
 
 static void again(struct timer *t)

@@ -114,7 +114,4 @@ extern const struct side_ops side_host, side_guest;
 /* What call() of a side that was guessed says of a peer that only the other side could have: it is worth another guess. */
 #define SIDE_OTHER EDESTADDRREQ
 
-/* The verb's words for its peer: "web1 port 5", "the host, port 5". */
-const char *dial_name(const struct dial *d, char *text, size_t size);
-
 #endif

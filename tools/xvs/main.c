@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c: finds the verb and calls it. */
+/* main.c: has the verbs and the sides; finds the verb and calls it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,8 +15,6 @@ static const struct verb *const verbs[] = {
     &verb_ls, &verb_attach, &verb_detach, &verb_cat, &verb_serve, &verb_ping, &verb_dump, &verb_stats,
 };
 #define VERBS (sizeof verbs / sizeof *verbs)
-
-struct side_options common = { .host = &side_host, .guest = &side_guest };
 
 static const char help_head[] =
     "usage: xvs [OPTION...] VERB [ARGUMENT...]\n"
@@ -46,95 +44,6 @@ static void print_help(void)
     for (size_t i = 0; i < VERBS; i++)
         printf("  %-8s %s\n", verbs[i]->name, verbs[i]->brief);
     fputs(help_tail, stdout);
-}
-
-/* ---- options ---- */
-
-static bool common_option(int option, const char *argument, int *status)
-{
-    uint64_t number;
-
-    switch (option) {
-    case 'd':
-        if (!parse_number(argument, 1023, &number)) {
-            *status = fail_usage("'%s' is no device: a number from 0", argument);
-            return false;
-        }
-        common.device = (unsigned)number;
-        common.has_device = true;
-        break;
-    case 'v':
-        common.verbose = true;
-        break;
-    case 'q':
-        say_quiet();
-        break;
-    case OPTION_HOST:
-        common.which = SIDE_HOST;
-        break;
-    case OPTION_GUEST:
-        common.which = SIDE_GUEST;
-        break;
-    case OPTION_RUN_DIR:
-        if (setenv("XVS_RUN_DIR", argument, 1) < 0) {
-            *status = fail(EXIT_OTHER, "out of memory");
-            return false;
-        }
-        break;
-    }
-    return true;
-}
-
-int options_next(int argc, char **argv, const char *short_options, const struct option *options, const char *help,
-                 int *status)
-{
-    int option;
-
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
-        switch (option) {
-        case ':':
-            *status = fail_usage("option '%s' needs a value", argv[optind - 1]);
-            return OPTIONS_STOP;
-        case '?':
-            if (optopt && optopt < 128)
-                *status = fail_usage("there is no option '-%c'", optopt);
-            else
-                *status = fail_usage("there is no option '%s', or it takes no value", argv[optind - 1]);
-            return OPTIONS_STOP;
-        case 'h':
-            if (help)
-                fputs(help, stdout);
-            else
-                print_help();
-            *status = EXIT_OK;
-            return OPTIONS_STOP;
-        case 'd':
-        case 'v':
-        case 'q':
-        case OPTION_HOST:
-        case OPTION_GUEST:
-        case OPTION_RUN_DIR:
-            if (!common_option(option, optarg, status))
-                return OPTIONS_STOP;
-            break;
-        default:
-            return option;
-        }
-    }
-    return -1;
-}
-
-bool port_argument(const char *text, uint32_t *port)
-{
-    uint64_t number;
-
-    if (!parse_number(text, UINT32_MAX - 1, &number)) {
-        fail_usage("'%s' is no port: a number from 0 to 4294967294", text);
-        return false;
-    }
-    *port = (uint32_t)number;
-    return true;
 }
 
 /* ---- main ---- */
@@ -172,6 +81,8 @@ static int run(int argc, char **argv)
     while ((option = options_next(argc, argv, "+:V" COMMON_SHORT, options, NULL, &status)) != -1) {
         if (option == 'V')
             printf("xvs %s\n", XVS_VERSION);
+        if (option == 'h')
+            print_help();
         return status;
     }
     if (optind == argc)
@@ -201,6 +112,8 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     fill_standard_descriptors();
+    common.host = &side_host;
+    common.guest = &side_guest;
     signal(SIGPIPE, SIG_IGN);
     return finish(run(argc, argv));
 }
