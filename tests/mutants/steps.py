@@ -18,16 +18,25 @@ class Step:
 
     def __init__(self, name, targets, command, **env):
         self.name, self.targets, self.command, self.env = name, targets, command, env
+        self.variant = "release"
+        self.same_as = name     # the step that runs the same lines
         self.seconds = 10.0
         self.lines = {}         # file: the numbers of the lines that it runs
         self.code = {}          # file: the numbers of those that it could run
 
     def is_exact(self):
         """Has no clock and no other process: it fails for a reason."""
-        return self.name.startswith(("unit/", "faults/", "replay/"))
+        return self.name.startswith(("unit/", "faults/", "replay/", "asan/"))
 
-    def run(self, tree, limit, variant="release", until_failure=False, only=None):
+    def in_asan(self):
+        """The same with the address sanitizer: it sees what is lost, or used after it was freed."""
+        step = Step("asan/" + self.name, self.targets, self.command, **self.env)
+        step.variant, step.same_as = "asan", self.name
+        return step
+
+    def run(self, tree, limit, variant=None, until_failure=False, only=None):
         """only: one of its tests, if that can be chosen."""
+        variant = variant or self.variant
         fill = lambda text: text.replace("%s", f"build/{variant}")     # noqa: E731
         command = [fill(word) for word in self.command]
         if only and self.name.startswith("e2e/"):
@@ -46,6 +55,10 @@ def _tests_of(top, path):
         return re.findall(r"^ +TEST\((\w+)\)", f.read(), re.M)
 
 
+# Others that free what the library or the daemon would keep until its end.
+IN_ASAN = ["unit/test_backend_settings", "unit/test_vmux", "unit/test_link", "unit/test_parse"]
+
+
 def all_steps(top):
     steps = []
     for name in _programs(top, "unit"):
@@ -56,6 +69,7 @@ def all_steps(top):
         name = os.path.basename(path)
         if name != "fuzz_connect_line":         # it includes what it judges
             steps.append(Step(f"replay/{name}", [f"%s/replay/{name}"], [f"%s/replay/{name}", f"tests/fuzz/corpus/{name}"]))
+    steps += [s.in_asan() for s in steps if s.name.startswith(("faults/", "replay/")) or s.name in IN_ASAN]
     for folder in "hosted", "hostile", "daemon":
         for name in _programs(top, folder):
             steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd", "xensim"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"],
@@ -74,9 +88,13 @@ def all_steps(top):
     return steps
 
 
-def build(tree, steps, variant="release"):
-    targets = sorted({t.replace("%s", f"build/{variant}") for s in steps for t in s.targets})
-    return tree.make(targets, variant)
+def build(tree, steps, variant=None):
+    for v in [variant] if variant else sorted({s.variant for s in steps}):
+        targets = sorted({t.replace("%s", f"build/{v}") for s in steps if v in (variant, s.variant) for t in s.targets})
+        status, output = tree.make(targets, v)
+        if status:
+            break
+    return status, output
 
 
 def _moved(top, rev):
@@ -108,7 +126,7 @@ def look(top, tree, steps, cache, say):
     if os.path.exists(cache):
         with open(cache) as f:
             seen = json.load(f)
-    missing = [s for s in steps if s.name not in seen]
+    missing = [s for s in steps if s.name not in seen and s.same_as == s.name]
     if missing:
         rev = _current(top)
         status, output = build(tree, missing, "cov")
@@ -135,11 +153,11 @@ def look(top, tree, steps, cache, say):
         sys.exit("no step runs any line of the product: are the counters written?")
     moved = {rev: _moved(top, rev) for rev in {s["rev"] for s in seen.values()}}
     for step in steps:
-        if step.name in seen:
-            was = seen[step.name]
-            step.seconds = was["seconds"]
+        if step.same_as in seen:
+            was = seen[step.same_as]
+            step.seconds = was["seconds"] * (1 if step.same_as == step.name else 5)
             for kind in "lines", "code":
                 for path, numbers in was[kind].items():
                     now = moved[was["rev"]].get(path)
                     getattr(step, kind)[path] = {now[n] for n in numbers if n in now} if now is not None else set(numbers)
-    return [s for s in steps if s.name in seen]
+    return [s for s in steps if s.same_as in seen]

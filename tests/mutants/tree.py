@@ -26,7 +26,7 @@ class Tree:
         files = subprocess.run(["git", "ls-files", "-z"], cwd=top, capture_output=True, check=True).stdout
         subprocess.run(["cp", "-a", "--parents", "-t", path] + [f for f in files.decode().split("\0") if f], cwd=top, check=True)
         # Not what has coverage: an object knows where its counters are to be written, and here that is another place.
-        for part in "release", "xensim", "xen-utils":
+        for part in "release", "asan", "xensim", "xen-utils":
             if os.path.isdir(os.path.join(top, "build", part)):
                 subprocess.run(["cp", "-a", os.path.join(top, "build", part), os.path.join(path, "build")], check=True)
         # Many changes show by something that never comes: a test of this tree waits less long for it.
