@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
@@ -41,7 +42,10 @@ int main(int argc, char **argv)
         size = fread(data, 1, sizeof data, f);
         fclose(f);
         LLVMFuzzerTestOneInput(data, size);     /* what it finds ends the program */
+        free(entries[i]);
     }
+    if (count >= 0)
+        free(entries);
     printf("%s replay: %d inputs\n", count > 0 ? "ok" : "FAIL", count);
     printf("%d passed, %d failed, 0 skipped\n", count > 0, count <= 0);
     return count > 0 ? 0 : 1;

@@ -56,7 +56,7 @@ def _tests_of(top, path):
 
 
 # Others that free what the library or the daemon would keep until its end.
-IN_ASAN = ["unit/test_backend_settings", "unit/test_vmux", "unit/test_link", "unit/test_parse"]
+IN_ASAN = ["unit/test_backend_settings", "unit/test_vmux", "unit/test_link", "unit/test_parse", "unit/test_paths"]
 
 
 def all_steps(top):
