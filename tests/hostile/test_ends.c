@@ -568,6 +568,10 @@ static void a_caller_is_told_who_refuses(void)
     CU_ASSERT_TRUE(hears(stream, "", 0));
 
     host_says("CALL %u\n");
+    CU_ASSERT_TRUE(hears(stream, "REFUSED time", 0));
+    CU_ASSERT_TRUE(hears(stream, "", 0));
+
+    host_says("CALL %u\n");
     rawfront_set_state(&guest, "6");
     REQUIRE(rawfront_wait(&guest, VSOCKIF_CLOSED) == 0);
     CU_ASSERT_TRUE(hears(stream, "REFUSED guest", 0));

@@ -228,6 +228,16 @@ cat_in 0 'x' --retry 60 web1 11; out_is x
 cat_in 4 '' --retry 0.3 web1 2
 end
 
+# It may be the directory, the socket, or the question how the stream ended.
+test_ a_command_without_descriptors_says_so
+for n in 4 5 6 7 8; do
+    timeout 120 prlimit --nofile=$n "$xvs" cat web1 7 </dev/null >out 2>err && bad "with $n descriptors: status 0"
+    err_has "no more descriptors"
+done
+timeout 120 prlimit --nofile=4 "$xvs" cat -l 5000 web1 </dev/null >out 2>err; err_has "no more descriptors"
+timeout 120 prlimit --nofile=4 "$xvs" ls >out 2>err; err_has "no more descriptors"
+end
+
 # Until there is a daemon, it may not even be known that this is dom0.
 test_ retry_waits_for_whatever_starts
 says() { wait_for grep -qF -- "$1" "$2"; }

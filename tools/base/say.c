@@ -122,12 +122,24 @@ int fail_usage(const char *format, ...)
     return EXIT_USAGE;
 }
 
+const char *errno_words(int err)
+{
+    switch (-err) {
+    case EMFILE:
+        return "this process has no more descriptors; raise its limit (ulimit -n)";
+    case ENFILE:
+        return "the system has no more descriptors; raise fs.file-max";
+    default:
+        return strerror(-err);
+    }
+}
+
 int fail_as(int err, const char *why)
 {
     int status = exit_status(err);
 
     if (!*why)
-        why = strerror(-err);
+        why = errno_words(err);
     return status == EXIT_USAGE ? fail_usage("%s", why) : fail(status, "%s", why);
 }
 

@@ -34,7 +34,9 @@ int  fail(int status, const char *format, ...) __attribute__((format(printf, 2, 
 /* A usage error: says it and where the help is; returns EXIT_USAGE. */
 int  fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* One of the two, as exit_status(err) says, which it returns.  why "": what the system calls err. */
+/* What the system calls a negative errno, and what to do where nobody who was asked is to blame. */
+const char *errno_words(int err);
+/* One of the two, as exit_status(err) says, which it returns.  why "": errno_words(). */
 int  fail_as(int err, const char *why);
 
 /* Prints text without control characters. */

@@ -236,7 +236,7 @@ int control_ask(json_t *request, json_t **answer, char why[WHY])
     } else if (err == -ETIMEDOUT) {
         snprintf(why, WHY, "xvsd has not answered within %d s; see its journal", (int)(PATIENCE / SECOND));
     } else if (err && !why[0]) {
-        snprintf(why, WHY, "cannot ask xvsd at %s/control.sock: %s", dir, strerror(-err));
+        snprintf(why, WHY, "cannot ask xvsd at %s/control.sock: %s", dir, errno_words(err));
     }
     if (err) {
         json_decref(*answer);

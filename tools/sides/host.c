@@ -123,6 +123,8 @@ static int find_guest(const char *peer, unsigned device, char *why)
     if (fd == -EACCES)
         snprintf(why, WHY, "no permission for %.300s; become root, or have xvsd.conf give its sockets to your group",
                  path);
+    else if (fd < 0 && fd != -ENOENT)
+        snprintf(why, WHY, "cannot open %.300s: %s", path, errno_words(fd));
     if (fd != -ENOENT)
         return fd;
 
@@ -137,7 +139,7 @@ static int find_guest(const char *peer, unsigned device, char *why)
                  device, peer);
         fd = -ENXIO;
     } else if (!dir || (fd = open_dir(dir)) < 0) {
-        snprintf(why, WHY, "guest %s has no directory: %s", peer, dir ? strerror(-fd) : "the daemon names none");
+        snprintf(why, WHY, "guest %s has no directory: %s", peer, dir ? errno_words(fd) : "the daemon names none");
         fd = dir ? fd : -ENOENT;
     }
     json_decref(answer);
@@ -194,7 +196,7 @@ static void fail_attempt(struct attempt *a, int err)
 
     attempt_free(a, true);
     if (!d->why[0])
-        snprintf(d->why, sizeof d->why, "the daemon's socket: %s", strerror(-err));
+        snprintf(d->why, sizeof d->why, "the daemon's socket: %s", errno_words(err));
     dial_end(d, err, NULL);
 }
 
@@ -308,7 +310,7 @@ static int knock(struct dial *d, int dirfd, bool calls)
     if (fd == -EAGAIN)
         return -ETIMEDOUT;      /* its backlog is full: may_change() */
     if (fd < 0) {
-        snprintf(d->why, sizeof d->why, "cannot connect to the daemon's socket of %s: %s", d->peer, strerror(-fd));
+        snprintf(d->why, sizeof d->why, "cannot connect to the daemon's socket of %s: %s", d->peer, errno_words(fd));
         return fd;
     }
     n = snprintf(line, sizeof line, "%s %u\n", calls ? "CALL" : "CONNECT", d->port);
@@ -490,7 +492,7 @@ static int explain_listen(struct listening *l, int err)
         snprintf(l->why, sizeof l->why, "another program holds the lock of the directory of %s", l->peer);
         return -EDEADLK;
     default:
-        snprintf(l->why, sizeof l->why, "cannot listen at vsock_%u in the directory of %s: %s", l->port, l->peer, strerror(-err));
+        snprintf(l->why, sizeof l->why, "cannot listen at vsock_%u in the directory of %s: %s", l->port, l->peer, errno_words(err));
         return err == -EACCES ? err : -EIO;
     }
 }

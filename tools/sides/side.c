@@ -108,7 +108,7 @@ void dial_end(struct dial *d, int err, struct end *end)
         finish(d, err, end);
         return;
     }
-    say_again(d->side, d->why[0] ? d->why : strerror(-err), d->said);
+    say_again(d->side, d->why[0] ? d->why : errno_words(err), d->said);
     timer_set(d->side->loop, &d->again, at, again);
 }
 
@@ -171,7 +171,7 @@ static int begin(struct listening *l)
         return EXIT_OK;
     }
     if (!l->why[0])
-        snprintf(l->why, sizeof l->why, "cannot listen at port %u: %s", l->port, strerror(-err));
+        snprintf(l->why, sizeof l->why, "cannot listen at port %u: %s", l->port, errno_words(err));
     if (!(at = next_attempt(err, l->retry, l->until)))
         return fail_as(err, l->why);
     say_again(l->side, l->why, l->said);

@@ -151,6 +151,8 @@ static void ask(struct vouched *v)
         close(v->dirfd);
     v->dirfd = -1;
     if (fd < 0) {
+        if (fd != -ENOENT && fd != -ECONNREFUSED)
+            snprintf(v->why, sizeof v->why, "xvsd cannot be asked how the stream ended: %s", errno_words(fd));
         be_blind(v);
         return;
     }
@@ -233,7 +235,8 @@ static int vouched_settle(struct end *e)
     case OVER:
         return v->err;
     default:
-        snprintf(v->why, sizeof v->why, "xvsd has not said how the stream ended: it has ended, or is older than this xvs");
+        if (!v->why[0])
+            snprintf(v->why, sizeof v->why, "xvsd has not said how the stream ended: it has ended, or is older than this xvs");
         return -ECONNRESET;
     }
 }

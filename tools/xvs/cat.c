@@ -169,7 +169,7 @@ static void take_caller(struct cat *c)
     if (err == -EAGAIN)
         return;
     if (err) {
-        loop_stop(&c->loop, fail(EXIT_LOCAL, "cannot accept: %s", strerror(-err)));
+        loop_stop(&c->loop, fail(EXIT_LOCAL, "cannot accept: %s", errno_words(err)));
         return;
     }
     if (common.verbose && caller.has_port)
@@ -289,7 +289,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         return EXIT_USAGE;
 
     if (loop_begin(&c.loop) < 0 || !(c.stdio = fdend_stdio(&c.loop, c.keeps)))
-        return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
     side_init(&c.side, &c.loop, &common);
     if (!(status = begin(&c, c.listens ? args == 2 ? argv[1] : NULL : argv[0], port)))
         status = loop_run(&c.loop);

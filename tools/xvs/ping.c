@@ -286,7 +286,7 @@ static int ping(struct ping *p)
     for (uint32_t i = 0; i < p->size; i++)
         p->out[i] = (uint8_t)(i * 7 + 1);
     if (loop_begin(&p->loop) < 0)
-        return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
     side_init(&p->side, &p->loop, &common);
     p->dial.side = &p->side;
     p->dial.done = dialled;
@@ -355,7 +355,7 @@ static void answer(struct listening *l)
         if (err == -EAGAIN)
             return;
         if (err) {
-            loop_stop(&echo->loop, fail(EXIT_LOCAL, "cannot accept: %s", strerror(-err)));
+            loop_stop(&echo->loop, fail(EXIT_LOCAL, "cannot accept: %s", errno_words(err)));
             return;
         }
         if (!(e = calloc(1, sizeof *e))) {
@@ -377,7 +377,7 @@ static int echo(const char *peer, uint32_t port, int64_t retry)
     int status;
 
     if (loop_begin(&e.loop) < 0)
-        return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
     side_init(&e.side, &e.loop, &common);
     e.listening = (struct listening){ .side = &e.side, .peer = peer, .port = port, .retry = retry, .ready = answer, .arg = &e };
     if (!(status = listening_open(&e.listening)))

@@ -197,7 +197,7 @@ static int serve_one(struct serve *s, struct end *stream, const struct caller *c
     pump_start(&v->pump, &s->loop, v->stream, v->process, over);
     return 0;
 fail:
-    say("cannot serve a connection with %s: %s", s->command[0], strerror(-err));
+    say("cannot serve a connection with %s: %s", s->command[0], errno_words(err));
     if (v && v->process)
         v->process->ops->close(v->process, true);
     else if (pair[0] >= 0)
@@ -224,7 +224,7 @@ static void take_callers(struct serve *s)
         if (err == -EAGAIN)
             return;
         if (err)
-            say("cannot accept: %s", strerror(-err));
+            say("cannot accept: %s", errno_words(err));
         else
             err = serve_one(s, stream, &caller);
         if (err) {
@@ -321,7 +321,7 @@ static int run(const struct verb *verb, int argc, char **argv)
 
     list_init(&s.served);
     if (loop_begin(&s.loop) < 0)
-        return fail(EXIT_OTHER, "cannot begin: %s", strerror(errno));
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
     s.loop.child = reap;
     s.loop.child_arg = &s;
     side_init(&s.side, &s.loop, &common);
