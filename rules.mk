@@ -15,7 +15,8 @@ check-model: $(B)/model/model_wake
 	tests/run.sh $(B)/model/model_wake
 
 # ---- who may know whom: a wrong-way #include must not build ----------------------------------------------
-layers-objs: $(foreach m,$(modules),$(call objs,$(m)))
+objs_of = $(if $(filter tools/xensim,$(1)),$(patsubst $(XENSIM_SRC)/%.c,$(XENSIM)/obj/%.o,$(wildcard $(XENSIM_SRC)/*.c)),$(call objs,$(1)))
+layers-objs: $(foreach m,$(modules) tools/xensim,$(call objs_of,$(m)))
 check-layers: layers-objs
 	tests/run.sh tests/layers.sh
 
@@ -25,4 +26,4 @@ print-modules:
 print-incs:
 	@echo $(call incs,$(M))
 print-objs:
-	@echo $(call objs,$(M))
+	@echo $(call objs_of,$(M))

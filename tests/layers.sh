@@ -154,7 +154,7 @@ if ! ask_make layers-objs >"$err" 2>&1; then
     fail "the objects are there, to be asked what they take from one another" "$(grep -m 1 error "$err")"
     folders=
 fi
-for folder in $folders; do
+for folder in $folders ${folders:+tools/xensim}; do
     name="nothing in $folder goes round in a circle"
     members=$(ties "$folder" | circle)
     if [ -z "$members" ]; then ok "$name"; else

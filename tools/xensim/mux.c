@@ -6,9 +6,10 @@
  * the client's number in front, so that events do.  A client that goes leaves no
  * watch and no transaction behind: they count against the domain's quota. */
 #define _GNU_SOURCE
-#include "xenbus.h"
+#include "mux.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ring.c: the guest's end of a xenstore ring (xen/io/xs_wire.h), over the very same
  * grants and event channels that the guest's programs use. */
-#include "xenbus.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tree.c: xenstore as the toolstack lays it out, for dom0 and for each guest. */
 #define _GNU_SOURCE
-#include "xenbus.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -12,8 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mux.h"
 #include "proto.h"
-#include "xenbus.h"
+#include "ring.h"
+#include "tree.h"
 
 static int fail(const char *what, int err)
 {
