@@ -26,7 +26,7 @@ bool rundir_lets_in(const struct settings_sockets *sockets)
 
 /* ---- is it fit? ---- */
 
-/* What belongs here: our own names, and the locks of the library (frontend/owner.c), where dom0 has a device itself. */
+/* What belongs here: our own names, and the locks of the library (frontend/owner/), where dom0 has a device itself. */
 static bool is_known(const char *name)
 {
     static const char *const ours[] = { ".", "..", LOCK, "control.sock", "guest", "cid" };
