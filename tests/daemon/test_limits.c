@@ -183,6 +183,7 @@ static void with_few_descriptors_it_goes_on_and_catches_up(void)
     long long before;
 
     start();
+    harness_on_failure(daemon_show, NULL);
     before = fds();
     for (unsigned more = 0; more <= 12; more++) {
         limited(RLIMIT_NOFILE, (unsigned long long)before + more);

@@ -292,11 +292,14 @@ static void an_old_path_stays_while_somebody_listens_there(void)
     domain_rename(A, "web1");
     STANDS(A, "web1", 1000 + A);
     CU_ASSERT_TRUE(is_there("web1--incoming") && is_there("web1"));
-    close(fd);
-    REQUIRE(unlink(daemon_path("run/guest/web1--incoming/vsock_5000")) == 0);
-    domain_rename(A, "web3");                   /* any occasion to look; there is one every 5 s */
+    domain_rename(A, "web2");                   /* any occasion to look; there is one every 5 s */
+    STANDS(A, "web2", 1000 + A);
+    CU_ASSERT_TRUE(is_there("web1--incoming") && !is_there("web1"));
+    close(fd);                                  /* its name stays, as that of a program that was killed */
+    domain_rename(A, "web3");
     STANDS(A, "web3", 1000 + A);
-    UNTIL(access(daemon_path("run/guest/web1--incoming"), F_OK) != 0);
+    UNTIL(!is_there("web1--incoming"));
+    REQUIRE(unlink(daemon_path("run/guest/web1--incoming/vsock_5000")) == 0);
     stop();
 }
 

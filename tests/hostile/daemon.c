@@ -230,6 +230,21 @@ const char *daemon_ask(const char *format, ...)
     return answer;
 }
 
+void daemon_show(void *unused)
+{
+    char name[64], to[256];
+    ssize_t n;
+
+    (void)unused;
+    for (int fd = 0; fd < 1024; fd++) {
+        snprintf(name, sizeof name, "/proc/%d/fd/%d", pid, fd);
+        if ((n = readlink(name, to, sizeof to)) > 0)
+            printf("    descriptor %d: %.*s\n", fd, (int)n, to);
+    }
+    printf("    %s", daemon_ask("{\"verb\":\"stats\"}"));
+    printf("    %s", daemon_ask("{\"verb\":\"ls\"}"));
+}
+
 /* An answer may be given before what came in the same round is served, and a piece of work may be done in several rounds. */
 void daemon_rounds(void)
 {

@@ -18,6 +18,8 @@ const char *daemon_program(void);
 /* Its exit status after SIGTERM (KILL: after SIGKILL), or -1 if it was dead already. */
 int  daemon_stop(int signal);
 bool daemon_lives(void);
+/* Prints what descriptors it has, and what it says of its guests; for harness_on_failure(). */
+void daemon_show(void *unused);
 int  daemon_pid(void);
 /* A path in its directory, in which "run" is the run directory; static, the last four stay. */
 const char *daemon_path(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -239,29 +239,58 @@ static void a_path_may_be_longer_than_a_sockaddr(void)
     end();
 }
 
-/* Whoever fills it does not keep us reading. */
-static void a_directory_is_in_use_while_it_has_sockets_or_cannot_be_seen_through(void)
+static void a_directory_is_in_use_while_somebody_listens_there(void)
 {
-    char name[64];
-    int fd;
+    int fd, other;
 
     begin();
     open_both(&nobody);
     CU_ASSERT_FALSE(guest_dir_is_used(&guest));
     fd = socket_at(in("run/guest/web1/vsock_5000"), true);
     CU_ASSERT_TRUE(guest_dir_is_used(&guest));
-    close(fd);
-    EQ(unlink(in("run/guest/web1/vsock_5000")), 0);
-    for (int i = 0; i < 900; i++) {
-        snprintf(name, sizeof name, "run/guest/web1/%d", i);
-        EQ(mknod(in(name), S_IFREG | 0600, 0), 0);
-    }
-    CU_ASSERT_FALSE(guest_dir_is_used(&guest));
-    for (int i = 900; i < 1100; i++) {
-        snprintf(name, sizeof name, "run/guest/web1/%d", i);
-        EQ(mknod(in(name), S_IFREG | 0600, 0), 0);
-    }
     CU_ASSERT_TRUE(guest_dir_is_used(&guest));
+    EQ(accept4(fd, NULL, NULL, 0), -1);         /* it was not called */
+    EQ(errno, EAGAIN);
+    close(fd);
+    CU_ASSERT_FALSE(guest_dir_is_used(&guest)); /* it has left its name */
+    /* What lives elsewhere does not count here, nor what is no socket. */
+    other = socket_at(in("other"), true);
+    EQ(symlink(in("other"), in("run/guest/web1/vsock_1")), 0);
+    EQ(link(in("other"), in("run/guest/web1/vsock_2")), 0);
+    EQ(mkfifo(in("run/guest/web1/vsock_3"), 0600), 0);
+    EQ(mkdir(in("run/guest/web1/vsock_4"), 0700), 0);
+    EQ(symlink("/nowhere", in("run/guest/web1/vsock_5")), 0);
+    CU_ASSERT_FALSE(guest_dir_is_used(&guest));
+    close(other);
+    end();
+}
+
+/* Whoever fills it keeps us neither reading nor from what comes after. */
+static void a_full_directory_is_looked_through_a_part_at_a_time(void)
+{
+    char name[64];
+    int fd, looks = 0;
+
+    begin();
+    open_both(&nobody);
+    for (int i = 0; i < 1500; i++) {
+        snprintf(name, sizeof name, "run/guest/web1/vsock_%d", i);
+        EQ(mknod(in(name), S_IFSOCK | 0600, 0), 0);
+    }
+    while (guest_dir_is_used(&guest))
+        looks++;
+    EQ(looks, 1);
+    for (int i = 0; i < 2; i++) {
+        /* The newest and the oldest name of all: one of the two comes late, in whatever order a file system has them. */
+        EQ(unlink(in(i ? "run/guest/web1/vsock_0" : "run/guest/web1/vsock_1499")), 0);
+        fd = socket_at(in(i ? "run/guest/web1/vsock_0" : "run/guest/web1/vsock_1499"), true);
+        for (int n = 0; n < 5; n++)
+            CU_ASSERT_TRUE(guest_dir_is_used(&guest));
+        close(fd);
+        for (looks = 0; looks < 10 && guest_dir_is_used(&guest); looks++)
+            ;
+        CU_ASSERT_TRUE(looks >= 1 && looks <= 3);
+    }
     end();
 }
 
@@ -657,7 +686,8 @@ static const struct test tests[] = {
     TEST(a_full_directory_and_a_used_socket_are_moved_aside), TEST(a_link_to_a_used_socket_of_ours_is_no_daemon),
     TEST(in_our_own_directory_a_used_socket_stays), TEST(what_a_killed_daemon_left_is_replaced),
     TEST(a_path_may_be_longer_than_a_sockaddr),
-    TEST(a_directory_is_in_use_while_it_has_sockets_or_cannot_be_seen_through), TEST(a_directory_of_somebody_else_becomes_ours),
+    TEST(a_directory_is_in_use_while_somebody_listens_there), TEST(a_full_directory_is_looked_through_a_part_at_a_time),
+    TEST(a_directory_of_somebody_else_becomes_ours),
     TEST(a_reload_is_for_the_socket_that_was_bound), TEST(the_directory_is_closed_when_it_must_be_and_only_then),
     TEST(what_does_not_open_leaves_nothing_open), TEST(two_attackers_race_with_starts_and_reloads),
     TEST(a_listener_is_connected_to_as_its_owner), TEST(our_own_listener_is_connected_to_with_the_usual_umask),

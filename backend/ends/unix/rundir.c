@@ -17,7 +17,7 @@
 
 #define SEARCH 0111             /* what others get of RUN, guest and cid */
 #define LOCK   "xvsd.pid"
-#define NAMES  1000             /* looked at in a guest's directory: others may have filled it */
+#define NAMES  1000             /* looked at in a guest's directory at a time: others may have filled it */
 
 bool rundir_lets_in(const struct settings_sockets *sockets)
 {
@@ -350,22 +350,38 @@ void guest_dir_close(struct guest_dir *g, const struct rundir *r)
     g->fd = g->vsock.listen_fd = g->vsock.name_fd = -1;
 }
 
-bool guest_dir_is_used(const struct guest_dir *g)
+/* From where the last look ended: at a socket that is alive, so that it is the first to be asked again, or at the limit. */
+bool guest_dir_is_used(struct guest_dir *g)
 {
-    int fd = openat(g->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(g->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n;
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *entry;
-    bool used = false;
+    bool alive = false;
 
     if (!dir) {
         if (fd >= 0)
             close(fd);
         return true;            /* no descriptors: look again later */
     }
-    for (int n = 0; !used && (entry = readdir(dir)); n++)
-        used = n == NAMES || !strncmp(entry->d_name, "vsock_", 6);
+    seekdir(dir, g->looked_at);
+    for (n = 0; n < NAMES && !alive; n++) {
+        const struct dirent *entry = readdir(dir);
+
+        if (!entry && !g->looked_from_middle)
+            break;
+        if (!entry) {
+            rewinddir(dir);
+            g->looked_from_middle = false;
+        }
+        alive = entry && !strncmp(entry->d_name, "vsock_", 6) && sockfile_is_in_use(g->fd, entry->d_name);
+        if (!alive)
+            g->looked_at = telldir(dir);
+    }
     closedir(dir);
-    return used;
+    if (alive)
+        g->looked_from_middle = true;
+    else if (n < NAMES)
+        g->looked_at = 0;
+    return alive || n == NAMES;
 }
 
 int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, unsigned *wishes, char *why)

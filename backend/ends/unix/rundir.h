@@ -62,6 +62,8 @@ struct guest_dir {
     int fd;                     /* the directory, -1 */
     struct sockfile vsock;
     uint64_t cid;               /* the link that exists, 0 for none */
+    long looked_at;             /* how far guest_dir_is_used() has come: a place in the directory */
+    bool looked_from_middle;    /* …and it did not begin at its beginning */
 };
 
 /* Makes the directory and its listening socket.  name: a good one (names.h) or ":" and a domid, perhaps with ":" and a
@@ -76,8 +78,9 @@ int  guest_dir_link(struct guest_dir *g, const struct rundir *r, uint64_t cid);
 /* Removes what the daemon made; sockets of host programs, and then the directory, stay.  Harmless when not open. */
 void guest_dir_close(struct guest_dir *g, const struct rundir *r);
 
-/* True while host programs have sockets in it, or the names of such. */
-bool guest_dir_is_used(const struct guest_dir *g);
+/* True while host programs have sockets in it that are alive; what dead ones have left, and whatever else there is, does not count.
+ * It looks at some names at a time, for others may have filled the directory, and is true until it has been through all of them. */
+bool guest_dir_is_used(struct guest_dir *g);
 
 /* A connection to the host program that listens at vsock_<port>, which sees the name 'own' (dial.h) at the other end of it: a
  * non-blocking descriptor, or -ENOENT, -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EADDRINUSE: somebody has

@@ -197,3 +197,16 @@ void sockfile_close(struct sockfile *s, int dir_fd, const char *name)
         close(s->listen_fd);
     s->listen_fd = s->name_fd = -1;
 }
+
+bool sockfile_is_in_use(int dir_fd, const char *name)
+{
+    int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    bool in_use;
+
+    if (fd < 0)
+        return errno != ENOENT;
+    in_use = fstat(fd, &st) || (S_ISSOCK(st.st_mode) && st.st_nlink == 1 && is_in_use(fd));
+    close(fd);
+    return in_use;
+}
