@@ -24,7 +24,7 @@
 #define PIECE 16384u
 
 static struct front a, b;
-static struct host_end h, k, w;
+static struct host_end h, k, w, admin;
 static int listener = -1;
 static bool warm;               /* libraries have allocated what they allocate once and keep */
 
@@ -35,6 +35,7 @@ static void close_all(void)
     host_close(&h);
     host_close(&k);
     host_close(&w);
+    host_close(&admin);
     host_unlisten(listener);
     listener = -1;
     mock_on_call = NULL;
@@ -63,6 +64,7 @@ static void start(const char *settings)
     host_end_init(&h);
     host_end_init(&k);
     host_end_init(&w);
+    host_end_init(&admin);
     front_init(&a, A, 0);
     front_init(&b, B, 0);
     a.pool_pages = 64;
@@ -126,22 +128,51 @@ static bool ended_in_order(const struct conn *c)
     return c->peer_shut & VSOCKIF_SHUTDOWN_SEND;
 }
 
+/* ---- what the daemon says ---- */
+
+/* A line that came to a client of the guest's socket or of the control socket; "" if none did, or the end. */
+static const char *line_of(struct host_end *end)
+{
+    static char line[4096];
+    size_t len = 0;
+
+    while (len + 1 < sizeof line && recv(end->fd, line + len, 1, MSG_DONTWAIT) == 1)
+        if (line[len++] == '\n')
+            break;
+    line[len] = '\0';
+    return line;
+}
+
+/* The answer to a request at the control socket. */
+static const char *answer_to(const char *request)
+{
+    MOCK_MUST(host_control(&admin), "the control socket is gone");
+    host_say(&admin, request, (uint32_t)strlen(request));
+    process_rest();
+    return line_of(&admin);
+}
+
 /* ---- from guest to guest, when the sender is gone ---- */
 
 static struct conn *from, *to;
 
 /* b has so many buffers as hold 2 KiB, and takes nothing from now on. */
-static void open_relayed(void)
+static void open_relayed_for(uint32_t alloc)
 {
     connect_both();
     from = front_open(&a, b.cid, 77, 65536);
     kick();
     front_take(&b, FRONT_SLOTS);
     to = &b.conn[0];
-    MOCK_MUST(front_answer(&b, to, 65536), "b is not asked");
+    MOCK_MUST(front_answer(&b, to, alloc), "b is not asked");
     kick();
     front_take(&a, FRONT_SLOTS);
     MOCK_MUST(from->state == CONN_OPEN, "a is not answered");
+}
+
+static void open_relayed(void)
+{
+    open_relayed_for(65536);
 }
 
 /* a's program sends all of it, and ends in order. */
@@ -264,35 +295,86 @@ static void a_reader_that_takes_something_is_waited_for(void)
     stop();
 }
 
-/* What a's streams have left to host programs fills its account: they have read so much that their streams were promised all that
- * there is, then they stand still, and a sends on, ends in order and goes. */
-static void fill_account(void)
+static struct conn *to_host[3];
+
+/* a has streams to host programs, and sends on all of them, again and again; they read, or stand still. */
+static void send_to_host(int times, bool they_read)
 {
     struct host_end *end[] = { &h, &k, &w };
-    struct conn *c[3];
+
+    for (int i = 0; i < times; i++)
+        for (int j = 0; j < 3; j++) {
+            if (front_send(&a, to_host[j], PIECE))
+                kick_one(&a);   /* else it would be one that cries wolf, and be looked at more seldom */
+            process_pass(20);
+            front_take(&a, FRONT_SLOTS);
+            if (they_read)
+                host_read(end[j], UINT32_MAX);
+        }
+}
+
+static void open_to_host(void)
+{
+    struct host_end *end[] = { &h, &k, &w };
 
     connect_both();
     listener = host_listen("guest/a", 5000);
     for (int i = 0; i < 3; i++) {
-        c[i] = front_open(&a, VSOCKIF_CID_HOST, 5000, 65536);
+        to_host[i] = front_open(&a, VSOCKIF_CID_HOST, 5000, 65536);
         kick();
         front_take(&a, FRONT_SLOTS);
         MOCK_MUST(host_accept(end[i], listener, 1), "nobody came");
     }
-    for (int i = 0; i < 400; i++)
-        for (int j = 0; j < 3; j++) {
-            front_send(&a, c[j], PIECE);
-            kick_one(&a);       /* b would be one that cries wolf, and be looked at more seldom */
-            front_take(&a, FRONT_SLOTS);
-            if (i < 200)
-                host_read(end[j], UINT32_MAX);
-        }
+}
+
+/* What a's streams have left to host programs fills its account: they have read so much that their streams were promised all that
+ * there is, then they stand still, and a sends on, ends in order and goes. */
+static void fill_account(void)
+{
+    open_to_host();
+    send_to_host(200, true);
+    send_to_host(200, false);
     for (int j = 0; j < 3; j++)
-        front_shutdown(&a, c[j], VSOCKIF_SHUTDOWN_SEND);
+        front_shutdown(&a, to_host[j], VSOCKIF_SHUTDOWN_SEND);
     kick();
     a_goes();
     MOCK_MUST(strstr(process_log(), "are lost"), "there is more room than that");
     process_log_clear();
+}
+
+/* Those whose readers read are promised more than there is memory for; when they all stand still, the guest is told less. */
+static void a_stream_whose_reader_stands_still_is_promised_less(void)
+{
+    uint32_t least = UINT32_MAX, before = UINT32_MAX;
+
+    start("held_spill_bytes = 262144\n");
+    open_to_host();
+    send_to_host(200, true);
+    for (int i = 0; i < 3; i++)
+        before = to_host[i]->peer_alloc < before ? to_host[i]->peer_alloc : before;
+    send_to_host(200, false);
+    for (int i = 0; i < 3; i++)
+        least = to_host[i]->peer_alloc < least ? to_host[i]->peer_alloc : least;
+    CU_ASSERT_TRUE(before > 2 * 16384);
+    EQ(least, 16384);
+    stop();
+}
+
+/* Its data is moved out of the way of others, too, and its guest still hears what the other guest has promised, not what we could
+ * hold. */
+static void a_relayed_stream_that_is_moved_out_of_the_way_is_promised_no_more(void)
+{
+    start("held_spill_bytes = 262144\n");
+    open_relayed_for(4096);
+    EQ(from->peer_alloc, 4096);
+    EQ(front_send(&a, from, PIECE), 4096);
+    kick_one(&a);
+    open_to_host();
+    send_to_host(200, true);
+    send_to_host(200, false);
+    EQ(from->peer_alloc, 4096);
+    CU_ASSERT_PTR_NULL(strstr(answer_to("{\"verb\":\"dump\",\"domain\":\"a\"}\n"), "\"spilled\":0"));
+    stop();
 }
 
 /* The account of the guest that is gone is as full as it may be: what fits is delivered, and then comes a reset, no end in order. */
@@ -417,19 +499,6 @@ static void each_service_takes_all_that_is_sent_and_ends(void)
 
 /* ---- host programs ---- */
 
-/* A line that came to a client of the guest's socket or of the control socket; "" if none did, or the end. */
-static const char *line_of(struct host_end *end)
-{
-    static char line[4096];
-    size_t len = 0;
-
-    while (len + 1 < sizeof line && recv(end->fd, line + len, 1, MSG_DONTWAIT) == 1)
-        if (line[len++] == '\n')
-            break;
-    line[len] = '\0';
-    return line;
-}
-
 /* A client of a guest's socket that says this line. */
 static void says(struct host_end *end, const char *dir, const char *line)
 {
@@ -505,6 +574,44 @@ static void the_end_of_what_is_left_can_be_watched(void)
     snprintf(line, sizeof line, "ENDED %u order\n", number);
     EQ(strcmp(line_of(&k), line), 0);
     EQ(strcmp(watches(&w, number), line), 0);
+    stop();
+}
+
+static unsigned sends_to_fail;
+
+static int fails_to_send(enum mock_call call)
+{
+    if (call != MOCK_sendmsg || !sends_to_fail)
+        return 0;
+    return sends_to_fail-- % 2 ? EAGAIN : EINTR;
+}
+
+/* The kernel may have less room than was thought: what is left of the guest waits, and none of it is lost. */
+static void what_is_left_waits_for_a_socket_that_is_full(void)
+{
+    struct conn *c;
+    uint32_t sent = 0;
+
+    start("");
+    connect_both();
+    connects(&h, "guest/a", &c);
+    host_half_close(&h, SHUT_WR);
+    process_rest();
+    for (int i = 0; i < 40; i++) {
+        sent += front_send(&a, c, PIECE);
+        kick_one(&a);
+        front_take(&a, FRONT_SLOTS);
+    }
+    front_shutdown(&a, c, VSOCKIF_SHUTDOWN_SEND);
+    kick_one(&a);
+    mock_on_call = fails_to_send;
+    sends_to_fail = 6;
+    a_goes();
+    while (host_read(&h, PIECE))
+        process_rest();
+    EQ(sends_to_fail, 0);
+    EQ(h.in.bytes, sent);
+    EQ(h.over, 1);
     stop();
 }
 
@@ -631,15 +738,6 @@ static void a_guest_that_has_its_old_name_again_has_its_old_door(void)
 }
 
 /* ---- guests and their devices ---- */
-
-/* The answer to a request at the control socket. */
-static const char *answer_to(const char *request)
-{
-    MOCK_MUST(host_control(&w), "the control socket is gone");
-    host_say(&w, request, (uint32_t)strlen(request));
-    process_rest();
-    return line_of(&w);
-}
 
 static bool has_device(uint32_t domid)
 {
@@ -857,12 +955,15 @@ int main(int argc, char **argv)
         TEST(what_is_left_of_a_guest_is_given_up_in_time),
         TEST(a_reader_without_credit_is_told_when_it_is_given_up),
         TEST(a_reader_that_takes_something_is_waited_for),
+        TEST(a_stream_whose_reader_stands_still_is_promised_less),
+        TEST(a_relayed_stream_that_is_moved_out_of_the_way_is_promised_no_more),
         TEST(a_part_of_what_is_left_is_no_whole),
         TEST(the_reader_of_what_is_left_may_go_first),
         TEST(a_daemon_that_stops_resets_what_is_left_of_a_guest),
         TEST(a_guest_with_the_larger_buffer_is_asked_what_it_has_consumed),
         TEST(each_service_takes_all_that_is_sent_and_ends),
         TEST(the_end_of_what_is_left_can_be_watched),
+        TEST(what_is_left_waits_for_a_socket_that_is_full),
         TEST(ends_are_remembered_in_order_when_memory_comes_back),
         TEST(who_says_nothing_is_let_go_in_turn),
         TEST(an_old_door_stays_for_who_came_by_it),

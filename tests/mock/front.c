@@ -231,18 +231,30 @@ static void reap(struct front *f)
     }
 }
 
-static bool overlaps(const struct front *f, uint32_t off, uint32_t size)
+/* Where in the tx pool the next packet may lie: behind the last one, or behind whatever is still in flight there; UINT32_MAX. */
+static uint32_t find_place(const struct front *f, uint32_t len)
 {
-    for (uint32_t id = 0; id < f->ring_slots; id++)
-        if (f->in_flight[id] && off < f->tx_data[id].off + f->tx_data[id].size && f->tx_data[id].off < off + size)
-            return true;
-    return false;
+    uint32_t off = f->next_off, end = f->pool_pages * PAGE;
+
+    if (off + len > end)
+        off = 0;
+    for (uint32_t tried = 0, id = 0; id < f->ring_slots; id++) {
+        if (!f->in_flight[id] || off >= f->tx_data[id].off + f->tx_data[id].size || f->tx_data[id].off >= off + len)
+            continue;
+        if (++tried > f->ring_slots + 1)
+            return UINT32_MAX;
+        off = f->tx_data[id].off + f->tx_data[id].size;
+        if (off + len > end)
+            off = 0;
+        id = UINT32_MAX;        /* once more, from here */
+    }
+    return off;
 }
 
 /* A packet with len bytes of the flow.  False: there is no slot, or no room in the pool. */
 static bool send_packet(struct front *f, struct vsockif_hdr *hdr, struct flow *flow)
 {
-    uint32_t id = 0, off = f->next_off, len = hdr->len, slots = f->ring_slots - (len ? VSOCKIF_CONTROL_SLOTS : 0);
+    uint32_t id = 0, off = 0, len = hdr->len, slots = f->ring_slots - (len ? VSOCKIF_CONTROL_SLOTS : 0);
     struct vsockif_slot slot = { 0 };
     static uint8_t bytes[VSOCKIF_MAX_PACKET];
 
@@ -253,9 +265,7 @@ static bool send_packet(struct front *f, struct vsockif_hdr *hdr, struct flow *f
         id++;
     if (id >= slots || f->tx_prod - f->tx_cons >= slots || len > f->pool_pages * PAGE)
         return false;
-    if (off + len > f->pool_pages * PAGE)
-        off = 0;
-    if (len && overlaps(f, off, len))
+    if (len && (off = find_place(f, len)) == UINT32_MAX)
         return false;
     if (len) {
         flow_fill(flow, bytes, len);
