@@ -24,6 +24,8 @@ void *__wrap_realloc(void *old, size_t size);
 char *__wrap_strdup(const char *s);
 int   __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev);
 
+static bool is_deaf;            /* no descriptor more can be watched */
+
 static bool fails(void)
 {
     if (countdown == 0 || --countdown > 0)
@@ -42,7 +44,9 @@ char *__wrap_strdup(const char *s)           { return fails() ? NULL : __real_st
 
 int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
-    return op == EPOLL_CTL_ADD && fails() ? -1 : __real_epoll_ctl(ep, op, fd, ev);
+    if (op == EPOLL_CTL_ADD && is_deaf)
+        errno = ENOSPC;
+    return op == EPOLL_CTL_ADD && (is_deaf || fails()) ? -1 : __real_epoll_ctl(ep, op, fd, ev);
 }
 
 static void fail_at(unsigned n)
@@ -165,6 +169,23 @@ static void reopen_once(unsigned n)
 static void xenstore_without_memory_is_asked_later(void)
 {
     CU_ASSERT_TRUE(each(reopen_once) >= 1);
+}
+
+/* The new connection cannot be watched, for long: what happens is asked for instead. */
+static void a_connection_to_xenstored_that_cannot_be_watched_is_asked(void)
+{
+    lab_start();
+    lab_break_store();
+    is_deaf = true;
+    lab_process();
+    UNTIL(!x->bus.stale);
+    EQ(x->bus.store_fd, -1);
+    CU_ASSERT_TRUE(xvs_is_up(x));
+    REQUIRE(rawback_set_state(&back, VSOCKIF_CLOSING) == 0);
+    UNTIL(!xvs_is_up(x));
+    is_deaf = false;
+    UNTIL(x->bus.store_fd >= 0);
+    lab_stop();
 }
 
 static void connect_once(unsigned n)
@@ -385,6 +406,7 @@ int main(int argc, char **argv)
         TEST(a_device_without_memory_comes_up_later),
         TEST(a_device_that_appears_without_memory_is_found_later),
         TEST(xenstore_without_memory_is_asked_later),
+        TEST(a_connection_to_xenstored_that_cannot_be_watched_is_asked),
         TEST(a_connect_or_listen_without_memory_fails_clean),
         TEST(a_reader_without_memory_ends_before_the_hole),
         TEST(a_local_reader_without_memory_ends_before_the_hole),

@@ -450,6 +450,26 @@ static void a_completion_of_what_is_not_in_flight_is_refused(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(front.why, "impossible index"));
 }
 
+/* Where each id is used, the next one is beyond everything that the link knows. */
+static void a_completion_beyond_the_largest_ring_is_refused(void)
+{
+    static _Alignas(4096) uint8_t ring[VSOCKIF_PAGE_SIZE << VSOCKIF_MAX_RING_PAGE_ORDER];
+    struct vsockif_ring *header = (void *)ring;
+
+    open_with(4096);
+    memset(ring, 0, sizeof ring);
+    mem.tx_ring = ring;
+    mem.tx_order = VSOCKIF_MAX_RING_PAGE_ORDER;
+    mem.rx_buffer = 4096;
+    memset(rx_ring, 0, sizeof rx_ring);
+    link_front_init(&front, &mem);
+    REQUIRE(send_up(0, 1));
+    link_front_publish(&front);
+    *slot(ring, 0) = (struct vsockif_slot){ .id = LINK_MAX_SLOTS };
+    header->rsp_prod = 1;
+    EQ(link_front_reap(&front), -EPROTO);
+}
+
 /* Packets as lists of slots; buffers of 4096 bytes, ids posted in the order 0, 1, 2, … */
 static void a_backend_that_breaks_a_rule_of_rx_is_told_which(void)
 {
@@ -603,6 +623,7 @@ static const struct test tests[] = {
     TEST(a_guest_with_an_impossible_index_is_told_so),
     TEST(a_header_changed_after_it_was_read_changes_nothing),
     TEST(a_completion_of_what_is_not_in_flight_is_refused),
+    TEST(a_completion_beyond_the_largest_ring_is_refused),
     TEST(a_backend_that_breaks_a_rule_of_rx_is_told_which),
     TEST(random_traffic_arrives_whole_and_in_order),
 };
