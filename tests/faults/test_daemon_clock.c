@@ -933,13 +933,17 @@ static void a_daemon_with_nothing_to_do_sleeps(void)
 {
     struct conn *c;
     uint64_t before;
+    char path[80];
 
     start("");
     connect_both();
     connects(&h, "guest/a", &c);
     open_relayed();
     send_relayed(60000);
-    mock_store_write("/local/domain/0/backend/vsock/9/notes", "somebody's");
+    for (int i = 0; i < 40; i++) {
+        snprintf(path, sizeof path, "/local/domain/0/backend/vsock/9/note%d", i);
+        mock_store_write(path, "somebody's");
+    }
     process_pass(20000);
     before = process_rounds();
     process_pass(100000);

@@ -86,6 +86,30 @@ static void close_ends(void)
     listener = -1;
 }
 
+static void goes(struct front *f)
+{
+    front_die(f);
+    front_state(f, "5");
+}
+
+/* All who could wait for anything are gone: nothing is kept for them. */
+static void keeps_nothing(void)
+{
+    static const char *const request = "{\"verb\":\"stats\"}\n";
+    char answer[2000] = "";
+
+    goes(&a);
+    goes(&b);
+    process_pass(1000);
+    MOCK_MUST(host_control(&h), "the control socket is gone");
+    host_say(&h, request, (uint32_t)strlen(request));
+    process_rest();
+    MOCK_MUST(recv(h.fd, answer, sizeof answer - 1, MSG_DONTWAIT) > 0, "no answer");
+    host_close(&h);
+    MOCK_MUST(strstr(answer, "\"farewells\":0,") && strstr(answer, "\"spilled_bytes\":0,") &&
+              strstr(answer, "\"socket_bytes\":0"), "something is kept for nobody: %s; the log: %s", answer, process_log());
+}
+
 /* Nothing fails any more. */
 static void close_world(bool may_end)
 {
@@ -102,6 +126,7 @@ static void close_world(bool may_end)
     MOCK_MUST(process_is_running(), "it does not run: %s", process_log());
     MOCK_MUST(front_connect(&a) && front_connect(&b), "a guest does not come back; the log:\n%s", process_log());
     world_serves(NEW, "new");
+    keeps_nothing();
     MOCK_MUST(process_end(), "it does not stop: %s", process_log());
     MOCK_MUST(!*mock_left_over(), "%s", mock_left_over());
     front_die(&a);
