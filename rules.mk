@@ -15,8 +15,9 @@ check-model: $(B)/model/model_wake
 	tests/run.sh $(B)/model/model_wake
 
 # ---- who may know whom: a wrong-way #include must not build ----------------------------------------------
-objs_of = $(if $(filter tools/xensim,$(1)),$(patsubst $(XENSIM_SRC)/%.c,$(XENSIM)/obj/%.o,$(wildcard $(XENSIM_SRC)/*.c)),$(call objs,$(1)))
-layers-objs: $(foreach m,$(modules) tools/xensim,$(call objs_of,$(m)))
+xensim_all := $(patsubst $(XENSIM_SRC)/%.c,$(XENSIM)/obj/%.o,$(wildcard $(XENSIM_SRC)/*.c))
+objs_of     = $(if $(filter $(XENSIM_SRC),$(1)),$(xensim_all),$(call objs,$(1)))
+layers-objs: $(foreach m,$(modules) $(XENSIM_SRC),$(call objs_of,$(m)))
 check-layers: layers-objs
 	tests/run.sh tests/layers.sh
 

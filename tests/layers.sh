@@ -145,7 +145,8 @@ ties() {
 }
 # From such lines, the members of a circle; nothing if there is none.
 circle() {
-    awk '$1 != $2' | sort -u | LC_ALL=C tsort 2>&1 >/dev/null | sed -n 's/^tsort: //p' | grep -v 'contains a loop' | awk '!seen[$0]++' | tr '\n' ' '
+    awk '$1 != $2' | sort -u | LC_ALL=C tsort 2>&1 >/dev/null | sed -n 's/^tsort: //p' | grep -v 'contains a loop' |
+        awk '!seen[$0]++' | tr '\n' ' '
 }
 if [ -z "$(printf 'a b\nb c\nc a\nc d\n' | circle)" ] || [ -n "$(printf 'a b\nb c\na c\na a\n' | circle)" ]; then
     fail "a circle is told from a tree" "tsort does not say so"; fi

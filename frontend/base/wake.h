@@ -14,8 +14,8 @@ struct wake {
     int epoll;                  /* what xvs_fd() gives: holds the timer, and what is watched */
     int timer;                  /* deadlines, and "call me again at once" */
     uint64_t timer_at;          /* what the timer is set to, WAKE_NEVER if it is off */
-    uint64_t passed;            /* a deadline that the timer has met, which the clock that is asked may not have reached: it is coarse */
-    bool orphan;                /* we are a child of the device's owner: both descriptors are the parent's, too, and stay as they are */
+    uint64_t passed;            /* a deadline that the timer has met, which clock_coarse_ms() may not have reached */
+    bool orphan;                /* we are a child of the device's owner: both are the parent's, too, and stay as they are */
 };
 
 enum wake_source { WAKE_STORE = 1, WAKE_EVTCHN = 2, WAKE_TIMER = 4 };
