@@ -12,6 +12,8 @@ $(B)/frontend/test_%: $(B)/obj/tests/frontend/test_%.o $(frontend_common) $(B)/o
 $(B)/frontend/test_faults: frontend_wrap := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=epoll_ctl
 # test_clock plays the clock, and the sleep that lets it go on.
 $(B)/frontend/test_clock: frontend_wrap := -Wl,--wrap=clock_gettime,--wrap=epoll_wait
+# test_send plays a backend that is as fast as the call that wakes it.
+$(B)/frontend/test_send: frontend_wrap := -Wl,--wrap=xenevtchn_notify
 
 .PHONY: check-frontend
 check-frontend: xensim $(B)/xvsd $(frontend_tests)
