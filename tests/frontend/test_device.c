@@ -535,6 +535,41 @@ static void a_dead_connection_to_xenstored_is_made_again(void)
     lab_stop();
 }
 
+/* What was counted is kept when the device goes down, each of it, and goes on when it is up again. */
+static void counts_go_on_over_a_reconnect(void)
+{
+    struct xvs_stats before = { .size = sizeof before }, down = before, up = before;
+    struct xvs_stream *s;
+    char bytes[100] = "";
+
+    lab_start();
+    s = lab_accept(&a, 5, 65536);
+    lab_send(&a, VSOCKIF_OP_RW, 30);
+    lab_send(&a, VSOCKIF_OP_RW, 40);
+    lab_process();
+    EQ(xvs_recv(s, bytes, sizeof bytes, 0), 70);
+    EQ(xvs_send(s, bytes, 25, 0), 25);
+    lab_take(&a, false);
+    lab_process();
+    xvs_get_stats(x, &before);
+    EQ(before.rx_bytes, 70);
+    EQ(before.tx_bytes, 25);
+    CU_ASSERT_TRUE(before.rx_packets >= 3 && before.tx_packets >= 2);
+    lab_reset();
+    xvs_get_stats(x, &down);
+    EQ(down.rx_bytes, before.rx_bytes);
+    EQ(down.tx_bytes, before.tx_bytes);
+    EQ(down.rx_packets, before.rx_packets);
+    EQ(down.tx_packets, before.tx_packets);
+    lab_handshake();
+    xvs_get_stats(x, &up);
+    EQ(up.rx_bytes, before.rx_bytes);
+    EQ(up.tx_bytes, before.tx_bytes);
+    CU_ASSERT_TRUE(up.rx_packets >= before.rx_packets && up.tx_packets >= before.tx_packets);
+    EQ(up.reconnects, 1);
+    lab_stop();
+}
+
 static char logged[4096];
 
 static void log_line(void *arg, const char *line)
@@ -704,7 +739,7 @@ int main(int argc, char **argv)
         TEST(no_descriptor_goes_to_a_program_that_is_executed),
         TEST(a_child_that_ends_changes_nothing),
         TEST(a_dead_connection_to_xenstored_is_made_again),
-        TEST(the_log_tells_of_up_and_down_once),
+        TEST(counts_go_on_over_a_reconnect), TEST(the_log_tells_of_up_and_down_once),
         TEST(there_is_a_dump_in_every_state),
         TEST(a_backend_may_allow_little),
         TEST(a_backend_that_offers_nonsense_is_left_alone),
