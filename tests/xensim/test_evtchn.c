@@ -6,10 +6,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-
 
 #include "sim.h"
 
@@ -39,6 +38,24 @@ static void a_notify_while_masked_comes_with_the_unmask(void)
     EQ(xenevtchn_unmask(p.b, (evtchn_port_t)p.at_b), 0);
     EQ(next_event(p.b, PATIENCE_MS), p.at_b);
     EQ(next_event(p.b, 0), -1);
+    pair_close(&p);
+}
+
+/* On real Xen a notification needs none. */
+static void a_notify_without_a_descriptor_left_arrives(void)
+{
+    struct pair p = pair_open(1, 0);
+    struct rlimit was, none;
+
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    none = (struct rlimit){ 0, was.rlim_max };
+    for (int i = 0; i < 3; i++) {
+        REQUIRE(i == 2 || setrlimit(RLIMIT_NOFILE, &none) == 0);
+        EQ(xenevtchn_notify(p.a, (evtchn_port_t)p.at_a), 0);
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &was) == 0);
+        EQ(next_event(p.b, PATIENCE_MS), p.at_b);
+        EQ(next_event(p.b, 0), -1);
+    }
     pair_close(&p);
 }
 
@@ -400,6 +417,7 @@ static void without_a_host_open_says_ENOENT(void)
 static const struct test tests[] = {
     TEST(three_notifies_are_one_event),
     TEST(a_notify_while_masked_comes_with_the_unmask),
+    TEST(a_notify_without_a_descriptor_left_arrives),
     TEST(binding_leaves_one_spurious_event_here_and_none_there),
     TEST(only_the_named_domain_binds_and_only_once),
     TEST(notify_reaches_nobody_without_an_error_but_not_from_a_foreign_port),

@@ -218,7 +218,7 @@ static void pipe_drop(xenevtchn_handle *xce, struct pipe_ref *gone)
 }
 
 /* The pipe of 'handle', for this port, asking the daemon the first time.  NULL
- * if the handle is gone.  Called with the lock held. */
+ * if the handle is gone, or for want of a descriptor.  Called with the lock held. */
 static struct pipe_ref *pipe_get(xenevtchn_handle *xce, struct local *port, uint32_t handle)
 {
     struct pipe_ref *p = atomic_load(&port->pipe);
@@ -233,7 +233,8 @@ static struct pipe_ref *pipe_get(xenevtchn_handle *xce, struct local *port, uint
     for (p = xce->pipes; p && p->handle != handle; p = p->next)
         ;
     if (!p) {
-        if (sim_call(&xce->conn, &msg, fds, &nfds) < 0 || !(p = calloc(1, sizeof *p))) {
+        /* The kernel leaves out what we have no number for. */
+        if (sim_call(&xce->conn, &msg, fds, &nfds) < 0 || !nfds || !(p = calloc(1, sizeof *p))) {
             if (nfds)
                 close(fds[0]);
             return NULL;
@@ -290,6 +291,8 @@ EXPORT int xenevtchn_notify(xenevtchn_handle *xce, evtchn_port_t port)
         pthread_mutex_lock(&xce->lock);
         if ((pipe = pipe_get(xce, local, handle)))
             queue(pipe->fd, far_port);
+        else
+            sim_call(&xce->conn, &(struct sim_msg){ .op = SIM_QUEUE, .arg = { handle, far_port } }, NULL, NULL);
         pthread_mutex_unlock(&xce->lock);
     }
     errno = saved;

@@ -162,6 +162,7 @@ int port_bind_interdomain(struct conn *conn, struct sim_msg *msg);
 int port_bind_virq(struct conn *conn, struct sim_msg *msg);
 int port_unbind(struct conn *conn, struct sim_msg *msg);
 int port_pipe(struct sim_msg *msg, int *fds, int *nfds);
+int port_queue(const struct sim_msg *msg);
 int port_hold(struct domain *dom, uint32_t port);
 void port_unhold(struct domain *dom, uint32_t port);
 void port_kick_peer(struct domain *dom, uint32_t port);

@@ -277,6 +277,15 @@ int port_pipe(struct sim_msg *msg, int *fds, int *nfds)
     return 0;
 }
 
+/* What the caller would write into that pipe itself. */
+int port_queue(const struct sim_msg *msg)
+{
+    struct conn *c = handle_find(msg->arg[0]);
+    uint32_t port = msg->arg[1];
+
+    return c && write(c->pipe, &port, sizeof port) == (ssize_t)sizeof port ? 0 : -ESRCH;
+}
+
 /* ---- for the rest of the daemon ---- */
 
 int port_hold(struct domain *dom, uint32_t number)

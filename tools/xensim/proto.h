@@ -36,6 +36,7 @@ enum sim_op {
     SIM_UNBIND,           /* port */
     SIM_RESTRICT,         /* domid */
     SIM_PIPE,             /* handle -> fd pipe */
+    SIM_QUEUE,            /* handle, port: for who has no descriptor for the pipe */
     SIM_SHARE,            /* domid, count, writable, offset, port, fixed ref or 0
                              -> share id, fd pages; data: struct sim_run[] */
     SIM_UNSHARE,          /* share id */

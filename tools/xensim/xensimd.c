@@ -82,6 +82,7 @@ static int dispatch(struct conn *conn, struct sim_msg *msg, int *fds, int *nfds,
     case SIM_BIND_VIRQ:        return port_bind_virq(conn, msg);
     case SIM_UNBIND:           return port_unbind(conn, msg);
     case SIM_PIPE:             return port_pipe(msg, fds, nfds);
+    case SIM_QUEUE:            return port_queue(msg);
     case SIM_RESTRICT:
         if (conn->only != SIM_NONE)
             return -EACCES;
