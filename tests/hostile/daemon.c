@@ -95,10 +95,27 @@ static int make_dir(void)
     return 0;
 }
 
+/* What is done in the child is prepared here: a thread of libxenstore's may have the heap's lock. */
+static void run(void)
+{
+    const char *program = daemon_program(), *log = in_dir("log"), *conf = in_dir("conf"), *run_dir = in_dir("run");
+    struct rlimit files = { most_files, most_files };
+    int fd;
+
+    if ((pid = child_fork()))
+        return;
+    if (most_files)
+        setrlimit(RLIMIT_NOFILE, &files);
+    fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(fd, STDERR_FILENO);
+    execl(program, "xvsd", "-c", conf, "-r", run_dir, (char *)NULL);
+    _exit(127);
+}
+
 int daemon_start(const char *conf)
 {
+    int fd, err, status = 0, waited = 0;
     FILE *f;
-    int fd, err;
 
     if (!dir && (err = make_dir()))
         return err;
@@ -106,23 +123,21 @@ int daemon_start(const char *conf)
         return -errno;
     fputs(conf, f);
     fclose(f);
-    pid = child_fork();
-    if (pid == 0) {
-        struct rlimit files = { most_files, most_files };
-
-        if (most_files)
-            setrlimit(RLIMIT_NOFILE, &files);
-        fd = open(in_dir("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
-        dup2(fd, STDERR_FILENO);
-        execl(daemon_program(), "xvsd", "-c", in_dir("conf"), "-r", in_dir("run"), (char *)NULL);
-        _exit(127);
-    }
-    for (int waited = 0; waited < PATIENCE_MS && daemon_lives(); waited += 10) {
+    run();
+    if (pid < 0)
+        return -errno;
+    for (; waited < PATIENCE_MS && !waitpid(pid, &status, WNOHANG); waited += 10) {
         if ((fd = connect_to(in_dir("run/control.sock"))) >= 0) {
             close(fd);
             return 0;
         }
         poll(NULL, 0, 10);
+    }
+    if (waited < PATIENCE_MS) {
+        printf("    xvsd has ended at its start: wait status %x\n", status);
+        pid = 0;
+    } else {
+        printf("    xvsd does not answer\n");
     }
     return -ETIMEDOUT;
 }
