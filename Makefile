@@ -118,7 +118,7 @@ $(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
 
 xvs_objs := $(foreach m,$(tools),$(call objs,$(m)))
 $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
-	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(json_libs)
+	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(uv_libs) $(json_libs)
 
 # The examples are built the way an agent's author would: public header, shared library, nothing else.
 examples := $(patsubst frontend/examples/%.c,$(B)/examples/%,$(wildcard frontend/examples/*.c))

@@ -3,10 +3,9 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,65 +17,105 @@ static void link_drop(struct list *link)
         list_remove(link);
 }
 
-/* ---- signals ---- */
+/* ---- libuv, and the signals that it has ---- */
 
-static void signals_ready(struct watch *w)
+static void on_signal(uv_signal_t *handle, int number)
 {
-    struct loop *l = container_of(w, struct loop, signals);
-    struct signalfd_siginfo info;
+    struct loop *l = handle->data;
 
-    w->want = POLLIN;
-    while (read(w->fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGCHLD) {
-            if (l->child)
-                l->child(l->child_arg);
-        } else {
-            l->caught = (int)info.ssi_signo;
-            l->stopping = true;
-        }
+    if (number != SIGCHLD) {
+        l->caught = number;
+        l->stopping = true;
+    } else if (l->child) {
+        l->child(l->child_arg);
     }
+}
+
+static void uv_ready(struct watch *w)
+{
+    w->want = POLLIN;
+    uv_run(&container_of(w, struct loop, uv_watch)->uv, UV_RUN_NOWAIT);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void close_uv(struct loop *l)
+{
+    watch_drop(l, &l->uv_watch);
+    uv_walk(&l->uv, close_handle, NULL);
+    uv_run(&l->uv, UV_RUN_DEFAULT);             /* until the last of them is closed */
+    uv_loop_close(&l->uv);
+}
+
+/* What is ignored stays so, as nohup(1) wants it to be. */
+static int take_signal(struct loop *l, uv_signal_t *handle, int number)
+{
+    struct sigaction old;
+    int err = uv_signal_init(&l->uv, handle);
+
+    handle->data = l;
+    if (err || (number != SIGCHLD && sigaction(number, NULL, &old) == 0 && old.sa_handler == SIG_IGN))
+        return err;
+    return uv_signal_start(handle, on_signal, number);
+}
+
+/* libuv's first loop makes a pipe when it has some descriptors already, and ends the process if that fails. */
+static int look_for_room(void)
+{
+    int fds[6], n = 0, err = 0;
+
+    while (!err && n < 6)
+        if ((fds[n] = dup(STDIN_FILENO)) < 0)
+            err = -errno;
+        else
+            n++;
+    while (n)
+        close(fds[--n]);
+    return err;
 }
 
 int loop_begin(struct loop *l)
 {
-    static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
-    sigset_t mask;
-    int fd;
+    static const int numbers[LOOP_SIGNALS] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP };
+    int err;
 
     memset(l, 0, sizeof *l);
     list_init(&l->watches);
     list_init(&l->timers);
     list_init(&l->tasks);
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGCHLD);
-    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
-        struct sigaction old;
+    if ((err = look_for_room()) || (err = uv_loop_init(&l->uv)))
+        return err;
+    watch_add(l, &l->uv_watch, uv_backend_fd(&l->uv), uv_ready);
+    for (size_t i = 0; !err && i < LOOP_SIGNALS; i++)
+        err = take_signal(l, &l->signals[i], numbers[i]);
+    if (err)
+        close_uv(l);
+    else
+        uv_ready(&l->uv_watch);                 /* it registers what it watches when it runs */
+    return err;
+}
 
-        /* A blocked signal reaches a signalfd even if it is ignored, as nohup(1) wants it to be. */
-        if (sigaction(stops[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-            sigaddset(&mask, stops[i]);
-    }
-    sigprocmask(SIG_BLOCK, &mask, &l->old_mask);
-    if ((fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-        return -errno;
-    watch_add(l, &l->signals, fd, signals_ready);
-    l->signals.want = POLLIN;
-    return 0;
+int loop_signal_fd(const struct loop *l)
+{
+    return uv_backend_fd(&l->uv);
 }
 
 int loop_end(struct loop *l, int status)
 {
-    if (l->signals.link.next) {
-        watch_drop(l, &l->signals);
-        close(l->signals.fd);
-    }
+    l->child = NULL;
+    uv_run(&l->uv, UV_RUN_NOWAIT);
+    close_uv(l);
     free(l->polls);
     free(l->polled);
     if (l->caught) {
         signal(l->caught, SIG_DFL);
         raise(l->caught);
     }
-    sigprocmask(SIG_SETMASK, &l->old_mask, NULL);       /* dies here, if a signal was caught */
     return status;
 }
 
@@ -199,12 +238,16 @@ static int gather(struct loop *l)
     return 0;
 }
 
+/* How long nobody has anything to do; -1: for ever. */
 static int64_t sleep_ns(const struct loop *l)
 {
-    int64_t first = INT64_MAX, now;
+    int64_t first = INT64_MAX, now = clock_ns();
+    int uv_ms = uv_backend_timeout(&l->uv);
 
     if (!list_is_empty(&l->tasks))
         return 0;
+    if (uv_ms >= 0)
+        first = now + uv_ms * (SECOND / 1000);
     for (const struct list *link = l->timers.next; link != &l->timers; link = link->next) {
         const struct timer *t = (const struct timer *)(const void *)link;
 
@@ -213,7 +256,6 @@ static int64_t sleep_ns(const struct loop *l)
     }
     if (first == INT64_MAX)
         return -1;
-    now = clock_ns();
     return first > now ? first - now : 0;
 }
 
@@ -229,6 +271,8 @@ int loop_run(struct loop *l)
             l->prepare(l->prepare_arg);
         if (l->stopping)
             break;
+        if (uv_backend_timeout(&l->uv) == 0)
+            uv_run(&l->uv, UV_RUN_NOWAIT);      /* a timer of its own is due, or a handle closes */
         if (gather(l) < 0)
             return fail(EXIT_OTHER, "out of memory");
         ns = sleep_ns(l);

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* loop.h: one thread's event loop over ppoll(): descriptors, timers, tasks and signals.
+/* loop.h: one thread's event loop: descriptors, timers, tasks, and libuv.
  *
  *     watch   a descriptor; 'ready' is called once when one of 'want' is there, and 'want' is then 0 again
  *     timer   one moment on the clock of clock_ns()
  *     task    something to do in the next turn, without sleeping first
  *
- * The structs are the caller's and live until they are dropped.  poll() and not epoll, because standard input may be a
- * regular file.  SIGINT, SIGTERM and SIGHUP stop the loop, and loop_end() then dies of them once all is tidy;
- * SIGCHLD calls 'child'. */
+ * The structs are the caller's and live until they are dropped.  SIGINT, SIGTERM and SIGHUP stop the loop, and loop_end() then
+ * dies of them once all is tidy; SIGCHLD calls 'child'.
+ *
+ * As in the daemon (backend/base/loop.h) libuv is inside and not around: it has the signals, and whatever handles others give it, and
+ * its descriptor is one of those that are waited for.  The others are not its own, for uv_poll would set O_NONBLOCK on standard input and
+ * output, which may be other programs' as well, and takes neither a regular file nor a descriptor twice; and its timers are
+ * in milliseconds, ping's intervals are not. */
 #ifndef XVS_LOOP_H
 #define XVS_LOOP_H
 
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "list.h"
 
@@ -37,13 +41,16 @@ struct task {
     void (*run)(struct task *t);
 };
 
+#define LOOP_SIGNALS 4
+
 struct loop {
+    uv_loop_t uv;               /* handles that are added here loop_end() closes */
+    uv_signal_t signals[LOOP_SIGNALS];
+    struct watch uv_watch;
     struct list watches, timers, tasks;
     struct pollfd *polls;
     struct watch **polled;      /* polled[i] is whose polls[i] is; NULL once dropped */
     size_t room, used;
-    struct watch signals;
-    sigset_t old_mask;          /* for children */
     int caught;                 /* the signal that stopped the loop */
     bool stopping;
     int status;
@@ -52,11 +59,13 @@ struct loop {
     void *child_arg, *prepare_arg;
 };
 
-/* 0 or a negative errno. */
+/* 0 or a negative errno; then nothing is left to be ended. */
 int  loop_begin(struct loop *l);
 /* Until loop_stop() or a signal; the status of loop_stop(). */
 int  loop_run(struct loop *l);
 void loop_stop(struct loop *l, int status);
+/* Readable when a signal has come, for who waits outside of loop_run(); it is dealt with in loop_end(). */
+int  loop_signal_fd(const struct loop *l);
 /* Gives back the signals.  Dies of the signal that stopped the loop, if one did; else returns status. */
 int  loop_end(struct loop *l, int status);
 

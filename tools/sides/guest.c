@@ -401,7 +401,7 @@ static void guest_close(struct side *s)
     watch_drop(s->loop, &g->watch);
     s->loop->prepare = NULL;
     if (!s->loop->caught)
-        linger(g->x, s->loop->signals.fd);
+        linger(g->x, loop_signal_fd(s->loop));
     xvs_close(g->x);
     free(g);
 }

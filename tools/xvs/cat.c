@@ -247,7 +247,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         COMMON_LONG
     };
     struct cat c = { .patience = 5 * SECOND };
-    int status = EXIT_OK, option, args;
+    int status = EXIT_OK, option, args, err;
     uint32_t port;
 
     while ((option = options_next(argc, argv, ":lkw:r:i:nzp" COMMON_SHORT, options, verb->help, &status)) != -1) {
@@ -288,8 +288,10 @@ static int run(const struct verb *verb, int argc, char **argv)
     if (!port_argument(argv[c.listens ? 0 : 1], &port))
         return EXIT_USAGE;
 
-    if (loop_begin(&c.loop) < 0 || !(c.stdio = fdend_stdio(&c.loop, c.keeps)))
-        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
+    if ((err = loop_begin(&c.loop)))
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
+    if (!(c.stdio = fdend_stdio(&c.loop, c.keeps)))
+        return loop_end(&c.loop, fail(EXIT_OTHER, "out of memory"));
     side_init(&c.side, &c.loop, &common);
     if (!(status = begin(&c, c.listens ? args == 2 ? argv[1] : NULL : argv[0], port)))
         status = loop_run(&c.loop);

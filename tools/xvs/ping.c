@@ -278,15 +278,15 @@ static void report(const struct ping *p, double seconds)
 
 static int ping(struct ping *p)
 {
-    int status, caught;
+    int status, caught, err;
     double seconds;
 
     if (!(p->out = malloc(p->size)))
         return fail(EXIT_OTHER, "out of memory");
     for (uint32_t i = 0; i < p->size; i++)
         p->out[i] = (uint8_t)(i * 7 + 1);
-    if (loop_begin(&p->loop) < 0)
-        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
+    if ((err = loop_begin(&p->loop)))
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
     side_init(&p->side, &p->loop, &common);
     p->dial.side = &p->side;
     p->dial.done = dialled;
@@ -376,8 +376,8 @@ static int echo(const char *peer, uint32_t port, int64_t retry)
     struct echo e = { .count = 0 };
     int status;
 
-    if (loop_begin(&e.loop) < 0)
-        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
+    if ((status = loop_begin(&e.loop)))
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(status));
     side_init(&e.side, &e.loop, &common);
     e.listening = (struct listening){ .side = &e.side, .peer = peer, .port = port, .retry = retry, .ready = answer, .arg = &e };
     if (!(status = listening_open(&e.listening)))

@@ -155,10 +155,8 @@ static int spawn(struct serve *s, int fd, const struct caller *caller, pid_t *pi
     if (!(err = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO)) &&
         !(err = posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO)) &&
         !(err = posix_spawnattr_setsigdefault(&attr, &defaults)) &&
-        !(err = posix_spawnattr_setsigmask(&attr, &s->loop.old_mask)) &&
         !(err = posix_spawnattr_setpgroup(&attr, 0)) &&
-        !(err = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-                                                POSIX_SPAWN_SETPGROUP)))
+        !(err = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP)))
         err = posix_spawnp(pid, s->command[0], &actions, &attr, s->command, env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
@@ -289,7 +287,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         COMMON_LONG
     };
     struct serve s = { .max = 64 };
-    int status = EXIT_OK, option, own = 1, args;
+    int status = EXIT_OK, option, own = 1, args, err;
     int64_t retry = 0;
     uint64_t number;
     uint32_t port;
@@ -320,8 +318,8 @@ static int run(const struct verb *verb, int argc, char **argv)
         return status;
 
     list_init(&s.served);
-    if (loop_begin(&s.loop) < 0)
-        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(-errno));
+    if ((err = loop_begin(&s.loop)))
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
     s.loop.child = reap;
     s.loop.child_arg = &s;
     side_init(&s.side, &s.loop, &common);

@@ -37,8 +37,8 @@ _LIBS = ["-lxenvchan", "-lxenctrl", "-lxenstore", "-lxengnttab", "-lxenevtchn", 
 # Libraries that the builds of xvs need; a sanitised build brings its own (session.py).  libgcc_s is
 # not in any DT_NEEDED of ours: pthread_cancel opens it by name, and xl cancels.
 _GUEST_LIBS = ["libxengnttab.so.1", "libxenevtchn.so.1", "libxenstore.so.4", "libxentoollog.so.1",
-               "libxenvchan.so.4.17", "libjansson.so.4", "libgcc_s.so.1", "libm.so.6"]
-_DOM0_LIBS = _GUEST_LIBS + ["libuv.so.1", "libinih.so.1", "libsystemd.so.0"]
+               "libxenvchan.so.4.17", "libjansson.so.4", "libuv.so.1", "libgcc_s.so.1", "libm.so.6"]
+_DOM0_LIBS = _GUEST_LIBS + ["libinih.so.1", "libsystemd.so.0"]
 
 _XENSTORE_TOOLS = ["chmod", "exists", "list", "ls", "read", "rm", "watch", "write"]
 
