@@ -396,6 +396,19 @@ wait $cat_pid || bad "status $?"
 [ -e run/guest/web1/vsock_5000 ] && bad "socket left"
 end
 
+# As under nohup(1); the loop has handlers for the signals, and children must not notice.
+test_ a_served_command_has_the_signals_that_serve_was_given
+(trap '' HUP; exec "$xvs" serve 5006 web1 -- sh -c 'cat /proc/self/status') & serve_pid=$!
+wait_for test -S run/guest/web1/vsock_5006
+kill -HUP $serve_pid
+timeout 120 socat -t 60 - UNIX-CONNECT:run/guest/web1/vsock_5006 </dev/null >told
+mask() { sed -n "s/^$1:[[:space:]]*/0x/p" told; }
+[ $(($(mask SigBlk))) -eq $(($(sed -n 's/^SigBlk:[[:space:]]*/0x/p' /proc/self/status))) ] || bad "blocked: $(mask SigBlk)"
+[ $(($(mask SigIgn) & 1)) -eq 1 ] || bad "SIGHUP is not ignored: $(mask SigIgn)"
+[ $(($(mask SigIgn) & 0x1000)) -eq 0 ] || bad "SIGPIPE is ignored: $(mask SigIgn)"
+kill $serve_pid; wait $serve_pid 2>/dev/null
+end
+
 test_ a_left_over_socket_is_replaced_and_other_files_are_not
 python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind("run/guest/web1/vsock_5001")'
 timeout 120 "$xvs" cat -l 5001 web1 >heard 2>err </dev/null & cat_pid=$!
