@@ -600,6 +600,37 @@ static void the_end_of_what_is_left_can_be_watched(void)
     stop();
 }
 
+/* The daemon stops before all is read: who watches is told so, and the program sees no end in order. */
+static void what_is_left_when_the_daemon_stops_is_cut(void)
+{
+    struct conn *c;
+    unsigned number, sent = 0;
+    char line[60];
+
+    start("");
+    connect_both();
+    number = connects(&h, "guest/a", &c);
+    host_half_close(&h, SHUT_WR);
+    process_rest();
+    for (int i = 0; i < 40; i++) {
+        sent += front_send(&a, c, PIECE);
+        kick_one(&a);
+        front_take(&a, FRONT_SLOTS);
+    }
+    front_shutdown(&a, c, VSOCKIF_SHUTDOWN_SEND);
+    kick_one(&a);
+    a_goes();
+    snprintf(line, sizeof line, "WATCHING %u\n", number);
+    EQ(strcmp(watches(&k, number), line), 0);
+    MOCK_MUST(process_end(), "it does not stop");
+    snprintf(line, sizeof line, "ENDED %u cut the daemon stops\n", number);
+    EQ(strcmp(line_of(&k), line), 0);
+    while (host_read(&h, PIECE))
+        ;
+    CU_ASSERT_TRUE(h.in.bytes < sent);
+    stop();
+}
+
 static unsigned sends_to_fail;
 
 static int fails_to_send(enum mock_call call)
@@ -1013,6 +1044,7 @@ int main(int argc, char **argv)
         TEST(a_guest_that_reads_no_more_may_tell_of_credit),
         TEST(each_service_takes_all_that_is_sent_and_ends),
         TEST(the_end_of_what_is_left_can_be_watched),
+        TEST(what_is_left_when_the_daemon_stops_is_cut),
         TEST(what_is_left_waits_for_a_socket_that_is_full),
         TEST(ends_are_remembered_in_order_when_memory_comes_back),
         TEST(who_says_nothing_is_let_go_in_turn),
