@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_backend_promise.c: what all streams of a guest are promised together. */
+#include <string.h>
+
 #include "harness.h"
 #include "promise.h"
 
@@ -124,6 +126,43 @@ static void within_the_budget_nobody_is_cut(void)
     EQ(p.bytes, BUDGET / 14);
 }
 
+/* What a promise of so many bytes comes to beyond the least one, with what the socket may hold. */
+static uint64_t raised(uint32_t bytes)
+{
+    const struct promise p = { .bytes = bytes };
+    uint64_t cost = bytes + (uint64_t)promise_socket(&p), least = PROMISE_LEAST + PROMISE_LEAST / 4 * 3;
+
+    return cost > least ? cost - least : 0;
+}
+
+/* …and is used up: whoever is not promised more would go beyond it. */
+static void the_overdraft_is_there_to_be_used(void)
+{
+    static const int counts[] = { 25, 40, 70, 500 };
+    struct promise p[500];
+
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        int small = 0;
+
+        memset(p, 0, sizeof p);
+        promises_init(&all, BUDGET, UINT32_MAX);
+        for (int i = 0; i < counts[c]; i++)
+            promise_make(&all, &p[i]);
+        for (int round = 0; round < 20; round++)
+            for (int i = 0; i < counts[c]; i++)
+                promise_taken(&all, &p[i], PROMISE_PROOF);
+        for (int i = 0; i < counts[c]; i++) {
+            uint32_t twice = p[i].bytes < PROMISE_MOST / 2 ? 2 * p[i].bytes : PROMISE_MOST;
+
+            if (p[i].bytes == PROMISE_MOST)
+                continue;
+            small++;
+            CU_ASSERT_TRUE(all.raised + raised(twice) - raised(p[i].bytes) > PROMISE_OVERDRAFT * (uint64_t)BUDGET);
+        }
+        CU_ASSERT_TRUE(small > 0);
+    }
+}
+
 static void the_overdraft_is_bounded(void)
 {
     struct promise p[2000] = { 0 };
@@ -158,7 +197,7 @@ static const struct test tests[] = {
     TEST(the_first_ones_get_everything), TEST(with_the_default_the_first_has_what_linux_gives),
     TEST(what_the_sockets_may_hold_is_within_the_budget), TEST(a_socket_never_has_less_than_a_few_pages), TEST(a_small_pool_bounds_each_of_them),
     TEST(the_sum_keeps_to_the_budget_until_all_are_least), TEST(a_reader_that_reads_gets_more),
-    TEST(a_reader_that_stands_still_begins_anew), TEST(within_the_budget_nobody_is_cut), TEST(the_overdraft_is_bounded),
+    TEST(a_reader_that_stands_still_begins_anew), TEST(within_the_budget_nobody_is_cut), TEST(the_overdraft_is_bounded), TEST(the_overdraft_is_there_to_be_used),
     TEST(idle_streams_do_not_keep_readers_small)
 };
 
