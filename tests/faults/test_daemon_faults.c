@@ -424,6 +424,7 @@ static void scene_rename(void)
     step();
     host_close(&h);
     host_close(&k);
+    process_pass(6000);         /* who listens there still keeps the old directory */
     host_unlisten(listener);
     listener = -1;
     process_pass(6000);
