@@ -501,6 +501,25 @@ static void a_child_inherits_no_shared_page_and_no_lock(void)
     lab_stop();
 }
 
+/* Those of the libraries keep their numbers until the child has closed the handle, and not longer. */
+static void a_child_that_closes_the_handle_has_its_descriptors_back(void)
+{
+    struct child c;
+
+    lab_start();
+    if (!forked(&c)) {
+        int pages = xengntshr_fd(x->bus.share.gntshr), channel = xenevtchn_fd(x->bus.share.evtchn);
+
+        MUST(fcntl(pages, F_GETFD) >= 0 && fcntl(channel, F_GETFD) >= 0);
+        xvs_close(x);
+        MUST(fcntl(pages, F_GETFD) < 0 && fcntl(channel, F_GETFD) < 0);
+        _exit(0);
+    }
+    EQ(let_go(&c), 0);
+    CU_ASSERT_TRUE(xvs_is_up(x));
+    lab_stop();
+}
+
 /* ---- many at once ---- */
 
 static atomic_bool over;
@@ -562,6 +581,7 @@ int main(int argc, char **argv)
         TEST(a_lock_that_moves_to_another_descriptor_still_keeps_out_and_tells),
         TEST(what_a_child_does_with_the_handle_touches_nothing_of_its_parent),
         TEST(a_child_inherits_no_shared_page_and_no_lock),
+        TEST(a_child_that_closes_the_handle_has_its_descriptors_back),
         TEST(forks_while_other_threads_open_and_close_all_end),
     };
 

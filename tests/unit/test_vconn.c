@@ -684,6 +684,25 @@ static void a_peer_that_stops_receiving_makes_us_deaf_not_blind(void)
     EQ(owed(&c, NULL), VSOCKIF_OP_RST);
 }
 
+/* The second packet does not say again what the first one said. */
+static void each_direction_may_be_shut_by_a_packet_of_its_own(void)
+{
+    struct vconn c;
+
+    establish(&c, BUF, BUF, BUF);
+    EQ(rx(&c, VSOCKIF_OP_SHUTDOWN, 0, RCV, BUF, 0), VCONN_NOW_DEAF);
+    EQ(rx(&c, VSOCKIF_OP_SHUTDOWN, 0, SEND, BUF, 0), VCONN_NOW_EOF | VCONN_NOW_CLOSED);
+    EQ(c.shut_peer, BOTH);
+    EQ(c.error, 0);
+    establish(&c, BUF, BUF, BUF);
+    EQ(rx(&c, VSOCKIF_OP_RW, 10, 0, BUF, 0), VCONN_NOW_DATA);
+    EQ(rx(&c, VSOCKIF_OP_SHUTDOWN, 0, SEND, BUF, 0), VCONN_NOW_EOF);
+    EQ(rx(&c, VSOCKIF_OP_SHUTDOWN, 0, RCV, BUF, 0), VCONN_NOW_DEAF);
+    vconn_consumed(&c, 10);
+    EQ(c.state, VCONN_CLOSED);
+    EQ(c.error, 0);
+}
+
 static void data_after_we_shut_receiving_is_dropped_and_never_counts_as_consumed(void)
 {
     struct vconn c;
@@ -1260,6 +1279,7 @@ static const struct test tests[] = {
     TEST(buffers_of_any_size_carry_any_stream),
     TEST(half_close_is_exact_in_both_directions),
     TEST(a_peer_that_stops_receiving_makes_us_deaf_not_blind),
+    TEST(each_direction_may_be_shut_by_a_packet_of_its_own),
     TEST(data_after_we_shut_receiving_is_dropped_and_never_counts_as_consumed),
     TEST(an_end_in_order_means_that_all_was_consumed),
     TEST(a_peer_that_resets_after_both_ends_shut_has_not_consumed_all),
