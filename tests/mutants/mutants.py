@@ -99,7 +99,7 @@ class Hunt:
 
     def _noticed(self, step, mutant):
         """What failed, or None.  A test with processes and clocks must fail twice, the second time alone."""
-        limit, only = 20 + 4 * step.seconds, None
+        limit, only = 30 + 6 * step.seconds, None
         for _ in range(1 if step.is_exact() else 2):
             status, output = step.run(self.tree, limit, until_failure=True, only=only)
             if not status:
