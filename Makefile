@@ -22,7 +22,7 @@ B         := build/$(VARIANT)
 # A folder is compiled with the include paths of exactly these folders and its own, so an #include
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
-backend := $(addprefix backend/,base settings memory lane ends/unix ends/relay ends/service ends/farewell guest control daemon)
+backend := $(addprefix backend/,base settings wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix worker control daemon)
 tools := $(addprefix tools/,base ends sides xvs)
 modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
@@ -42,18 +42,22 @@ sees.frontend/streams := $(sees.frontend/trunk) frontend/trunk
 sees.frontend/life    := $(sees.frontend/trunk) frontend/owner frontend/trunk xenstore-glue
 sees.frontend/device  := $(sees.frontend/life) frontend/life
 
-# The daemon, likewise.
+# The daemon, likewise.  The keeper: dirs, guest; the dialer: dirs, dialer; the worker: memory to control.
 sees.backend/base          := common/base
 sees.backend/settings      := common/wire common/base backend/base
+sees.backend/wall          := common/base backend/base
+sees.backend/dirs          := common/base backend/base backend/settings
+sees.backend/dialer        := common/base $(addprefix backend/,base settings wall dirs)
+sees.backend/guest         := common/wire common/base xenstore-glue $(addprefix backend/,base settings wall dirs)
 sees.backend/memory        := $(common)
 sees.backend/lane          := $(common) $(addprefix backend/,base settings memory)
 sees.backend/ends/farewell := $(sees.backend/lane) backend/lane
 sees.backend/ends/service  := $(sees.backend/lane) backend/lane
 sees.backend/ends/relay    := $(sees.backend/lane) backend/lane backend/ends/farewell
 sees.backend/ends/unix     := $(sees.backend/lane) backend/lane backend/ends/farewell
-sees.backend/guest         := $(sees.backend/lane) backend/lane backend/ends/unix xenstore-glue
-sees.backend/control       := $(sees.backend/guest) backend/ends/farewell backend/guest
-sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend/ends/service backend/control
+sees.backend/worker        := $(sees.backend/ends/unix) backend/ends/unix backend/wall
+sees.backend/control       := $(sees.backend/worker) backend/worker xenstore-glue
+sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend/ends/service backend/control backend/dirs backend/dialer backend/guest
 
 # The command.
 sees.tools/base  := common/base

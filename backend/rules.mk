@@ -11,15 +11,17 @@ $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
 $(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settings/names base/journal)
-$(B)/unit/test_backend_access:       $(call backend_obj,ends/unix/access)
+$(B)/unit/test_backend_access:       $(call backend_obj,dirs/access)
 $(B)/unit/test_backend_claim:        $(call backend_obj,daemon/claim)
 $(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit/rundir_lab.o \
-                                     $(call backend_obj,$(addprefix ends/unix/,rundir sockfile access dial) base/journal)
+                                     $(call backend_obj,$(addprefix dirs/,rundir sockfile access dial) base/journal)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 # Guests by hand.
 raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors)
 $(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront rawstream daemon hosted) \
-                               $(call backend_obj,memory/map) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
+                               $(call backend_obj,memory/map guest/channel) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)
+$(B)/unit/test_backend_wall:         $(call backend_obj,wall/wall base/loop base/poller base/journal)
+$(B)/unit/test_backend_wall:         xen_libs += $(uv_libs)

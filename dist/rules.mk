@@ -11,6 +11,7 @@ MANDIR     ?= $(PREFIX)/share/man
 # systemd and modules-load.d look below /usr/local/lib as well as below /usr/lib.
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 MODULESDIR ?= $(PREFIX)/lib/modules-load.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 # The daemon reads one place, whatever the prefix is.
 SYSCONFDIR ?= /etc
 DOCDIR     ?= $(PREFIX)/share/doc/xvs
@@ -52,10 +53,12 @@ install: all
 	$(foreach unit,$(install_units),$(call install_filled,$(unit),$(UNITDIR),$(notdir $(unit))))
 	$(INSTALL) -D -m 644 dist/modules-load-dom0.conf "$(DESTDIR)$(MODULESDIR)/xvsd.conf"
 	$(INSTALL) -D -m 644 dist/modules-load-guest.conf "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf"
+	$(INSTALL) -D -m 644 dist/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs.conf"
 	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
 		$(INSTALL) -D -m 644 dist/xvsd.conf "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf"
 	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
+	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" || echo "make a user xvs, whose rights the worker of xvsd has"
 
 # The configuration stays: it is the administrator's.
 uninstall:
@@ -64,7 +67,7 @@ uninstall:
 		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" \
 		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
 		$(foreach unit,$(install_units),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))") \
-		"$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE"
+		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE"
 	$(man_aliases) | while read -r page alias; do rm -f "$(DESTDIR)$(MANDIR)/man3/$$alias"; done
 	-rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null
 

@@ -40,7 +40,7 @@ if ! MAKEFLAGS='' $make --no-print-directory install DESTDIR="$root" PREFIX=/usr
 fi
 
 for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc include/xvs.h include/vsockif.h \
-    bin/xvs sbin/xvsd lib/systemd/system/xvsd.service lib/systemd/system/xvs-agent@.service \
+    bin/xvs sbin/xvsd lib/systemd/system/xvsd.service lib/sysusers.d/xvs.conf lib/systemd/system/xvs-agent@.service \
     lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf \
     share/man/man1/xvs.1 share/man/man3/xvs.3 share/man/man5/xvsd.conf.5 share/man/man8/xvsd.8; do
     check "$file is installed" test -s "$root/usr/$file"

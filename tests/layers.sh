@@ -29,13 +29,18 @@ may_know() {
     frontend/device) echo "$(may_know frontend/life)" frontend/life ;;
     backend/base) echo common/base ;;
     backend/settings) echo common/wire common/base backend/base ;;
+    backend/wall) echo common/base backend/base ;;
+    backend/dirs) echo common/base backend/base backend/settings ;;
+    backend/dialer) echo common/base backend/base backend/settings backend/wall backend/dirs ;;
+    backend/guest) echo common/wire xenstore-glue "$(may_know backend/dialer)" ;;
     backend/memory) echo "$common" ;;
     backend/lane) echo "$common" backend/base backend/settings backend/memory ;;
     backend/ends/farewell | backend/ends/service) echo "$(may_know backend/lane)" backend/lane ;;
     backend/ends/relay | backend/ends/unix) echo "$(may_know backend/ends/farewell)" backend/ends/farewell ;;
-    backend/guest) echo "$(may_know backend/lane)" backend/lane backend/ends/unix xenstore-glue ;;
-    backend/control) echo "$(may_know backend/guest)" backend/ends/farewell backend/guest ;;
-    backend/daemon) echo "$(may_know backend/control)" backend/ends/relay backend/ends/service backend/control ;;
+    backend/worker) echo "$(may_know backend/ends/unix)" backend/ends/unix backend/wall ;;
+    backend/control) echo "$(may_know backend/worker)" backend/worker xenstore-glue ;;
+    backend/daemon) echo "$(may_know backend/control)" backend/ends/relay backend/ends/service backend/control backend/dirs \
+        backend/dialer backend/guest ;;
     tools/base) echo common/base ;;
     tools/ends) echo common/base tools/base ;;
     tools/sides) echo common/base frontend/include tools/base tools/ends ;;

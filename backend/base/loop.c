@@ -153,12 +153,18 @@ int loop_init(struct loop *l)
     return 0;
 }
 
+/* ms, -1 for ever.  libuv itself would not sleep without a handle of its own. */
+static int until_timer(const struct loop *l)
+{
+    return l->timer_at == UINT64_MAX ? -1 : uv_backend_timeout(&l->uv);
+}
+
 void loop_run(struct loop *l, bool (*chores)(struct loop *l))
 {
     while (!l->is_over) {
         bool more;
 
-        if (l->uv_ready || uv_backend_timeout(&l->uv) == 0) {
+        if (l->uv_ready || until_timer(l) == 0) {
             l->uv_ready = false;
             uv_run(&l->uv, UV_RUN_NOWAIT);
         }
@@ -166,7 +172,7 @@ void loop_run(struct loop *l, bool (*chores)(struct loop *l))
         more = chores(l);
         if (l->is_over)
             break;
-        poller_wait(&l->poller, more || !list_is_empty(&l->turns) ? 0 : uv_backend_timeout(&l->uv));
+        poller_wait(&l->poller, more || !list_is_empty(&l->turns) ? 0 : until_timer(l));
     }
 }
 

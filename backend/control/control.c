@@ -11,12 +11,12 @@
 
 #include "clock.h"
 #include "list.h"
+#include "verbs.h"
 
 #define AGAIN_MS 5000u          /* after there were no descriptors left */
 
 struct control {
-    struct verbs_about *about;
-    const struct rundir *rundir;
+    struct worker *worker;
     struct loop *loop;
     struct source listener;
     struct alarm again;
@@ -28,6 +28,8 @@ struct control_client {
     struct list link;
     struct control *control;
     struct source source;
+    uint32_t asked;             /* the question to the keeper whose answer it waits for, 0 for none, */
+    struct alarm in_time;       /* …but not longer */
     char *answer;               /* with its newline; NULL when there is none to be sent */
     size_t answer_len, answer_at;
     size_t len;
@@ -40,6 +42,7 @@ static void drop(struct control_client *c)
 
     source_remove(&c->control->loop->poller, &c->source);
     close(fd);
+    alarm_stop(&c->in_time);
     list_remove(&c->link);
     source_change(&c->control->loop->poller, &c->control->listener, EPOLLIN);
     c->control->count--;
@@ -70,15 +73,11 @@ static bool send_answer(struct control_client *c)
     return true;
 }
 
-static void answer(struct control_client *c, const char *line, size_t len)
+/* Takes the reference. */
+static void set_answer(struct control_client *c, json_t *reply)
 {
-    json_error_t error;
-    json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    json_t *reply = request ? verbs_run(c->control->about, request)
-                            : json_pack("{s:b, s:s++}", "ok", 0, "error", "not a JSON object: ", error.text, "");
     char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 
-    json_decref(request);
     json_decref(reply);
     if (!text)
         text = strdup("{\"ok\":false,\"error\":\"out of memory\"}");
@@ -90,22 +89,68 @@ static void answer(struct control_client *c, const char *line, size_t len)
     c->answer_at = 0;
 }
 
+static void answer(struct control_client *c, const char *line, size_t len)
+{
+    json_error_t error;
+    json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+    json_t *reply = request ? verbs_run(c->control->worker, request, &c->asked)
+                            : json_pack("{s:b, s:s++}", "ok", 0, "error", "not a JSON object: ", error.text, "");
+
+    json_decref(request);
+    if (!c->asked) {
+        set_answer(c, reply);
+        return;
+    }
+    source_change(&c->control->loop->poller, &c->source, 0);
+    alarm_at(c->control->loop, &c->in_time, clock_deadline_ms(CONTROL_ASK_MS));
+}
+
 /* Answers the lines that are there, for as long as the client takes the answers. */
 static void work(struct control_client *c)
 {
     char *newline;
 
-    while (!c->answer && (newline = memchr(c->line, '\n', c->len))) {
+    while (!c->asked && !c->answer && (newline = memchr(c->line, '\n', c->len))) {
         size_t used = (size_t)(newline - c->line) + 1;
 
         answer(c, c->line, used - 1);
         memmove(c->line, c->line + used, c->len - used);
         c->len -= used;
-        if (!send_answer(c))
+        if (!c->asked && !send_answer(c))
             return;
     }
-    if (!c->answer && c->len == sizeof c->line)
+    if (!c->asked && !c->answer && c->len == sizeof c->line)
         drop(c);                /* longer than any line may be */
+}
+
+/* What was asked for has come. */
+static void go_on(struct control_client *c, json_t *reply)
+{
+    c->asked = 0;
+    alarm_stop(&c->in_time);
+    set_answer(c, reply);
+    if (send_answer(c))
+        work(c);
+}
+
+static void on_late(struct alarm *alarm, uint64_t now)
+{
+    struct control_client *c = container_of(alarm, struct control_client, in_time);
+
+    (void)now;
+    go_on(c, verbs_answer(c->control->worker, NULL));
+}
+
+void control_answered(struct control *control, const struct wall_msg *m)
+{
+    for (struct list *l = control->clients.next; l != &control->clients; l = l->next) {
+        struct control_client *c = container_of(l, struct control_client, link);
+
+        if (c->asked && c->asked == m->answer.request) {
+            go_on(c, verbs_answer(control->worker, m));
+            return;
+        }
+    }
 }
 
 static void on_client(struct source *source, uint32_t events)
@@ -113,6 +158,11 @@ static void on_client(struct source *source, uint32_t events)
     struct control_client *c = container_of(source, struct control_client, source);
     ssize_t n;
 
+    if (c->asked) {
+        if (events & (EPOLLERR | EPOLLHUP))
+            drop(c);
+        return;
+    }
     if (c->answer) {
         if (events & EPOLLERR)
             drop(c);
@@ -155,7 +205,9 @@ static void on_listener(struct source *source, uint32_t events)
     }
     c->control = control;
     c->answer = NULL;
+    c->asked = 0;
     c->len = 0;
+    alarm_init(&c->in_time, on_late);
     list_init(&c->link);
     list_append(&control->clients, &c->link);
     if (++control->count == CONTROL_CLIENTS)
@@ -171,23 +223,19 @@ static void listen_again(struct alarm *alarm, uint64_t now)
         source_change(&control->loop->poller, &control->listener, EPOLLIN);
 }
 
-int control_start(struct verbs_about *about, const struct rundir *rundir, struct control **out, char *why)
+int control_start(struct worker *w, int fd, struct control **out)
 {
     struct control *control = calloc(1, sizeof *control);
-    int fd, err;
+    int err = control ? 0 : -ENOMEM;
 
-    if (!control)
-        return -ENOMEM;
-    control->about = about;
-    control->rundir = rundir;
-    control->loop = about->registry->loop;
-    list_init(&control->clients);
-    alarm_init(&control->again, listen_again);
-    if ((fd = rundir_listen(rundir, "control.sock", why)) < 0) {
-        free(control);
-        return fd;
+    if (!err) {
+        control->worker = w;
+        control->loop = w->loop;
+        list_init(&control->clients);
+        alarm_init(&control->again, listen_again);
+        err = source_add(&w->loop->poller, &control->listener, fd, EPOLLIN, on_listener);
     }
-    if ((err = source_add(&control->loop->poller, &control->listener, fd, EPOLLIN, on_listener))) {
+    if (err) {
         close(fd);
         free(control);
         return err;
@@ -208,6 +256,5 @@ void control_stop(struct control *control)
     fd = control->listener.fd;
     source_remove(&control->loop->poller, &control->listener);
     close(fd);
-    unlinkat(control->rundir->fd, "control.sock", 0);
     free(control);
 }

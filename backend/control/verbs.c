@@ -4,19 +4,21 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "domain.h"
 #include "door.h"
-#include "farewell.h"
+#include "life.h"
+#include "paths.h"
 #include "stream.h"
 
 __attribute__((format(printf, 1, 2)))
 static json_t *refusal(const char *format, ...)
 {
-    char text[REGISTRY_WHY];
+    char text[2 * WALL_WHY + 64];
     va_list args;
 
     va_start(args, format);
@@ -32,17 +34,17 @@ static json_t *flow(uint64_t packets, uint64_t bytes)
     return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
 }
 
-static json_t *device_json(const struct device *d)
+static json_t *guest_json(const struct guest *g)
 {
     static const struct link_counters none;
-    const struct lane *lane = &d->lane;
+    const struct lane *lane = &g->lane;
     const struct link_counters *now = lane->mux ? &lane->back.counters : &none;
-    const struct held *held = &d->account->held;
+    const struct held *held = &g->account->held;
 
     return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
-                     "name", d->domain->name, "domid", (json_int_t)d->id.front, "device", (json_int_t)d->id.number,
-                     "cid", (json_int_t)d->cid, "state", life_state_name(d->life.own),
-                     "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)d->account->files,
+                     "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
+                     "cid", (json_int_t)g->cid, "state", life_state_name(g->state),
+                     "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
                      "from_guest", flow(lane->count.from_packets + now->rx_packets, lane->count.from_bytes + now->rx_bytes),
                      "to_guest", flow(lane->count.to_packets + now->tx_packets, lane->count.to_bytes + now->tx_bytes),
                      "notifications", "sent", (json_int_t)lane->count.notify_sent,
@@ -51,17 +53,17 @@ static json_t *device_json(const struct device *d)
                      "bytes", (json_int_t)(lane->mux ? lane->inboxes.held_bytes : 0),
                      "spilled", (json_int_t)held->chunks, "in_sockets", (json_int_t)held->in_sockets,
                      "connects", (json_int_t)(lane->count.connects + (lane->mux != NULL)),
-                     "refusals", (json_int_t)d->refusals, "storms", (json_int_t)lane->count.storms,
-                     "dir", door_path(&d->host), "error", *d->error ? d->error : d->door_error);
+                     "refusals", (json_int_t)g->refusals, "storms", (json_int_t)lane->count.storms,
+                     "dir", door_path(&g->host), "error", g->error);
 }
 
-static json_t *verb_ls(struct verbs_about *about, json_t *request)
+static json_t *verb_ls(struct worker *w, json_t *request)
 {
     json_t *guests = json_array();
 
     (void)request;
-    each_device(about->registry, l)
-        json_array_append_new(guests, device_json(device_at(l)));
+    each_guest(w, l)
+        json_array_append_new(guests, guest_json(guest_at(l)));
     return json_pack("{s:b, s:s, s:o}", "ok", 1, "version", XVS_VERSION, "guests", guests);
 }
 
@@ -94,33 +96,41 @@ static bool get_number(json_t *request, const char *key, int64_t min, int64_t ma
     return true;
 }
 
-static json_t *verb_attach(struct verbs_about *about, json_t *request)
-{
-    char domain[DOMAINS_NAME], why[REGISTRY_WHY] = "";
-    int64_t number = -1, cid = 0;
-    struct device *d;
+/* The number of the last question, 0 for none yet. */
+static uint32_t last_asked;
 
-    if (!get_domain(request, domain, sizeof domain))
+/* NULL: the keeper's answer is to be waited for. */
+static json_t *ask(struct worker *w, struct wall_msg *m)
+{
+    m->kind = WALL_ASK;
+    m->ask.request = ++last_asked ? last_asked : ++last_asked;
+    wall_send(&w->wall, m, -1);
+    return NULL;
+}
+
+static json_t *verb_attach(struct worker *w, json_t *request)
+{
+    struct wall_msg m = { .ask.verb = WALL_ATTACH };
+    int64_t number = -1, cid = 0;
+
+    if (!get_domain(request, m.ask.domain, sizeof m.ask.domain))
         return refusal("attach: \"domain\" must be a name or a domid");
     if (!get_number(request, "device", 0, PATHS_DEVICES - 1, &number))
         return refusal("attach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
     if (!get_number(request, "cid", VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &cid))
         return refusal("attach: \"cid\" must be a number from 3 to 4294967294");
-    if (registry_attach(about->registry, domain, (int)number, (uint64_t)cid, &d, why))
-        return refusal("attach: %s", why);
-    return json_pack("{s:b, s:o}", "ok", 1, "guest", device_json(d));
+    m.ask.number = (int32_t)number;
+    m.ask.cid = (uint64_t)cid;
+    return ask(w, &m);
 }
 
-static json_t *verb_detach(struct verbs_about *about, json_t *request)
+static json_t *verb_detach(struct worker *w, json_t *request)
 {
     const json_t *all = json_object_get(request, "all");
-    char domain[DOMAINS_NAME], why[REGISTRY_WHY] = "";
-    uint8_t gone[PATHS_DEVICES];
-    int64_t number = REGISTRY_ONLY;
-    json_t *numbers;
-    int n;
+    struct wall_msg m = { .ask.verb = WALL_DETACH };
+    int64_t number = WALL_ONLY;
 
-    if (!get_domain(request, domain, sizeof domain))
+    if (!get_domain(request, m.ask.domain, sizeof m.ask.domain))
         return refusal("detach: \"domain\" must be a name or a domid");
     if (!get_number(request, "device", 0, PATHS_DEVICES - 1, &number))
         return refusal("detach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
@@ -128,14 +138,38 @@ static json_t *verb_detach(struct verbs_about *about, json_t *request)
         return refusal("detach: \"all\" must be true or false");
     if (json_is_true(all) && number >= 0)
         return refusal("detach: \"device\" is one and \"all\" is all: give one of the two");
-    if (json_is_true(all))
-        number = REGISTRY_ALL;
-    if ((n = registry_detach(about->registry, domain, (int)number, gone, why)) < 0)
-        return refusal("detach: %s", why);
-    numbers = json_array();
-    for (int i = 0; i < n; i++)
-        json_array_append_new(numbers, json_integer(gone[i]));
+    m.ask.number = json_is_true(all) ? WALL_EACH : (int32_t)number;
+    return ask(w, &m);
+}
+
+static json_t *verb_reload(struct worker *w, json_t *request)
+{
+    (void)request;
+    return ask(w, &(struct wall_msg){ .ask.verb = WALL_RELOAD });
+}
+
+static json_t *detached(const struct wall_msg *m)
+{
+    json_t *numbers = json_array();
+
+    for (int i = 0; i < m->answer.result && i < (int)WALL_ALL; i++)
+        json_array_append_new(numbers, json_integer(m->answer.gone[i]));
     return json_pack("{s:b, s:o}", "ok", 1, "devices", numbers);
+}
+
+json_t *verbs_answer(struct worker *w, const struct wall_msg *m)
+{
+    const struct guest *g;
+
+    if (!m)
+        return refusal("xenstored does not answer; what was asked for is done when it does");
+    if (m->answer.result < 0)
+        return refusal("%s", m->answer.why);
+    if (m->answer.verb == WALL_DETACH)
+        return detached(m);
+    if (m->answer.verb == WALL_ATTACH && (g = worker_guest(w, m->device)))
+        return json_pack("{s:b, s:o}", "ok", 1, "guest", guest_json(g));
+    return json_pack("{s:b}", "ok", 1);
 }
 
 /* ---- dump ---- */
@@ -164,27 +198,27 @@ static void add_stream(struct vmux_conn *conn, void *arg)
         json_object_set_new(json_array_get(arg, json_array_size(arg) - 1), "held", json_integer(s->inbox.bytes));
 }
 
-static json_t *verb_dump(struct verbs_about *about, json_t *request)
+static json_t *verb_dump(struct worker *w, json_t *request)
 {
-    char domain[DOMAINS_NAME];
+    char domain[WALL_NAME];
     json_t *guests;
     uint32_t domid;
 
     if (!get_domain(request, domain, sizeof domain))
         return refusal("dump: \"domain\" must be a name or a domid");
-    if (domain_resolve(about->registry, domain, &domid))
-        return refusal("dump: there is no domain %s", domain);
+    if (worker_domain(w, domain, &domid))
+        return refusal("dump: there is no domain %s with a device", domain);
     guests = json_array();
-    each_device(about->registry, l) {
-        struct device *d = device_at(l);
+    each_guest(w, l) {
+        struct guest *g = guest_at(l);
         json_t *guest, *streams;
 
-        if (d->id.front != domid)
+        if (g->domid != domid)
             continue;
-        guest = device_json(d);
+        guest = guest_json(g);
         streams = json_array();
-        if (d->lane.mux)
-            vmux_each(d->lane.mux, add_stream, streams);
+        if (g->lane.mux)
+            vmux_each(g->lane.mux, add_stream, streams);
         json_object_set_new(guest, "streams", streams);
         json_array_append_new(guests, guest);
     }
@@ -193,40 +227,44 @@ static json_t *verb_dump(struct verbs_about *about, json_t *request)
 
 /* ---- stats ---- */
 
-static json_int_t open_files(void)
+static json_int_t open_files(const struct worker *w)
 {
-    DIR *dir = opendir("/proc/self/fd");
+    int fd = openat(w->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     json_int_t n = -3;          /* ".", ".." and this directory itself */
 
-    if (!dir)
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
         return -1;
+    }
     while (readdir(dir))
         n++;
     closedir(dir);
     return n;
 }
 
-static json_int_t resident_bytes(void)
+static json_int_t resident_bytes(const struct worker *w)
 {
-    FILE *f = fopen("/proc/self/statm", "r");
+    int fd = openat(w->proc_fd, "statm", O_RDONLY | O_CLOEXEC);
+    char text[80] = "";
     long long pages = 0;
 
-    if (!f)
+    if (fd < 0)
         return -1;
-    if (fscanf(f, "%*s %lld", &pages) != 1)
+    if (read(fd, text, sizeof text - 1) < 0 || sscanf(text, "%*s %lld", &pages) != 1)
         pages = 0;
-    fclose(f);
+    close(fd);
     return pages * 4096;
 }
 
-static json_t *verb_stats(struct verbs_about *about, json_t *request)
+static json_t *verb_stats(struct worker *w, json_t *request)
 {
     json_int_t guests = 0, connected = 0, connections = 0, tables = 0, spilled = 0, in_sockets = 0, mapped = 0;
-    struct registry *r = about->registry;
 
     (void)request;
-    each_device(r, l) {
-        const struct lane *lane = &device_at(l)->lane;
+    each_guest(w, l) {
+        const struct lane *lane = &guest_at(l)->lane;
 
         guests++;
         if (!lane->mux)
@@ -237,31 +275,20 @@ static json_t *verb_stats(struct verbs_about *about, json_t *request)
         for (int i = 0; i < 4; i++)
             mapped += (json_int_t)lane->map.group[i].pages * VSOCKIF_PAGE_SIZE;
     }
-    for (struct list *l = r->accounts.list.next; l != &r->accounts.list; l = l->next) {
+    for (struct list *l = w->accounts.list.next; l != &w->accounts.list; l = l->next) {
         const struct held *h = &container_of(l, struct account, link)->held;
 
         spilled += (json_int_t)h->chunks;
         in_sockets += (json_int_t)h->in_sockets;
     }
     return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1,
-                     "version", XVS_VERSION, "uptime_ms", (json_int_t)(loop_now(r->loop) - about->started),
+                     "version", XVS_VERSION, "uptime_ms", (json_int_t)(loop_now(w->loop) - w->started),
                      "guests", guests, "connected", connected, "connections", connections,
-                     "bytes_per_guest", (json_int_t)sizeof(struct device),
-                     "bytes_per_connection", (json_int_t)end_record_size(r->lanes->ends), "table_bytes", tables,
-                     "spilled_bytes", spilled, "socket_bytes", in_sockets,
-                     "farewells", (json_int_t)r->lanes->farewells->count,
-                     "mapped_bytes", mapped, "resident_bytes", resident_bytes(),
-                     "fds", open_files(), "wakeups", (json_int_t)r->loop->poller.wakeups);
-}
-
-static json_t *verb_reload(struct verbs_about *about, json_t *request)
-{
-    char why[SETTINGS_WHY];
-
-    (void)request;
-    if (about->reload(about, why))
-        return refusal("reload: %s", why);
-    return json_pack("{s:b}", "ok", 1);
+                     "bytes_per_guest", (json_int_t)sizeof(struct guest),
+                     "bytes_per_connection", (json_int_t)end_record_size(w->lanes.ends), "table_bytes", tables,
+                     "spilled_bytes", spilled, "socket_bytes", in_sockets, "farewells", (json_int_t)w->farewells.count,
+                     "mapped_bytes", mapped, "resident_bytes", resident_bytes(w),
+                     "fds", open_files(w), "wakeups", (json_int_t)w->loop->poller.wakeups);
 }
 
 /* ---- the table ---- */
@@ -269,7 +296,7 @@ static json_t *verb_reload(struct verbs_about *about, json_t *request)
 static const struct verb {
     const char *name;
     const char *keys;           /* besides "verb", with spaces between them */
-    json_t *(*run)(struct verbs_about *about, json_t *request);
+    json_t *(*run)(struct worker *w, json_t *request);
 } verbs[] = {
     { "ls",     "",                    verb_ls },
     { "attach", "domain device cid",   verb_attach },
@@ -291,11 +318,13 @@ static bool takes(const struct verb *verb, const char *key)
     return false;
 }
 
-json_t *verbs_run(struct verbs_about *about, json_t *request)
+json_t *verbs_run(struct worker *w, json_t *request, uint32_t *asked)
 {
     const char *name = json_string_value(json_object_get(request, "verb")), *key;
-    json_t *value;
+    json_t *value, *answer;
+    uint32_t before;
 
+    *asked = 0;
     if (!name)
         return refusal("a request is an object with a string \"verb\"");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -304,7 +333,10 @@ json_t *verbs_run(struct verbs_about *about, json_t *request)
         json_object_foreach(request, key, value)
             if (!takes(&verbs[i], key))
                 return refusal("%s: it has no key \"%.40s\"", name, key);
-        return verbs[i].run(about, request);
+        before = last_asked;
+        answer = verbs[i].run(w, request);
+        *asked = last_asked == before ? 0 : last_asked;
+        return answer;
     }
     return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, reload", name);
 }

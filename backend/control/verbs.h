@@ -5,16 +5,12 @@
 
 #include <jansson.h>
 
-#include "registry.h"
+#include "worker.h"
 
-/* What is asked and told. */
-struct verbs_about {
-    struct registry *registry;
-    uint64_t started;           /* ms */
-    int (*reload)(struct verbs_about *about, char *why);        /* reads the settings anew; why: SETTINGS_WHY bytes */
-};
-
-/* The answer, a new reference; NULL without memory.  Every answer has "ok"; one that is not has "error". */
-json_t *verbs_run(struct verbs_about *about, json_t *request);
+/* The answer, a new reference; NULL without memory, or with *asked, which is 0 else: the keeper was asked, and verbs_answer() has the
+ * answer when it comes.  Every answer has "ok"; one that is not has "error". */
+json_t *verbs_run(struct worker *w, json_t *request, uint32_t *asked);
+/* m: WALL_ANSWER to that; or NULL, there was none in time. */
+json_t *verbs_answer(struct worker *w, const struct wall_msg *m);
 
 #endif

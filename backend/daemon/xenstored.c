@@ -12,69 +12,69 @@
 static void on_store(struct source *source, uint32_t events)
 {
     (void)events;
-    registry_on_store(&container_of(source, struct xvsd, store_source)->registry);
+    registry_on_store(&container_of(source, struct keeper, store_source)->registry);
 }
 
-static int watch(struct xvsd *x)
+static int watch(struct keeper *k)
 {
-    return source_add(&x->loop.poller, &x->store_source, store_fd(x->registry.store), EPOLLIN, on_store);
+    return source_add(&k->loop.poller, &k->store_source, store_fd(k->registry.store), EPOLLIN, on_store);
 }
 
 /* A xenstored that was started anew knows of no claim, and another daemon may have been quicker. */
-static void claim_again(struct xvsd *x)
+static void claim_again(struct keeper *k)
 {
     char why[CLAIM_WHY];
-    int err = claim_take(x->registry.store, x->registry.self, &x->rundir, why);
+    int err = claim_take(k->registry.store, k->registry.self, &k->rundir, why);
 
-    x->unclaimed = err != 0;
+    k->unclaimed = err != 0;
     if (err)
         journal(JOURNAL_ERROR, "%s", why);
     if (err == -EBUSY)
-        x->failed = x->loop.is_over = true;
+        k->failed = k->loop.is_over = true;
 }
 
 /* xenstored may have been restarted: a new connection has a new descriptor, and all watches fire.  So it is with one that could not
  * be put into the set: nothing would be heard of it. */
-static void check(struct xvsd *x)
+static void check(struct keeper *k)
 {
-    struct store *store = x->registry.store;
+    struct store *store = k->registry.store;
 
-    if (!store_check(store) && x->store_source.fd >= 0) {
-        if (x->unclaimed)
-            claim_again(x);
+    if (!store_check(store) && k->store_source.fd >= 0) {
+        if (k->unclaimed)
+            claim_again(k);
         return;
     }
-    if (x->store_source.fd >= 0)
+    if (k->store_source.fd >= 0)
         journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
-    source_remove(&x->loop.poller, &x->store_source);
-    if (store_reopen(store) || watch(x))
+    source_remove(&k->loop.poller, &k->store_source);
+    if (store_reopen(store) || watch(k))
         return;
     journal(JOURNAL_NOTICE, "connected to xenstored again");
-    claim_again(x);
-    if (!x->loop.is_over)
-        registry_on_store(&x->registry);
+    claim_again(k);
+    if (!k->loop.is_over)
+        registry_on_store(&k->registry);
 }
 
 static void on_check(struct alarm *alarm, uint64_t now)
 {
-    struct xvsd *x = container_of(alarm, struct xvsd, store_check);
+    struct keeper *k = container_of(alarm, struct keeper, store_check);
 
     (void)now;
-    alarm_at(&x->loop, alarm, clock_deadline_ms(CHECK_MS));
-    check(x);
-    settle_soon(&x->registry);          /* programs that listened in an old directory may have left it (door.h) */
+    alarm_at(&k->loop, alarm, clock_deadline_ms(CHECK_MS));
+    check(k);
+    settle_soon(&k->registry);          /* programs that listened in an old directory may have left it (door.h) */
 }
 
-int xenstored_begin(struct xvsd *x)
+int xenstored_begin(struct keeper *k)
 {
-    alarm_init(&x->store_check, on_check);
-    alarm_at(&x->loop, &x->store_check, clock_deadline_ms(CHECK_MS));
-    return watch(x);
+    alarm_init(&k->store_check, on_check);
+    alarm_at(&k->loop, &k->store_check, clock_deadline_ms(CHECK_MS));
+    return watch(k);
 }
 
-void xenstored_end(struct xvsd *x)
+void xenstored_end(struct keeper *k)
 {
-    if (x->store_check.ring)
-        alarm_stop(&x->store_check);
-    source_remove(&x->loop.poller, &x->store_source);
+    if (k->store_check.ring)
+        alarm_stop(&k->store_check);
+    source_remove(&k->loop.poller, &k->store_source);
 }

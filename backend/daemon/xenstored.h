@@ -4,11 +4,11 @@
 #ifndef XVSD_XENSTORED_H
 #define XVSD_XENSTORED_H
 
-#include "xvsd.h"
+#include "keeper.h"
 
-/* Begins to look at x->registry.store, which is open: 0 or a negative errno. */
-int  xenstored_begin(struct xvsd *x);
+/* Begins to look at k->registry.store, which is open: 0 or a negative errno. */
+int  xenstored_begin(struct keeper *k);
 /* Harmless when it was not begun. */
-void xenstored_end(struct xvsd *x);
+void xenstored_end(struct keeper *k);
 
 #endif

@@ -1,37 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* xvsd.h: the daemon as a whole: one process, one thread, one loop.
+/* xvsd.h: the daemon's programs.
  *
- *     main.c         options, signals, start, stop
- *     ends.c         the table of what can be at the other end of a guest's stream
- *     xenstored.c    the connection to xenstored, which may go and come back
+ *     main.c         options; which of the two it is
+ *     start.c        the keeper (keeper.h): signals, settings, start, stop, what the children say
+ *     xenstored.c    its connection to xenstored, which may go and come back
  *     claim.c        one daemon a host
+ *     children.c     its children, spawn.c as processes
+ *     labour.c       the worker: what worker/ and control/ are made of at run time
+ *     dialling.c     the dialer
+ *     ends.c         the table of what can be at the other end of a guest's stream
  *
- * Everything else is in the rooms beside this one, from the ground up: base, settings, memory, lane, ends, guest, control.  Nothing
- * here locks, and nothing blocks but xenstored's answers. */
+ * Everything else is in the rooms beside this one, from the ground up: base, settings, wall; for the keeper dirs and guest; for the worker
+ * memory, lane, ends, worker, control.  No process has threads, nothing here locks, and nothing blocks but what the keeper asks
+ * xenstored. */
 #ifndef XVSD_H
 #define XVSD_H
 
-#include "control.h"
-#include "farewell.h"
+#include <stdbool.h>
 
-struct xvsd {
-    struct loop loop;
-    uv_signal_t hup, term, interrupt;
-    struct alarm stop;          /* when a stop becomes impatient */
-    struct settings *settings;
-    const char *settings_path;
-    const char *run_dir_option; /* NULL: not given */
-    bool verbose;
-    struct rundir rundir;
-    struct lanes lanes;
-    struct farewells farewells;
-    struct registry registry;
-    struct verbs_about about;
-    struct control *control;
-    struct source store_source;
-    struct alarm store_check;
-    bool unclaimed;             /* xenstore does not say yet that we serve this host: claim.h */
-    bool failed;                /* it ends, and not because it was asked to */
+struct options {
+    const char *config;         /* SETTINGS_FILE if it was not given, which may not exist then */
+    bool config_given;
+    const char *run_dir;        /* NULL: not given */
+    const char *user;           /* whose rights the worker has; NULL: ours */
+    bool check, verbose, one_process;
 };
+
+/* Each is a program: the exit status. */
+int keeper_main(const struct options *o);
+/* The keeper's children: their end of the wall is the descriptor WALL_FD, and their first argument one of these.  The worker's others: who
+ * it is to be, and the directory that it is to see; NULL for what the keeper is. */
+int labour_main(const char *user, const char *dir);
+int dialer_main(void);
+
+#define WALL_FD       3
+#define LABOUR_OPTION "--worker"
+#define DIALER_OPTION "--dialer"
 
 #endif

@@ -10,7 +10,7 @@ uint64_t cid_usual(const struct device_id *id)
 /* What its section of the settings gives it, 0 for nothing. */
 static uint64_t own_cid(const struct device *d)
 {
-    const struct settings_guest *section = d->domain->who.section;
+    const struct settings_guest *section = d->domain->section;
 
     return section && !d->id.number ? section->cid : 0;
 }
@@ -19,7 +19,7 @@ uint64_t cid_wanted(const struct device *d)
 {
     if (own_cid(d))
         return own_cid(d);
-    if (settings_by_cid(settings_of(d->r), d->cid))
+    if (settings_by_cid(d->r->settings, d->cid))
         return cid_usual(&d->id);       /* it was ours while we had the name */
     return d->cid;
 }
@@ -45,9 +45,20 @@ void cid_set(struct device *d, uint64_t cid)
         hash_insert(&d->r->devices_by_cid, &d->by_cid, key_of(d->r, cid));
 }
 
+struct device *cid_in_use(const struct registry *r, uint64_t cid)
+{
+    for (struct hash_link *l = hash_first(&r->devices_by_cid, key_of(r, cid)); l; l = l->next) {
+        struct device *d = container_of(l, struct device, by_cid);
+
+        if (d->cid == cid && d->up)
+            return d;
+    }
+    return NULL;
+}
+
 static int standing(const struct device *d)
 {
-    return cid_is_right(d) ? 2 : d->lane.mux != NULL;
+    return cid_is_right(d) ? 2 : d->up;
 }
 
 static bool goes_before(const struct device *a, const struct device *b)

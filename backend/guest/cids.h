@@ -2,8 +2,8 @@
 /* cids.h: whose a CID is.
  *
  * A domain's CID comes from its section of the settings or is 1000 + domid, so a guest that is created again with a new domid
- * keeps the CID that was given to its name (settle.h).  Several devices may have one for a while; the lane that is up with
- * it is one alone (lane.h).  One thread. */
+ * keeps the CID that was given to its name (settle.h).  Several devices may have one for a while, of which one alone is up.
+ * One thread. */
 #ifndef XVSD_CIDS_H
 #define XVSD_CIDS_H
 
@@ -19,6 +19,8 @@ uint64_t cid_wanted(const struct device *d);
 bool cid_is_right(const struct device *d);
 /* d->cid is changed by this alone; 0 takes it out of the table. */
 void cid_set(struct device *d, uint64_t cid);
+/* The device that is up with it, or NULL. */
+struct device *cid_in_use(const struct registry *r, uint64_t cid);
 /* Whose it is: who has a right to it by the settings, or is connected, or had it first.  NULL. */
 struct device *cid_owner(const struct registry *r, uint64_t cid);
 

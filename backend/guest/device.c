@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "channel.h"
 #include "cids.h"
+#include "cuts.h"
 #include "domain.h"
-#include "door.h"
-#include "greet.h"
+#include "home.h"
 #include "nodes.h"
-#include "updown.h"
 
 #define VERSIONS (1u << VSOCKIF_VERSION)
 
@@ -21,27 +21,47 @@
  * perhaps after @releaseDomain: so a frontend without a state is looked at again until one or the other is back or gone. */
 #define GONE_AGAIN_MS 500u
 
-static int open_account(struct device *d)
+static void on_alarm(struct alarm *alarm, uint64_t now);
+
+/* ---- what the worker hears ---- */
+
+static void tell(const struct device *d, struct wall_msg *m, int fd)
 {
+    m->device = d->born;
+    wall_send(d->r->wall, m, fd);
+}
+
+void device_tell(struct device *d)
+{
+    struct wall_msg m = { .kind = WALL_GUEST };
     const struct domain *dom = d->domain;
 
-    d->account = account_open(&d->r->accounts, *dom->uuid ? dom->uuid : dom->name, d->id.number);
-    return d->account ? 0 : -ENOMEM;
+    d->told = true;
+    m.guest.domid = d->id.front;
+    m.guest.number = d->id.number;
+    m.guest.cid = d->cid;
+    m.guest.state = d->life.own;
+    m.guest.has_name = dom->title.has_name;
+    m.guest.has_uuid = dom->title.has_uuid;
+    m.guest.refusals = d->refusals;
+    snprintf(m.guest.name, sizeof m.guest.name, "%s", dom->name);
+    snprintf(m.guest.uuid, sizeof m.guest.uuid, "%s", dom->uuid);
+    snprintf(m.guest.error, sizeof m.guest.error, "%s", *d->error ? d->error : d->home_error);
+    tell(d, &m, -1);
 }
 
-static void on_alarm(struct alarm *alarm, uint64_t now);
-static void on_emptied(struct hostside *host);
-static const struct lane_owner lane_owner;
-
-static void free_parts(struct device *d)
+static uint32_t why_down(const struct device *d)
 {
-    greet_end(&d->host);
-    if (d->account)
-        account_close(d->account);
-    if (d->domain)
-        domain_put(d->domain);
-    free(d);
+    if (d->life.refuse)
+        return CUT_REFUSED;
+    if (d->r->stopping)
+        return CUT_STOPPED;
+    if (d->detach)
+        return CUT_DETACHED;
+    return d->life.dead ? CUT_GONE : CUT_DOWN;
 }
+
+/* ---- coming and going ---- */
 
 int device_new(struct registry *r, const struct device_id *id, uint64_t cid, struct device **out)
 {
@@ -52,51 +72,39 @@ int device_new(struct registry *r, const struct device_id *id, uint64_t cid, str
         return -ENOMEM;
     d->r = r;
     d->id = *id;
-    d->born = r->born++;
     d->look_at = d->remove_at = UINT64_MAX;
     list_init(&d->link);
     list_init(&d->of_domain);
+    list_init(&d->homes);
     alarm_init(&d->alarm, on_alarm);
-    lane_init(&d->lane, r->lanes, &lane_owner);
-    if ((err = domain_get(r, id->front, &d->domain)) || (err = open_account(d)) ||
-        (err = greet_begin(&d->host, &r->hostsides, &d->lane, on_emptied))) {
-        free_parts(d);
+    if ((err = domain_get(r, id->front, &d->domain))) {
+        free(d);
         return err;
     }
-    d->lane.journal = &d->journal;
-    d->lane.account = d->account;
-    d->lane.who = &d->domain->who;
-    d->lane.domid = id->front;
+    d->born = ++r->born;
     list_append(&d->domain->devices, &d->of_domain);
     list_append(&r->devices, &d->link);
     cid_set(d, cid);
     paths_of(&d->paths, id);
     journal_guest_init(&d->journal, d->domain->name, id->front, id->number);
     life_back_init(&d->life, VSOCKIF_UNKNOWN, loop_now(r->loop));
+    device_tell(d);
     *out = d;
     return 0;
 }
 
-static enum lane_cut why_down(const struct device *d)
-{
-    if (d->life.refuse)
-        return LANE_REFUSED;
-    if (d->r->stopping)
-        return LANE_STOPPED;
-    if (d->detach)
-        return LANE_DETACHED;
-    return d->life.dead ? LANE_GONE : LANE_DOWN;
-}
-
 void device_free(struct device *d)
 {
-    lane_down(&d->lane, why_down(d));
+    homes_close(d);
+    tell(d, &(struct wall_msg){ .kind = WALL_GONE, .cut = why_down(d) }, -1);
+    channel_close(d->channel);
     cid_set(d, 0);
     list_remove(&d->link);
     list_remove(&d->of_domain);
     alarm_stop(&d->alarm);
     journal_guest_end(&d->journal);
-    free_parts(d);
+    domain_put(d->domain);
+    free(d);
 }
 
 void device_called(struct device *d)
@@ -118,8 +126,8 @@ static int offer(struct device *d)
     const struct back_nodes nodes = {
         .cid = cid,
         .versions = VERSIONS,
-        .max_ring_page_order = settings_of(d->r)->max_ring_page_order,
-        .max_pool_pages = settings_of(d->r)->max_pool_pages,
+        .max_ring_page_order = d->r->settings->max_ring_page_order,
+        .max_pool_pages = d->r->settings->max_pool_pages,
         .max_queues = 1
     };
     int err = nodes_offer(d->r->store, &d->paths, &nodes);
@@ -151,40 +159,66 @@ static void note_delay(struct device *d, const char *why)
     journal_guest(&d->journal, JOURNAL_WARNING, "it is connected later, this is tried again every second: %s", d->error);
 }
 
-/* Its CID must not be in use: another one that has no right to it is made to let go.  0, or -EADDRINUSE. */
+/* Its CID must not be in use: another one that has no right to it is made to let go, which takes a moment.  0, -EAGAIN, or
+ * -EADDRINUSE. */
 static int take_cid(struct device *d)
 {
-    struct lane *lane;
+    struct device *other = cid_in_use(d->r, d->cid);
 
-    while ((lane = lanes_find(d->r->lanes, d->cid)) && lane != &d->lane) {
-        struct device *other = container_of(lane, struct device, lane);
-
-        if (other->domain->is_dead || (cid_is_right(d) && !cid_is_right(other)))
-            device_refuse(other, "its CID %llu belongs to %s", (unsigned long long)d->cid, d->journal.who);
-        if (!lane->mux)
-            continue;
-        device_refuse(d, "CID %llu belongs to %s; give one of them another in the settings or in the node \"cid\"",
-                      (unsigned long long)d->cid, other->journal.who);
-        return -EADDRINUSE;
+    if (!other || other == d)
+        return 0;
+    if (other->domain->is_dead || (cid_is_right(d) && !cid_is_right(other))) {
+        device_refuse(other, "its CID %llu belongs to %s", (unsigned long long)d->cid, d->journal.who);
+        return -EAGAIN;
     }
-    return 0;
+    device_refuse(d, "CID %llu belongs to %s; give one of them another in the settings or in the node \"cid\"",
+                  (unsigned long long)d->cid, other->journal.who);
+    return -EADDRINUSE;
 }
 
-static int map(struct device *d)
+/* Asks the worker to map the guest's pages: 1, or a negative errno with why. */
+static int ask_up(struct device *d, const struct front_nodes *nodes, char *why)
 {
-    char why[PARSE_WHY + MAP_WHY] = "";
-    struct front_nodes nodes;
-    int err;
+    struct wall_msg m = { .kind = WALL_UP, .up = { .cid = d->cid, .control_ref = nodes->control_ref } };
+    int fd, err = !wall_is_open(d->r->wall) ? -EAGAIN :     /* there is no worker at this moment */
+                  channel_open(d->id.front, nodes->event_channel, &d->channel, &m.up.port, why);
 
-    if ((err = take_cid(d)))
+    if (err)
         return err;
-    if (!(err = nodes_read_front(d->r->store, &d->paths, &nodes, why)) && !(err = judge_nodes(&nodes, why)))
-        err = lane_up(&d->lane, d->cid, nodes.control_ref, nodes.event_channel, why);
+    if ((fd = channel_fd(d->channel)) < 0) {
+        snprintf(why, CHANNEL_WHY, "cannot hand over the event channel: %s", strerror(-fd));
+        channel_close(d->channel);
+        d->channel = NULL;
+        return fd;
+    }
+    d->up = true;
+    d->asked = ASKED_UP;
+    tell(d, &m, fd);
+    return 1;
+}
+
+/* 0, or the error that it ended with: says so. */
+static int judge_up(struct device *d, int err, const char *why)
+{
     if (err && !life_back_passes(err))
         device_refuse(d, "%s", *why ? why : strerror(-err));
     else if (err && err != -EAGAIN && err != -ECONNRESET)
         note_delay(d, *why ? why : strerror(-err));
     return err;
+}
+
+/* 1: the worker has been asked. */
+static int map(struct device *d)
+{
+    char why[PARSE_WHY + CHANNEL_WHY] = "";
+    struct front_nodes nodes;
+    int err = take_cid(d);
+
+    if (err)
+        return err;
+    if (!(err = nodes_read_front(d->r->store, &d->paths, &nodes, why)) && !(err = judge_nodes(&nodes, why)))
+        err = ask_up(d, &nodes, why);
+    return err > 0 ? err : judge_up(d, err, why);
 }
 
 static int connected(struct device *d)
@@ -196,20 +230,27 @@ static int connected(struct device *d)
     nodes_clear_error(d->r->store, &d->paths);
     *d->error = '\0';
     d->remade = (struct backoff){ 0 };
-    journal_guest(&d->journal, JOURNAL_INFO, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
-                  (unsigned long long)d->cid, ring_slots(&d->lane.back.tx), ring_slots(&d->lane.back.rx),
-                  d->lane.map.mem.tx_bytes / 1024, d->lane.map.mem.rx_bytes / 1024);
+    tell(d, &(struct wall_msg){ .kind = WALL_CONNECTED }, -1);
     return 0;
 }
 
-static void unmap(struct device *d)
+/* 1, or 0 if there is nothing to be unmapped. */
+static int unmap(struct device *d)
 {
-    if (d->lane.mux)
-        journal_guest(&d->journal, JOURNAL_INFO, "disconnected; %u connections end", vmux_count(d->lane.mux));
-    lane_down(&d->lane, why_down(d));
+    if (!d->up)
+        return 0;
+    d->asked = ASKED_DOWN;
+    tell(d, &(struct wall_msg){ .kind = WALL_DOWN, .cut = why_down(d) }, -1);
+    return 1;
+}
+
+static void is_down(struct device *d)
+{
+    d->up = false;
     settle_soon(d->r);          /* now it can have another CID */
 }
 
+/* 0, a negative errno, or 1: the worker will say. */
 static int perform(struct device *d, enum life_act act)
 {
     struct store *s = d->r->store;
@@ -218,7 +259,7 @@ static int perform(struct device *d, enum life_act act)
     case LIFE_OFFER:   return offer(d);
     case LIFE_MAP:     return map(d);
     case LIFE_CONNECT: return connected(d);
-    case LIFE_UNMAP:   unmap(d); return 0;
+    case LIFE_UNMAP:   return unmap(d);
     case LIFE_REFUSE:  return nodes_refuse(s, &d->paths, d->error);
     case LIFE_CLOSING: return nodes_set_state(s, d->paths.back, VSOCKIF_CLOSING);
     case LIFE_CLOSED:  return nodes_set_state(s, d->paths.back, VSOCKIF_CLOSED);
@@ -229,7 +270,7 @@ static int perform(struct device *d, enum life_act act)
 /* Without a directory it is not offered, and nothing that it was found with is answered. */
 static bool is_held_back(const struct device *d)
 {
-    return !d->host.door && !d->life.mapped && !d->life.leaving;
+    return !d->home && !d->life.mapped && !d->life.leaving;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -240,24 +281,33 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* When on_alarm() has something to do. */
 static uint64_t deadline(const struct device *d)
 {
+    if (d->asked)
+        return UINT64_MAX;
     return is_held_back(d) ? d->look_at : earlier(life_back_deadline(&d->life), d->look_at);
 }
 
+static void is_done(struct device *d, enum life_act act, int err)
+{
+    if (journal_shows(JOURNAL_DEBUG))
+        journal_guest(&d->journal, JOURNAL_DEBUG, "%s: %s", life_act_name(act), err ? strerror(-err) : "done");
+    life_back_done(&d->life, act, err, loop_now(d->r->loop));
+}
+
+/* As far as it comes without the worker, whose answer goes on with it. */
 static void do_acts(struct device *d)
 {
     enum life_act act;
-    uint64_t now = loop_now(d->r->loop);
 
-    while (!is_held_back(d) && (act = life_back_next(&d->life, now)) != LIFE_WAIT) {
+    d->told = false;
+    while (!d->asked && !is_held_back(d) && (act = life_back_next(&d->life, loop_now(d->r->loop))) != LIFE_WAIT) {
         int err = perform(d, act);
 
-        if (journal_shows(JOURNAL_DEBUG))
-            journal_guest(&d->journal, JOURNAL_DEBUG, "%s: %s", life_act_name(act), err ? strerror(-err) : "done");
-        life_back_done(&d->life, act, err, now);
+        if (err <= 0)
+            is_done(d, act, err);
     }
-    if (life_back_is_connected(&d->life) && !lane_is_connected(&d->lane))
-        lane_connected(&d->lane);
     alarm_at(d->r->loop, &d->alarm, deadline(d));
+    if (!d->asked && d->look_again)
+        device_look(d);
 }
 
 /* Remembers why, and says it once. */
@@ -274,21 +324,13 @@ static bool is_dead(const struct device *d)
     return domains_exists(d->r->store, d->id.front) == 0;
 }
 
-void device_look(struct device *d)
+/* The states have been read, and after them, if pages are mapped, the byte that says whether the guest's process lives. */
+static void look_on(struct device *d, bool live)
 {
-    struct life_look look = { 0 };
-    char why[PARSE_WHY] = "";
+    struct life_look look = d->look;
+    const char *why = d->look_why;
     bool refused = d->life.refuse, had_peer = d->life.peer != VSOCKIF_UNKNOWN;
-    int err;
 
-    d->look_at = UINT64_MAX;
-    err = nodes_look(d->r->store, d->paths.back, d->paths.front, &look.own, &look.peer, why);
-    if (err < 0) {
-        d->look_at = clock_deadline_ms(LIFE_RETRY_MS);
-        alarm_at(d->r->loop, &d->alarm, d->look_at);
-        return;
-    }
-    d->seen = true;
     if (!look.peer && !d->life.dead) {
         if (is_dead(d)) {
             life_back_domain_died(&d->life);
@@ -300,13 +342,37 @@ void device_look(struct device *d)
                 rescan_soon(d->r);
         }
     }
-    look.live = map_is_live(&d->lane.map);
+    look.live = live;
     if (*why && d->life.own == look.own)
         life_back_refuse(&d->life, "a state that is none", loop_now(d->r->loop));
     life_back_look(&d->life, &look, loop_now(d->r->loop));
     if (d->life.refuse && !refused)
         note_refusal(d, *why ? why : d->life.why);
     do_acts(d);
+}
+
+void device_look(struct device *d)
+{
+    if (d->asked) {
+        d->look_again = true;
+        return;
+    }
+    d->look_again = false;
+    d->look_at = UINT64_MAX;
+    d->look = (struct life_look){ 0 };
+    *d->look_why = '\0';
+    if (nodes_look(d->r->store, d->paths.back, d->paths.front, &d->look.own, &d->look.peer, d->look_why) < 0) {
+        d->look_at = clock_deadline_ms(LIFE_RETRY_MS);
+        alarm_at(d->r->loop, &d->alarm, d->look_at);
+        return;
+    }
+    d->seen = true;
+    if (!d->up) {
+        look_on(d, true);
+        return;
+    }
+    d->asked = ASKED_LIVE;
+    tell(d, &(struct wall_msg){ .kind = WALL_LIVE }, -1);
 }
 
 void device_refuse(struct device *d, const char *format, ...)
@@ -343,19 +409,86 @@ static void on_alarm(struct alarm *alarm, uint64_t now)
     alarm_at(d->r->loop, alarm, deadline(d));
 }
 
-static void on_emptied(struct hostside *host)
+/* ---- what the worker says ---- */
+
+static void on_upped(struct device *d, int err, const char *why)
 {
-    settle_soon(container_of(host, struct device, host)->r);
+    if (d->asked != ASKED_UP)
+        return;
+    d->asked = ASKED_NOTHING;
+    channel_close(d->channel);
+    d->channel = NULL;
+    if (err)
+        is_down(d);
+    is_done(d, LIFE_MAP, judge_up(d, err, why));
+    do_acts(d);
 }
 
-static void on_broke(struct lane *lane, const char *why)
+static void on_downed(struct device *d)
 {
-    device_refuse(container_of(lane, struct device, lane), "%s", why);
+    if (d->asked != ASKED_DOWN)
+        return;
+    d->asked = ASKED_NOTHING;
+    is_down(d);
+    is_done(d, LIFE_UNMAP, 0);
+    do_acts(d);
 }
 
-static void on_look(struct lane *lane)
+static void on_live(struct device *d, bool live)
 {
-    device_look(container_of(lane, struct device, lane));
+    if (d->asked != ASKED_LIVE)
+        return;
+    d->asked = ASKED_NOTHING;
+    look_on(d, live);
 }
 
-static const struct lane_owner lane_owner = { .broke = on_broke, .look = on_look };
+void device_hear(struct device *d, const struct wall_msg *m)
+{
+    switch (m->kind) {
+    case WALL_UPPED:
+        on_upped(d, m->result.err < 0 ? m->result.err : 0, m->result.why);
+        break;
+    case WALL_DOWNED:
+        on_downed(d);
+        break;
+    case WALL_IS_LIVE:
+        on_live(d, m->number != 0);
+        break;
+    case WALL_BROKE:
+        if (d->up)
+            device_refuse(d, "%s", m->result.why);
+        break;
+    case WALL_LOOK:
+        device_look(d);
+        break;
+    case WALL_OLD:
+        d->old_used = m->number != 0;
+        if (!d->old_used)
+            settle_soon(d->r);
+        break;
+    case WALL_DOOR_FAILED:
+        home_failed(d, m->number);
+        settle_soon(d->r);
+        break;
+    default:
+        break;
+    }
+}
+
+void device_lost_worker(struct device *d)
+{
+    channel_close(d->channel);
+    d->channel = NULL;
+    d->up = d->old_used = d->look_again = d->seen = false;
+    d->asked = ASKED_NOTHING;
+    life_back_init(&d->life, VSOCKIF_UNKNOWN, loop_now(d->r->loop));
+    if (d->detach || d->r->stopping)
+        life_back_close(&d->life);
+}
+
+void device_new_worker(struct device *d)
+{
+    device_tell(d);
+    homes_tell(d);
+    device_look(d);
+}

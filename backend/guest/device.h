@@ -2,8 +2,11 @@
 /* device.h: one device of one guest, and how it lives.
  *
  * The daemon makes a struct device for each backend directory in xenstore, and keeps it until the directory or the
- * domain is gone.  Its lane is up while the guest is connected.  Its side towards host programs stays; until that has a directory
- * with a socket (door.h) the device is not offered to the guest.  One thread. */
+ * domain is gone.  While the guest is connected its pages are the worker's.  Until it has a directory with a socket (home.h) it is
+ * not offered to the guest.
+ *
+ * What the worker is asked is answered later, one question at a time; meanwhile nothing is done for this device, and what
+ * happens is looked at when the answer is there.  One thread. */
 #ifndef XVSD_DEVICE_H
 #define XVSD_DEVICE_H
 
@@ -23,5 +26,13 @@ __attribute__((format(printf, 2, 3)))
 void device_refuse(struct device *d, const char *format, ...);
 /* Closes it in order: it is to be detached, or the daemon stops. */
 void device_close(struct device *d);
+
+/* The worker hears how it is now.  Whatever changes that clears d->told. */
+void device_tell(struct device *d);
+/* The worker says something of it. */
+void device_hear(struct device *d, const struct wall_msg *m);
+/* There is no worker any more, and what it had mapped is not mapped; there is a new one. */
+void device_lost_worker(struct device *d);
+void device_new_worker(struct device *d);
 
 #endif

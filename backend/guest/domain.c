@@ -60,7 +60,6 @@ int domain_get(struct registry *r, uint32_t domid, struct domain **out)
     list_init(&dom->devices);
     dom->title.name = dom->name;
     dom->title.uuid = dom->uuid;
-    dom->who.title = &dom->title;
     list_append(&r->domains, &dom->link);
     hash_insert(&r->domains_by_domid, &dom->by_domid, domid);
     if ((err = watch(dom, WATCH_OF_NAME)) || (err = watch(dom, WATCH_OF_UUID))) {

@@ -3,45 +3,51 @@
  *
  *     domain.h      what a domain is called
  *     cids.h        whose a CID is
- *     device.h      how a device lives, by xenstore; it owns a lane (lane.h) and a side towards host programs (hostside.h)
+ *     channel.h     an event channel, bound here and used by the worker
+ *     home.h        a guest's directories
+ *     device.h      how a device lives, by xenstore
  *     settle.h      names, directories, CIDs: what follows from what there is
  *     registry.h    how devices come and go
  *
+ * What a device is for, its bytes, is the worker's (wall.h): here is nothing that a guest's packet or a host program could reach.
  * One thread. */
 #ifndef XVSD_GUEST_H
 #define XVSD_GUEST_H
 
-#include "account.h"
 #include "backoff.h"
 #include "clock.h"
 #include "domains.h"
-#include "hostside.h"
+#include "hash.h"
 #include "journal.h"
-#include "lane.h"
+#include "list.h"
 #include "life.h"
 #include "names.h"
 #include "parse.h"
 #include "paths.h"
+#include "rundir.h"
 #include "store.h"
 #include "titles.h"
+#include "wall.h"
 
 struct registry {
     struct loop *loop;
-    struct lanes *lanes;
+    struct wall *wall;          /* the worker, */
+    struct wall *dialer;        /* …and who connects for it */
     struct store *store;
     uint32_t self;              /* our own domid */
-    const char *settings_path;  /* of lanes->settings, for messages */
+    const struct rundir *rundir;
+    const struct settings *settings;    /* those of now */
+    const char *settings_path;  /* for messages */
     bool stopping;              /* nothing is taken in any more */
-    struct hostsides hostsides;
-    struct accounts accounts;   /* what guests share */
 
     struct list devices;        /* struct device.link */
     struct list domains;        /* struct domain.link */
     struct list troubles;       /* registry.c */
-    struct hash domains_by_domid, devices_by_cid;       /* each with its own links */
-    struct hash_seed seed;      /* of the latter */
+    struct hash domains_by_domid, devices_by_cid, homes;        /* each with its own links */
+    struct hash_seed seed;      /* of the latter two */
+    uint32_t last_home;         /* number */
     uint64_t declined[(PATHS_DOMID + 63) / 64];         /* domids that are to have no device of their own accord */
-    uint64_t born;              /* devices, so far */
+    uint32_t born;              /* devices, so far */
     bool unsettled;             /* settle() is due */
     struct alarm settle;        /* …then, if not before */
     struct alarm rescan;        /* to look for devices again, */
@@ -61,13 +67,16 @@ struct domain {
     bool is_dead;               /* it has no directory any more */
     bool is_doubtful;           /* xenstored did not say what it is called: look again */
     struct title title;         /* name and uuid are those above; for the rest see settle.h */
-    struct settings_who who;    /* the title above, and its section of the settings; likewise */
+    const struct settings_guest *section;       /* of the settings; likewise */
 };
+
+/* What the worker is asked, and has not answered yet. */
+enum device_asked { ASKED_NOTHING, ASKED_UP, ASKED_DOWN, ASKED_LIVE };
 
 struct device {
     struct registry *r;
     struct list link;           /* in registry.devices, the oldest first */
-    uint64_t born;              /* counts them */
+    uint32_t born;              /* counts them: its number at the wall */
     struct domain *domain;
     struct list of_domain;      /* in domain.devices */
     struct device_id id;
@@ -82,7 +91,6 @@ struct device {
     uint64_t remove_at;         /* ms: …which has failed: again then; UINT64_MAX for not */
     struct backoff remade;      /* its nodes were, and when that may be again */
     struct journal_guest journal;
-    struct account *account;    /* what it holds of what all share, with what it left behind before (farewell.h) */
 
     struct life_back life;
     uint64_t look_at;           /* ms: look again, UINT64_MAX for not */
@@ -90,13 +98,23 @@ struct device {
     uint64_t refusals;
     char error[PARSE_WHY + 128];/* why it was refused, "" for never; stays until it connects again */
 
-    char door_wanted[RUNDIR_NAME];
-    struct backoff door_again;
-    char door_error[RUNDIR_WHY];/* why it has no door of the name that is wanted, "" if it has */
+    enum device_asked asked;
+    bool look_again;            /* …and it is to be looked at when it has */
+    bool up;                    /* the worker has its pages, or may have */
+    struct life_look look;      /* what was seen before the worker was asked whether the guest lives */
+    char look_why[PARSE_WHY];
+    struct xenevtchn_handle *channel;   /* until the worker has it */
+    bool told;                  /* the worker knows what is so */
 
-    struct lane lane;
-    struct hostside host;
+    struct home *home;          /* the present one; NULL for none */
+    struct list homes;          /* struct home.link: that and older ones */
+    bool old_used;              /* host programs may be connected who came by an older one */
+    char home_wanted[RUNDIR_NAME];
+    struct backoff home_again;
+    char home_error[RUNDIR_WHY];/* why it has none of the name that is wanted, "" if it has */
 };
+
+struct xenevtchn_handle;
 
 #define each_device(r, l) for (struct list *l = (r)->devices.next; l != &(r)->devices; l = l->next)
 #define each_domain(r, l) for (struct list *l = (r)->domains.next; l != &(r)->domains; l = l->next)
@@ -115,11 +133,6 @@ static inline struct device *device_of_domain(struct list *l)
 static inline struct domain *domain_at(struct list *l)
 {
     return container_of(l, struct domain, link);
-}
-
-static inline const struct settings *settings_of(const struct registry *r)
-{
-    return r->lanes->settings;
 }
 
 /* Something that settle() goes by has changed: before the loop sleeps. */

@@ -34,22 +34,20 @@ static void on_settle(struct alarm *alarm, uint64_t now)
     settle_soon(container_of(alarm, struct registry, settle));
 }
 
-int registry_init(struct registry *r, struct loop *loop, struct lanes *lanes, const struct rundir *rundir)
+int registry_init(struct registry *r, struct loop *loop, struct wall *wall, struct wall *dialer,
+                  const struct rundir *rundir)
 {
     int err;
 
-    *r = (struct registry){ .loop = loop, .lanes = lanes, .hostsides = { .loop = loop, .rundir = rundir } };
+    *r = (struct registry){ .loop = loop, .wall = wall, .dialer = dialer, .rundir = rundir };
     list_init(&r->devices);
     list_init(&r->domains);
     list_init(&r->troubles);
     alarm_init(&r->rescan, on_rescan);
     alarm_init(&r->settle, on_settle);
-    accounts_init(&r->accounts);
     journal_nobody_init(&r->journal);
     hash_seed(&r->seed);
-    r->hostsides.seed = r->seed;
-    if ((err = hash_init(&r->domains_by_domid)) || (err = hash_init(&r->devices_by_cid)) ||
-        (err = hash_init(&r->hostsides.doors)))
+    if ((err = hash_init(&r->domains_by_domid)) || (err = hash_init(&r->devices_by_cid)) || (err = hash_init(&r->homes)))
         return err;
     return 0;
 }
@@ -58,7 +56,15 @@ void registry_free(struct registry *r)
 {
     hash_free(&r->domains_by_domid);
     hash_free(&r->devices_by_cid);
-    hash_free(&r->hostsides.doors);
+    hash_free(&r->homes);
+}
+
+struct device *registry_numbered(const struct registry *r, uint32_t number)
+{
+    each_device(r, l)
+        if (device_at(l)->born == number)
+            return device_at(l);
+    return NULL;
 }
 
 struct device *registry_find(const struct registry *r, uint32_t domid, uint32_t number)
@@ -372,7 +378,7 @@ static void scan(struct registry *r, bool all)
         return;
     look_at_doubtful(r);
     take_in_all(r, all);
-    if (settings_of(r)->attach_auto && attach_domains(r))
+    if (r->settings->attach_auto && attach_domains(r))
         take_in_all(r, false);
     tidy_troubles(r);
 }
@@ -488,7 +494,7 @@ static void forget(struct device *d)
 
 static bool is_over(const struct device *d)
 {
-    return d->seen && life_back_is_over(&d->life);
+    return d->seen && !d->asked && life_back_is_over(&d->life);
 }
 
 /* Its nodes go first, where that is for us to do: a device that was forgotten and is still there would be found again. */
@@ -516,6 +522,13 @@ void registry_sweep(struct registry *r)
         if (is_over(d) && is_removed(d))
             forget(d);
     }
+}
+
+void registry_tell(struct registry *r)
+{
+    each_device(r, l)
+        if (!device_at(l)->told)
+            device_tell(device_at(l));
 }
 
 void registry_close(struct registry *r)
@@ -549,7 +562,7 @@ void registry_reloaded(struct registry *r)
 /* Whether this CID may be given to the device: why not, or 0. */
 static int judge_cid(struct registry *r, const struct attach_device *a, char *why)
 {
-    const struct settings_guest *section = settings_by_cid(settings_of(r), a->cid);
+    const struct settings_guest *section = settings_by_cid(r->settings, a->cid);
     const struct device *owner = cid_owner(r, a->cid);
 
     if (owner) {
@@ -579,9 +592,9 @@ static int take_in_attached(struct registry *r, const struct attach_device *a, s
         err = take_in(r, a, out, why);
     }
     settle(r);
-    if (err || (*out)->host.door)
+    if (err || (*out)->home)
         return err;
-    snprintf(why, REGISTRY_WHY, "%s", (*out)->door_error);
+    snprintf(why, REGISTRY_WHY, "%s", (*out)->home_error);
     forget(*out);
     return -EADDRNOTAVAIL;
 }
@@ -674,7 +687,7 @@ int registry_detach(struct registry *r, const char *domain, int number, uint8_t 
         return err;
     }
     n = numbers_of(r, domid, gone);
-    if (number == REGISTRY_ONLY && n > 1) {
+    if (number == WALL_ONLY && n > 1) {
         say_which(why, domain, gone, n);
         return -ENOTUNIQ;
     }

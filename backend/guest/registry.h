@@ -13,7 +13,8 @@
 #define REGISTRY_WHY        (RUNDIR_WHY + 128)
 
 /* Without devices: 0 or -ENOMEM.  registry_free() accepts all zero. */
-int  registry_init(struct registry *r, struct loop *loop, struct lanes *lanes, const struct rundir *rundir);
+int  registry_init(struct registry *r, struct loop *loop, struct wall *wall, struct wall *dialer,
+                   const struct rundir *rundir);
 void registry_free(struct registry *r);
 
 /* Watches xenstore and takes in what is there: 0 or a negative errno, why (REGISTRY_WHY bytes) says what failed. */
@@ -28,11 +29,15 @@ void registry_rescan(struct registry *r);
 void registry_sweep(struct registry *r);
 /* Closes and forgets all, at the end of the daemon. */
 void registry_stop(struct registry *r);
-/* lanes->settings are others now. */
+/* r->settings are others now. */
 void registry_reloaded(struct registry *r);
 /* The daemon stops: all devices are closed in order, and are gone one after another (registry_sweep()). */
 void registry_close(struct registry *r);
 
+/* Tells the worker of all that has changed and that it has not heard of. */
+void registry_tell(struct registry *r);
+/* By the device's number at the wall; NULL. */
+struct device *registry_numbered(const struct registry *r, uint32_t number);
 struct device *registry_find(const struct registry *r, uint32_t domid, uint32_t number);
 
 /* The commands.  domain: as domain_resolve() has it.  0 (detach: how many) or a negative errno, and why. */
@@ -40,10 +45,7 @@ struct device *registry_find(const struct registry *r, uint32_t domid, uint32_t 
 /* number: -1 for the least that is free.  cid: 0 for the usual one.  What fails leaves nothing behind. */
 int  registry_attach(struct registry *r, const char *domain, int number, uint64_t cid, struct device **out, char *why);
 
-#define REGISTRY_ONLY (-1)      /* the device that is attached, if it is one alone */
-#define REGISTRY_ALL  (-2)
-
-/* number: a device's, or one of the two.  gone (PATHS_DEVICES numbers) says which are on their way. */
+/* number: a device's, WALL_ONLY or WALL_EACH.  gone (PATHS_DEVICES numbers) says which are on their way. */
 int  registry_detach(struct registry *r, const char *domain, int number, uint8_t *gone, char *why);
 
 #endif

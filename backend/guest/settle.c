@@ -12,7 +12,7 @@
 
 #include "cids.h"
 #include "device.h"
-#include "door.h"
+#include "home.h"
 
 /* ---- whose each name is ---- */
 
@@ -44,20 +44,20 @@ static int judge(struct registry *r)
 
 static void permit(struct device *d)
 {
-    struct settings_sockets sockets = settings_sockets_of(settings_of(d->r), d->domain->who.section);
-    int err = doors_permit(&d->host, &sockets);
+    struct settings_sockets sockets = settings_sockets_of(d->r->settings, d->domain->section);
+    int err = homes_permit(d, &sockets);
 
     if (err)
-        journal_guest(&d->journal, JOURNAL_WARNING, "cannot set mode and owner of %s: %s", door_path(&d->host), strerror(-err));
+        journal_guest(&d->journal, JOURNAL_WARNING, "cannot set mode and owner of %s: %s", home_path(d), strerror(-err));
 }
 
 static void find_section(struct domain *dom)
 {
-    const struct settings_guest *section = settings_section(settings_of(dom->r), &dom->title);
+    const struct settings_guest *section = settings_section(dom->r->settings, &dom->title);
 
-    if (section == dom->who.section)
+    if (section == dom->section)
         return;
-    dom->who.section = section;
+    dom->section = section;
     each_device_of(dom, l)
         permit(device_of_domain(l));
 }
@@ -83,40 +83,40 @@ static void try_at(struct registry *r, uint64_t at)
 
 static void move(struct device *d)
 {
-    struct settings_sockets sockets = settings_sockets_of(settings_of(d->r), d->domain->who.section);
+    struct settings_sockets sockets = settings_sockets_of(d->r->settings, d->domain->section);
     char name[RUNDIR_NAME], why[RUNDIR_WHY];
 
     wanted_name(d, name);
-    if (d->host.door && !strcmp(d->host.door->dir.name, name)) {
-        doors_tidy(&d->host);
+    if (d->home && !strcmp(d->home->dir.name, name)) {
+        homes_tidy(d);
         return;
     }
-    if (strcmp(name, d->door_wanted)) {
-        strcpy(d->door_wanted, name);
-        d->door_again = (struct backoff){ 0 };
+    if (strcmp(name, d->home_wanted)) {
+        strcpy(d->home_wanted, name);
+        d->home_again = (struct backoff){ 0 };
     }
-    if (!backoff_may_try(&d->door_again, loop_now(d->r->loop))) {
-        try_at(d->r, d->door_again.at);
+    if (!backoff_may_try(&d->home_again, loop_now(d->r->loop))) {
+        try_at(d->r, d->home_again.at);
         return;
     }
-    if (door_move(&d->host, name, &sockets, why)) {
-        backoff_failed(&d->door_again);
-        try_at(d->r, d->door_again.at);
+    if (home_move(d, name, &sockets, why)) {
+        backoff_failed(&d->home_again);
+        try_at(d->r, d->home_again.at);
         if (journal_shows(JOURNAL_DEBUG))
             journal_guest(&d->journal, JOURNAL_DEBUG, "its directory is tried again in %llu ms",
-                          (unsigned long long)(d->door_again.at - loop_now(d->r->loop)));
-        if (strcmp(why, d->door_error))
+                          (unsigned long long)(d->home_again.at - loop_now(d->r->loop)));
+        if (strcmp(why, d->home_error))
             journal_guest(&d->journal, JOURNAL_ERROR, "%s", why);
-        snprintf(d->door_error, sizeof d->door_error, "%s", why);
+        snprintf(d->home_error, sizeof d->home_error, "%s", why);
         return;
     }
-    d->door_again = (struct backoff){ 0 };
-    *d->door_error = '\0';
+    d->home_again = (struct backoff){ 0 };
+    *d->home_error = '\0';
     if (d->announced)
-        journal_guest(&d->journal, JOURNAL_INFO, "its socket is %s/vsock from now on", door_path(&d->host));
+        journal_guest(&d->journal, JOURNAL_INFO, "its socket is %s/vsock from now on", home_path(d));
     else
         journal_guest(&d->journal, JOURNAL_INFO, "taken in, CID %llu, socket %s/vsock", (unsigned long long)d->cid,
-                      door_path(&d->host));
+                      home_path(d));
     d->announced = true;
     permit(d);
     device_look(d);             /* it may have waited for this */
@@ -150,26 +150,26 @@ static void choose_cid(struct device *d)
 /* ---- links ---- */
 
 /* Whose directory the link is to: whoever has a right to the CID, or uses it, or had it first. */
-static uint64_t wanted_link(const struct door *door)
+static uint64_t wanted_link(const struct home *home)
 {
-    const struct device *d = container_of(door->host, struct device, host);
+    const struct device *d = home->device;
 
-    return door->host->door == door && cid_owner(d->r, d->cid) == d ? d->cid : 0;
+    return d->home == home && cid_owner(d->r, d->cid) == d ? d->cid : 0;
 }
 
 static void drop_link(struct device *d)
 {
-    for (struct list *l = d->host.doors.next; l != &d->host.doors; l = l->next) {
-        struct door *door = container_of(l, struct door, link);
+    for (struct list *l = d->homes.next; l != &d->homes; l = l->next) {
+        struct home *home = container_of(l, struct home, link);
 
-        if (door->dir.cid && door->dir.cid != wanted_link(door))
-            guest_dir_link(&door->dir, d->r->hostsides.rundir, 0);
+        if (home->dir.cid && home->dir.cid != wanted_link(home))
+            guest_dir_link(&home->dir, d->r->rundir, 0);
     }
 }
 
 static void make_link(struct device *d)
 {
-    int err = d->host.door ? guest_dir_link(&d->host.door->dir, d->r->hostsides.rundir, wanted_link(d->host.door)) : 0;
+    int err = d->home ? guest_dir_link(&d->home->dir, d->r->rundir, wanted_link(d->home)) : 0;
 
     if (err)
         journal_guest(&d->journal, JOURNAL_WARNING, "cannot make the link cid/%llu: %s", (unsigned long long)d->cid,
@@ -196,21 +196,26 @@ void settle(struct registry *r)
     each_device(r, l)
         if (lives(device_at(l)))
             choose_cid(device_at(l));
+    /* Who sees a directory of a name finds the worker knowing the name. */
+    each_device(r, l)
+        device_tell(device_at(l));
     each_device(r, l)
         if (lives(device_at(l)))
             move(device_at(l));
     each_device(r, l)
         drop_link(device_at(l));
-    each_device(r, l)
+    each_device(r, l) {
         make_link(device_at(l));
+        device_at(l)->told = false;     /* of its name, its CID, or why it has no directory */
+    }
 }
 
 void settle_settings(struct registry *r)
 {
     each_domain(r, l)
-        domain_at(l)->who.section = NULL;      /* of settings that are gone */
+        domain_at(l)->section = NULL;      /* of settings that are gone */
     each_device(r, l) {
-        device_at(l)->door_again = (struct backoff){ 0 };
+        device_at(l)->home_again = (struct backoff){ 0 };
         device_at(l)->cid_said = 0;
     }
     settle_soon(r);

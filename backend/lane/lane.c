@@ -2,6 +2,8 @@
 /* lane.c: see lane.h. */
 #include "lane.h"
 
+#include <xengnttab.h>
+
 int lanes_init(struct lanes *all, struct loop *loop, const struct end_kind *const *ends)
 {
     *all = (struct lanes){ .loop = loop, .ends = ends };
@@ -12,6 +14,8 @@ int lanes_init(struct lanes *all, struct loop *loop, const struct end_kind *cons
 void lanes_free(struct lanes *all)
 {
     hash_free(&all->by_cid);
+    if (all->gnt)
+        xengnttab_close(all->gnt);
 }
 
 /* CIDs are the administrator's, but he may take them from anywhere. */

@@ -39,6 +39,7 @@ struct lanes {
     const struct settings *settings;            /* those of now; never NULL */
     const struct end_kind *const *ends;         /* asked in this order, ended by NULL (end.h) */
     struct farewells *farewells;                /* farewell.h */
+    struct xengntdev_handle *gnt;               /* for all pages of all guests; NULL while it could not be opened */
     struct hash by_cid;                         /* struct lane.by_cid of those that are up */
     struct hash_seed seed;
     uint64_t next_yield;                        /* ns (uv_hrtime): spinner.h */

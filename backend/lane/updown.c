@@ -2,8 +2,11 @@
 /* updown.c: see updown.h. */
 #include "updown.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include <xengnttab.h>
 
 #include "serve.h"
 #include "stream.h"
@@ -63,11 +66,30 @@ int lane_begin(struct lane *lane, uint64_t cid)
     return 0;
 }
 
-int lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, uint32_t event_channel, char *why)
+/* Most often it is open: a worker opens it as long as it has the right to. */
+static int open_gnt(struct lanes *all, char *why)
+{
+    int err;
+
+    if (all->gnt || (all->gnt = xengnttab_open(NULL, 0)))
+        return 0;
+    err = errno ? -errno : -EIO;
+    snprintf(why, MAP_WHY, "cannot open the grant table driver: %s; is xen-gntdev loaded?", strerror(-err));
+    return err;
+}
+
+int lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, int channel, uint32_t port, char *why)
 {
     const struct settings *settings = lane->all->settings;
     const struct map_limits limits = { settings->max_ring_page_order, settings->max_pool_pages };
-    int err = map_open(&lane->map, lane->domid, control_ref, event_channel, &limits, why);
+    int err;
+
+    if ((err = open_gnt(lane->all, why))) {
+        if (channel >= 0)
+            close(channel);
+        return err;
+    }
+    err = map_open(&lane->map, lane->all->gnt, lane->domid, control_ref, channel, port, &limits, why);
 
     if (!err && (err = lane_begin(lane, cid))) {
         map_close(&lane->map);

@@ -3,9 +3,9 @@
 #include "map.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/mman.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -81,32 +81,24 @@ static int judge_control(struct guest_map *m, const struct vsockif_control *c, c
 
 /* ---- mapping ---- */
 
-static int bind_channel(struct guest_map *m, uint32_t domid, uint32_t event_channel, char *why)
+static int take_channel(struct guest_map *m, int channel, uint32_t port, char *why)
 {
     int err;
 
-    m->evt = xenevtchn_open(NULL, 0);
-    if (!m->evt)
-        return fail(why, -errno, "open the event channel driver", "is xen-evtchn loaded?");
-    /* The library opens it to block; and an event that poll has announced may be gone when it is to be read. */
-    if (fcntl(xenevtchn_fd(m->evt), F_SETFL, O_NONBLOCK))
-        return fail(why, -errno, "make the event channel's descriptor one that does not block", "");
-    m->port = xenevtchn_bind_interdomain(m->evt, domid, event_channel);
-    if (m->port < 0) {
-        char what[64];
-
+    if (channel < 0)
+        return fail(why, -EMFILE, "take the event channel", "no descriptor is free");
+    m->evt = xenevtchn_fdopen(NULL, channel, 0);
+    if (!m->evt) {
         err = -errno;
-        snprintf(what, sizeof what, "bind the guest's event channel %u", event_channel);
-        return fail(why, err, what, "the guest must allocate it unbound, for this domain");
+        close(channel);
+        return fail(why, err, "take the event channel", "");
     }
+    m->port = (int)port;
     return 0;
 }
 
 static int map_control(struct guest_map *m, uint32_t domid, uint32_t ref, struct vsockif_control *copy, char *why)
 {
-    m->gnt = xengnttab_open(NULL, 0);
-    if (!m->gnt)
-        return fail(why, -errno, "open the grant table driver", "is xen-gntdev loaded?");
     m->control = xengnttab_map_grant_ref_notify(m->gnt, domid, ref, PROT_READ | PROT_WRITE,
                                                 offsetof(struct vsockif_control, back_live),
                                                 (evtchn_port_t)m->port);
@@ -144,7 +136,7 @@ static int map_groups(struct guest_map *m, uint32_t domid, uint32_t *refs, char 
     return 0;
 }
 
-int map_open(struct guest_map *m, uint32_t domid, uint32_t control_ref, uint32_t event_channel,
+int map_open(struct guest_map *m, struct xengntdev_handle *gnt, uint32_t domid, uint32_t control_ref, int channel, uint32_t port,
              const struct map_limits *limits, char *why)
 {
     struct vsockif_control copy;
@@ -152,7 +144,8 @@ int map_open(struct guest_map *m, uint32_t domid, uint32_t control_ref, uint32_t
 
     memset(m, 0, sizeof *m);
     m->port = -1;
-    if ((err = bind_channel(m, domid, event_channel, why)) ||
+    m->gnt = gnt;
+    if ((err = take_channel(m, channel, port, why)) ||
         (err = map_control(m, domid, control_ref, &copy, why)) ||
         (err = judge_control(m, &copy, limits, why)) ||
         (err = map_groups(m, domid, copy.ref, why))) {
@@ -174,8 +167,6 @@ void map_close(struct guest_map *m)
             xengnttab_unmap(m->gnt, m->group[i].at, m->group[i].pages);
     if (m->control)
         xengnttab_unmap(m->gnt, m->control, 1);         /* back_live falls, and the channel tells the guest */
-    if (m->gnt)
-        xengnttab_close(m->gnt);
     if (m->evt && m->port >= 0)
         xenevtchn_unbind(m->evt, (evtchn_port_t)m->port);
     if (m->evt)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* map.h: a guest's pages and its event channel, from the grant of its control page to the mapped rings.
  *
- * map_open() binds the channel, maps the control page, copies it once, checks every number of the copy, and maps the four
+ * map_open() takes the channel, which is bound already, maps the control page, copies it once, checks every number of the copy, and maps the four
  * groups of pages that it names (vsockif.h, section 4); then it sets back_live.  It does all of that or nothing.
- * map_close() undoes it in the order that lets the guest see back_live fall while the channel can still tell it.
- * Each device has handles of its own: what one guest maps cannot use up another's.  One thread. */
+ * map_close() undoes it in the order that lets the guest see back_live fall while the channel can still tell it.  One thread. */
 #ifndef XVSD_MAP_H
 #define XVSD_MAP_H
 
@@ -39,7 +38,8 @@ struct guest_map {
 
 /* 0, or a negative errno and a sentence in why (MAP_WHY bytes): -EPROTO when the guest broke a rule.  m need not be
  * initialised; after a failure it is closed. */
-int  map_open(struct guest_map *m, uint32_t domid, uint32_t control_ref, uint32_t event_channel,
+/* gnt: of the whole process, since it may have no right to open another one; it stays the caller's, and open.  channel: the event channel's descriptor, which it takes in any case; port: ours, bound to the guest's. */
+int  map_open(struct guest_map *m, struct xengntdev_handle *gnt, uint32_t domid, uint32_t control_ref, int channel, uint32_t port,
               const struct map_limits *limits, char *why);
 /* Harmless on a closed or zeroed one. */
 void map_close(struct guest_map *m);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <strings.h>
 
 #include "journal.h"
@@ -23,6 +24,7 @@ struct reader {
     struct settings *settings;
     struct settings_guest *guest;       /* of the section being read; NULL in [daemon] */
     char section[160];                  /* "" before the first */
+    bool no_names;                      /* users and groups are not looked up */
     bool seen_daemon;                   /* its section has begun */
     uint64_t seen;                      /* keys of this section, by their place in the table */
     int why_line;
@@ -126,9 +128,11 @@ static bool read_mode(struct reader *r, const char *key, const char *text)
 
 static bool read_user(struct reader *r, const char *key, const char *text)
 {
-    const struct passwd *pw = getpwnam(text);
+    const struct passwd *pw;
 
-    if (!pw)
+    if (r->no_names)
+        return true;
+    if (!(pw = getpwnam(text)))
         return wrong(r, "%s = %.40s: there is no such user", key, text);
     sockets(r)->user = pw->pw_uid;
     return sockets(r)->has_user = true;
@@ -136,9 +140,11 @@ static bool read_user(struct reader *r, const char *key, const char *text)
 
 static bool read_group(struct reader *r, const char *key, const char *text)
 {
-    const struct group *gr = getgrnam(text);
+    const struct group *gr;
 
-    if (!gr)
+    if (r->no_names)
+        return true;
+    if (!(gr = getgrnam(text)))
         return wrong(r, "%s = %.40s: there is no such group", key, text);
     sockets(r)->group = gr->gr_gid;
     return sockets(r)->has_group = true;
@@ -417,18 +423,14 @@ static int refuse_unread(const char *path, int err, char *why)
     return err;
 }
 
-int settings_load(const char *path, struct settings **out, char *why)
+static int read_file(FILE *file, const char *path, bool no_names, struct settings **out, char *why)
 {
-    struct reader r = { .settings = settings_default() };
+    struct reader r = { .settings = settings_default(), .file = file, .no_names = no_names };
     int line, err = 0;
 
     if (!r.settings) {
         snprintf(why, SETTINGS_WHY, "out of memory");
         return -ENOMEM;
-    }
-    if (!(r.file = fopen(path, "re"))) {
-        err = refuse_unread(path, -errno, why);
-        goto fail;
     }
     errno = 0;
     line = ini_parse_stream(read_line, &r, on_pair, &r);
@@ -438,13 +440,35 @@ int settings_load(const char *path, struct settings **out, char *why)
         err = refuse_unread(path, -ENOMEM, why);
     else if (line || *r.why)
         err = refuse(path, &r, line, why);
-    fclose(r.file);
     if (err)
-        goto fail;
-    *out = r.settings;
-    return 0;
-fail:
-    settings_free(r.settings);
+        settings_free(r.settings);
+    else
+        *out = r.settings;
+    return err;
+}
+
+int settings_load(const char *path, struct settings **out, char *why)
+{
+    FILE *file = fopen(path, "re");
+    int err = file ? read_file(file, path, false, out, why) : refuse_unread(path, -errno, why);
+
+    if (file)
+        fclose(file);
+    return err;
+}
+
+int settings_read(int fd, const char *path, bool names, struct settings **out, char *why)
+{
+    FILE *file = fdopen(fd, "re");
+    int err;
+
+    if (!file) {
+        err = refuse_unread(path, -errno, why);
+        close(fd);
+        return err;
+    }
+    err = read_file(file, path, !names, out, why);
+    fclose(file);
     return err;
 }
 

@@ -62,6 +62,9 @@ struct settings {
 struct settings *settings_default(void);
 /* 0 and new settings; or a negative errno (-ENOENT: no such file), why (SETTINGS_WHY bytes) filled and *out untouched. */
 int  settings_load(const char *path, struct settings **out, char *why);
+/* The same from an open file at its begin, which it takes in any case; path is for messages.  Without 'names' users and groups are not
+ * looked up: for whoever does not need them, and has no right to. */
+int  settings_read(int fd, const char *path, bool names, struct settings **out, char *why);
 void settings_free(struct settings *s);
 
 /* The section [guest NAME], or with "uuid:" and a UUID for NAME; NULL. */

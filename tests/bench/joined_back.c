@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include "door.h"
+#include "bridge.h"
 #include "ends.h"
 #include "farewell.h"
 #include "greet.h"
@@ -41,13 +41,15 @@ void (*joined_on_notify)(struct xvs *x);
 
 /* ---- map.c's ---- */
 
-int map_open(struct guest_map *m, uint32_t domid, uint32_t control_ref, uint32_t event_channel,
+int map_open(struct guest_map *m, struct xengntdev_handle *gnt, uint32_t domid, uint32_t control_ref, int channel, uint32_t port,
              const struct map_limits *limits, char *why)
 {
     (void)m;
+    (void)gnt;
     (void)domid;
     (void)control_ref;
-    (void)event_channel;
+    (void)channel;
+    (void)port;
     (void)limits;
     (void)why;
     return -EINVAL;
@@ -89,26 +91,28 @@ void map_notify(struct guest_map *m)
         joined_on_notify(m->evt->guest);
 }
 
-/* ---- a host program on every port: linked with --wrap ---- */
+/* ---- the keeper's: a host program on every port ---- */
 
-int __wrap_doors_connect(const struct hostside *host, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why);
-
-int __wrap_doors_connect(const struct hostside *host, uint32_t port, const char *own, const char **dir, unsigned *wishes, char *why)
+static void dial(struct hostside *host, uint32_t request, uint32_t port, const char *own)
 {
+    struct bridge_dialed dialed = { .request = request, .dir = "", .why = "" };
     int size = 1 << 20, sv[2];
 
-    (void)host;
     (void)port;
     (void)own;
-    *dir = "";
-    *wishes = 0;
-    *why = '\0';
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv))
-        return -errno;
+        joined_fail("no socketpair");
     setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     host_end = sv[1];
-    return sv[0];
+    dialed.fd = sv[0];
+    bridge_dialed(host, &dialed);
+}
+
+static void old_used(struct hostside *host, bool used)
+{
+    (void)host;
+    (void)used;
 }
 
 int joined_host(void)
@@ -143,18 +147,11 @@ static void on_look(struct lane *lane)
     (void)lane;
 }
 
-static void on_emptied(struct hostside *host)
-{
-    (void)host;
-}
-
 static void start(void)
 {
-    static const struct rundir nowhere;
-
     if (daemon_.settings)
         return;
-    if (loop_init(&daemon_.loop) || lanes_init(&daemon_.lanes, &daemon_.loop, ends) || hash_init(&daemon_.hostsides.doors) ||
+    if (loop_init(&daemon_.loop) || lanes_init(&daemon_.lanes, &daemon_.loop, ends) ||
         !(daemon_.settings = settings_default()))
         joined_fail("cannot make a loop");
     daemon_.settings->services = true;
@@ -165,7 +162,8 @@ static void start(void)
     daemon_.lanes.farewells = &daemon_.farewells;
     farewells_init(&daemon_.farewells, &daemon_.lanes);
     daemon_.hostsides.loop = &daemon_.loop;
-    daemon_.hostsides.rundir = &nowhere;
+    daemon_.hostsides.old_used = old_used;
+    daemon_.hostsides.dial = dial;
     accounts_init(&daemon_.accounts);
 }
 
@@ -178,7 +176,7 @@ void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link
     if (!d || count == sizeof all / sizeof *all)
         joined_fail("out of memory");
     lane_init(&d->lane, &daemon_.lanes, &owner);
-    if (greet_begin(&d->host, &daemon_.hostsides, &d->lane, on_emptied))
+    if (greet_begin(&d->host, &daemon_.hostsides, &d->lane))
         joined_fail("out of memory");
     snprintf(d->name, sizeof d->name, "dom%llu", (unsigned long long)cid);
     d->title = (struct title){ .name = d->name, .uuid = "", .has_name = true };

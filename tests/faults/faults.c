@@ -34,6 +34,7 @@ static const struct failing table[MOCK_CALL_COUNT] = {
     [MOCK_xengnttab_open] = XEN(ENOENT, EMFILE, ENFILE, ENOMEM),
     [MOCK_xengnttab_map] = XEN(EINVAL, ENOMEM, ENOSPC, EAGAIN),
     [MOCK_xenevtchn_open] = XEN(ENOENT, EMFILE, ENFILE, ENOMEM),
+    [MOCK_xenevtchn_fdopen] = XEN(ENOENT, ENOMEM),
     [MOCK_xenevtchn_bind] = XEN(EINVAL, ENOSPC, ENOMEM),
     [MOCK_xenevtchn_pending] = XEN(EIO),
     [MOCK_socket] = CALL(EMFILE, ENFILE, ENOMEM, ENOBUFS),

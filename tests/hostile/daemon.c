@@ -108,7 +108,7 @@ static void run(void)
         setrlimit(RLIMIT_NOFILE, &files);
     fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, STDERR_FILENO);
-    execl(program, "xvsd", "-c", conf, "-r", run_dir, (char *)NULL);
+    execl(program, "xvsd", "-c", conf, "-r", run_dir, "-1", (char *)NULL);
     _exit(127);
 }
 

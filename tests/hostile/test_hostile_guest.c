@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xengnttab.h>
 
+#include "channel.h"
 #include "attach.h"
 #include "clock.h"
 #include "daemon.h"
@@ -481,18 +483,24 @@ static void events_without_work_are_heard_less_and_less(void)
 static void an_event_that_is_not_there_is_not_waited_for(void)
 {
     const struct map_limits limits = { VSOCKIF_MAX_RING_PAGE_ORDER, VSOCKIF_MAX_POOL_PAGES };
+    struct xengntdev_handle *gnt = xengnttab_open(NULL, 0);
+    struct xenevtchn_handle *channel;
     struct guest_map m;
     char why[MAP_WHY] = "";
+    uint32_t port;
 
     fresh();
-    REQUIRE(rawfront_share(&bad) == 0);
-    EQ(map_open(&m, BAD, bad.control_ref, (uint32_t)bad.port, &limits, why), 0);
+    REQUIRE(gnt && rawfront_share(&bad) == 0);
+    REQUIRE(channel_open(BAD, (uint32_t)bad.port, &channel, &port, why) == 0);
+    EQ(map_open(&m, gnt, BAD, bad.control_ref, channel_fd(channel), port, &limits, why), 0);
+    channel_close(channel);
     alarm(20);
     for (int n = 0; n < 3; n++)
         map_take_event(&m);     /* one that binding has left, perhaps; then none */
     CU_ASSERT_FALSE(map_take_event(&m));
     alarm(0);
     map_close(&m);
+    xengnttab_close(gnt);
 }
 
 static void connect_and_disconnect_in_a_tight_loop(void)
@@ -569,9 +577,9 @@ static void a_connect_has_its_whole_time_although_xenstored_was_slow(void)
     EQ(write(control, ask, strlen(ask)), strlen(ask));
     EQ(write(client, line, strlen(line)), strlen(line));
     kill(store, SIGSTOP);
+    start = clock_now_ns();
     daemon_signal(SIGCONT);
     usleep((VCONN_CONNECT_MS + 100) * 1000);    /* more than a connect has */
-    start = clock_now_ns();
     kill(store, SIGCONT);
     EQ(host_read(client, &byte, 1), 0);
     CU_ASSERT_TRUE(clock_now_ns() - start >= VCONN_CONNECT_MS * UINT64_C(1000000));

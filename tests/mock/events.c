@@ -175,6 +175,46 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned int 
     return h;
 }
 
+/* The kernel's number of an eventfd; 0 for no such descriptor. */
+static unsigned long id_of(int fd)
+{
+    unsigned long id = 0;
+    char path[40], line[80];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+    if (!(f = fopen(path, "re")))
+        return 0;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "eventfd-id: %lu", &id) == 1)
+            id++;
+    fclose(f);
+    return id;
+}
+
+/* Another descriptor of a handle that is open: what is bound goes over to it, as if it were one. */
+xenevtchn_handle *xenevtchn_fdopen(struct xentoollog_logger *logger, int fd, unsigned int flags)
+{
+    MOCK_ENTER(xenevtchn_fdopen, NULL);
+    struct xenevtchn_handle *h = calloc(1, sizeof *h), *was = NULL;
+
+    (void)logger;
+    (void)flags;
+    MOCK_MUST(h, "no memory");
+    for (struct list *l = handles.next; l != &handles; l = l->next)
+        if (id_of(fd) && id_of(container_of(l, struct xenevtchn_handle, link)->fd) == id_of(fd))
+            was = container_of(l, struct xenevtchn_handle, link);
+    MOCK_MUST(was, "events: descriptor %d is no handle's", fd);
+    h->domid = was->domid;
+    h->fd = fd;
+    list_init(&h->link);
+    list_append(&handles, &h->link);
+    for (struct list *l = ports.next; l != &ports; l = l->next)
+        if (container_of(l, struct port, link)->handle == was)
+            container_of(l, struct port, link)->handle = h;
+    return h;
+}
+
 /* The driver closes what is still bound. */
 int xenevtchn_close(xenevtchn_handle *h)
 {

@@ -32,7 +32,7 @@
     X(malloc) X(calloc) X(realloc) X(reallocarray) X(strdup)                                                           \
     X(xs_open) X(xs_request) X(xs_transaction_end)                                                                     \
     X(xengnttab_open) X(xengnttab_map) X(xengntshr_open) X(xengntshr_share)                                            \
-    X(xenevtchn_open) X(xenevtchn_bind) X(xenevtchn_pending) X(xenevtchn_notify)                                       \
+    X(xenevtchn_open) X(xenevtchn_fdopen) X(xenevtchn_bind) X(xenevtchn_pending) X(xenevtchn_notify)                                       \
     X(socket) X(bind) X(listen) X(accept4) X(connect) X(shutdown) X(setsockopt) X(getsockopt) X(getpeername)           \
     X(send) X(sendto) X(sendmsg) X(recv) X(recvfrom) X(recvmsg) X(read) X(pread) X(readv) X(write) X(writev)           \
     X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(timerfd_create) X(timerfd_settime) X(poll)                \

@@ -81,10 +81,10 @@ void world_settings(const char *text)
 
 bool world_daemon(void)
 {
-    static char name[] = "xvsd", c[] = "-c", r[] = "-r";
-    static char *arguments[] = { name, c, settings_path, r, host_run_dir, NULL };
+    static char name[] = "xvsd", c[] = "-c", r[] = "-r", one[] = "-1";
+    static char *arguments[] = { name, c, settings_path, r, host_run_dir, one, NULL };
 
-    return process_begin(xvsd_main, 5, arguments);
+    return process_begin(xvsd_main, 6, arguments);
 }
 
 /* ---- the toolstack ---- */

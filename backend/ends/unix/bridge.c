@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "dial.h"
 #include "door.h"
 #include "hostsock.h"
 #include "serve.h"
@@ -19,6 +18,7 @@
 #include "watchers.h"
 
 #define PIECES     64
+#define OWN_NAME   108          /* bytes of a name in the abstract namespace, with its end */
 #define NAME_TRIES 8            /* nobody can guess a number, but a name may still be taken; without one it goes on as well */
 
 #define EVENTS_READ  (EPOLLIN | EPOLLRDHUP | EPOLLET)
@@ -70,8 +70,6 @@ static int take_socket(struct bridge *b, int fd)
 {
     int size = HELD_SNDBUF;
 
-    b->socket.fd = -1;
-    fate_init(&b->fate, &watched_kind);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size))
         return -errno;
     return source_add(poller_of(b), &b->socket, fd, EVENTS_READ, on_socket);
@@ -83,17 +81,18 @@ static void open_now(struct bridge *b, uint32_t number)
     fate_open(fates_of(b), &b->fate, number);
 }
 
-/* Connects under a name that says who calls and which stream it is, or with number 0 under none.  -EADDRINUSE: somebody has that
- * name. */
-static int connect_as(const struct bridge *b, uint32_t number, const char **dir, unsigned *wishes, char *why)
+/* Asks for a connection under a name that says who calls and which stream it is, or under none when too many were taken. */
+static void dial(struct bridge *b)
 {
-    const struct hostside *host = b->s.lane->host;
+    struct hostside *host = b->s.lane->host;
     const struct vmux_conn *v = &b->s.v;
-    char own[DIAL_OWN] = "";
+    uint32_t number = fates_number(&host->fates);
+    char own[OWN_NAME] = "";
 
-    if (number && host->door)
-        snprintf(own, sizeof own, "xvs/%s/%llu:%u/%u", host->door->dir.name, (unsigned long long)v->peer.cid, v->peer.port, number);
-    return doors_connect(host, v->local.port, own, dir, wishes, why);
+    if (b->dials++ < NAME_TRIES && host->door)
+        snprintf(own, sizeof own, "xvs/%s/%llu:%u/%u", host->door->name, (unsigned long long)v->peer.cid, v->peer.port, number);
+    fate_open(&host->fates, &b->fate, number);
+    host->all->dial(host, number, v->local.port, own);
 }
 
 /* The guest has its share of descriptors: says so, once until it has less than half of them again. */
@@ -106,54 +105,89 @@ static int refuse_more(struct lane *lane)
     return -EMFILE;
 }
 
-/* A descriptor that is in the account, or a negative errno. */
-static int connect_to_host(struct bridge *b, uint32_t *number, unsigned *wishes)
-{
-    struct lane *lane = b->s.lane;
-    char why[DIAL_WHY];
-    const char *dir;
-    int fd;
-
-    if (!account_take_file(lane->account))
-        return refuse_more(lane);
-    for (int tries = 0; ; tries++) {
-        *number = fates_number(fates_of(b));
-        fd = connect_as(b, tries < NAME_TRIES ? *number : 0, &dir, wishes, why);
-        if (fd != -EADDRINUSE)
-            break;
-    }
-    if (*why)
-        journal_guest(lane->journal, JOURNAL_WARNING, "a connection to a host program is refused: %s/%s", dir, why);
-    if (fd == -EMFILE || fd == -ENFILE)
-        loop_out_of_files(lane->all->loop);
-    if (fd < 0 && journal_shows(JOURNAL_DEBUG))
-        journal_guest(lane->journal, JOURNAL_DEBUG, "no host program takes port %u: %s", b->s.v.local.port, strerror(-fd));
-    if (fd < 0)
-        account_give_file(lane->account);
-    return fd;
-}
-
 static int offer(struct stream *s)
 {
     struct bridge *b = bridge_of(s);
-    unsigned wishes;
-    uint32_t number;
-    int fd, err;
 
     if (s->v.local.cid != VSOCKIF_CID_HOST)
         return -ENOENT;
-    if ((fd = connect_to_host(b, &number, &wishes)) < 0)
-        return fd == -ENOENT ? -ECONNREFUSED : fd;
-    if ((err = take_socket(b, fd))) {
-        close(fd);
-        account_give_file(s->lane->account);
-        return err;
-    }
-    b->writable = true;
-    b->holds = wishes & DIAL_VOUCHED;
-    open_now(b, number);
-    vmux_answer(s->lane->mux, &s->v);
+    if (!account_take_file(s->lane->account))
+        return refuse_more(s->lane);
+    b->socket.fd = -1;
+    fate_init(&b->fate, &watched_kind);
+    dial(b);
     return 0;
+}
+
+/* No host program takes it. */
+static void refuse_guest(struct bridge *b, const struct bridge_dialed *dialed)
+{
+    struct lane *lane = b->s.lane;
+
+    if (*dialed->why)
+        journal_guest(lane->journal, JOURNAL_WARNING, "a connection to a host program is refused: %s/%s", dialed->dir, dialed->why);
+    if (dialed->fd == -EMFILE || dialed->fd == -ENFILE)
+        loop_out_of_files(lane->all->loop);
+    if (journal_shows(JOURNAL_DEBUG))
+        journal_guest(lane->journal, JOURNAL_DEBUG, "no host program takes port %u: %s", b->s.v.local.port, strerror(-dialed->fd));
+    vmux_abort(lane->mux, &b->s.v, ECONNREFUSED);
+    stream_end(&b->s);
+}
+
+static void accept_guest(struct bridge *b, const struct bridge_dialed *dialed)
+{
+    struct bridge_dialed failed = *dialed;
+
+    if ((failed.fd = take_socket(b, dialed->fd))) {
+        close(dialed->fd);
+        refuse_guest(b, &failed);
+        return;
+    }
+    b->dials = 0;
+    b->writable = true;
+    b->holds = dialed->vouched;
+    b->s.open = true;
+    vmux_answer(b->s.lane->mux, &b->s.v);
+    lane_wake(b->s.lane);
+}
+
+void bridge_dialed(struct hostside *host, const struct bridge_dialed *dialed)
+{
+    struct fate *fate = fates_find(&host->fates, dialed->request);
+    struct bridge *b = fate && fate->watched.kind == &watched_kind ? container_of(fate, struct bridge, fate) : NULL;
+
+    if (!b || !b->dials) {
+        if (dialed->fd >= 0)
+            close(dialed->fd);  /* its guest did not wait for it */
+        return;
+    }
+    if (dialed->fd >= 0) {
+        accept_guest(b, dialed);
+        return;
+    }
+    fate_close(&host->fates, fate);
+    if (dialed->fd == -EADDRINUSE && b->dials <= NAME_TRIES)
+        dial(b);
+    else
+        refuse_guest(b, dialed);
+}
+
+static void redial(struct vmux_conn *conn, void *arg)
+{
+    struct stream *s = stream_of(conn);
+
+    if (conn->released || s->kind != &bridge_end || !bridge_of(s)->dials)
+        return;
+    fate_close(fates_of(bridge_of(s)), &bridge_of(s)->fate);
+    bridge_of(s)->dials = 0;
+    dial(bridge_of(s));
+    (void)arg;
+}
+
+void bridge_redial(struct hostside *host)
+{
+    if (host->lane->mux)
+        vmux_each(host->lane->mux, redial, NULL);
 }
 
 int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark)
@@ -169,6 +203,8 @@ int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, u
     if ((err = stream_connect(lane, &bridge_end, local, peer, UINT32_MAX, &s)))
         return err;
     b = bridge_of(s);
+    b->socket.fd = -1;
+    fate_init(&b->fate, &watched_kind);
     if ((err = take_socket(b, fd))) {
         vmux_abort(lane->mux, &s->v, ECONNRESET);
         stream_end(s);
@@ -494,6 +530,11 @@ static void let_go(struct bridge *b)
 
     door_leave(b->s.lane->host, b->mark);
     b->mark = 0;
+    if (b->dials) {
+        fate_close(fates_of(b), &b->fate);
+        account_give_file(b->s.lane->account);
+        b->dials = 0;
+    }
     held_saw(held_of(b), &b->in_socket, 0);
     if (fd < 0)
         return;
@@ -549,7 +590,7 @@ static void lost(struct stream *s, enum lane_cut why)
     struct bridge *b = bridge_of(s);
     enum fate_end end;
 
-    if (!fate_number(&b->fate))
+    if (!s->open)
         return;
     end = judge_lost(b, cuts[why]);
     if (inbox_is_empty(&s->inbox))

@@ -36,6 +36,7 @@ struct bridge {
     bool failed : 1;            /* the socket has an error to tell */
     bool leaving : 1;           /* the host program has gone, and the guest has yet to say how it ended */
     bool guest_left : 1;        /* bytes were dropped that the guest should have read */
+    uint8_t dials;              /* names tried so far, while the keeper is asked to connect; 0 else */
     bool holds : 1;             /* the end of what the program sends waits for somebody who vouches for it, */
     bool said_end : 1;          /* …and has */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
@@ -48,6 +49,17 @@ extern const struct end_kind bridge_end;
  * somebody will vouch for the stream (watchers.h).  Takes the descriptor, and its mark (door.h), if it returns 0; else it is
  * the caller's to refuse, which tells why if vouched. */
 int  bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark);
+/* What dial() has come to: a descriptor, which it takes in any case, with the listener's wishes (BRIDGE_VOUCHED), or a negative errno;
+ * why, if it is not "", is about what stands in the directory dir. */
+struct bridge_dialed {
+    uint32_t request;
+    int fd;
+    bool vouched;
+    const char *dir, *why;
+};
+/* Who would answer is gone, and there is another one: asks again for all that wait. */
+void bridge_redial(struct hostside *host);
+void bridge_dialed(struct hostside *host, const struct bridge_dialed *dialed);
 void bridge_refuse(struct hostside *host, int fd, bool vouched, int err);
 
 #endif

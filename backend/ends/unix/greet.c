@@ -222,9 +222,9 @@ static void on_alarm(struct alarm *alarm, uint64_t now)
     alarm_at(loop_of(host), alarm, deadline(host));
 }
 
-int greet_begin(struct hostside *host, struct hostsides *all, struct lane *lane, void (*emptied)(struct hostside *host))
+int greet_begin(struct hostside *host, struct hostsides *all, struct lane *lane)
 {
-    *host = (struct hostside){ .all = all, .lane = lane, .emptied = emptied, .on_listener = on_listener };
+    *host = (struct hostside){ .all = all, .lane = lane, .on_listener = on_listener };
     lane->host = host;
     list_init(&host->doors);
     list_init(&host->clients);

@@ -14,7 +14,7 @@
 #define GREET_CLIENTS 256u
 
 /* A device's side towards host programs, without a door (door.h), for this lane.  0 or -ENOMEM. */
-int  greet_begin(struct hostside *host, struct hostsides *all, struct lane *lane, void (*emptied)(struct hostside *host));
+int  greet_begin(struct hostside *host, struct hostsides *all, struct lane *lane);
 /* Closes doors and clients; the lane is down.  Accepts all zero. */
 void greet_end(struct hostside *host);
 

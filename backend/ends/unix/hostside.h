@@ -4,8 +4,7 @@
  * It belongs to its device, as the lane does, and is there while the lane is down as well: host programs can connect, and are
  * refused, and can ask how a stream ended.
  *
- *     rundir.h, sockfile.h, access.h, dial.h      names, and who may do what with them
- *     door.h                                      a guest's directory with its listening socket
+ *     door.h                                      the listening socket in a guest's directory
  *     greet.h                                     who has come in and has not said where to (connect_line.h)
  *     bridge.h                                    the end of a stream that is a host program's socket
  *     fate.h, watchers.h                          how a stream ended, and who asks
@@ -17,23 +16,22 @@
 
 #include "fate.h"
 #include "lane.h"
-#include "rundir.h"
 
 struct door;
+struct hostside;
 
 /* Those of a daemon. */
 struct hostsides {
     struct loop *loop;
-    const struct rundir *rundir;
-    struct hash doors;          /* struct door.by_name */
-    struct hash_seed seed;
+    /* Nobody is left, or somebody is, who came in by a door that is not the present one. */
+    void (*old_used)(struct hostside *host, bool used);
+    /* Asks for a connection to port, by a socket of the name 'own' ("" for none): bridge_dialed() has the answer. */
+    void (*dial)(struct hostside *host, uint32_t request, uint32_t port, const char *own);
 };
 
 struct hostside {
     struct hostsides *all;
     struct lane *lane;
-    /* Nobody is left who came by an old door: doors_tidy() may close some. */
-    void (*emptied)(struct hostside *host);
     void (*on_listener)(struct source *listener, uint32_t events);      /* greet.h's, of each door */
 
     struct door *door;          /* the present one; NULL for none */

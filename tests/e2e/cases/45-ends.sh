@@ -295,8 +295,8 @@ served_in() {
     # It has what it wants; but the caller sent more, and shall know.
     serves "$1" 6 100000 'head -c 10'
     said 'the command has not read all its input'
-    # The server says so, too, if the input comes before the command's end.
-    serves "$1" 6 1000 'exec true'
+    # It has read a part of what there was.  (One that ends before any input has come has left none unread.)
+    serves "$1" 6 1000 'dd bs=1 count=1 >/dev/null 2>&1'
     end_spawned
     # A child of it goes on with the conversation, but it has failed.  (A shell's background has no standard input: hence the 3.)
     # What it says has come when it ends, for a reset may overtake it.

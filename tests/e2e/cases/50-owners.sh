@@ -76,6 +76,40 @@ xenstored_between() {
     wait_for 'grep -q " 00010000 .* $T/dom0/xs.sock$" /proc/net/unix' 10 "socat listens"
 }
 
+# Somebody is asked who does not answer; nobody else waits for that.
+test_nobody_waits_for_a_xenstored_that_stands_still() { # limit 120
+    [ "$E2E_PLATFORM" = hosted ] || skip "xenstored of a real host cannot be stopped"
+    on dom0 which socat >/dev/null 2>&1 </dev/null || skip "no socat on this platform"
+    disturb
+    stop_daemon
+    xenstored_between
+    spawn d dom0 env "XENSTORED_PATH=$T/dom0/xs.sock" xvsd --config "$CONF"
+    wait_for daemon_answers 10 "xvsd answers"
+    both guest1
+    joined a h 5011
+    signal s STOP
+    spawn w dom0 xvs attach guest2 --device 3
+    # The stream that there was, streams of both sides, and questions.
+    tell h "send a 300000"
+    ask g "recv a 300000" "recv a ok"
+    heard h "send a ok"
+    joined b h 5012
+    joined c g 5013
+    tell g "send c 300000"
+    ask h "recv c 300000" "recv c ok"
+    heard g "send c ok"
+    on dom0 xvs ls </dev/null | grep -q "^guest1 .* Connected " || fail "xvs ls does not answer"
+    ! has_ended w || fail "the attach has ended before xenstored answers: $(cat "$PEER/w.err")"
+    equal "$(status_of w 30)" 1 "the status of an attach that nobody answers"
+    grep -q "xenstored does not answer" "$PEER/w.err" || fail "it does not say why: $(cat "$PEER/w.err")"
+    signal s CONT
+    wait_for 'on dom0 xvs ls --json </dev/null | grep -q "\"device\": *3"' 20 "what was asked for is done when xenstored answers"
+    on dom0 xvs detach guest2 --device 3 </dev/null || fail "xvs detach"
+    wait_for '! on dom0 xvs ls --json </dev/null | grep -q "\"device\": *3"' 20 "it is gone again"
+    signal d TERM
+    equal "$(status_of d 20)" 0 "the daemon's status"
+}
+
 # A directory that was there, and is not the daemon's, keeps its mode, and the daemon says what to do.
 test_a_run_directory_of_others_is_refused_with_a_sentence() {
     disturb

@@ -263,6 +263,9 @@ test_the_readme_s_deployment() { # limit 240
 	start-systemd || fail "no systemd"
 	# As on a host of one's own: nothing of the lab's build, nothing of its environment.
 	unset XVS_RUN_DIR LD_LIBRARY_PATH
+	# As the package's postinst, or make install, does.
+	grep -q ^xvs: /etc/passwd || systemd-sysusers /usr/lib/sysusers.d/xvs.conf 2>/dev/null ||
+		{ echo xvs:x:990:990::/run/xvs:/usr/sbin/nologin >>/etc/passwd; echo xvs:x:990: >>/etc/group; }
 	systemctl enable --now xvsd || fail "systemctl enable --now xvsd: $(journalctl -u xvsd --no-pager | tail -n 5)"
 	equal "$(systemctl is-enabled xvsd) $(systemctl is-active xvsd)" "enabled active" "the service"
 	put guest1 ./installed / || fail "the guest does not take the files"
@@ -274,6 +277,11 @@ test_the_readme_s_deployment() { # limit 240
 	/usr/bin/xvs ping -c 3 -i 0.1 --retry 60 guest1 7 ||
 		fail "xvs ping: $(journalctl -u xvsd --no-pager | tail -n 5; on guest1 cat /tmp/ping.err)"
 	/usr/bin/xvs ls
+	worker=$(grep -l '^xvsd.[-]-worker' /proc/[0-9]*/cmdline | cut -d / -f 3)
+	equal "$(readlink /proc/$worker/root)" /run/xvs "what the worker sees"
+	equal "$(awk '/^Uid:/ { print ($2 > 0 && $2 == $3 && $3 == $4) } /^CapEff:/ { print $2 }' /proc/$worker/status | tr '\n' ' ')" \
+		"1 0000000000000000 " "the worker's user is not root, and its capabilities"
+	ps | grep '[x]vsd'
 	# A reload keeps the streams, a crash is restarted, a stop is an orderly end.
 	first=$(systemctl show -P MainPID xvsd)
 	/usr/bin/xvs ping -c 20 -i 0.1 guest1 7 &

@@ -155,3 +155,11 @@ int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, cha
         *wishes = DIAL_VOUCHED;
     return fd;
 }
+
+int dial_port(int dir_fd, uint32_t port, const char *own, unsigned *wishes, char *why)
+{
+    char name[24];
+
+    snprintf(name, sizeof name, "vsock_%u", port);
+    return dial_at(dir_fd, name, own, wishes, why);
+}

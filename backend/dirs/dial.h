@@ -21,6 +21,8 @@
 #ifndef XVSD_DIAL_H
 #define XVSD_DIAL_H
 
+#include <stdint.h>
+
 #define DIAL_WHY 160
 #define DIAL_OWN 108            /* bytes of a name of ours, with its end */
 
@@ -33,5 +35,7 @@
  * full; -EADDRINUSE: somebody has the name 'own'; -EMFILE and the like.  Where something is wrong with what stands
  * there, *why is not empty, and the result is -EACCES; it begins with the name.  *wishes: DIAL_VOUCHED or 0. */
 int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, char *why);
+/* The same for "vsock_<port>". */
+int dial_port(int dir_fd, uint32_t port, const char *own, unsigned *wishes, char *why);
 
 #endif

@@ -82,10 +82,4 @@ void guest_dir_close(struct guest_dir *g, const struct rundir *r);
  * It looks at some names at a time, for others may have filled the directory, and is true until it has been through all of them. */
 bool guest_dir_is_used(struct guest_dir *g);
 
-/* A connection to the host program that listens at vsock_<port>, which sees the name 'own' (dial.h) at the other end of it: a
- * non-blocking descriptor, or -ENOENT, -ECONNREFUSED, -EAGAIN (its backlog is full), -EMFILE …; -EADDRINUSE: somebody has
- * that name; -EACCES with why (DIAL_WHY bytes, else empty) when what
- * stands there is not to be connected to (dial.h). */
-int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, unsigned *wishes, char *why);
-
 #endif

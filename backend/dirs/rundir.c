@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "access.h"
-#include "dial.h"
 #include "journal.h"
 
 #define SEARCH 0111             /* what others get of RUN, guest and cid */
@@ -382,12 +381,4 @@ bool guest_dir_is_used(struct guest_dir *g)
     else if (n < NAMES)
         g->looked_at = 0;
     return alive || n == NAMES;
-}
-
-int guest_dir_connect(const struct guest_dir *g, uint32_t port, const char *own, unsigned *wishes, char *why)
-{
-    char name[24];
-
-    snprintf(name, sizeof name, "vsock_%u", port);
-    return dial_at(g->fd, name, own, wishes, why);
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* keeper.h: the keeper as a whole (wall.h). */
+#ifndef XVSD_KEEPER_H
+#define XVSD_KEEPER_H
+
+#include "backoff.h"
+#include "dialer.h"
+#include "labour.h"
+#include "registry.h"
+#include "xvsd.h"
+
+/* The worker or the dialer. */
+struct child {
+    struct keeper *keeper;
+    const struct child_kind *kind;
+    struct wall wall;
+    pid_t pid;                  /* 0 in one process */
+    struct alarm restart;       /* it is gone: another one then, */
+    struct backoff restarts;    /* …ever more seldom, if it does not live */
+    uint64_t since;             /* ms: it was started, or that was tried */
+};
+
+struct keeper {
+    const struct options *options;
+    struct loop loop;
+    uv_signal_t hup, term, interrupt;
+    struct alarm stop;          /* when a stop becomes impatient */
+    struct settings *settings;
+    int settings_fd;            /* the file that they were read from, or a copy of it; -1: the usual ones */
+    struct rundir rundir;
+    struct child worker, dialer;
+    struct labour labour;       /* in one process: the worker, */
+    struct dialer dialling;     /* …and the dialer */
+    bool ready, ending;         /* whoever asks may be answered; children may go */
+    int control_fd;             /* the control socket, for the worker; -1 */
+    struct registry registry;
+    struct source store_source;
+    struct alarm store_check;
+    bool unclaimed;             /* xenstore does not say yet that we serve this host: claim.h */
+    bool failed;                /* it ends, and not because it was asked to */
+};
+
+#endif

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/* start.c: the keeper: signals, settings, start, stop, what its children say.  See keeper.h. */
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "children.h"
+#include "claim.h"
+#include "clock.h"
+#include "device.h"
+#include "home.h"
+#include "settle.h"
+#include "xenstored.h"
+
+#define STOP_MS 3000u           /* for all devices to be closed in order */
+
+/* Somebody other than the daemon's user may use some guest's sockets. */
+static bool is_shared(const struct settings *s)
+{
+    bool shared = rundir_lets_in(&s->sockets);
+
+    for (size_t i = 0; i < s->guest_count; i++) {
+        struct settings_sockets sockets = settings_sockets_of(s, &s->guests[i]);
+
+        shared |= rundir_lets_in(&sockets);
+    }
+    return shared;
+}
+
+/* ---- settings ---- */
+
+/* A copy of a file, which nobody changes; a negative errno. */
+static int copy_of(const char *path)
+{
+    int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), to, err = 0;
+    char bytes[4096];
+    ssize_t n;
+
+    if (from < 0)
+        return -errno;
+    if ((to = memfd_create("settings", MFD_CLOEXEC)) < 0)
+        err = -errno;
+    while (!err && (n = read(from, bytes, sizeof bytes)))
+        if (n < 0 ? errno != EINTR : write(to, bytes, (size_t)n) != n)
+            err = n < 0 ? -errno : -EIO;
+    close(from);
+    if (err && to >= 0)
+        close(to);
+    return err ? err : to;
+}
+
+/* The same from its begin, for another reader. */
+static int again(int fd)
+{
+    char path[40];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Of what is read here the worker reads a copy, whatever happens to the file.  *fd is the copy, -1 for none.  0 or a negative
+ * errno with why. */
+static int read_settings(struct keeper *k, struct settings **out, int *fd, char *why)
+{
+    const char *path = k->options->config;
+    int ours, err;
+
+    *fd = copy_of(path);
+    if (*fd == -ENOENT && !k->options->config_given) {
+        *fd = -1;
+        return (*out = settings_default()) ? 0 : -ENOMEM;
+    }
+    ours = *fd < 0 ? *fd : again(*fd);
+    if (ours < 0) {
+        err = ours;
+        snprintf(why, SETTINGS_WHY, "cannot read %.300s: %s", path, strerror(-err));
+    } else {
+        err = settings_read(ours, path, true, out, why);
+    }
+    if (err && *fd >= 0)
+        close(*fd);
+    return err;
+}
+
+static void use_settings(struct keeper *k, struct settings *fresh, int fd)
+{
+    settings_free(k->settings);
+    if (k->settings_fd >= 0)
+        close(k->settings_fd);
+    k->registry.settings = k->settings = fresh;
+    k->settings_fd = fd;
+    journal_set_level(k->options->verbose ? JOURNAL_DEBUG : (enum journal_level)fresh->log_level);
+}
+
+static void tell_settings(struct keeper *k)
+{
+    struct wall_msg m = { .kind = WALL_SETTINGS, .settings = { .has_file = k->settings_fd >= 0, .verbose = k->options->verbose } };
+    int fd = k->settings_fd < 0 ? -1 : again(k->settings_fd);
+
+    snprintf(m.settings.path, sizeof m.settings.path, "%s", k->options->config);
+    wall_send(&k->worker.wall, &m, fd < 0 ? -1 : fd);
+}
+
+static int reload(struct keeper *k, char *why)
+{
+    struct settings *fresh = NULL;
+    int fd, err = read_settings(k, &fresh, &fd, why), err2;
+
+    if (err) {
+        journal(JOURNAL_ERROR, "the settings stay as they were: %s", why);
+        return err;
+    }
+    use_settings(k, fresh, fd);
+    tell_settings(k);
+    if ((err2 = rundir_permit(&k->rundir, is_shared(fresh))))
+        journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->rundir.path, strerror(-err2));
+    registry_reloaded(&k->registry);
+    journal(JOURNAL_NOTICE, "settings read again from %s; limits apply to guests that connect from now on", k->options->config);
+    return 0;
+}
+
+/* ---- signals ---- */
+
+static void on_hup(uv_signal_t *signal, int number)
+{
+    struct keeper *k = signal->data;
+    char why[SETTINGS_WHY];
+
+    (void)number;
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
+    reload(k, why);
+    sd_notify(0, "READY=1");
+}
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+    struct keeper *k = signal->data;
+
+    if (k->registry.stopping) {
+        k->loop.is_over = true; /* asked twice: at once */
+        return;
+    }
+    journal(JOURNAL_NOTICE, "%s: closing all devices", strsignal(number));
+    sd_notify(0, "STOPPING=1");
+    alarm_at(&k->loop, &k->stop, clock_deadline_ms(STOP_MS));
+    registry_close(&k->registry);
+}
+
+static void on_impatient(struct alarm *alarm, uint64_t now)
+{
+    (void)now;
+    container_of(alarm, struct keeper, stop)->loop.is_over = true;
+}
+
+/* ---- the worker ---- */
+
+static int attach(struct keeper *k, const struct wall_msg *m, struct wall_msg *answer)
+{
+    char why[REGISTRY_WHY] = "";
+    struct device *d;
+    int err;
+
+    if (m->ask.number < -1 || m->ask.number >= (int)PATHS_DEVICES) {
+        snprintf(answer->answer.why, sizeof answer->answer.why, "attach: there is no device %d", m->ask.number);
+        return -EINVAL;
+    }
+    err = registry_attach(&k->registry, m->ask.domain, m->ask.number, m->ask.cid, &d, why);
+    if (err)
+        snprintf(answer->answer.why, sizeof answer->answer.why, "attach: %s", why);
+    else
+        answer->device = d->born;
+    return err;
+}
+
+static int detach(struct keeper *k, const struct wall_msg *m, struct wall_msg *answer)
+{
+    char why[REGISTRY_WHY] = "";
+    int n;
+
+    if (m->ask.number < WALL_EACH || m->ask.number >= (int)PATHS_DEVICES) {
+        snprintf(answer->answer.why, sizeof answer->answer.why, "detach: there is no device %d", m->ask.number);
+        return -EINVAL;
+    }
+    n = registry_detach(&k->registry, m->ask.domain, m->ask.number, answer->answer.gone, why);
+    if (n < 0)
+        snprintf(answer->answer.why, sizeof answer->answer.why, "detach: %s", why);
+    return n;
+}
+
+static void answer_ask(struct keeper *k, const struct wall_msg *m)
+{
+    struct wall_msg answer = { .kind = WALL_ANSWER, .answer = { .request = m->ask.request, .verb = m->ask.verb } };
+    char why[SETTINGS_WHY];
+
+    switch (m->ask.verb) {
+    case WALL_ATTACH: answer.answer.result = attach(k, m, &answer); break;
+    case WALL_DETACH: answer.answer.result = detach(k, m, &answer); break;
+    default:
+        if ((answer.answer.result = reload(k, why)))
+            snprintf(answer.answer.why, sizeof answer.answer.why, "reload: %s", why);
+        break;
+    }
+    registry_tell(&k->registry);        /* what the answer shows */
+    wall_send(&k->worker.wall, &answer, -1);
+}
+
+static void hear_worker(struct child *c, const struct wall_msg *m)
+{
+    struct keeper *k = c->keeper;
+    struct device *d;
+
+    if (k->ending)
+        return;
+    if (m->kind == WALL_ASK)
+        answer_ask(k, m);
+    else if ((d = registry_numbered(&k->registry, m->device)))
+        device_hear(d, m);
+}
+
+static int begin_worker(struct keeper *k, int fd)
+{
+    return labour_begin(&k->labour, &k->loop, fd);
+}
+
+static void end_worker(struct keeper *k)
+{
+    labour_end(&k->labour);
+}
+
+static void tell_control(struct keeper *k)
+{
+    wall_send(&k->worker.wall, &(struct wall_msg){ .kind = WALL_CONTROL }, fcntl(k->control_fd, F_DUPFD_CLOEXEC, 0));
+}
+
+static void tell_worker(struct keeper *k)
+{
+    tell_settings(k);
+    if (k->ready)
+        tell_control(k);
+    each_device(&k->registry, l)
+        device_new_worker(device_at(l));
+}
+
+/* What it had mapped is not mapped any more; guests come again, as after a restart of the daemon. */
+static void lost_worker(struct keeper *k)
+{
+    each_device(&k->registry, l)
+        device_lost_worker(device_at(l));
+}
+
+/* ---- the dialer ---- */
+
+static int begin_dialer(struct keeper *k, int fd)
+{
+    return dialer_open(&k->dialling, &k->loop, fd);
+}
+
+static void end_dialer(struct keeper *k)
+{
+    dialer_close(&k->dialling);
+}
+
+static void tell_dialer(struct keeper *k)
+{
+    each_device(&k->registry, l)
+        homes_tell_dialer(device_at(l));
+}
+
+/* ---- children ---- */
+
+static const struct child_kind worker_kind = {
+    .name = "worker", .option = LABOUR_OPTION, .is_worker = true,
+    .begin = begin_worker, .end = end_worker, .tell = tell_worker, .lost = lost_worker, .hear = hear_worker
+};
+static const struct child_kind dialer_kind = {
+    .name = "dialer", .option = DIALER_OPTION, .begin = begin_dialer, .end = end_dialer, .tell = tell_dialer
+};
+
+/* ---- the loop ---- */
+
+static bool chores(struct loop *loop)
+{
+    struct keeper *k = container_of(loop, struct keeper, loop);
+    struct registry *r = &k->registry;
+
+    if (r->store_more)
+        registry_on_store(r);
+    registry_sweep(r);
+    settle(r);
+    registry_tell(r);
+    if (k->labour.is_over)
+        child_lose(&k->worker, k->labour.why);
+    if (k->dialling.is_over)
+        child_lose(&k->dialer, NULL);
+    loop->is_over |= r->stopping && list_is_empty(&r->devices);
+    return r->store_more;
+}
+
+/* ---- start ---- */
+
+static int start_loop(struct keeper *k)
+{
+    uv_loop_t *uv = &k->loop.uv;
+    int err;
+
+    if ((err = loop_init(&k->loop)) || (err = uv_signal_init(uv, &k->hup)) || (err = uv_signal_init(uv, &k->term)) ||
+        (err = uv_signal_init(uv, &k->interrupt)))
+        return err;
+    k->hup.data = k->term.data = k->interrupt.data = k;
+    if ((err = uv_signal_start(&k->hup, on_hup, SIGHUP)) || (err = uv_signal_start(&k->term, on_stop, SIGTERM)) ||
+        (err = uv_signal_start(&k->interrupt, on_stop, SIGINT)))
+        return err;
+    return 0;
+}
+
+static int start_store(struct registry *r)
+{
+    int err = store_open(&r->store);
+
+    if (err) {
+        journal(JOURNAL_ERROR, "cannot connect to xenstored: %s; is this dom0, and is xenstored running?",
+                strerror(-err));
+        return err;
+    }
+    if (domains_self(r->store, &r->self))
+        r->self = 0;            /* dom0 without the node: xen-init-dom0(8) writes it */
+    return 0;
+}
+
+static const char *run_dir(const struct keeper *k)
+{
+    const char *env = getenv("XVS_RUN_DIR");
+
+    if (k->options->run_dir)
+        return k->options->run_dir;
+    if (env && *env)
+        return env;
+    return k->settings->run_dir ? k->settings->run_dir : SETTINGS_RUN;
+}
+
+static int listen_for_control(struct keeper *k, char *why)
+{
+    k->control_fd = rundir_listen(&k->rundir, "control.sock", why);
+    return k->control_fd < 0 ? k->control_fd : 0;
+}
+
+static int start(struct keeper *k)
+{
+    char why[REGISTRY_WHY] = "";
+    struct registry *r = &k->registry;
+    int err;
+
+    signal(SIGPIPE, SIG_IGN);
+    alarm_init(&k->stop, on_impatient);
+    if ((err = registry_init(r, &k->loop, &k->worker.wall, &k->dialer.wall, &k->rundir))) {
+        journal(JOURNAL_ERROR, "out of memory");
+        return err;
+    }
+    r->settings = k->settings;
+    r->settings_path = k->options->config;
+    if ((err = start_loop(k))) {
+        journal(JOURNAL_ERROR, "cannot begin the event loop: %s", uv_strerror(err));
+        return err;
+    }
+    if ((err = start_store(r)))
+        return err;
+    if ((err = claim_check(r->store, r->self, why)) ||
+        (err = rundir_open(&k->rundir, run_dir(k), is_shared(k->settings), why)) ||
+        (err = claim_take(r->store, r->self, &k->rundir, why)) || (err = listen_for_control(k, why)) ||
+        (err = child_start(&k->worker)) || (err = child_start(&k->dialer)) || (err = registry_start(r, why)) || (err = xenstored_begin(k))) {
+        if (!*why)
+            snprintf(why, sizeof why, "cannot start: %s", strerror(-err));
+        journal(JOURNAL_ERROR, "%s", why);
+        return err;
+    }
+    k->ready = true;
+    tell_control(k);
+    journal(JOURNAL_NOTICE, "version " XVS_VERSION " is ready in %s, domid %u", k->rundir.path, r->self);
+    sd_notify(0, "READY=1");
+    return 0;
+}
+
+static void finish(struct keeper *k)
+{
+    struct registry *r = &k->registry;
+
+    xenstored_end(k);           /* nothing of it is heard any more */
+    registry_stop(r);
+    children_stop(k);
+    registry_free(r);
+    if (k->control_fd >= 0) {
+        close(k->control_fd);
+        unlinkat(k->rundir.fd, "control.sock", 0);
+    }
+    if (r->store)
+        claim_drop(r->store, r->self, &k->rundir);
+    store_close(r->store);
+    loop_close(&k->loop);
+    rundir_close(&k->rundir);
+    settings_free(k->settings);
+    if (k->settings_fd >= 0)
+        close(k->settings_fd);
+    journal(JOURNAL_NOTICE, "stopped");
+}
+
+int keeper_main(const struct options *o)
+{
+    struct keeper k = {
+        .options = o, .settings_fd = -1, .control_fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1
+    };
+    struct settings *settings = NULL;
+    char why[SETTINGS_WHY];
+    int fd, err = read_settings(&k, &settings, &fd, why);
+
+    if (err) {
+        journal(JOURNAL_ERROR, "%s", why);
+        return 1;
+    }
+    child_init(&k.worker, &k, &worker_kind);
+    child_init(&k.dialer, &k, &dialer_kind);
+    use_settings(&k, settings, fd);
+    if (o->check) {
+        printf("%s is good\n", o->config);
+        settings_free(k.settings);
+        if (fd >= 0)
+            close(fd);
+        return 0;
+    }
+    err = start(&k);
+    if (!err)
+        loop_run(&k.loop, chores);
+    finish(&k);
+    return err || k.failed ? 1 : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* dialer.h: who connects to host programs for guests, as the programs' users (dial.h).
+ *
+ * It is a process of its own, since it must not wait for xenstored, as the keeper does, and needs rights that the worker must not
+ * have.  The keeper tells it of each guest's directories (DOOR with the directory, DOOR_SHUT, PRESENT, GONE), and hands it an end of a
+ * wall to the worker (PAIR), over which it hears DIAL and answers DIALED.  So a worker can bring about a connection to vsock_<port> in
+ * its guests' directories, as a guest can, and nothing else.  One thread. */
+#ifndef XVSD_DIALER_H
+#define XVSD_DIALER_H
+
+#include "wall.h"
+
+struct dialer {
+    struct wall keeper, worker;
+    struct list homes;          /* struct dialer_home.link, the present one of a device before its others */
+    bool is_over;               /* the keeper is gone, or has said STOP */
+};
+
+/* fd: the keeper's wall, which it takes in any case.  0 or a negative errno; dialer_close() is due in either case. */
+int  dialer_open(struct dialer *d, struct loop *loop, int fd);
+/* Harmless on one that is all zero. */
+void dialer_close(struct dialer *d);
+
+#endif

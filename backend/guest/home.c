@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* home.c: see home.h. */
+#include "home.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define each_home(d, l) for (struct list *l = (d)->homes.next, *next = l->next; l != &(d)->homes; l = next, next = l->next)
+
+static struct home *home_at(struct list *l)
+{
+    return container_of(l, struct home, link);
+}
+
+static uint32_t key_of(const struct registry *r, const char *name)
+{
+    uint64_t h = 0;
+
+    for (; *name; name++)
+        h = hash_fold(h ^ (unsigned char)*name ^ r->seed.word[0], r->seed.word[1]);
+    return hash_words(&r->seed, h, 0, 0);
+}
+
+static struct home *find(const struct registry *r, const char *name)
+{
+    uint32_t key = key_of(r, name);
+
+    for (struct hash_link *l = hash_first(&r->homes, key); l; l = l->next) {
+        struct home *home = container_of(l, struct home, by_name);
+
+        if (l->key == key && !strcmp(home->dir.name, name))
+            return home;
+    }
+    return NULL;
+}
+
+const char *home_path(const struct device *d)
+{
+    return d->home ? d->home->dir.path : "";
+}
+
+/* ---- what the worker hears ---- */
+
+/* Tells one of the two of it, with a descriptor of this if it is new to it.  0 or a negative errno. */
+static int tell(struct wall *wall, const struct home *home, int what)
+{
+    struct wall_msg m = { .kind = WALL_DOOR, .device = home->device->born, .door.door = home->number };
+    int fd = -1;
+
+    if (what >= 0 && (fd = fcntl(what, F_DUPFD_CLOEXEC, 0)) < 0)
+        return -errno;
+    snprintf(m.door.name, sizeof m.door.name, "%s", home->dir.name);
+    snprintf(m.door.path, sizeof m.door.path, "%s", home->dir.path);
+    wall_send(wall, &m, fd);
+    return 0;
+}
+
+static int tell_both(const struct home *home, bool is_new)
+{
+    const struct registry *r = home->device->r;
+    int err = tell(r->wall, home, is_new ? home->dir.vsock.listen_fd : -1);
+
+    return err ? err : tell(r->dialer, home, is_new ? home->dir.fd : -1);
+}
+
+/* Both hear of it. */
+static void say(const struct device *d, uint32_t kind, uint32_t number)
+{
+    const struct wall_msg m = { .kind = kind, .device = d->born, .number = number };
+
+    wall_send(d->r->wall, &m, -1);
+    wall_send(d->r->dialer, &m, -1);
+}
+
+static void tell_present(const struct device *d)
+{
+    say(d, WALL_PRESENT, d->home ? d->home->number : 0);
+}
+
+void homes_tell_dialer(struct device *d)
+{
+    each_home(d, l)
+        if (tell(d->r->dialer, home_at(l), home_at(l)->dir.fd))
+            home_failed(d, home_at(l)->number);
+    tell_present(d);
+}
+
+void homes_tell(struct device *d)
+{
+    each_home(d, l)
+        if (tell(d->r->wall, home_at(l), home_at(l)->dir.vsock.listen_fd))
+            home_failed(d, home_at(l)->number);
+    tell_present(d);
+}
+
+/* ---- opening, closing ---- */
+
+static void close_home(struct home *home)
+{
+    struct device *d = home->device;
+    struct registry *r = d->r;
+
+    say(d, WALL_DOOR_SHUT, home->number);
+    if (d->home == home)
+        d->home = NULL;
+    list_remove(&home->link);
+    hash_remove(&r->homes, &home->by_name);
+    guest_dir_close(&home->dir, r->rundir);
+    free(home);
+}
+
+static int open_home(struct device *d, const char *name, const struct settings_sockets *sockets, struct home **out, char *why)
+{
+    struct home *home = calloc(1, sizeof *home);
+    struct registry *r = d->r;
+    int err;
+
+    if (!home) {
+        snprintf(why, RUNDIR_WHY, "out of memory");
+        return -ENOMEM;
+    }
+    home->device = d;
+    home->number = ++r->last_home;
+    list_init(&home->link);
+    if ((err = guest_dir_open(&home->dir, r->rundir, name, sockets, why))) {
+        free(home);
+        return err;
+    }
+    hash_insert(&r->homes, &home->by_name, key_of(r, name));
+    list_append(&d->homes, &home->link);
+    if ((err = tell_both(home, true))) {
+        snprintf(why, RUNDIR_WHY, "cannot watch the socket %.160s/vsock: %s", home->dir.path, strerror(-err));
+        close_home(home);
+        return err;
+    }
+    *out = home;
+    return 0;
+}
+
+void home_failed(struct device *d, uint32_t number)
+{
+    each_home(d, l)
+        if (home_at(l)->number == number)
+            close_home(home_at(l));
+}
+
+static void take_home(struct home *home, struct device *d)
+{
+    struct device *loser = home->device;
+
+    if (loser == d)
+        return;
+    if (loser->home == home) {
+        loser->home = NULL;
+        tell_present(loser);
+    }
+    list_remove(&home->link);
+    list_append(&d->homes, &home->link);
+    home->device = d;
+    tell_both(home, false);
+}
+
+int home_move(struct device *d, const char *name, const struct settings_sockets *sockets, char *why)
+{
+    struct home *home = find(d->r, name);
+    int err;
+
+    if (home)
+        take_home(home, d);
+    else if ((err = open_home(d, name, sockets, &home, why)))
+        return err;
+    d->old_used |= d->home != NULL;     /* the worker says so if not */
+    d->home = home;
+    tell_present(d);
+    return 0;
+}
+
+void homes_tidy(struct device *d)
+{
+    if (d->old_used)
+        return;
+    each_home(d, l)
+        if (home_at(l) != d->home && !guest_dir_is_used(&home_at(l)->dir))
+            close_home(home_at(l));
+}
+
+void homes_close(struct device *d)
+{
+    each_home(d, l)
+        close_home(home_at(l));
+}
+
+int homes_permit(struct device *d, const struct settings_sockets *sockets)
+{
+    int first = 0;
+
+    each_home(d, l) {
+        int err = guest_dir_permit(&home_at(l)->dir, sockets);
+
+        first = first ? first : err;
+    }
+    return first;
+}

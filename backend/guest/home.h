@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* home.h: a guest's directory among those of the run directory, with the socket in it where host programs come in.
+ *
+ * A device has one home, of the name that is its own at present.  When that changes it gets another one; the old one stays
+ * beside it as long as a host program that came in there is still connected, or programs listen in it: what the guest
+ * calls is looked for in the present directory and then in older ones.  A name that becomes another domain's takes its
+ * home along, with everybody who listens in it; those who are connected stay where they are.
+ *
+ * The directory and its socket are made here; the worker accepts at it (door.h).  A device is not offered to its guest before it
+ * has a home (device.h).  One thread. */
+#ifndef XVSD_HOME_H
+#define XVSD_HOME_H
+
+#include "guest.h"
+
+struct home {
+    struct list link;           /* in device.homes */
+    struct hash_link by_name;   /* in registry.homes */
+    struct device *device;      /* whose it is */
+    struct guest_dir dir;
+    uint32_t number;            /* at the wall */
+};
+
+/* The directory of the present one, for messages and records; "" if there is none. */
+const char *home_path(const struct device *d);
+/* Makes the home of this name the present one of d: takes it from whoever has it, or opens it.  On an error, which why
+ * (RUNDIR_WHY bytes) explains, all is as it was. */
+int  home_move(struct device *d, const char *name, const struct settings_sockets *sockets, char *why);
+/* Closes the old ones that nobody needs. */
+void homes_tidy(struct device *d);
+void homes_close(struct device *d);
+/* Mode and owner of all homes of d, anew; the first error. */
+int  homes_permit(struct device *d, const struct settings_sockets *sockets);
+/* Tells a worker, or a dialer, that is new of them. */
+void homes_tell(struct device *d);
+void homes_tell_dialer(struct device *d);
+/* The worker could not take this one: it is closed. */
+void home_failed(struct device *d, uint32_t number);
+
+#endif

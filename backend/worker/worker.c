@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.c: see worker.h.  One function a message. */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <xengnttab.h>
+
+#include "bridge.h"
+#include "clock.h"
+#include "cuts.h"
+#include "door.h"
+#include "greet.h"
+#include "updown.h"
+
+static struct guest *guest_of_lane(struct lane *lane)
+{
+    return container_of(lane, struct guest, lane);
+}
+
+static uint32_t number_of(const struct guest *g)
+{
+    return g->by_number.key;
+}
+
+static void say(struct guest *g, struct wall_msg *m)
+{
+    m->device = number_of(g);
+    wall_send(&g->worker->wall, m, -1);
+}
+
+/* ---- what lanes and host programs say ---- */
+
+static void on_broke(struct lane *lane, const char *why)
+{
+    struct wall_msg m = { .kind = WALL_BROKE };
+
+    snprintf(m.result.why, sizeof m.result.why, "%s", why);
+    lane_down(lane, LANE_REFUSED);
+    say(guest_of_lane(lane), &m);
+}
+
+static void on_look(struct lane *lane)
+{
+    say(guest_of_lane(lane), &(struct wall_msg){ .kind = WALL_LOOK });
+}
+
+static const struct lane_owner lane_owner = { .broke = on_broke, .look = on_look };
+
+static struct guest *guest_of_host(struct hostside *host)
+{
+    return container_of(host, struct guest, host);
+}
+
+static void on_old_used(struct hostside *host, bool used)
+{
+    say(guest_of_host(host), &(struct wall_msg){ .kind = WALL_OLD, .number = used });
+}
+
+static void on_dial(struct hostside *host, uint32_t request, uint32_t port, const char *own)
+{
+    struct wall_msg m = { .kind = WALL_DIAL, .dial = { .request = request, .port = port } };
+
+    snprintf(m.dial.own, sizeof m.dial.own, "%s", own);
+    m.device = number_of(guest_of_host(host));
+    wall_send(&guest_of_host(host)->worker->dialer, &m, -1);    /* without a dialer: bridge_redial() when there is one */
+}
+
+/* ---- guests ---- */
+
+struct guest *worker_guest(const struct worker *w, uint32_t number)
+{
+    for (struct hash_link *l = hash_first(&w->by_number, number); l; l = l->next)
+        if (l->key == number)
+            return container_of(l, struct guest, by_number);
+    return NULL;
+}
+
+struct guest *worker_find(const struct worker *w, uint32_t domid, uint32_t device)
+{
+    each_guest(w, l)
+        if (guest_at(l)->domid == domid && guest_at(l)->device == device)
+            return guest_at(l);
+    return NULL;
+}
+
+int worker_domain(const struct worker *w, const char *text, uint32_t *domid)
+{
+    char *end;
+    unsigned long number = strtoul(*text == ':' ? text + 1 : text, &end, 10);
+    bool is_number = end != text && !*end;
+
+    each_guest(w, l) {
+        const struct guest *g = guest_at(l);
+
+        if ((g->title.has_name && !strcmp(g->name, text)) || (is_number && g->domid == number)) {
+            *domid = g->domid;
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+static void free_guest(struct guest *g, enum lane_cut why)
+{
+    lane_down(&g->lane, why);
+    greet_end(&g->host);
+    list_remove(&g->link);
+    hash_remove(&g->worker->by_number, &g->by_number);
+    account_close(g->account);
+    journal_guest_end(&g->journal);
+    free(g);
+}
+
+static void find_section(struct guest *g)
+{
+    g->who.section = settings_section(g->worker->settings, &g->title);
+}
+
+static struct guest *make_guest(struct worker *w, const struct wall_msg *m)
+{
+    struct guest *g = calloc(1, sizeof *g);
+
+    if (!g)
+        return NULL;
+    lane_init(&g->lane, &w->lanes, &lane_owner);
+    if (greet_begin(&g->host, &w->hostsides, &g->lane) ||
+        !(g->account = account_open(&w->accounts, *m->guest.uuid ? m->guest.uuid : m->guest.name, m->guest.number))) {
+        greet_end(&g->host);
+        free(g);
+        return NULL;
+    }
+    g->worker = w;
+    g->title = (struct title){ .name = g->name, .uuid = g->uuid };
+    g->who.title = &g->title;
+    g->lane.journal = &g->journal;
+    g->lane.account = g->account;
+    g->lane.who = &g->who;
+    g->lane.domid = m->guest.domid;
+    g->domid = m->guest.domid;
+    g->device = m->guest.number;
+    journal_guest_init(&g->journal, m->guest.name, g->domid, g->device);
+    list_init(&g->link);
+    list_append(&w->guests, &g->link);
+    hash_insert(&w->by_number, &g->by_number, m->device);
+    return g;
+}
+
+static void on_guest(struct worker *w, const struct wall_msg *m)
+{
+    struct guest *g = worker_guest(w, m->device);
+
+    if (!g && !(g = make_guest(w, m))) {
+        w->over(w, "out of memory");
+        return;
+    }
+    g->cid = m->guest.cid;
+    g->state = m->guest.state;
+    g->refusals = m->guest.refusals;
+    g->title.has_name = m->guest.has_name;
+    g->title.has_uuid = m->guest.has_uuid;
+    if (strcmp(g->name, m->guest.name))
+        journal_guest_name(&g->journal, m->guest.name, g->domid, g->device);
+    snprintf(g->name, sizeof g->name, "%s", m->guest.name);
+    snprintf(g->uuid, sizeof g->uuid, "%s", m->guest.uuid);
+    snprintf(g->error, sizeof g->error, "%s", m->guest.error);
+    find_section(g);
+}
+
+static enum lane_cut cut_of(const struct wall_msg *m)
+{
+    static const enum lane_cut cuts[CUT_COUNT] = {
+        [CUT_STOPPED] = LANE_STOPPED, [CUT_DETACHED] = LANE_DETACHED, [CUT_GONE] = LANE_GONE, [CUT_REFUSED] = LANE_REFUSED,
+        [CUT_DOWN] = LANE_DOWN
+    };
+
+    return m->cut < CUT_COUNT ? cuts[m->cut] : LANE_DOWN;
+}
+
+/* ---- doors ---- */
+
+static void on_door(struct guest *g, const struct wall_msg *m, int fd)
+{
+    struct worker *w = g->worker;
+    int err = fd < 0 ? -EMFILE : door_open(&g->host, m->door.door, m->door.name, m->door.path, fd);
+
+    if (!err)
+        return;
+    if (fd < 0)                 /* not a new one: somebody else's until now */
+        each_guest(w, l) {
+            struct door *door = door_find(&guest_at(l)->host, m->door.door);
+
+            if (door) {
+                door_move(door, &g->host);
+                return;
+            }
+        }
+    journal_guest(&g->journal, JOURNAL_ERROR, "cannot watch the socket %.200s/vsock: %s", m->door.path, strerror(-err));
+    say(g, &(struct wall_msg){ .kind = WALL_DOOR_FAILED, .number = m->door.door });
+}
+
+static void on_door_shut(struct guest *g, uint32_t number)
+{
+    struct door *door = door_find(&g->host, number);
+
+    if (door)
+        door_close(door);
+}
+
+/* ---- up and down ---- */
+
+static void on_up(struct guest *g, const struct wall_msg *m, int fd)
+{
+    struct wall_msg answer = { .kind = WALL_UPPED };
+
+    answer.result.err = lane_up(&g->lane, m->up.cid, m->up.control_ref, fd, m->up.port, answer.result.why);
+    say(g, &answer);
+}
+
+static void on_connected(struct guest *g)
+{
+    const struct lane *lane = &g->lane;
+
+    if (!lane->mux)
+        return;
+    journal_guest(&g->journal, JOURNAL_INFO, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
+                  (unsigned long long)lane->cid, ring_slots(&lane->back.tx), ring_slots(&lane->back.rx),
+                  lane->map.mem.tx_bytes / 1024, lane->map.mem.rx_bytes / 1024);
+    lane_connected(&g->lane);
+}
+
+static void on_down(struct guest *g, const struct wall_msg *m)
+{
+    if (g->lane.mux)
+        journal_guest(&g->journal, JOURNAL_INFO, "disconnected; %u connections end", vmux_count(g->lane.mux));
+    lane_down(&g->lane, cut_of(m));
+    say(g, &(struct wall_msg){ .kind = WALL_DOWNED });
+}
+
+static void on_dialed(struct guest *g, const struct wall_msg *m, int fd)
+{
+    int result = m->dialed.err ? m->dialed.err : fd < 0 ? -EMFILE : fd;
+
+    bridge_dialed(&g->host, &(struct bridge_dialed){ .request = m->dialed.request, .fd = result, .vouched = m->dialed.wishes,
+                                                     .dir = m->dialed.dir, .why = m->dialed.why });
+}
+
+/* ---- settings ---- */
+
+static void on_settings(struct worker *w, const struct wall_msg *m, int fd)
+{
+    struct settings *fresh = NULL;
+    char why[SETTINGS_WHY];
+
+    if (!m->settings.has_file)
+        fresh = settings_default();
+    else if (fd >= 0)
+        settings_read(fd, m->settings.path, false, &fresh, why);       /* it is what the keeper has found good */
+    if (!fresh) {
+        w->over(w, "it cannot have the settings");
+        return;
+    }
+    settings_free(w->settings);
+    w->lanes.settings = w->settings = fresh;
+    journal_set_level(m->settings.verbose ? JOURNAL_DEBUG : (enum journal_level)fresh->log_level);
+    each_guest(w, l)
+        find_section(guest_at(l));
+}
+
+/* ---- the dialer ---- */
+
+static void on_dialer(struct wall *wall, const struct wall_msg *m, int fd)
+{
+    struct guest *g = worker_guest(container_of(wall, struct worker, dialer), m->device);
+
+    if (g && m->kind == WALL_DIALED)
+        on_dialed(g, m, fd);
+    else if (fd >= 0)
+        close(fd);
+}
+
+static void on_dialer_gone(struct wall *wall, const char *why)
+{
+    if (why)
+        container_of(wall, struct worker, dialer)->over(container_of(wall, struct worker, dialer), why);
+}
+
+static void on_pair(struct worker *w, int fd)
+{
+    wall_close(&w->dialer);
+    if (fd < 0 || wall_open(&w->dialer, w->loop, fd, false)) {
+        w->over(w, "it cannot speak to the dialer");
+        return;
+    }
+    each_guest(w, l)
+        bridge_redial(&guest_at(l)->host);
+}
+
+/* ---- the wall ---- */
+
+static void hear_of(struct guest *g, const struct wall_msg *m, int fd)
+{
+    switch (m->kind) {
+    case WALL_GONE:      free_guest(g, cut_of(m)); break;
+    case WALL_DOOR:      on_door(g, m, fd); return;
+    case WALL_DOOR_SHUT: on_door_shut(g, m->number); break;
+    case WALL_PRESENT:   door_choose(&g->host, m->number ? door_find(&g->host, m->number) : NULL); break;
+    case WALL_UP:        on_up(g, m, fd); return;
+    case WALL_CONNECTED: on_connected(g); break;
+    case WALL_DOWN:      on_down(g, m); break;
+    case WALL_LIVE:      say(g, &(struct wall_msg){ .kind = WALL_IS_LIVE, .number = map_is_live(&g->lane.map) }); break;
+    default:             break;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void on_hear(struct wall *wall, const struct wall_msg *m, int fd)
+{
+    struct worker *w = container_of(wall, struct worker, wall);
+    struct guest *g;
+
+    switch (m->kind) {
+    case WALL_SETTINGS: on_settings(w, m, fd); return;
+    case WALL_CONTROL:  w->control(w, fd); return;
+    case WALL_PAIR:     on_pair(w, fd); return;
+    case WALL_GUEST:    on_guest(w, m); return;
+    case WALL_ANSWER:   w->answered(w, m); return;
+    case WALL_STOP:     w->over(w, NULL); return;
+    default:            break;
+    }
+    if ((g = worker_guest(w, m->device)))
+        hear_of(g, m, fd);
+    else if (fd >= 0)
+        close(fd);
+}
+
+static void on_gone(struct wall *wall, const char *why)
+{
+    struct worker *w = container_of(wall, struct worker, wall);
+
+    w->over(w, why ? why : "the keeper is gone");
+}
+
+/* ---- the beginning and the end ---- */
+
+/* As many descriptors as there may be, and who may have them. */
+static void raise_limit(struct worker *w)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    accounts_share_files(&w->accounts, limit.rlim_cur);
+}
+
+int worker_open(struct worker *w, struct loop *loop, const struct end_kind *const *ends, int fd)
+{
+    int err;
+
+    w->loop = loop;
+    w->proc_fd = -1;
+    w->started = loop_now(loop);
+    w->wall = (struct wall){ .source.fd = -1, .hear = on_hear, .gone = on_gone };
+    w->dialer = (struct wall){ .source.fd = -1, .hear = on_dialer, .gone = on_dialer_gone };
+    w->hostsides = (struct hostsides){ .loop = loop, .old_used = on_old_used, .dial = on_dial };
+    list_init(&w->guests);
+    accounts_init(&w->accounts);
+    farewells_init(&w->farewells, &w->lanes);
+    raise_limit(w);
+    if ((err = hash_init(&w->by_number)) || (err = lanes_init(&w->lanes, loop, ends)) ||
+        (err = (w->settings = settings_default()) ? 0 : -ENOMEM)) {
+        close(fd);
+        return err;
+    }
+    w->lanes.settings = w->settings;
+    w->lanes.farewells = &w->farewells;
+    w->lanes.gnt = xengnttab_open(NULL, 0);     /* else lane_up() tries again, and says so */
+    w->proc_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return wall_open(&w->wall, loop, fd, false);
+}
+
+void worker_close(struct worker *w)
+{
+    if (!w->loop)
+        return;
+    each_guest(w, l)
+        free_guest(guest_at(l), LANE_STOPPED);
+    farewells_stop(&w->farewells);
+    lanes_free(&w->lanes);
+    hash_free(&w->by_number);
+    settings_free(w->settings);
+    wall_close(&w->dialer);
+    wall_close(&w->wall);
+    if (w->proc_fd >= 0)
+        close(w->proc_fd);
+}
