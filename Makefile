@@ -93,6 +93,7 @@ uv_libs      := $(call pc,libs,libuv)
 json_libs    := $(call pc,libs,jansson)
 inih_libs    := $(call pc,libs,inih)
 systemd_libs := $(call pc,libs,libsystemd)
+seccomp_libs := $(call pc,libs,libseccomp)
 cunit_libs   := -lcunit
 
 # ---- building a module -----------------------------------------------------------------------------
@@ -118,7 +119,7 @@ $(B)/libxvs.a: $(lib_objs)
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
-	$(CC) -pie $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+	$(CC) -pie $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)
 
 xvs_objs := $(foreach m,$(tools),$(call objs,$(m)))
 $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0

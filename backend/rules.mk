@@ -25,3 +25,5 @@ $(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)
 $(B)/unit/test_backend_wall:         $(call backend_obj,wall/wall base/loop base/poller base/journal)
 $(B)/unit/test_backend_wall:         xen_libs += $(uv_libs)
+$(B)/unit/test_backend_sandbox:      $(call backend_obj,daemon/sandbox)
+$(B)/unit/test_backend_sandbox:      xen_libs += $(seccomp_libs)

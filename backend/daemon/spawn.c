@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "journal.h"
+#include "sandbox.h"
 #include "xvsd.h"
 
 /* ---- the keeper's side ---- */
@@ -85,8 +86,11 @@ int spawn_give_up(const char *user, const char *dir)
     if (!chroot(dir) && !chdir("/") && !setgroups(0, NULL) && !setresgid(who->pw_gid, who->pw_gid, who->pw_gid) &&
         !setresuid(who->pw_uid, who->pw_uid, who->pw_uid) && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
         !prctl(PR_SET_DUMPABLE, 0))
+        err = sandbox_enter();
+    else
+        err = -errno;
+    if (!err)
         return 0;
-    err = -errno;
     journal(JOURNAL_ERROR, "the worker cannot become user %s in %s: %s", user, dir, strerror(-err));
     return err;
 }

@@ -12,7 +12,7 @@ pid_t spawn(int fd, const char *const *arguments);
 void spawn_reap(pid_t pid, char *how, size_t size);
 /* In a child, first of all. */
 void spawned(void);
-/* Gives up all rights but those of user, and everything that is not below dir.  0 or a negative errno, after a line in the log. */
+/* Gives up all rights but those of user, everything that is not below dir, and most system calls (sandbox.h).  0 or a negative errno, after a line in the log. */
 int  spawn_give_up(const char *user, const char *dir);
 
 #endif

@@ -6,6 +6,7 @@
  *     xenstored.c    its connection to xenstored, which may go and come back
  *     claim.c        one daemon a host
  *     children.c     its children, spawn.c as processes
+ *     sandbox.c      the system calls that a worker may make
  *     labour.c       the worker: what worker/ and control/ are made of at run time
  *     dialling.c     the dialer
  *     ends.c         the table of what can be at the other end of a guest's stream

@@ -12,7 +12,7 @@ $(B)/faults/%.o: $(B)/obj/%.o $(B)/mock/names
 faults_tests := $(patsubst tests/faults/%.c,$(B)/faults/%,$(wildcard tests/faults/test_*.c))
 $(faults_tests): $(B)/faults/%: $(B)/obj/tests/faults/%.o $(faults_common) $(faults_daemon) $(B)/obj/tests/harness/harness.o
 	@mkdir -p $(@D)
-	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(cunit_libs)
+	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs) $(cunit_libs)
 
 .PHONY: check-faults
 check-faults: $(faults_tests)

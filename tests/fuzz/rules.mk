@@ -57,7 +57,7 @@ $(B)/fuzz/obj/tests/fuzz/fuzz_wall.o: fuzz_sees := -Ibackend/wall -Ibackend/base
 
 fuzz_daemon_objs := $(call fuzz_objs,$(foreach m,$(daemon_parts),$(wildcard $(m)/*.c)))
 $(addprefix $(B)/fuzz/,$(fuzz_daemons)): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(fuzz_mock) $(fuzz_daemon_objs)
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)
 
 fuzz_lib_objs := $(call fuzz_objs,$(foreach m,$(lib_parts),$(wildcard $(m)/*.c)))
 $(B)/fuzz/fuzz_library: $(B)/fuzz/obj/tests/fuzz/fuzz_library.o $(filter-out %/world.o,$(fuzz_mock)) $(fuzz_lib_objs)
@@ -73,7 +73,7 @@ replay_tests  := $(addprefix $(B)/replay/,$(fuzz_whole) $(replay_bare))
 $(B)/obj/tests/fuzz/%.o: all_cflags += -Wno-unknown-pragmas -Itests/mock -Ibackend/settings -Ibackend/wall -Ibackend/base
 $(addprefix $(B)/replay/,$(fuzz_daemons)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(replay_mock) $(replay_daemon)
 	@mkdir -p $(@D)
-	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)
 $(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz/replay.o $(filter-out %/world.o,$(replay_mock)) $(replay_lib)
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^
