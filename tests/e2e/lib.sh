@@ -317,9 +317,12 @@ idle_counts() {
     leakcount dom0 | grep mapped
 }
 
+# Of its three processes.
 daemon_fds() {
-    # shellcheck disable=SC2012 # numbers
-    ls "/proc/$(daemon_pid)/fd" | wc -l
+    _keeper=$(daemon_pid)
+    for _p in "$_keeper" $(cat "/proc/$_keeper/task/$_keeper/children"); do
+        ls "/proc/$_p/fd" 2>/dev/null
+    done | wc -l
 }
 
 # The same when nothing seems to be on its way any more, such as the connection of the command before: to begin from.  What is

@@ -197,3 +197,55 @@ test_crashes_leave_nothing_in_the_daemon() { # limit 180
         end_spawned
     done
 }
+
+# child NAME: the process id of the daemon's worker or dialer.
+child() {
+    for _p in $(cat "/proc/$(daemon_pid)/task/$(daemon_pid)/children"); do
+        if tr '\0' ' ' <"/proc/$_p/cmdline" | grep -q -e "--$1"; then echo "$_p"; fi
+    done
+}
+
+# replaced NAME: it is killed, and there is another one.
+replaced() {
+    killed=$(child "$1")
+    [ -n "$killed" ] || fail "there is no $1"
+    kill -KILL "$killed"
+    wait_for '[ -n "$(child '"$1"')" ] && [ "$(child '"$1"')" != "$killed" ]' 20 "another $1"
+}
+
+# A stream ends with its worker, and nothing else does; its keeper goes on, and keeps nothing of it.
+test_a_killed_worker_is_replaced_and_the_guests_come_back() {
+    [ "$E2E_PLATFORM" = hosted ] || skip "processes of another host"
+    both guest1
+    files=$(ls "/proc/$(daemon_pid)/fd" | wc -l)
+    for round in 1 2 3; do
+        joined "a$round" h "502$round"
+        replaced worker
+        ask h "eof a$round" "eof a$round ECONNRESET"
+        ask g "eof a$round" "eof a$round ECONNRESET"
+        wait_for daemon_answers 20 "the new worker answers"
+        ask g "up 60000" "up ok" 60
+        joined "b$round" h "503$round"
+        joined "c$round" g "504$round"
+        tell g "send c$round 200000"
+        ask h "recv c$round 200000" "recv c$round ok"
+        heard g "send c$round ok"
+    done
+    equal "$(ls "/proc/$(daemon_pid)/fd" | wc -l)" "$files" "the keeper's descriptors"
+}
+
+# Who is asked to connect at that moment is asked again.
+test_a_killed_dialer_is_replaced_and_no_stream_hears_of_it() {
+    [ "$E2E_PLATFORM" = hosted ] || skip "processes of another host"
+    both guest1
+    joined a g 5051
+    ask h "listen l ${GUEST1}_5052" "listen l ok"
+    kill -STOP "$(child dialer)"
+    tell g "connect b 2:5052"
+    replaced dialer
+    heard g "connect b ok"
+    ask h "accept b l" "accept b ok"
+    tell g "send a 200000"
+    ask h "recv a 200000" "recv a ok"
+    heard g "send a ok"
+}
