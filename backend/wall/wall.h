@@ -45,7 +45,7 @@
 #define WALL_OWN    108         /* …of a name in the abstract namespace (dial.h) */
 #define WALL_ALL    256         /* devices of a domain */
 
-/* Those above that have a descriptor have it when its sender had one: the receiver looks. */
+/* Kind, part of the message, and who says it.  What comes with a descriptor may come without, when its sender had none left. */
 #define WALL_KINDS(X)                \
     X(SETTINGS,    settings, KEEPER) \
     X(CONTROL,     nothing,  KEEPER) \
