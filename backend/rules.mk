@@ -27,3 +27,5 @@ $(B)/unit/test_backend_wall:         $(call backend_obj,wall/wall base/loop base
 $(B)/unit/test_backend_wall:         xen_libs += $(uv_libs)
 $(B)/unit/test_backend_sandbox:      $(call backend_obj,daemon/sandbox)
 $(B)/unit/test_backend_sandbox:      xen_libs += $(seccomp_libs)
+$(B)/unit/test_backend_spawn:        $(call backend_obj,daemon/sandbox daemon/spawn base/journal)
+$(B)/unit/test_backend_spawn:        xen_libs += $(seccomp_libs)

@@ -20,19 +20,13 @@
 enum by { KEEPER, WORKER };
 
 static const struct {
-    const char *name;
     size_t size;
     enum by by;
 } kinds[] = {
-#define X(name, part, by) { #name, SIZE(part), by },
+#define X(name, part, by) { SIZE(part), by },
     WALL_KINDS(X)
 #undef X
 };
-
-const char *wall_name(uint32_t kind)
-{
-    return kind < WALL_COUNT ? kinds[kind].name : "?";
-}
 
 /* ---- judging ---- */
 

@@ -141,7 +141,6 @@ struct wall_msg {
     };
 };
 
-const char *wall_name(uint32_t kind);
 /* NULL, or what is wrong with a message of len bytes from the worker, or else from the keeper.  Pure. */
 const char *wall_judge(const struct wall_msg *m, size_t len, bool from_worker);
 

@@ -81,14 +81,6 @@ struct guest *worker_guest(const struct worker *w, uint32_t number)
     return NULL;
 }
 
-struct guest *worker_find(const struct worker *w, uint32_t domid, uint32_t device)
-{
-    each_guest(w, l)
-        if (guest_at(l)->domid == domid && guest_at(l)->device == device)
-            return guest_at(l);
-    return NULL;
-}
-
 int worker_domain(const struct worker *w, const char *text, uint32_t *domid)
 {
     char *end;

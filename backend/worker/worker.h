@@ -60,7 +60,6 @@ int  worker_open(struct worker *w, struct loop *loop, const struct end_kind *con
 void worker_close(struct worker *w);
 /* NULL if there is none. */
 struct guest *worker_guest(const struct worker *w, uint32_t number);
-struct guest *worker_find(const struct worker *w, uint32_t domid, uint32_t device);
 /* The domain that is called so, by the names that are in force, or by ":5" or "5": 0 or -ENOENT. */
 int  worker_domain(const struct worker *w, const char *text, uint32_t *domid);
 

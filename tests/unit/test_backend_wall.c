@@ -160,6 +160,23 @@ static void what_does_not_fit_waits_and_comes_in_order(void)
     end();
 }
 
+static void what_waits_is_dropped_with_the_wall_and_its_descriptor_closed(void)
+{
+    struct stat st;
+    int fd = -1;
+
+    begin(false);
+    for (uint32_t i = 1; i <= MANY; i++)
+        wall_send(&worker, &(struct wall_msg){ .kind = WALL_BROKE, .device = i },  -1);
+    REQUIRE((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
+    wall_send(&worker, &(struct wall_msg){ .kind = WALL_LOOK }, fd);
+    EQ(fstat(fd, &st), 0);              /* it waits with its message */
+    wall_close(&worker);
+    EQ(fstat(fd, &st), -1);
+    EQ(worker.waiting, 0);
+    end();
+}
+
 static void one_round_hears_a_part_of_a_flood(void)
 {
     begin(false);
@@ -219,6 +236,7 @@ int main(int argc, char **argv)
         TEST(a_text_without_an_end_is_no_good),
         TEST(a_message_arrives_with_its_descriptor),
         TEST(what_does_not_fit_waits_and_comes_in_order),
+        TEST(what_waits_is_dropped_with_the_wall_and_its_descriptor_closed),
         TEST(one_round_hears_a_part_of_a_flood),
         TEST(what_is_no_message_ends_the_wall_and_is_named),
         TEST(the_other_end_s_death_is_told_once),
