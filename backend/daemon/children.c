@@ -11,7 +11,8 @@
 #include "spawn.h"
 
 #define END_MS   2000u
-#define LIVES_MS 10000u         /* one that lived this long was a good one */
+#define LIVES_MS 10000u         /* one that lived this long was a good one, */
+#define AGAIN_MS 1000u          /* …and after another one there is a pause */
 
 static void on_hear(struct wall *wall, const struct wall_msg *m, int fd)
 {
@@ -83,16 +84,13 @@ int child_start(struct child *c)
     return 0;
 }
 
-/* One that has lived for a while has failed for the first time. */
+/* At once, if it has lived for a while.  Not ever more seldom: a guest that can end the worker would gain by it. */
 static void restart_later(struct child *c)
 {
-    struct loop *loop = &c->keeper->loop;
+    uint64_t now = loop_now(&c->keeper->loop);
 
-    if (loop_now(loop) - c->since > LIVES_MS)
-        c->restarts = (struct backoff){ 0 };
-    c->since = loop_now(loop);
-    backoff_failed(&c->restarts);
-    alarm_at(loop, &c->restart, c->restarts.strikes == 1 ? loop_now(loop) : c->restarts.at);
+    alarm_at(&c->keeper->loop, &c->restart, now - c->since > LIVES_MS ? now : now + AGAIN_MS);
+    c->since = now;
 }
 
 static void on_restart(struct alarm *alarm, uint64_t now)

@@ -3,7 +3,6 @@
 #ifndef XVSD_KEEPER_H
 #define XVSD_KEEPER_H
 
-#include "backoff.h"
 #include "dialer.h"
 #include "labour.h"
 #include "registry.h"
@@ -15,8 +14,7 @@ struct child {
     const struct child_kind *kind;
     struct wall wall;
     pid_t pid;                  /* 0 in one process */
-    struct alarm restart;       /* it is gone: another one then, */
-    struct backoff restarts;    /* …ever more seldom, if it does not live */
+    struct alarm restart;       /* it is gone: another one then */
     uint64_t since;             /* ms: it was started, or that was tried */
 };
 

@@ -21,6 +21,7 @@
 
 static const char *dir;
 static pid_t pid;
+static bool three;
 static unsigned most_files;
 
 static const char *in_dir(const char *name)
@@ -76,6 +77,48 @@ void daemon_limit_files(unsigned most)
     most_files = most;
 }
 
+void daemon_in_processes(bool in_three)
+{
+    three = in_three;
+}
+
+/* Whether a process is xvsd's of that name. */
+static bool is_child(int child, const char *name)
+{
+    char path[40], words[80] = "", option[20];
+    size_t n;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/cmdline", child);
+    snprintf(option, sizeof option, "--%s", name);
+    if (!(f = fopen(path, "re")))
+        return false;
+    n = fread(words, 1, sizeof words - 1, f);
+    fclose(f);
+    return n > 6 && !strcmp(words + strlen(words) + 1, option);
+}
+
+int daemon_child(const char *name, int other)
+{
+    char path[60];
+    int child;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    for (int waited = 0; waited < PATIENCE_MS; waited += 10) {
+        FILE *f = fopen(path, "re");
+
+        while (f && fscanf(f, "%d", &child) == 1)
+            if (child != other && is_child(child, name)) {
+                fclose(f);
+                return child;
+            }
+        if (f)
+            fclose(f);
+        poll(NULL, 0, 10);
+    }
+    return 0;
+}
+
 static void kill_at_exit(void)
 {
     if (daemon_lives())
@@ -108,7 +151,7 @@ static void run(void)
         setrlimit(RLIMIT_NOFILE, &files);
     fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, STDERR_FILENO);
-    execl(program, "xvsd", "-c", conf, "-r", run_dir, "-1", (char *)NULL);
+    execl(program, "xvsd", "-c", conf, "-r", run_dir, three ? (char *)NULL : "-1", (char *)NULL);
     _exit(127);
 }
 

@@ -13,6 +13,10 @@
 int  daemon_start(const char *conf);
 /* Descriptors that it may have, from the next start on. */
 void daemon_limit_files(unsigned most);
+/* From the next start on: keeper, worker and dialer in one process, as it is without a call; or in three. */
+void daemon_in_processes(bool three);
+/* The process id of "worker" or "dialer", once there is one that is not 'other'; 0 if none comes. */
+int  daemon_child(const char *name, int other);
 /* The program. */
 const char *daemon_program(void);
 /* Its exit status after SIGTERM (KILL: after SIGKILL), or -1 if it was dead already. */
