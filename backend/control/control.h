@@ -13,7 +13,7 @@
 
 #define CONTROL_LINE    65536u
 #define CONTROL_CLIENTS 64u
-#define CONTROL_ASK_MS  10000u
+#define CONTROL_ASK_MS  5000u   /* half of what xvs waits for an answer */
 
 struct control;
 
