@@ -10,34 +10,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
+#include "child_said.h"
 #include "harness.h"
 #include "sandbox.h"
 
 static char said[400];
 
-/* How a child ended that did this: waitpid()'s word, and what it said. */
+static void (*inside)(void);
+
+static int in_the_sandbox(void)
+{
+    if (sandbox_enter())
+        return 99;
+    inside();
+    return 7;
+}
+
+/* How a child ended that did this in there: waitpid()'s word, and what it said. */
 static int status_of(void (*act)(void))
 {
-    int ends[2], status = -1;
-    ssize_t n, len = 0;
-    pid_t pid;
-
-    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-    if ((pid = child_fork()) == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        if (sandbox_enter())
-            _exit(99);
-        act();
-        syscall(SYS_exit_group, 7);     /* bare: a sanitizer's has more to do */
-    }
-    close(ends[1]);
-    while ((n = read(ends[0], said + len, sizeof said - 1 - (size_t)len)) > 0)
-        len += n;
-    said[len] = '\0';
-    close(ends[0]);
-    REQUIRE(waitpid(pid, &status, 0) == pid);
-    return status;
+    inside = act;
+    return child_said(in_the_sandbox, said, sizeof said);
 }
 
 static void a_workers_calls(void)

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
+#include "child_said.h"
 #include "harness.h"
 #include "spawn.h"
 
@@ -19,21 +19,8 @@ static const char *dir;
 /* The status of a child that did this, or 100 + the signal that it died of. */
 static int status_of(int (*act)(void))
 {
-    int ends[2], status = -1;
-    ssize_t n, len = 0;
-    pid_t pid;
+    int status = child_said(act, said, sizeof said);
 
-    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-    if ((pid = child_fork()) == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        syscall(SYS_exit_group, act());         /* bare: a sanitizer's has more to do */
-    }
-    close(ends[1]);
-    while ((n = read(ends[0], said + len, sizeof said - 1 - (size_t)len)) > 0)
-        len += n;
-    said[len] = '\0';
-    close(ends[0]);
-    REQUIRE(waitpid(pid, &status, 0) == pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
 
