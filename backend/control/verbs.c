@@ -12,6 +12,7 @@
 
 #include "door.h"
 #include "life.h"
+#include "parse.h"
 #include "paths.h"
 #include "stream.h"
 
@@ -96,14 +97,13 @@ static bool get_number(json_t *request, const char *key, int64_t min, int64_t ma
     return true;
 }
 
-/* The number of the last question, 0 for none yet. */
-static uint32_t last_asked;
-
 /* NULL: the keeper's answer is to be waited for. */
 static json_t *ask(struct worker *w, struct wall_msg *m)
 {
     m->kind = WALL_ASK;
-    m->ask.request = ++last_asked ? last_asked : ++last_asked;
+    if (!++w->last_asked)
+        w->last_asked = 1;
+    m->ask.request = w->last_asked;
     wall_send(&w->wall, m, -1);
     return NULL;
 }
@@ -159,12 +159,13 @@ static json_t *detached(const struct wall_msg *m)
 
 json_t *verbs_answer(struct worker *w, const struct wall_msg *m)
 {
+    static const char *const names[WALL_VERBS] = { [WALL_ATTACH] = "attach", [WALL_DETACH] = "detach", [WALL_RELOAD] = "reload" };
     const struct guest *g;
 
     if (!m)
         return refusal("xenstored does not answer; what was asked for is done when it does");
     if (m->answer.result < 0)
-        return refusal("%s", m->answer.why);
+        return refusal("%s: %s", m->answer.verb < WALL_VERBS ? names[m->answer.verb] : "?", m->answer.why);
     if (m->answer.verb == WALL_DETACH)
         return detached(m);
     if (m->answer.verb == WALL_ATTACH && (g = worker_guest(w, m->device)))
@@ -198,6 +199,23 @@ static void add_stream(struct vmux_conn *conn, void *arg)
         json_object_set_new(json_array_get(arg, json_array_size(arg) - 1), "held", json_integer(s->inbox.bytes));
 }
 
+/* The domain that is called so, by the names that are in force, or by ":5" or "5". */
+static bool find_domain(const struct worker *w, const char *text, uint32_t *domid)
+{
+    uint32_t number;
+    bool is_number = !parse_u32("domid", *text == ':' ? text + 1 : text, 0, PATHS_DOMID - 1, &number, NULL);
+
+    each_guest(w, l) {
+        const struct guest *g = guest_at(l);
+
+        if ((g->title.has_name && !strcmp(g->name, text)) || (is_number && g->domid == number)) {
+            *domid = g->domid;
+            return true;
+        }
+    }
+    return false;
+}
+
 static json_t *verb_dump(struct worker *w, json_t *request)
 {
     char domain[WALL_NAME];
@@ -206,7 +224,7 @@ static json_t *verb_dump(struct worker *w, json_t *request)
 
     if (!get_domain(request, domain, sizeof domain))
         return refusal("dump: \"domain\" must be a name or a domid");
-    if (worker_domain(w, domain, &domid))
+    if (!find_domain(w, domain, &domid))
         return refusal("dump: there is no domain %s with a device", domain);
     guests = json_array();
     each_guest(w, l) {
@@ -333,9 +351,9 @@ json_t *verbs_run(struct worker *w, json_t *request, uint32_t *asked)
         json_object_foreach(request, key, value)
             if (!takes(&verbs[i], key))
                 return refusal("%s: it has no key \"%.40s\"", name, key);
-        before = last_asked;
+        before = w->last_asked;
         answer = verbs[i].run(w, request);
-        *asked = last_asked == before ? 0 : last_asked;
+        *asked = w->last_asked == before ? 0 : w->last_asked;
         return answer;
     }
     return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, reload", name);

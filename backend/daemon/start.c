@@ -167,51 +167,41 @@ static void on_impatient(struct alarm *alarm, uint64_t now)
 
 static int attach(struct keeper *k, const struct wall_msg *m, struct wall_msg *answer)
 {
-    char why[REGISTRY_WHY] = "";
+    char *why = answer->answer.why;
     struct device *d;
     int err;
 
     if (m->ask.number < -1 || m->ask.number >= (int)PATHS_DEVICES) {
-        snprintf(answer->answer.why, sizeof answer->answer.why, "attach: there is no device %d", m->ask.number);
+        snprintf(why, sizeof answer->answer.why, "there is no device %d", m->ask.number);
         return -EINVAL;
     }
-    err = registry_attach(&k->registry, m->ask.domain, m->ask.number, m->ask.cid, &d, why);
-    if (err)
-        snprintf(answer->answer.why, sizeof answer->answer.why, "attach: %s", why);
-    else
+    if (!(err = registry_attach(&k->registry, m->ask.domain, m->ask.number, m->ask.cid, &d, why)))
         answer->device = d->born;
     return err;
 }
 
 static int detach(struct keeper *k, const struct wall_msg *m, struct wall_msg *answer)
 {
-    char why[REGISTRY_WHY] = "";
-    int n;
+    char *why = answer->answer.why;
 
     if (m->ask.number < WALL_EACH || m->ask.number >= (int)PATHS_DEVICES) {
-        snprintf(answer->answer.why, sizeof answer->answer.why, "detach: there is no device %d", m->ask.number);
+        snprintf(why, sizeof answer->answer.why, "there is no device %d", m->ask.number);
         return -EINVAL;
     }
-    n = registry_detach(&k->registry, m->ask.domain, m->ask.number, answer->answer.gone, why);
-    if (n < 0)
-        snprintf(answer->answer.why, sizeof answer->answer.why, "detach: %s", why);
-    return n;
+    return registry_detach(&k->registry, m->ask.domain, m->ask.number, answer->answer.gone, why);
 }
 
 static void answer_ask(struct keeper *k, const struct wall_msg *m)
 {
     struct wall_msg answer = { .kind = WALL_ANSWER, .answer = { .request = m->ask.request, .verb = m->ask.verb } };
-    char why[SETTINGS_WHY];
 
+    _Static_assert(sizeof answer.answer.why >= REGISTRY_WHY && sizeof answer.answer.why >= SETTINGS_WHY, "each reason fits");
     switch (m->ask.verb) {
     case WALL_ATTACH: answer.answer.result = attach(k, m, &answer); break;
     case WALL_DETACH: answer.answer.result = detach(k, m, &answer); break;
-    default:
-        if ((answer.answer.result = reload(k, why)))
-            snprintf(answer.answer.why, sizeof answer.answer.why, "reload: %s", why);
-        break;
+    default:          answer.answer.result = reload(k, answer.answer.why); break;
     }
-    registry_tell(&k->registry);        /* what the answer shows */
+    devices_tell(&k->registry);        /* what the answer shows */
     wall_send(&k->worker.wall, &answer, -1);
 }
 
@@ -298,7 +288,7 @@ static bool chores(struct loop *loop)
         registry_on_store(r);
     registry_sweep(r);
     settle(r);
-    registry_tell(r);
+    devices_tell(r);
     if (k->labour.is_over)
         child_lose(&k->worker, k->labour.why);
     if (k->dialling.is_over)

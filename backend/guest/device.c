@@ -31,12 +31,13 @@ static void tell(const struct device *d, struct wall_msg *m, int fd)
     wall_send(d->r->wall, m, fd);
 }
 
-void device_tell(struct device *d)
+static void tell_present(struct device *d)
 {
-    struct wall_msg m = { .kind = WALL_GUEST };
     const struct domain *dom = d->domain;
+    struct wall_msg m;
 
-    d->told = true;
+    memset(&m, 0, sizeof m);    /* it is compared, whatever stands between its members */
+    m.kind = WALL_GUEST;
     m.guest.domid = d->id.front;
     m.guest.number = d->id.number;
     m.guest.cid = d->cid;
@@ -47,7 +48,18 @@ void device_tell(struct device *d)
     snprintf(m.guest.name, sizeof m.guest.name, "%s", dom->name);
     snprintf(m.guest.uuid, sizeof m.guest.uuid, "%s", dom->uuid);
     snprintf(m.guest.error, sizeof m.guest.error, "%s", *d->error ? d->error : d->home_error);
+    d->told = true;
+    if (!memcmp(&m.guest, &d->known, sizeof m.guest))
+        return;
+    d->known = m.guest;
     tell(d, &m, -1);
+}
+
+void devices_tell(struct registry *r)
+{
+    each_device(r, l)
+        if (!device_at(l)->told)
+            tell_present(device_at(l));
 }
 
 static uint32_t why_down(const struct device *d)
@@ -88,7 +100,7 @@ int device_new(struct registry *r, const struct device_id *id, uint64_t cid, str
     paths_of(&d->paths, id);
     journal_guest_init(&d->journal, d->domain->name, id->front, id->number);
     life_back_init(&d->life, VSOCKIF_UNKNOWN, loop_now(r->loop));
-    device_tell(d);
+    tell_present(d);
     *out = d;
     return 0;
 }
@@ -488,7 +500,8 @@ void device_lost_worker(struct device *d)
 
 void device_new_worker(struct device *d)
 {
-    device_tell(d);
+    memset(&d->known, 0, sizeof d->known);
+    tell_present(d);
     homes_tell(d);
     device_look(d);
 }

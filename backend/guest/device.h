@@ -27,8 +27,8 @@ void device_refuse(struct device *d, const char *format, ...);
 /* Closes it in order: it is to be detached, or the daemon stops. */
 void device_close(struct device *d);
 
-/* The worker hears how it is now.  Whatever changes that clears d->told. */
-void device_tell(struct device *d);
+/* The worker hears how each is now, if that is not what it was told last.  Whatever may have changed it clears d->told. */
+void devices_tell(struct registry *r);
 /* The worker says something of it. */
 void device_hear(struct device *d, const struct wall_msg *m);
 /* There is no worker any more, and what it had mapped is not mapped; there is a new one. */

@@ -104,7 +104,8 @@ struct device {
     struct life_look look;      /* what was seen before the worker was asked whether the guest lives */
     char look_why[PARSE_WHY];
     struct xenevtchn_handle *channel;   /* until the worker has it */
-    bool told;                  /* the worker knows what is so */
+    struct wall_guest known;    /* what the worker was told last; all zero for nothing */
+    bool told;                  /* …which is still so */
 
     struct home *home;          /* the present one; NULL for none */
     struct list homes;          /* struct home.link: that and older ones */

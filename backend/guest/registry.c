@@ -524,13 +524,6 @@ void registry_sweep(struct registry *r)
     }
 }
 
-void registry_tell(struct registry *r)
-{
-    each_device(r, l)
-        if (!device_at(l)->told)
-            device_tell(device_at(l));
-}
-
 void registry_close(struct registry *r)
 {
     r->stopping = true;

@@ -34,8 +34,6 @@ void registry_reloaded(struct registry *r);
 /* The daemon stops: all devices are closed in order, and are gone one after another (registry_sweep()). */
 void registry_close(struct registry *r);
 
-/* Tells the worker of all that has changed and that it has not heard of. */
-void registry_tell(struct registry *r);
 /* By the device's number at the wall; NULL. */
 struct device *registry_numbered(const struct registry *r, uint32_t number);
 struct device *registry_find(const struct registry *r, uint32_t domid, uint32_t number);

@@ -183,6 +183,13 @@ static bool lives(const struct device *d)
     return !d->domain->is_dead && !(d->seen && life_back_is_over(&d->life));
 }
 
+/* Their names, their CIDs, or why they have no directory may be others now. */
+static void doubt_all(struct registry *r)
+{
+    each_device(r, l)
+        device_at(l)->told = false;
+}
+
 void settle(struct registry *r)
 {
     if (!r->unsettled || r->stopping)
@@ -197,17 +204,16 @@ void settle(struct registry *r)
         if (lives(device_at(l)))
             choose_cid(device_at(l));
     /* Who sees a directory of a name finds the worker knowing the name. */
-    each_device(r, l)
-        device_tell(device_at(l));
+    doubt_all(r);
+    devices_tell(r);
     each_device(r, l)
         if (lives(device_at(l)))
             move(device_at(l));
     each_device(r, l)
         drop_link(device_at(l));
-    each_device(r, l) {
+    each_device(r, l)
         make_link(device_at(l));
-        device_at(l)->told = false;     /* of its name, its CID, or why it has no directory */
-    }
+    doubt_all(r);
 }
 
 void settle_settings(struct registry *r)

@@ -94,7 +94,7 @@ struct wall_msg {
             uint8_t has_file;           /* else the defaults hold */
             uint8_t verbose;
         } settings;
-        struct {
+        struct wall_guest {
             uint32_t domid, number;
             uint64_t cid;
             uint8_t state;              /* of the backend's node */

@@ -81,23 +81,6 @@ struct guest *worker_guest(const struct worker *w, uint32_t number)
     return NULL;
 }
 
-int worker_domain(const struct worker *w, const char *text, uint32_t *domid)
-{
-    char *end;
-    unsigned long number = strtoul(*text == ':' ? text + 1 : text, &end, 10);
-    bool is_number = end != text && !*end;
-
-    each_guest(w, l) {
-        const struct guest *g = guest_at(l);
-
-        if ((g->title.has_name && !strcmp(g->name, text)) || (is_number && g->domid == number)) {
-            *domid = g->domid;
-            return 0;
-        }
-    }
-    return -ENOENT;
-}
-
 static void free_guest(struct guest *g, enum lane_cut why)
 {
     lane_down(&g->lane, why);

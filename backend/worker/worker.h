@@ -23,6 +23,7 @@ struct worker {
     uint64_t started;           /* ms */
     struct list guests;         /* struct guest.link, the oldest first */
     struct hash by_number;      /* struct guest.by_number */
+    uint32_t last_asked;        /* number of the last ASK, 0 for none yet */
     /* The control socket is there (fd: the receiver's).  An ASK is answered.  The keeper is gone or says STOP (why: NULL, or what
      * was wrong). */
     void (*control)(struct worker *w, int fd);
@@ -60,7 +61,5 @@ int  worker_open(struct worker *w, struct loop *loop, const struct end_kind *con
 void worker_close(struct worker *w);
 /* NULL if there is none. */
 struct guest *worker_guest(const struct worker *w, uint32_t number);
-/* The domain that is called so, by the names that are in force, or by ":5" or "5": 0 or -ENOENT. */
-int  worker_domain(const struct worker *w, const char *text, uint32_t *domid);
 
 #endif
