@@ -17,6 +17,14 @@ class Failed(Exception):
 XENSIM = "build/xensim/bin/xensim"
 
 
+def anonymous_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("Anonymous:"):
+                return int(line.split()[1]) * 1024
+    raise Failed("smaps_rollup has no line Anonymous")
+
+
 class Host:
     """Its directory, its daemon, and what runs in it.  Everything ends with stop(), or with this process."""
 
@@ -119,17 +127,20 @@ class Host:
             with s.makefile("rb") as f:
                 return json.loads(f.readline())
 
+    def daemon_processes(self):
+        """The keeper and those that it has started: the worker, which carries the bytes, and the dialer."""
+        keeper = self.daemon.pid
+        with open(f"/proc/{keeper}/task/{keeper}/children", encoding="ascii") as f:
+            return [keeper] + [int(pid) for pid in f.read().split()]
+
     def pin_daemon(self, processors):
-        for thread in os.listdir(f"/proc/{self.daemon.pid}/task"):
-            os.sched_setaffinity(int(thread), processors)
+        for pid in self.daemon_processes():
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), processors)
 
     def daemon_private_bytes(self):
         """Anonymous memory: what the daemon has of its own, without the guests' pages that it maps."""
-        with open(f"/proc/{self.daemon.pid}/smaps_rollup", encoding="ascii") as f:
-            for line in f:
-                if line.startswith("Anonymous:"):
-                    return int(line.split()[1]) * 1024
-        raise Failed("smaps_rollup has no line Anonymous")
+        return sum(anonymous_bytes(pid) for pid in self.daemon_processes())
 
     def guest_socket(self, name):
         return os.path.join(self.dir, "run", "dom0", "guest", name, "vsock")
