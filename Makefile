@@ -22,7 +22,7 @@ B         := build/$(VARIANT)
 # A folder is compiled with the include paths of exactly these folders and its own, so an #include
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
-backend := $(addprefix backend/,base settings wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix worker control daemon)
+backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix worker control daemon)
 tools := $(addprefix tools/,base ends sides xvs)
 modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
@@ -45,6 +45,7 @@ sees.frontend/device  := $(sees.frontend/life) frontend/life
 # The daemon, likewise.  The keeper: dirs, guest; the dialer: dirs, dialer; the worker: memory to control.
 sees.backend/base          := common/base
 sees.backend/settings      := common/wire common/base backend/base
+sees.backend/policy        := common/base backend/base backend/settings
 sees.backend/wall          := common/base backend/base
 sees.backend/dirs          := common/base backend/base backend/settings
 sees.backend/dialer        := common/base $(addprefix backend/,base settings wall dirs)
@@ -106,6 +107,8 @@ $(B)/obj/$(1)/%.o: $(1)/%.c Makefile
 	$$(CC) $$(all_cflags) $(call incs,$(1)) -c -o $$@ $$<
 endef
 $(foreach m,$(modules),$(eval $(call module_rule,$(m))))
+# The policy that is installed is a part of the program, too.
+$(B)/obj/backend/policy/policy_dir.o: dist/90-default.policy
 
 .PHONY: all
 all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs examples

@@ -11,6 +11,7 @@ $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
 $(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settings/names base/journal)
+$(B)/unit/test_backend_policy:       $(call backend_obj,$(addprefix policy/,policy policy_text policy_pack policy_dir) settings/names)
 $(B)/unit/test_backend_access:       $(call backend_obj,dirs/access)
 $(B)/unit/test_backend_claim:        $(call backend_obj,daemon/claim)
 $(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit/rundir_lab.o \

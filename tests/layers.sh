@@ -29,6 +29,7 @@ may_know() {
     frontend/device) echo "$(may_know frontend/life)" frontend/life ;;
     backend/base) echo common/base ;;
     backend/settings) echo common/wire common/base backend/base ;;
+    backend/policy) echo common/base backend/base backend/settings ;;
     backend/wall) echo common/base backend/base ;;
     backend/dirs) echo common/base backend/base backend/settings ;;
     backend/dialer) echo common/base backend/base backend/settings backend/wall backend/dirs ;;

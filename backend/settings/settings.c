@@ -18,11 +18,14 @@
 #include "spinner.h"
 #include "vsockif.h"
 
+#define SECTIONS "[daemon], [guest NAME], [guest uuid:UUID] and [group NAME]"
+
 struct reader {
     FILE *file;
     int line;                           /* the one that was read last */
     struct settings *settings;
-    struct settings_guest *guest;       /* of the section being read; NULL in [daemon] */
+    struct settings_guest *guest;       /* of the section being read; NULL elsewhere */
+    struct settings_group *group;       /* …likewise */
     char section[160];                  /* "" before the first */
     bool no_names;                      /* users and groups are not looked up */
     bool seen_daemon;                   /* its section has begun */
@@ -192,26 +195,43 @@ static char *trim(char *text)
 }
 
 /* One name of a list.  What is easily written instead has an answer of its own. */
-static bool read_peer(struct reader *r, const char *key, const char *name, char *out)
+static bool read_item(struct reader *r, const char *key, const char *name, char *out)
 {
     size_t word = strcspn(name, " \t");
 
     if (!*name)
-        return wrong(r, "%s: a name is missing: it must be yes, no, or names of guests with commas between them", key);
+        return wrong(r, "%s: a name is missing: it must be %snames of guests with commas between them", key,
+                     r->group ? "" : "yes, no, or ");
     if (name[word])
         return wrong(r, "%s: \"%.70s\" is not one name: there must be a comma between two, as in \"%.*s, %.30s\"", key, name,
                      word < 30 ? (int)word : 30, name, name + word + strspn(name + word, " \t"));
-    if (!strcmp(name, "yes") || !strcmp(name, "no"))
+    if (!r->group && (!strcmp(name, "yes") || !strcmp(name, "no")))
         return wrong(r, "%s: \"%s\" stands alone, or is left out: the rest are names of guests", key, name);
     return read_name(r, key, name, out);
 }
 
 /* A list of names with commas between them, kept as a chain of strings with an empty one at the end. */
+static bool read_list(struct reader *r, const char *key, const char *text, char **names)
+{
+    char *copy = strdup(text), *rest = copy, *item, *out = calloc(1, strlen(text) + 2);
+    bool good = true;
+
+    free(*names);
+    *names = out;
+    if (!copy || !out) {
+        free(copy);
+        return wrong(r, "out of memory");
+    }
+    while (good && (item = strsep(&rest, ",")))
+        if ((good = read_item(r, key, trim(item), out)))
+            out += strlen(out) + 1;
+    free(copy);
+    return good;
+}
+
 static bool read_peers(struct reader *r, const char *key, const char *text)
 {
     struct settings_guest *g = r->guest;
-    char *copy, *rest, *item, *out;
-    bool good = true;
 
     if (!g)
         return read_bool(r, key, text, &r->settings->guest_to_guest);
@@ -219,18 +239,13 @@ static bool read_peers(struct reader *r, const char *key, const char *text)
         g->peers = *text == 'y' ? PEERS_ALL : PEERS_NONE;
         return true;
     }
-    rest = copy = strdup(text);
-    g->peer_names = out = calloc(1, strlen(text) + 2);
-    if (!copy || !out) {
-        free(copy);
-        return wrong(r, "out of memory");
-    }
-    while (good && (item = strsep(&rest, ",")))
-        if ((good = read_peer(r, key, trim(item), out)))
-            out += strlen(out) + 1;
-    free(copy);
     g->peers = PEERS_LISTED;
-    return good;
+    return read_list(r, key, text, &g->peer_names);
+}
+
+static bool read_guests(struct reader *r, const char *key, const char *text)
+{
+    return read_list(r, key, text, &r->group->guests);
 }
 
 static bool read_services(struct reader *r, const char *key, const char *text)
@@ -276,46 +291,50 @@ static bool read_farewell(struct reader *r, const char *key, const char *text)
 
 /* ---- keys and sections ---- */
 
+enum { IN_DAEMON = 1, IN_GUEST = 2, IN_GROUP = 4 };
+
 static const struct key {
     const char *name;
-    bool in_daemon, in_guest;
+    unsigned in;                /* IN_*: the sections where it may stand */
     bool (*read)(struct reader *r, const char *key, const char *text);
 } keys[] = {
-    { "run_dir",             true,  false, read_run_dir },
-    { "attach",              true,  false, read_attach },
-    { "log_level",           true,  false, read_log_level },
-    { "max_connections",     true,  false, read_max_connections },
-    { "max_ring_page_order", true,  false, read_ring_order },
-    { "max_pool_pages",      true,  false, read_pool_pages },
-    { "held_spill_bytes",    true,  false, read_spill },
-    { "farewell_seconds",    true,  false, read_farewell },
-    { "guest_to_guest",      true,  true,  read_peers },
-    { "spin_us",             true,  false, read_spin },
-    { "services",            true,  false, read_services },
-    { "socket_mode",         true,  true,  read_mode },
-    { "socket_user",         true,  true,  read_user },
-    { "socket_group",        true,  true,  read_group },
-    { "cid",                 false, true,  read_cid },
+    { "run_dir",             IN_DAEMON, read_run_dir },
+    { "attach",              IN_DAEMON, read_attach },
+    { "log_level",           IN_DAEMON, read_log_level },
+    { "max_connections",     IN_DAEMON, read_max_connections },
+    { "max_ring_page_order", IN_DAEMON, read_ring_order },
+    { "max_pool_pages",      IN_DAEMON, read_pool_pages },
+    { "held_spill_bytes",    IN_DAEMON, read_spill },
+    { "farewell_seconds",    IN_DAEMON, read_farewell },
+    { "guest_to_guest",      IN_DAEMON | IN_GUEST, read_peers },
+    { "spin_us",             IN_DAEMON, read_spin },
+    { "services",            IN_DAEMON, read_services },
+    { "socket_mode",         IN_DAEMON | IN_GUEST, read_mode },
+    { "socket_user",         IN_DAEMON | IN_GUEST, read_user },
+    { "socket_group",        IN_DAEMON | IN_GUEST, read_group },
+    { "cid",                 IN_GUEST, read_cid },
+    { "guests",              IN_GROUP, read_guests },
 };
 
-static bool enter_section(struct reader *r, const char *section)
+/* What follows the first word of a section's name; NULL if that is another one, or nothing follows. */
+static const char *name_in(const char *section, const char *word)
+{
+    size_t len = strlen(word);
+    const char *name = section + len;
+
+    if (strncmp(section, word, len) || *name != ' ')
+        return NULL;
+    name += strspn(name, " ");
+    return *name ? name : NULL;
+}
+
+static bool enter_guest(struct reader *r, const char *text)
 {
     struct settings *s = r->settings;
     struct settings_guest *more;
     char name[SETTINGS_NAME];
 
-    snprintf(r->section, sizeof r->section, "%s", section);
-    r->seen = 0;
-    r->guest = NULL;
-    if (!strcmp(section, "daemon")) {
-        if (r->seen_daemon)
-            return wrong(r, "section [daemon] is there twice");
-        r->seen_daemon = true;
-        return true;
-    }
-    if (strncmp(section, "guest ", 6) || !section[6 + strspn(section + 6, " ")])
-        return wrong(r, "section [%.60s]: there are only [daemon], [guest NAME] and [guest uuid:UUID]", section);
-    if (!read_name(r, "section [guest NAME]", section + 6 + strspn(section + 6, " "), name))
+    if (!read_name(r, "section [guest NAME]", text, name))
         return false;
     if (settings_guest(s, name))
         return wrong(r, "section [guest %s] is there twice", name);
@@ -332,13 +351,54 @@ static bool enter_section(struct reader *r, const char *section)
     return true;
 }
 
+static bool enter_group(struct reader *r, const char *name)
+{
+    struct settings *s = r->settings;
+    struct settings_group *more;
+
+    if (!names_is_good(name))
+        return wrong(r, "section [group NAME]: \"%.70s\" is no name of a group, which is made of " NAMES_ARE, name);
+    for (size_t i = 0; i < s->group_count; i++)
+        if (!strcmp(s->groups[i].name, name))
+            return wrong(r, "section [group %s] is there twice", name);
+    more = reallocarray(s->groups, s->group_count + 1, sizeof *more);
+    if (!more)
+        return wrong(r, "out of memory");
+    s->groups = more;
+    r->group = &more[s->group_count++];
+    r->group->name = strdup(name);
+    r->group->guests = strdup("");
+    return (r->group->name && r->group->guests) || wrong(r, "out of memory");
+}
+
+static bool enter_section(struct reader *r, const char *section)
+{
+    const char *name;
+
+    snprintf(r->section, sizeof r->section, "%s", section);
+    r->seen = 0;
+    r->guest = NULL;
+    r->group = NULL;
+    if (!strcmp(section, "daemon")) {
+        if (r->seen_daemon)
+            return wrong(r, "section [daemon] is there twice");
+        return r->seen_daemon = true;
+    }
+    if ((name = name_in(section, "guest")))
+        return enter_guest(r, name);
+    if ((name = name_in(section, "group")))
+        return enter_group(r, name);
+    return wrong(r, "section [%.60s]: there are only " SECTIONS, section);
+}
+
 static bool read_key(struct reader *r, const char *name, const char *value)
 {
+    unsigned here = r->guest ? IN_GUEST : r->group ? IN_GROUP : IN_DAEMON;
     char list[256] = "";
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        if (!(r->guest ? keys[i].in_guest : keys[i].in_daemon))
+        if (!(keys[i].in & here))
             continue;
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", keys[i].name);
         if (strcmp(name, keys[i].name))
@@ -359,7 +419,7 @@ static int on_pair(void *user, const char *section, const char *name, const char
     if (*r->why)
         return 0;               /* the first error is the one that is told */
     if (!*r->section)
-        return wrong(r, "%.40s is in no section: there are [daemon], [guest NAME] and [guest uuid:UUID]", name);
+        return wrong(r, "%.40s is in no section: there are " SECTIONS, name);
     return read_key(r, name, value);
 }
 
@@ -480,7 +540,12 @@ void settings_free(struct settings *s)
         free(s->guests[i].name);
         free(s->guests[i].peer_names);
     }
+    for (size_t i = 0; i < s->group_count; i++) {
+        free(s->groups[i].name);
+        free(s->groups[i].guests);
+    }
     free(s->guests);
+    free(s->groups);
     free(s->run_dir);
     free(s);
 }

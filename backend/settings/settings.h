@@ -41,6 +41,12 @@ struct settings_guest {
     struct settings_sockets sockets;
 };
 
+/* [group NAME]: guests that a policy knows together. */
+struct settings_group {
+    char *name;
+    char *guests;               /* such names as a guest's section has, each ended by a NUL, the last by two */
+};
+
 struct settings {
     char *run_dir;              /* NULL: not given */
     bool attach_auto;
@@ -56,6 +62,8 @@ struct settings {
     struct settings_sockets sockets;
     struct settings_guest *guests;
     size_t guest_count;
+    struct settings_group *groups;
+    size_t group_count;
 };
 
 /* The defaults; NULL without memory. */

@@ -22,7 +22,7 @@ fuzz_parts.fuzz_life  := common/base xenstore-glue
 fuzz_parts.fuzz_parse := common/base xenstore-glue
 
 # Those that are linked with a whole program or library, on a mocked host (tests/mock): further down.
-fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings fuzz_wall
+fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings fuzz_policy fuzz_wall
 fuzz_whole   := $(fuzz_daemons) fuzz_library
 fuzz_targets := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz_dirs     = $(or $(fuzz_parts.$(1)),common/base common/ring common/vsock common/link)
@@ -52,6 +52,7 @@ $(B)/fuzz/obj/tests/%.o: tests/%.c Makefile tests/fuzz/rules.mk
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(fuzz_san) -Icommon/wire -Icommon/base $(fuzz_sees) -Itests/mock -c -o $@ $<
 $(B)/fuzz/obj/tests/fuzz/fuzz_settings.o: fuzz_sees := -Ibackend/settings
+$(B)/fuzz/obj/tests/fuzz/fuzz_policy.o: fuzz_sees := -Ibackend/settings -Ibackend/policy
 $(B)/fuzz/obj/tests/fuzz/fuzz_wall.o: fuzz_sees := -Ibackend/wall -Ibackend/base
 -include $(shell find $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 
@@ -70,7 +71,7 @@ replay_daemon := $(patsubst $(B)/obj/%,$(B)/faults/%,$(foreach m,$(daemon_parts)
 replay_lib    := $(patsubst $(B)/obj/%,$(B)/faults/%,$(foreach m,$(lib_parts),$(call objs,$(m))))
 replay_bare   := $(filter-out $(fuzz_whole) fuzz_connect_line,$(notdir $(wildcard tests/fuzz/corpus/*)))
 replay_tests  := $(addprefix $(B)/replay/,$(fuzz_whole) $(replay_bare))
-$(B)/obj/tests/fuzz/%.o: all_cflags += -Wno-unknown-pragmas -Itests/mock -Ibackend/settings -Ibackend/wall -Ibackend/base
+$(B)/obj/tests/fuzz/%.o: all_cflags += -Wno-unknown-pragmas -Itests/mock -Ibackend/settings -Ibackend/policy -Ibackend/wall -Ibackend/base
 $(addprefix $(B)/replay/,$(fuzz_daemons)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(replay_mock) $(replay_daemon)
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)

@@ -310,7 +310,49 @@ static void a_file_that_is_not_there_is_said(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "/nonexistent/xvsd.conf"));
 }
 
+static void a_group_is_a_list_of_guests(void)
+{
+    struct settings *s = load("[group web]\nguests = web1, uuid:01234567-89AB-cdef-0123-456789abcdef ,yes\n[group a]\n"
+                              "[guest web1]\ncid = 10\n[group b]\nguests = x\n", 0);
+    static const char web[] = "web1\0uuid:01234567-89ab-cdef-0123-456789abcdef\0yes\0";
+
+    REQUIRE(s != NULL);
+    EQ(s->group_count, 3);
+    EQ(strcmp(s->groups[0].name, "web"), 0);
+    EQ(memcmp(s->groups[0].guests, web, sizeof web), 0);
+    EQ(strcmp(s->groups[1].guests, ""), 0);
+    EQ(memcmp(s->groups[2].guests, "x\0", 3), 0);
+    EQ(s->guest_count, 1);
+    settings_free(s);
+}
+
+static void an_error_in_a_group_says_what_is_right(void)
+{
+    static const struct { const char *text, *has; } bad[] = {
+        { "[group web]\nguests = a b\n", ":2: guests: \"a b\" is not one name: there must be a comma between two, as in \"a, b\"" },
+        { "[group web]\nguests =\n", ":2: guests: a name is missing: it must be names of guests with commas between them" },
+        { "[group web]\nguests = a,,b\n", "a name is missing" },
+        { "[group web]\nguests = a/b\n", "\"a/b\" is no name of a guest" },
+        { "[group web]\nguests = @any\n", "\"@any\" is no name of a guest" },
+        { "[group web]\ncid = 5\n", ":2: cid: there is no such key in [group web]; there are guests" },
+        { "[guest web]\nguests = a\n", ":2: guests: there is no such key in [guest web]" },
+        { "[group web]\n[group web]\n", ":2: section [group web] is there twice" },
+        { "[group ]\n", ":1: section [group]: there are only [daemon], [guest NAME], [guest uuid:UUID] and [group NAME]" },
+        { "[groups a]\n", ":1: section [groups a]: there are only" },
+        { "[group a b]\n", ":1: section [group NAME]: \"a b\" is no name of a group, which is made of letters, digits" },
+        { "[group web]\nguests = a\nguests = b\n", ":3: guests is given twice in [group web]" },
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_PTR_NULL(load(bad[i].text, -EINVAL));
+        if (!strstr(why, bad[i].has))
+            printf("    \"%s\", not \"%s\"\n", why, bad[i].has);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why, bad[i].has));
+    }
+}
+
 static const struct test tests[] = {
+    TEST(a_group_is_a_list_of_guests), TEST(an_error_in_a_group_says_what_is_right),
     TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(both_guests_must_agree),
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),

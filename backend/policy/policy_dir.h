@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* policy_dir.h: the administrator's policy, from a directory: its files NAME.policy in the order of their names (by bytes).
+ *
+ * Where there is no directory, what dist/90-default.policy says holds: the file that is installed for the administrator to edit is
+ * itself a part of the program.  In a directory without files nothing is allowed.
+ * For a process that may read the files and the host's lists of users and groups. */
+#ifndef XVSD_POLICY_DIR_H
+#define XVSD_POLICY_DIR_H
+
+#include "policy_pack.h"
+
+#define POLICY_BYTES (1u << 20)         /* of all files together, at most */
+
+/* dir: its path.  given: it must be there.  pack: an empty one, which becomes what policy_pack_read() makes of it the same policy elsewhere.
+ * 0, or a negative errno and why (POLICY_WHY bytes). */
+int policy_load(const char *dir, bool given, const struct settings *settings, struct policy_pack *pack, struct policy **out, char *why);
+
+/* The text of dist/90-default.policy. */
+extern const char policy_default[], policy_default_end[];
+
+#endif
