@@ -183,18 +183,26 @@ unsigned vconn_expire(struct vconn *c, uint64_t now)
 
 /* ---- credit ------------------------------------------------------------------------------------- */
 
+/* What the peer may have in flight: Linux never has more than its own buf_alloc, which it tells in every header (6.1,
+ * virtio_transport_common.c), and never asks.  One that takes nothing itself says nothing by it. */
+static uint32_t window_of_peer(const struct vconn *c, uint32_t buf_alloc)
+{
+    return c->peer_alloc && c->peer_alloc < buf_alloc ? c->peer_alloc : buf_alloc;
+}
+
 /* Owes the peer an update if section 8 says that one is due.  Whoever is blocked gets one at the latest when all it sent has
- * been consumed: at the end of buf_alloc by the first rule, at the end of its own cap (which we do not know, so it asks) by
+ * been consumed: at the end of its window by the first rule, at the end of a cap of its own (which we do not know, so it asks) by
  * the second. */
 static void judge_update(struct vconn *c)
 {
-    uint32_t taken = c->rx_cnt - c->told_fwd, freed = c->fwd_cnt - c->told_fwd;
-    int64_t believed = (int64_t)c->told_alloc - taken;
+    uint32_t freed = c->fwd_cnt - c->told_fwd, taken = c->rx_cnt - c->told_fwd, window;
 
-    if (c->state != VCONN_ESTABLISHED || is_in_shut(c) || freed == 0)
+    if (freed == 0 || c->state != VCONN_ESTABLISHED || is_in_shut(c))
         return;
-    if ((2 * believed < c->buf_alloc && 2 * (uint64_t)freed >= c->buf_alloc) ||
-        ((c->notes & VCONN_NOTE_HUNGRY) && 2 * (uint64_t)freed >= taken))
+    window = window_of_peer(c, c->buf_alloc);
+    if (2 * (uint64_t)freed >= window && 2 * ((int64_t)window_of_peer(c, c->told_alloc) - taken) < window)
+        c->owed |= VCONN_OWE_CREDIT;
+    else if ((c->notes & VCONN_NOTE_HUNGRY) && 2 * (uint64_t)freed >= taken)
         c->owed |= VCONN_OWE_CREDIT;
 }
 
@@ -235,16 +243,15 @@ static void forget_question(struct vconn *c)
         c->notes &= (uint8_t)~VCONN_NOTE_ASKED;
 }
 
-/* Takes the peer's credit from a header that arrived. */
-static unsigned hear(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
+/* Takes the peer's credit from a header that arrived.  A fwd_cnt that went back, or passed what was sent, is of an earlier connection
+ * of this pair that the peer's program still reads from: this one is over, as there is no telling the two apart. */
+static unsigned hear(struct vconn *c, const struct vsockif_hdr *hdr)
 {
     uint32_t room = vconn_room(c);
     unsigned now = VCONN_NOW_CREDIT;
 
-    if (c->tx_cnt - hdr->fwd_cnt > in_flight(c)) {
-        *why = "fwd_cnt went back, or passed what was sent";
-        return VCONN_NOW_VIOLATION;
-    }
+    if (c->tx_cnt - hdr->fwd_cnt > in_flight(c))
+        return over(c, ECONNRESET, VCONN_OWE_RST);
     if (hdr->fwd_cnt == c->peer_fwd && hdr->buf_alloc == c->peer_alloc)
         return 0;
     c->peer_fwd = hdr->fwd_cnt;
@@ -345,7 +352,23 @@ bool vconn_owed(struct vconn *c, struct vsockif_hdr *hdr)
 
 /* ---- a packet arrives --------------------------------------------------------------------------- */
 
-static unsigned rx_connecting(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
+/* A peer whose program gave up waiting, and asks again by the same pair, has not always said so (Linux's connect() in time-out): it is
+ * the same question.  Its buffer may change while it waits. */
+static unsigned rx_offered(struct vconn *c, const struct vsockif_hdr *hdr)
+{
+    switch (hdr->op) {
+    case VSOCKIF_OP_REQUEST:
+        c->peer_alloc = hdr->buf_alloc;
+        return VCONN_NOW_CREDIT;
+    case VSOCKIF_OP_CREDIT_UPDATE:
+    case VSOCKIF_OP_CREDIT_REQUEST:     /* RESPONSE will answer it */
+        return hear(c, hdr);
+    default:
+        return over(c, ECONNRESET, hdr->op == VSOCKIF_OP_RST ? 0 : VCONN_OWE_RST);
+    }
+}
+
+static unsigned rx_connecting(struct vconn *c, const struct vsockif_hdr *hdr)
 {
     unsigned now;
 
@@ -359,7 +382,7 @@ static unsigned rx_connecting(struct vconn *c, const struct vsockif_hdr *hdr, co
         return 0;
     c->state = VCONN_ESTABLISHED;
     c->deadline = VCONN_NO_DEADLINE;
-    if ((now = hear(c, hdr, why)) & VCONN_NOW_VIOLATION)
+    if ((now = hear(c, hdr)) & VCONN_NOW_CLOSED)
         return now;
     if (c->buf_alloc > c->told_alloc)
         c->owed |= VCONN_OWE_CREDIT;
@@ -412,7 +435,7 @@ static unsigned rx_open(struct vconn *c, const struct vsockif_hdr *hdr, const ch
     }
     if (hdr->op == VSOCKIF_OP_REQUEST || hdr->op == VSOCKIF_OP_RESPONSE)
         return over(c, ECONNRESET, VCONN_OWE_RST);
-    if ((now = hear(c, hdr, why)) & VCONN_NOW_VIOLATION)
+    if ((now = hear(c, hdr)) & VCONN_NOW_CLOSED)
         return now;
     switch (hdr->op) {
     case VSOCKIF_OP_RW:
@@ -443,9 +466,9 @@ unsigned vconn_rx(struct vconn *c, const struct vsockif_hdr *hdr, uint64_t now, 
     (void)now;
     switch ((enum vconn_state)c->state) {
     case VCONN_OFFERED:
-        return over(c, ECONNRESET, hdr->op == VSOCKIF_OP_RST ? 0 : VCONN_OWE_RST);
+        return rx_offered(c, hdr);
     case VCONN_CONNECTING:
-        return rx_connecting(c, hdr, why);
+        return rx_connecting(c, hdr);
     case VCONN_ESTABLISHED:
     case VCONN_CLOSING:
         return rx_open(c, hdr, why);

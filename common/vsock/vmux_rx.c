@@ -36,7 +36,7 @@ const char *vsockif_check(const struct vsockif_hdr *hdr)
 
 static const char *check_cids(const struct vmux *m, const struct vsockif_hdr *hdr)
 {
-    if (hdr->src_cid == VSOCKIF_CID_LOCAL || hdr->dst_cid == VSOCKIF_CID_LOCAL)
+    if (hdr->src_cid == VSOCKIF_CID_LOCAL || (hdr->dst_cid == VSOCKIF_CID_LOCAL && !m->config.offer))
         return "CID 1 on the wire";
     if (m->peer_cid && hdr->src_cid != m->peer_cid)
         return "the source CID is not the sender's";

@@ -173,22 +173,24 @@
  * The header is virtio_vsock_hdr (virtio 1.2, 5.10.6), 44 bytes, little-endian, packed.  Only type
  * STREAM exists in version 1.  The source CID of a packet from a frontend is that device's; the
  * backend closes the device otherwise.  The destination of a packet to a frontend is its CID.
- * CID 1 is local to a guest and never on the wire.  CID 2 is the host.
+ * CID 1 is local to a guest, and nothing comes from it.  A packet to it is answered with RST as one to a CID that nobody has: a guest's
+ * kernel without a transport for its own programs lets any of them send one.  CID 2 is the host.
  *
  *   op               len      flags       legal for the sender when
  *   1 REQUEST        0        0           it has no connection with this pair of addresses
  *   2 RESPONSE       0        0           it received REQUEST and has not answered
  *   3 RST            0        0           always, but never in answer to an RST
- *   4 SHUTDOWN       0        1|2|3       established; bits once set stay set in later packets
+ *   4 SHUTDOWN       0        1|2|3       established; bits of several packets add up, and none is taken back
  *   5 RW             1-65536  0           established, has not sent SHUTDOWN with SEND, within credit
- *   6 CREDIT_UPDATE  0        0           established
- *   7 CREDIT_REQUEST 0        0           established
+ *   6 CREDIT_UPDATE  0        0           established, or it waits for the answer to its REQUEST
+ *   7 CREDIT_REQUEST 0        0           likewise
  *
  * A header outside of this table (another op, type, length, flag) closes the device.  So does RW beyond the
  * credit.  A packet that is well formed but for which no connection exists, or whose op does not fit
  * the state of the connection, is answered with RST (an RST is dropped), because the peer
  * may have sent it before it saw our own RST.  REQUEST for a pair of addresses that is in use gets RST
- * and ends the connection.  While an end waits for the answer to its REQUEST it drops, without an answer, what is neither
+ * and ends the connection; but one that repeats a REQUEST that is not answered yet is the same question, of a program
+ * that gave up waiting for the first.  While an end waits for the answer to its REQUEST it drops, without an answer, what is neither
  * RESPONSE nor RST nor REQUEST: that is the tail of an earlier connection of the same pair, and an RST would hit the new one.
  *
  * SHUTDOWN flags: RCV = 1, the sender will receive no more; SEND = 2, it will send no more.  Data sent
@@ -215,16 +217,18 @@
  *      e.g. tx_cnt 5 (wrapped), peer_fwd_cnt 0xfffffffb:               in flight 10
  *      e.g. peer_buf_alloc shrinks to 4096 with 200000 in flight:       may send 0, not 4294771392
  *
- * A peer_fwd_cnt that would make "in flight" larger than before by wrapping (it passed tx_cnt, or went back) closes
- * the device.  A receiver that shrinks its buf_alloc still accepts what was granted before: it judges RW by
+ * A peer_fwd_cnt that would make "in flight" larger than before by wrapping (it passed tx_cnt, or went back) ends the
+ * connection with RST.  It cannot close the device: Linux tells of bytes that a program reads from a connection that is over, when
+ * another one may have the same pair of addresses, so two programs without any rights could bring it about.  A receiver that shrinks its buf_alloc still accepts what was granted before: it judges RW by
  *      rx_cnt + len <= the largest sum of fwd_cnt and buf_alloc that it ever sent.
  * The RST that ends a connection carries them, too; one that answers for no connection has 0 in both, and one with values that
  * cannot be is taken as if it had.
  * buf_alloc is a promise: the receiver takes that many bytes of this connection without ever making another
- * connection wait.  CREDIT_UPDATE is due when what the sender believes to be free is less than half of buf_alloc
- * and consuming has freed at least half of buf_alloc more, so that bulk pays few of them; and at once in answer to
+ * connection wait.  CREDIT_UPDATE is due when what the sender believes to be free is less than half of its window
+ * and consuming has freed at least half of it more, so that bulk pays few of them.  The window is buf_alloc, or the sender's own
+ * buf_alloc if that is less and not 0: Linux never has more than that in flight, and does not ask.  It is due at once in answer to
  * CREDIT_REQUEST, and, if there was no news to tell then, once more when half of what is in flight is consumed.  A sender
- * whose own cap is below the peer's buf_alloc asks, because the peer cannot know that cap.
+ * with a cap of its own below that window asks, because the peer cannot know that cap.
  *
  *
  * 9. Progress

@@ -330,14 +330,31 @@ static void data_beyond_the_credit_closes_the_device(void)
     stop();
 }
 
-static void credit_for_bytes_never_sent_closes_the_device(void)
+static bool is_failed(void *s)
 {
-    struct vsockif_hdr hdr;
+    return xvs_stream_error(s) != 0;
+}
+
+static void credit_for_bytes_never_sent_ends_that_stream_alone(void)
+{
+    struct vsockif_hdr hdr, got = { .op = 0 };
+    struct xvs_stream *s;
 
     start();
+    s = stream(1);
     hdr = rawback_header(&back, VSOCKIF_OP_CREDIT_UPDATE, HOST_PORT, PORT);
     hdr.fwd_cnt = 1;
-    bad_header(hdr, 1, "fwd_cnt");
+    REQUIRE(rawback_send(&back, &hdr) == 0);
+    rawback_kick(&back);
+    CU_ASSERT_TRUE(process_until(is_failed, s));
+    EQ(xvs_stream_error(s), -ECONNRESET);
+    while (got.op != VSOCKIF_OP_RST && process_until(is_failed, s) && rawback_recv(&back, &got) >= 0)
+        ;
+    CU_ASSERT_TRUE(xvs_is_up(x));
+    xvs_stream_close(s);
+    s = stream(100);
+    xvs_stream_reset(s);
+    stop();
 }
 
 /* Every REQUEST to a port that nobody listens on is answered once; the storm leaves no trace. */
@@ -449,7 +466,7 @@ int main(int argc, char **argv)
         TEST(an_unknown_type_closes_the_device),
         TEST(data_of_length_zero_closes_the_device),
         TEST(data_beyond_the_credit_closes_the_device),
-        TEST(credit_for_bytes_never_sent_closes_the_device),
+        TEST(credit_for_bytes_never_sent_ends_that_stream_alone),
         TEST(a_storm_of_requests_is_answered_and_forgotten),
         TEST(a_backlog_is_bounded),
         TEST(a_dead_backend_is_noticed_by_its_byte),
