@@ -23,7 +23,7 @@ int dialer_main(void)
     struct program p = { .loop.begun = false };
     int err;
 
-    spawned();
+    spawned("xvsd-dialer");
     if ((err = loop_init(&p.loop)) || (err = dialer_open(&p.dialer, &p.loop, WALL_FD)))
         journal(JOURNAL_ERROR, "the dialer cannot begin: %s", strerror(-err));
     else

@@ -66,7 +66,7 @@ int labour_main(const char *user, const char *dir)
     struct program p = { .loop.begun = false };
     int err;
 
-    spawned();
+    spawned("xvsd-worker");
     if ((err = loop_init(&p.loop)) || (err = labour_begin(&p.labour, &p.loop, WALL_FD))) {
         journal(JOURNAL_ERROR, "the worker cannot begin: %s", strerror(-err));
     } else if (!user || !(err = spawn_give_up(user, dir))) {

@@ -64,8 +64,9 @@ void spawn_reap(pid_t pid, char *how, size_t size)
 
 /* ---- the child's side ---- */
 
-void spawned(void)
+void spawned(const char *name)
 {
+    prctl(PR_SET_NAME, name);           /* otherwise "exe", of /proc/self/exe */
     /* A terminal or an init system sends these to all of us; the keeper says what is to be done. */
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);

@@ -10,8 +10,8 @@
 pid_t spawn(int fd, const char *const *arguments);
 /* Ends it if it has not ended, and says how it did, in at most size bytes. */
 void spawn_reap(pid_t pid, char *how, size_t size);
-/* In a child, first of all. */
-void spawned(void);
+/* In a child, first of all.  name, at most 15 bytes, is what ps and top show for it. */
+void spawned(const char *name);
 /* Gives up all rights but those of user, everything that is not below dir, and most system calls (sandbox.h).  0 or a negative errno, after a line in the log. */
 int  spawn_give_up(const char *user, const char *dir);
 
