@@ -165,7 +165,7 @@ check-threads: $(threaded_tests)
 # ---- all of it: tests/all.sh names the parts, runs each and adds up ----------------------------------
 .PHONY: check-unit check-threads test check demo
 test:
-	tools/deps.sh build test lab
+	tools/deps.sh build test lab deb
 	tests/all.sh full
 check:
 	tests/all.sh quick

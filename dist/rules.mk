@@ -75,10 +75,13 @@ check-install: all
 	tests/install.sh
 
 # Packages, in build/deb.  The sources are copied first: debhelper works in the folder that it builds.
-deb:
+deb: build/deb/stamp
+	@for deb in build/deb/*.deb; do echo "$$deb"; dpkg-deb -c "$$deb" | awk '!/\/$$/ { print "    " $$1, $$6, $$7, $$8 }'; done
+deb_sources := Makefile rules.mk README SECURITY LICENSE $(shell find common xenstore-glue frontend backend tools debian dist -type f)
+build/deb/stamp: $(deb_sources)
 	tools/deps.sh build deb
 	rm -rf build/deb
 	mkdir -p build/deb/xvs-$(VERSION)
 	tar -cf - --exclude ./build --exclude ./.git . | tar -xf - -C build/deb/xvs-$(VERSION)
 	cd build/deb/xvs-$(VERSION) && MAKEFLAGS= dpkg-buildpackage -us -uc -b -j2 >../log 2>&1 || { tail -n 40 ../log; exit 1; }
-	@for deb in build/deb/*.deb; do echo "$$deb"; dpkg-deb -c "$$deb" | awk '!/\/$$/ { print "    " $$1, $$6, $$7, $$8 }'; done
+	touch $@

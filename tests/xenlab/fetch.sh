@@ -54,9 +54,26 @@ echo "fetch.sh: downloading$names" >&2
 # Unpacked beside and renamed: an interrupted run leaves no half of a tree behind.
 rm -rf "$out" "$out.new"
 mkdir -p "$out.new"
+database=$out.new/var/lib/dpkg
 for deb in "$debs"/*.deb; do
 	dpkg-deb -x "$deb" "$out.new"
 done
+# As dpkg would have noted it, had it installed them: it judges by this whether a package's dependencies are there.
+# The libraries of C are the host's (driver/images.py), and so is what is said of them.
+mkdir -p "$database/info"
+echo 1 >"$database/info/format"
+{
+	for deb in "$debs"/*.deb; do
+		dpkg-deb -f "$deb" | sed '1a Status: install ok installed'
+		echo
+		name=$(dpkg-deb -f "$deb" Package)
+		[ "$(dpkg-deb -f "$deb" Multi-Arch)" != same ] || name=$name:$(dpkg-deb -f "$deb" Architecture)
+		dpkg-deb --fsys-tarfile "$deb" | tar -t | sed 's|^\.||; s|/$||; s|^$|/.|' >"$database/info/$name.list"
+	done
+	dpkg-query -s libc6
+	echo
+	dpkg-query -L libc6 >"$database/info/libc6:$(dpkg --print-architecture).list"
+} >"$database/status"
 cp "$list" "$out.new/.unpacked-list"
 mv "$out.new" "$out"
 rm -rf "$debs"

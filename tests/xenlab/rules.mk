@@ -6,10 +6,8 @@
 XEN ?=
 
 .PHONY: check-xen xen-shell xenlab-images
-check-xen: all e2e-helpers bench-programs
-	rm -rf build/xenlab/installed
-	$(MAKE) -s install PREFIX=/usr DESTDIR=$(CURDIR)/build/xenlab/installed
-	XVS_INSTALLED="$(CURDIR)/build/xenlab/installed" XVS_BENCH="$(CURDIR)/$(B)/bench" \
+check-xen: all e2e-helpers bench-programs build/deb/stamp
+	XVS_PACKAGES="$(CURDIR)/build/deb" XVS_BENCH="$(CURDIR)/$(B)/bench" \
 		XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e" tests/xenlab/run.sh $(XEN)
 xen-shell: all
 	tests/xenlab/lab shell --bin "$(CURDIR)/$(B)"

@@ -21,7 +21,7 @@
 # advisory  its failures are shown, and counted as skipped
 # e2e       puts tests/e2e beside the group
 # bench     takes the programs of $XVS_BENCH along, as those of XVS_BIN
-# installed puts $XVS_INSTALLED beside the group, a tree that `make install DESTDIR=` has made
+# packages  puts the packages in $XVS_PACKAGES beside the group, which `make deb` has made
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..
@@ -90,8 +90,10 @@ run_group() {
 	if flag e2e; then
 		set -- "$@" --add "$top/tests/e2e"
 	fi
-	if flag installed && [ -d "${XVS_INSTALLED-}" ]; then
-		set -- "$@" --add "$XVS_INSTALLED"
+	if flag packages; then
+		for deb in "${XVS_PACKAGES-}"/*.deb; do
+			case $deb in *-dbgsym_* | *'/*.deb') ;; *) set -- "$@" --add "$deb" ;; esac
+		done
 	fi
 	if flag cold; then
 		set -- cold --guests "$(setting guests '')" --cpu "$(setting cpu '')" "$@"

@@ -50,12 +50,20 @@ _XEN_BIN = "usr/lib/xen-4.17/bin"
 _XEN_MODULES = ["xen-evtchn", "xen-gntalloc", "xen-gntdev", "xen-privcmd", "xenfs"]
 _DOM0_MODULES = _XEN_MODULES + ["virtio_pci", "9p", "9pnet_virtio"]
 
-# As much of systemd as a service needs that is to be enabled, started and logged.
-_SYSTEMD_PROGRAMS = ["lib/systemd/systemd", "lib/systemd/systemd-journald", "bin/systemctl", "bin/journalctl"]
+# As much of systemd as a service needs that is to be enabled, started and logged, and its user made.
+_SYSTEMD_PROGRAMS = ["lib/systemd/systemd", "lib/systemd/systemd-journald", "bin/systemctl", "bin/journalctl",
+                     "bin/systemd-sysusers", "usr/bin/systemd-analyze"]
 _SYSTEMD_UNITS = ["sysinit.target", "basic.target", "multi-user.target", "shutdown.target", "umount.target",
                   "final.target", "exit.target", "sockets.target", "paths.target", "slices.target", "timers.target",
                   "local-fs.target", "local-fs-pre.target", "swap.target", "systemd-exit.service",
-                  "systemd-journald.service", "systemd-journald.socket", "systemd-journald-dev-log.socket"]
+                  "systemd-journald.service", "systemd-journald.socket", "systemd-journald-dev-log.socket",
+                  "modprobe@.service"]
+
+# What installs a package of ours, and what its maintainers' scripts call.
+_DPKG_PROGRAMS = ["usr/bin/dpkg", "usr/bin/dpkg-deb", "usr/bin/dpkg-query", "usr/bin/dpkg-split", "usr/bin/dpkg-trigger",
+                  "bin/tar", "usr/bin/perl", "usr/bin/deb-systemd-helper", "usr/bin/deb-systemd-invoke",
+                  "sbin/ldconfig", "sbin/start-stop-daemon"]
+_DPKG_TREES = ["usr/lib/x86_64-linux-gnu/perl-base", "usr/share/dpkg", "var/lib/dpkg"]
 
 _PAGE = 4096
 _GNTALLOC_DEFAULT = 1024
@@ -83,6 +91,9 @@ def build(say):
     tools = stamp.digest(places.TOOLS)
     _make(say, places.GUEST_IMAGE,
           stamp.digest("text:" + unpacked + code + tools, places.lab("images", "guest-init")), _guest)
+    _make(say, places.DEBIAN_IMAGE,
+          stamp.digest("text:" + unpacked + code + tools, places.lab("images", "guest-init"),
+                       places.lab("images", "labagent.service")), _debian)
     _make(say, places.DOM0_IMAGE,
           stamp.digest("text:" + unpacked + code + tools, places.GUEST_IMAGE, places.GUEST_KERNEL,
                        places.lab("images", "dom0-init"), *_configs()), _dom0)
@@ -199,7 +210,7 @@ class _Image(Archive):
         self.data(f"lib/modules/{version}/modules.dep", "".join(name + ":\n" for name in names).encode())
 
     def systemd(self):
-        """Not process 1 here, but of a namespace: platform/start-systemd."""
+        """Process 1 of the guest "debian"; in dom0 that of a namespace: platform/start-systemd."""
         for path in _SYSTEMD_PROGRAMS:
             self.program(path, _pkg(path))
         units = "lib/systemd/system"
@@ -209,10 +220,23 @@ class _Image(Archive):
         # Not a first boot, at which systemd would enable what there is by itself.
         self.data("etc/machine-id", b"%032x\n" % 1)
 
+    def dpkg(self):
+        """dpkg, and in its database the packages that this was made of, as if each were installed whole."""
+        for path in _DPKG_PROGRAMS:
+            self.program(path, _pkg(path))
+        for path in _DPKG_TREES:
+            self.tree(path, _pkg(path))
+        for path in ("var/lib/dpkg/updates", "var/lib/dpkg/triggers", "var/lib/dpkg/parts", "var/log"):
+            self.directory(path)
+        self.data("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+        self.data("etc/group", b"root:x:0:\n")
+
     def finish(self, out):
         # The dynamic loader looks into /usr/lib/x86_64-linux-gnu by itself; no cache is needed.
-        with open(out, "wb") as f:
+        # Renamed: a host that runs may still have the old one.
+        with open(out + ".new", "wb") as f:
             self.write(f)
+        os.rename(out + ".new", out)
 
 
 def _agent_pages():
@@ -222,7 +246,7 @@ def _agent_pages():
     return int(define["LAB_WORKERS"]) * (1 + 2 * int(define["FRAME_RING"]) // _PAGE)
 
 
-def _guest(out):
+def _guest_image():
     image = _Image(_GUEST_TOOLS)
     image.file("init", places.lab("images", "guest-init"), 0o755)
     # The agent's pages come on top of the default, so that a test in the guest
@@ -230,6 +254,20 @@ def _guest(out):
     image.modules("cloud-amd64", _XEN_MODULES, {"xen-gntalloc.ko": [f"limit={_GNTALLOC_DEFAULT + _agent_pages()}"]})
     for name in _GUEST_LIBS:
         image.library(name)
+    return image
+
+
+def _guest(out):
+    _guest_image().finish(out)
+
+
+def _debian(out):
+    """A guest with systemd as its process 1, and dpkg."""
+    image = _guest_image()
+    image.systemd()
+    image.dpkg()
+    image.file("lib/systemd/system/labagent.service", places.lab("images", "labagent.service"))
+    image.link("lib/systemd/system/multi-user.target.wants/labagent.service", "../labagent.service")
     image.finish(out)
 
 
@@ -243,6 +281,7 @@ def _dom0(out):
         image.program(f"{_XEN_BIN}/{name}", _pkg(_XEN_BIN, name))
     image.program("usr/bin/socat", _pkg("usr/bin/socat"))
     image.systemd()
+    image.dpkg()
     image.tree("etc/xen/scripts", _pkg("etc/xen/scripts"))
     # Memory is fixed on the hypervisor's command line.
     image.data("etc/xen/xl.conf", b'autoballoon="off"\n')

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# lab: e2e installed timeout=1500
+# lab: e2e timeout=1500
 #
 # What only a real hypervisor shows: guests that xl destroys, shuts down, saves
 # and restores while they exchange bytes, the limits of Linux's Xen drivers, and
@@ -248,63 +248,6 @@ test_attach_and_detach_with_attach_manual() { # limit 240
 	ask h "close a" "close a ok"
 	joined b h 9007
 	exchange h g b 300000
-}
-
-# The lines of the README, as they stand there; and what an administrator sees of the service afterwards.
-test_the_readme_s_deployment() { # limit 240
-	[ -d ./installed ] || skip "needs XVS_INSTALLED, a tree of make install (make check-xen)"
-	disturb
-	stop_daemon_if_any
-	cp -a ./installed/. /
-	modprobe -a xen-gntdev xen-evtchn || fail "modprobe in dom0"
-	# shellcheck disable=SC2046 # words
-	modprobe -a $(grep -v '^#' /usr/lib/modules-load.d/xvsd.conf) || fail "modules-load.d/xvsd.conf"
-	rm -rf /run/xvs
-	start-systemd || fail "no systemd"
-	# As on a host of one's own: nothing of the lab's build, nothing of its environment.
-	unset XVS_RUN_DIR LD_LIBRARY_PATH
-	# As the package's postinst, or make install, does.
-	grep -q ^xvs: /etc/passwd || systemd-sysusers /usr/lib/sysusers.d/xvs.conf 2>/dev/null ||
-		{ echo xvs:x:990:990::/run/xvs:/usr/sbin/nologin >>/etc/passwd; echo xvs:x:990: >>/etc/group; }
-	systemctl enable --now xvsd || fail "systemctl enable --now xvsd: $(journalctl -u xvsd --no-pager | tail -n 5)"
-	equal "$(systemctl is-enabled xvsd) $(systemctl is-active xvsd)" "enabled active" "the service"
-	put guest1 ./installed / || fail "the guest does not take the files"
-	run_in_guest='unset LD_LIBRARY_PATH XVS_RUN_DIR; export PATH=/usr/sbin:/usr/bin:/sbin:/bin;'
-	on guest1 sh -c "$run_in_guest modprobe -a xen-evtchn xen-gntalloc" </dev/null || fail "modprobe in the guest"
-	on guest1 sh -c "$run_in_guest"' modprobe -a $(grep -v "^#" /usr/lib/modules-load.d/xvs-guest.conf)' </dev/null ||
-		fail "modules-load.d/xvs-guest.conf"
-	on guest1 sh -c "$run_in_guest"' xvs ping -l 7 >/dev/null 2>/tmp/ping.err & echo $! >/tmp/ping.pid' </dev/null
-	/usr/bin/xvs ping -c 3 -i 0.1 --retry 60 guest1 7 ||
-		fail "xvs ping: $(journalctl -u xvsd --no-pager | tail -n 5; on guest1 cat /tmp/ping.err)"
-	/usr/bin/xvs ls
-	worker=$(grep -l '^xvsd.[-]-worker' /proc/[0-9]*/cmdline | cut -d / -f 3)
-	equal "$(readlink /proc/$worker/root)" /run/xvs "what the worker sees"
-	equal "$(awk '/^Uid:/ { print ($2 > 0 && $2 == $3 && $3 == $4) } /^CapEff:/ { print $2 }' /proc/$worker/status | tr '\n' ' ')" \
-		"1 0000000000000000 " "the worker's user is not root, and its capabilities"
-	ps | grep '[x]vsd'
-	# A reload keeps the streams, a crash is restarted, a stop is an orderly end.
-	first=$(systemctl show -P MainPID xvsd)
-	/usr/bin/xvs ping -c 20 -i 0.1 guest1 7 &
-	stream=$!
-	systemctl reload xvsd || fail "systemctl reload"
-	wait $stream || fail "a stream does not live through a reload"
-	equal "$(systemctl show -P MainPID xvsd)" "$first" "the process after a reload"
-	systemctl kill -s KILL xvsd
-	wait_for '[ "$(systemctl is-active xvsd)" = active ] && [ "$(systemctl show -P MainPID xvsd)" != "$first" ]' 10 \
-		"systemd restarts what was killed"
-	/usr/bin/xvs ping -c 1 --retry 60 guest1 7 || fail "xvs ping after the restart"
-	# shellcheck disable=SC2016
-	on guest1 sh -c 'kill $(cat /tmp/ping.pid)' </dev/null
-	# Within the unit's walls the daemon reaches a host program, too.
-	/usr/bin/xvs serve 9100 guest1 -- echo served 2>/tmp/serve.err &
-	served=$!
-	wait_for '[ -S /run/xvs/guest/guest1/vsock_9100 ]' 20 "a port that is served in dom0"
-	equal "$(on guest1 sh -c "$run_in_guest xvs cat --retry 60 host 9100" </dev/null)" served "what dom0 serves to the guest"
-	kill $served
-	systemctl disable --now xvsd || fail "systemctl disable --now"
-	equal "$(systemctl show -P Result xvsd) $(systemctl show -P ExecMainStatus xvsd)" "success 0" "how xvsd ended"
-	[ ! -S /run/xvs/control.sock ] || fail "its control socket is left"
-	figure "$(journalctl -u xvsd --no-pager -o cat | grep -m 1 ready)"
 }
 
 # The same process goes on: its streams are reset, its listener stays, its device comes back by itself.

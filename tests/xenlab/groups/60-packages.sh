@@ -1,0 +1,206 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# lab: packages timeout=600
+#
+# From the packages to a service, as an administrator does it, by the lines of README and DEPLOYING: dpkg installs them in dom0 and in
+# a guest, systemd runs the daemon here and an agent there, both are killed, started in any order, replaced by a newer version, and
+# removed.  Nothing of the lab's build is used.
+. ./lib.sh
+export PATH=/lab/platform:/usr/lib/xen-4.17/bin:/usr/sbin:/usr/bin:/sbin:/bin
+unset LD_LIBRARY_PATH XVS_RUN_DIR
+export XVS_BIN=/var/nothing
+mkdir -p $XVS_BIN
+
+# ---- words ------------------------------------------------------------------------------------------
+
+# By its path: busybox's shell has a dpkg of its own.
+install() { # PACKAGES, as files
+	booted /usr/bin/dpkg -i "$@" 2>&1 || fail "dpkg -i $*"
+}
+
+version() { # PACKAGE
+	/usr/bin/dpkg-query -W -f '${Version}' "$1"
+}
+
+# newer PACKAGE: the same as the next version, as /tmp/PACKAGE.deb
+newer() {
+	rm -rf /tmp/newer
+	/usr/bin/dpkg-deb -R ./"$1"_[0-9]*.deb /tmp/newer &&
+		sed -i 's/^Version: .*/&+next/' /tmp/newer/DEBIAN/control &&
+		/usr/bin/dpkg-deb -Znone -b /tmp/newer /tmp/"$1".deb >/dev/null || fail "there is no newer $1"
+}
+
+in_guest() {
+	on debian env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@" </dev/null
+}
+
+# of PROPERTY: of the daemon's service; of_agent PROPERTY: of the agent's.
+of() {
+	systemctl show -P "$1" xvsd
+}
+
+of_agent() {
+	in_guest systemctl show -P "$1" xvs-agent@1234
+}
+
+# is_another WORD PID: "of" or "of_agent", whose service runs, as another process than that.
+is_another() {
+	[ "$($1 ActiveState)" = active ] && [ "$($1 MainPID)" != "$2" ]
+}
+
+journal() { # LINES
+	booted journalctl -u xvsd --no-pager -o cat -n "$1"
+}
+
+agent_answers() { # WHEN
+	equal "$(echo 'a word' | timeout 60 xvs cat --retry 60 debian 1234)" 'A WORD' "the agent's answer $1"
+}
+
+process() { # NAME: its id
+	grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | cut -d / -f 3
+}
+
+# rights NAME: its user and its effective capabilities.
+rights() {
+	awk '/^Uid:/ { print $2, $3, $4 } /^CapEff:/ { print $2 }' "/proc/$(process "$1")/status" | tr '\n' ' '
+}
+
+# ---- tests ------------------------------------------------------------------------------------------
+
+test_the_daemon_runs_once_dpkg_has_installed_it() { # limit 120
+	ls ./xvsd_*.deb >/dev/null 2>&1 || fail "there are no packages; make check-xen makes them (XVS_PACKAGES)"
+	# A dom0 that has never heard of xvs.
+	sed -i /^xvs:/d /etc/passwd /etc/group
+	start-systemd || fail "no systemd"
+	install ./libxvs0_*.deb ./xvs_*.deb ./xvsd_*.deb
+	equal "$(systemctl is-enabled xvsd) $(systemctl is-active xvsd)" "enabled active" "the service: $(journal 5)"
+	systemctl status --no-pager xvsd
+	xvs ls || fail "xvs ls"
+	figure "$(journal 50 | grep ready)"
+}
+
+test_each_of_its_processes_has_the_rights_that_security_says() {
+	ps | grep '[x]vsd'
+	user=$(awk -F : '$1 == "xvs" { print $3 }' /etc/passwd)
+	[ "${user:-0}" -gt 0 ] || fail "there is no user xvs"
+	# CHOWN DAC_OVERRIDE FOWNER SETGID SETUID SYS_CHROOT
+	equal "$(rights xvsd)" "0 0 0 00000000000400cb " "the keeper's user and capabilities"
+	equal "$(rights xvsd-dialer)" "0 0 0 00000000000400cb " "the dialer's"
+	equal "$(rights xvsd-worker)" "$user $user $user 0000000000000000 " "the worker's"
+	equal "$(readlink "/proc/$(process xvsd-worker)/root")" /run/xvs "what the worker sees"
+	exposure=$(booted systemd-analyze security xvsd | sed -n 's/.*Overall exposure level for [^:]*: \([0-9.]*\).*/\1/p')
+	figure "$(ps | grep '[x]vsd' | tr -s ' ' | tr '\n' ';')"
+	figure "systemd-analyze security: $exposure"
+	[ "${exposure%.*}" -lt 2 ] || [ "$exposure" = 2.0 ] || fail "the service is exposed: $exposure"
+}
+
+test_a_guest_needs_the_command_and_the_library_alone() { # limit 240
+	create debian || fail "the guest with systemd does not start"
+	for deb in ./libxvs0_*.deb ./xvs_*.deb; do
+		put debian "$deb" "/root/${deb##*/}" || fail "the guest does not take $deb"
+	done
+	in_guest sh -c '/usr/bin/dpkg -i /root/*.deb' || fail "dpkg -i in the guest"
+	in_guest sh -c 'modprobe -a xen-evtchn xen-gntalloc && modprobe -a $(grep -v "^#" /usr/lib/modules-load.d/xvs-guest.conf)' ||
+		fail "modules-load.d/xvs-guest.conf"
+	in_guest sh -c 'xvs ping -l 7 >/dev/null 2>/tmp/ping.err & echo $! >/tmp/ping.pid'
+	xvs ping -c 3 -i 0.1 --retry 60 debian 7 || fail "xvs ping: $(journal 5; in_guest cat /tmp/ping.err)"
+	# A reload of the daemon keeps a stream.
+	first=$(of MainPID)
+	xvs ping -c 20 -i 0.1 debian 7 >/dev/null &
+	stream=$!
+	systemctl reload xvsd || fail "systemctl reload"
+	wait $stream || fail "a stream does not live through a reload"
+	equal "$(of MainPID)" "$first" "the process after a reload"
+	in_guest sh -c 'kill $(cat /tmp/ping.pid)'
+}
+
+# DEPLOYING's lines.  `systemctl edit` wants a terminal, and an editor.
+test_an_agent_is_a_service_of_the_guest() { # limit 120
+	cat >/tmp/editor <<-'END'
+		#!/bin/sh
+		for file; do :; done
+		{ echo '[Service]'; echo 'ExecStart='; echo "ExecStart=/usr/bin/xvs serve 1234 -- tr a-z A-Z"; } >"$file"
+	END
+	chmod 755 /tmp/editor
+	put debian /tmp/editor /root/editor
+	in_guest sh -c 'EDITOR=/root/editor TERM=dumb systemctl edit xvs-agent@1234 </dev/hvc0 >/dev/hvc0 2>&1' || fail "systemctl edit"
+	in_guest systemctl enable --now xvs-agent@1234 || fail "systemctl enable --now"
+	agent_answers "at first"
+	equal "$(of_agent ActiveState)" active "the agent's service"
+	in_guest systemctl status --no-pager xvs-agent@1234
+	in_guest journalctl --no-pager -u modprobe@xen_gntalloc | grep -q Finished || fail "the service does not load its modules"
+	in_guest ps | grep '[x]vs serve'
+	exposure=$(in_guest systemd-analyze security xvs-agent@1234 | sed -n 's/.*Overall exposure level for [^:]*: \([0-9.]*\).*/\1/p')
+	figure "systemd-analyze security: $exposure"
+	equal "${exposure%.*}" 0 "how the agent's service is exposed"
+}
+
+test_an_agent_outlives_the_daemon_and_is_started_again_itself() { # limit 240
+	agent=$(of_agent MainPID)
+	systemctl restart xvsd || fail "systemctl restart"
+	agent_answers "after a restart of the daemon"
+	first=$(of MainPID)
+	systemctl kill -s KILL xvsd
+	wait_for 10 "systemd starts a killed daemon again" is_another of "$first"
+	agent_answers "after the daemon was killed"
+	equal "$(of_agent MainPID)" "$agent" "the agent's process"
+	in_guest systemctl kill -s KILL xvs-agent@1234
+	wait_for 10 "systemd starts a killed agent again" is_another of_agent "$agent"
+	agent_answers "after it was killed"
+	# As at a boot where the guest is quicker than dom0.
+	systemctl stop xvsd || fail "systemctl stop"
+	equal "$(of Result) $(of ExecMainStatus)" "success 0" "how xvsd ended"
+	[ -z "$(process xvsd)$(process xvsd-worker)$(process xvsd-dialer)" ] || fail "a process is left: $(ps | grep '[x]vsd')"
+	[ ! -S /run/xvs/control.sock ] || fail "its control socket is left"
+	in_guest systemctl restart xvs-agent@1234 || fail "the agent does not start without a daemon"
+	systemctl start xvsd || fail "systemctl start"
+	agent_answers "when it was there before the daemon"
+	equal "$(of_agent ActiveState) $(of_agent NRestarts)" "active 0" "the agent's service, and how often systemd has started it again"
+}
+
+# Within the unit's walls the daemon reaches a host program, as that program's user.
+test_a_guest_reaches_what_dom0_serves() {
+	xvs serve 9100 debian -- echo served 2>/tmp/serve.err &
+	served=$!
+	wait_for 20 "a port that is served in dom0: $(cat /tmp/serve.err)" [ -S /run/xvs/guest/debian/vsock_9100 ]
+	in_guest systemctl stop xvs-agent@1234
+	equal "$(in_guest xvs cat --retry 60 host 9100)" served "what dom0 serves to the guest"
+	in_guest systemctl start xvs-agent@1234
+	kill $served
+}
+
+test_a_newer_version_takes_over() { # limit 240
+	for package in libxvs0 xvs xvsd; do
+		newer $package
+	done
+	first=$(of MainPID) agent=$(of_agent MainPID)
+	install /tmp/libxvs0.deb /tmp/xvs.deb /tmp/xvsd.deb
+	is_another of "$first" || fail "the daemon is not another process, it is $(of ActiveState)"
+	equal "$(version xvsd)" "$(version libxvs0)" "the versions"
+	case $(version xvsd) in *+next) ;; *) fail "the version is $(version xvsd)" ;; esac
+	agent_answers "after the daemon was replaced"
+	put debian /tmp/libxvs0.deb /root/libxvs0.deb && put debian /tmp/xvs.deb /root/xvs.deb || fail "the guest does not take them"
+	in_guest /usr/bin/dpkg -i /root/libxvs0.deb /root/xvs.deb || fail "dpkg -i in the guest"
+	is_another of_agent "$agent" || fail "the agent is not another process, it is $(of_agent ActiveState)"
+	agent_answers "after it was replaced"
+}
+
+test_nothing_is_left_but_what_an_administrator_wrote() { # limit 120
+	in_guest /usr/bin/dpkg -r xvs || fail "dpkg -r in the guest"
+	equal "$(of_agent ActiveState)" inactive "the agent's service"
+	! in_guest ps | grep '[x]vs serve' || fail "the agent runs"
+	in_guest /usr/bin/dpkg -P xvs libxvs0 || fail "dpkg -P in the guest"
+	equal "$(in_guest sh -c 'find / -xdev -name "*xvs*" ! -path "/root/*" ! -path "/xvs*" | sort' | tr '\n' ' ')" \
+		"/etc/systemd/system/xvs-agent@1234.service.d " "what is left in the guest"
+	booted /usr/bin/dpkg -r xvsd 2>&1 || fail "dpkg -r"
+	[ -z "$(process xvsd)$(process xvsd-worker)$(process xvsd-dialer)" ] || fail "a process is left: $(ps | grep '[x]vsd')"
+	[ ! -e /run/xvs ] || fail "/run/xvs is left"
+	[ -e /etc/xvs/xvsd.conf ] || fail "the configuration is gone, though nobody said purge"
+	booted /usr/bin/dpkg -P xvsd xvs libxvs0 2>&1 || fail "dpkg -P"
+	# The user stays, as Debian has it: files may be his.
+	equal "$(find / -xdev -name '*xvs*' ! -path '/lab/*' ! -path '/xvs*' ! -path '/tmp/*' | sort | tr '\n' ' ')" "" "what is left in dom0"
+	kernel_is_content dom0
+	kernel_is_content debian
+}
+
+run_tests "$@"
