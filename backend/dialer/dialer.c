@@ -10,30 +10,70 @@
 #include "dial.h"
 
 struct dialer_home {
-    struct list link;
-    uint32_t device, number;
+    struct list link;           /* in dialer.homes */
+    struct hash_link by_number; /* in dialer.by_number */
+    struct called *called;
+    struct list of_called;      /* in called.homes */
     int fd;                     /* the directory */
     char path[WALL_PATH];
 };
 
-#define each_home(d, l) for (struct list *l = (d)->homes.next, *next = l->next; l != &(d)->homes; l = next, next = l->next)
+/* A device, as long as it has a directory. */
+struct called {
+    struct hash_link by_device; /* in dialer.by_device */
+    struct list homes;          /* the present one first */
+};
 
-static struct dialer_home *home_at(struct list *l)
+static struct dialer_home *home_of_called(struct list *l)
 {
-    return container_of(l, struct dialer_home, link);
+    return container_of(l, struct dialer_home, of_called);
 }
 
-static struct dialer_home *find(struct dialer *d, uint32_t number)
+static struct dialer_home *find(const struct dialer *d, uint32_t number)
 {
-    each_home(d, l)
-        if (home_at(l)->number == number)
-            return home_at(l);
+    for (struct hash_link *l = hash_first(&d->by_number, number); l; l = l->next)
+        if (l->key == number)
+            return container_of(l, struct dialer_home, by_number);
     return NULL;
 }
 
-static void forget(struct dialer_home *h)
+static struct called *find_called(const struct dialer *d, uint32_t device)
 {
+    for (struct hash_link *l = hash_first(&d->by_device, device); l; l = l->next)
+        if (l->key == device)
+            return container_of(l, struct called, by_device);
+    return NULL;
+}
+
+static struct called *make_called(struct dialer *d, uint32_t device)
+{
+    struct called *c = calloc(1, sizeof *c);
+
+    if (c) {
+        list_init(&c->homes);
+        hash_insert(&d->by_device, &c->by_device, device);
+    }
+    return c;
+}
+
+/* It is no device's now.  Harmless if it was none's. */
+static void leave(struct dialer *d, struct dialer_home *h)
+{
+    struct called *c = h->called;
+
+    list_remove(&h->of_called);
+    h->called = NULL;
+    if (!c || !list_is_empty(&c->homes))
+        return;
+    hash_remove(&d->by_device, &c->by_device);
+    free(c);
+}
+
+static void forget(struct dialer *d, struct dialer_home *h)
+{
+    leave(d, h);
     list_remove(&h->link);
+    hash_remove(&d->by_number, &h->by_number);
     close(h->fd);
     free(h);
 }
@@ -50,15 +90,14 @@ static bool is_nobody(int err)
 static void dial(struct dialer *d, const struct wall_msg *m)
 {
     struct wall_msg answer = { .kind = WALL_DIALED, .device = m->device, .dialed.request = m->dial.request };
+    struct called *c = find_called(d, m->device);
     unsigned wishes = 0;
     int fd = -ENOENT, first = -ENOENT;
     bool met = false;
 
-    each_home(d, l) {
-        const struct dialer_home *h = home_at(l);
+    for (struct list *l = c ? c->homes.next : NULL; l && l != &c->homes; l = l->next) {
+        const struct dialer_home *h = home_of_called(l);
 
-        if (h->device != m->device)
-            continue;
         fd = dial_port(h->fd, m->dial.port, m->dial.own, &wishes, answer.dialed.why);
         snprintf(answer.dialed.dir, sizeof answer.dialed.dir, "%s", h->path);
         if (!is_nobody(fd))
@@ -89,35 +128,61 @@ static void lose_worker(struct wall *w, const char *why)
 
 /* ---- what the keeper says ---- */
 
+/* Takes fd.  NULL without memory. */
+static struct dialer_home *make_home(struct dialer *d, const struct wall_msg *m, int fd)
+{
+    struct dialer_home *h = calloc(1, sizeof *h);
+
+    if (!h) {
+        close(fd);
+        return NULL;
+    }
+    h->fd = fd;
+    snprintf(h->path, sizeof h->path, "%s", m->door.path);
+    list_init(&h->link);
+    list_init(&h->of_called);
+    list_append(&d->homes, &h->link);
+    hash_insert(&d->by_number, &h->by_number, m->door.door);
+    return h;
+}
+
+static int enter(struct dialer *d, struct dialer_home *h, uint32_t device)
+{
+    struct called *c = find_called(d, device);
+
+    if (h->called && h->called == c)
+        return 0;
+    leave(d, h);
+    if (!c && !(c = make_called(d, device)))
+        return -ENOMEM;
+    h->called = c;
+    list_append(&c->homes, &h->of_called);
+    return 0;
+}
+
+/* A new one, or one that was another device's until now. */
 static void on_door(struct dialer *d, const struct wall_msg *m, int fd)
 {
     struct dialer_home *h = find(d, m->door.door);
 
-    if (!h && fd >= 0 && (h = calloc(1, sizeof *h))) {
-        h->fd = fd;
-        h->number = m->door.door;
-        snprintf(h->path, sizeof h->path, "%s", m->door.path);
-        list_init(&h->link);
-        list_append(&d->homes, &h->link);
-    } else if (fd >= 0) {
+    if (!h && fd < 0)
+        return;
+    if (!h)
+        h = make_home(d, m, fd);
+    else if (fd >= 0)
         close(fd);
-        d->is_over |= !h;       /* without memory: it is started again, and told of all */
-    }
-    if (h)
-        h->device = m->device;
+    if (!h || enter(d, h, m->device))
+        d->is_over = true;      /* without memory: it is started again, and told of all */
 }
 
 static void on_present(struct dialer *d, uint32_t number)
 {
     struct dialer_home *h = find(d, number);
 
-    if (!h)
+    if (!h || !h->called)
         return;
-    list_remove(&h->link);
-    h->link.next = d->homes.next;
-    h->link.prev = &d->homes;
-    d->homes.next->prev = &h->link;
-    d->homes.next = &h->link;
+    list_remove(&h->of_called);
+    list_append(h->called->homes.next, &h->of_called);
 }
 
 static void on_pair(struct dialer *d, int fd)
@@ -137,7 +202,7 @@ static void hear_keeper(struct wall *w, const struct wall_msg *m, int fd)
     case WALL_PRESENT: on_present(d, m->number); break;
     case WALL_DOOR_SHUT:
         if (find(d, m->number))
-            forget(find(d, m->number));
+            forget(d, find(d, m->number));
         break;
     case WALL_STOP: d->is_over = true; break;
     default: break;
@@ -154,11 +219,17 @@ static void lose_keeper(struct wall *w, const char *why)
 
 int dialer_open(struct dialer *d, struct loop *loop, int fd)
 {
+    int err;
+
     *d = (struct dialer){
         .keeper = { .source.fd = -1, .hear = hear_keeper, .gone = lose_keeper },
         .worker = { .source.fd = -1, .hear = hear_worker, .gone = lose_worker }
     };
     list_init(&d->homes);
+    if ((err = hash_init(&d->by_number)) || (err = hash_init(&d->by_device))) {
+        close(fd);
+        return err;
+    }
     return wall_open(&d->keeper, loop, fd, false);
 }
 
@@ -168,7 +239,9 @@ void dialer_close(struct dialer *d)
         return;
     wall_close(&d->worker);
     wall_close(&d->keeper);
-    each_home(d, l)
-        forget(home_at(l));
+    while (!list_is_empty(&d->homes))
+        forget(d, container_of(d->homes.next, struct dialer_home, link));
+    hash_free(&d->by_number);
+    hash_free(&d->by_device);
     *d = (struct dialer){ 0 };
 }

@@ -8,11 +8,14 @@
 #ifndef XVSD_DIALER_H
 #define XVSD_DIALER_H
 
+#include "hash.h"
 #include "wall.h"
 
 struct dialer {
     struct wall keeper, worker;
-    struct list homes;          /* struct dialer_home.link, the present one of a device before its others */
+    struct list homes;          /* struct dialer_home.link */
+    struct hash by_number;      /* …likewise; keys: the keeper's numbers, */
+    struct hash by_device;      /* …and of devices that have some (struct called, dialer.c) */
     bool is_over;               /* the keeper is gone, or has said STOP */
 };
 
