@@ -3,6 +3,7 @@
 backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
 $(B)/unit/test_backend_connect_line: $(call backend_obj,ends/unix/connect_line)
+$(B)/unit/test_backend_from_line:    $(call backend_obj,ends/unix/from_line settings/names)
 $(B)/unit/test_backend_account:      $(call backend_obj,memory/account)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chunks)
 $(B)/unit/test_backend_fate:         $(call backend_obj,ends/unix/fate) $(B)/obj/common/base/hash.o
@@ -14,8 +15,11 @@ $(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settin
 $(B)/unit/test_backend_policy:       $(call backend_obj,$(addprefix policy/,policy policy_text policy_pack policy_dir) settings/names)
 $(B)/unit/test_backend_access:       $(call backend_obj,dirs/access)
 $(B)/unit/test_backend_claim:        $(call backend_obj,daemon/claim)
-$(addprefix $(B)/unit/test_backend_,rundir intruders claim): $(B)/obj/tests/unit/rundir_lab.o \
+$(addprefix $(B)/unit/test_backend_,rundir intruders claim anydir dialer): $(B)/obj/tests/unit/rundir_lab.o \
                                      $(call backend_obj,$(addprefix dirs/,rundir sockfile access dial) base/journal)
+$(B)/unit/test_backend_anydir:       $(call backend_obj,dirs/anydir)
+$(B)/unit/test_backend_dialer:       $(call backend_obj,dialer/dialer wall/wall base/loop base/poller) $(B)/obj/common/base/hash.o
+$(B)/unit/test_backend_dialer:       xen_libs += $(uv_libs)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 # Guests by hand.

@@ -3,6 +3,7 @@
 #ifndef XVSD_KEEPER_H
 #define XVSD_KEEPER_H
 
+#include "anydir.h"
 #include "dialer.h"
 #include "labour.h"
 #include "registry.h"
@@ -26,6 +27,7 @@ struct keeper {
     struct settings *settings;
     int settings_fd;            /* the file that they were read from, or a copy of it; -1: the usual ones */
     struct rundir rundir;
+    struct any_dir any;
     struct child worker, dialer;
     struct labour labour;       /* in one process: the worker, */
     struct dialer dialling;     /* …and the dialer */

@@ -27,7 +27,7 @@
 /* Somebody other than the daemon's user may use some guest's sockets. */
 static bool is_shared(const struct settings *s)
 {
-    bool shared = rundir_lets_in(&s->sockets);
+    bool shared = rundir_lets_in(&s->sockets) || rundir_lets_in(&s->any);
 
     for (size_t i = 0; i < s->guest_count; i++) {
         struct settings_sockets sockets = settings_sockets_of(s, &s->guests[i]);
@@ -125,6 +125,8 @@ static int reload(struct keeper *k, char *why)
     tell_settings(k);
     if ((err2 = rundir_permit(&k->rundir, is_shared(fresh))))
         journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->rundir.path, strerror(-err2));
+    if ((err2 = any_dir_permit(&k->any, &fresh->any)))
+        journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->any.path, strerror(-err2));
     registry_reloaded(&k->registry);
     journal(JOURNAL_NOTICE, "settings read again from %s; limits apply to guests that connect from now on", k->options->config);
     return 0;
@@ -263,6 +265,10 @@ static void end_dialer(struct keeper *k)
 
 static void tell_dialer(struct keeper *k)
 {
+    struct wall_msg m = { .kind = WALL_ANY };
+
+    snprintf(m.any.path, sizeof m.any.path, "%s", k->any.path);
+    wall_send(&k->dialer.wall, &m, fcntl(k->any.fd, F_DUPFD_CLOEXEC, 0));
     each_device(&k->registry, l)
         homes_tell_dialer(device_at(l));
 }
@@ -367,6 +373,7 @@ static int start(struct keeper *k)
         return err;
     if ((err = claim_check(r->store, r->self, why)) ||
         (err = rundir_open(&k->rundir, run_dir(k), is_shared(k->settings), why)) ||
+        (err = any_dir_open(&k->any, &k->rundir, &k->settings->any, why)) ||
         (err = claim_take(r->store, r->self, &k->rundir, why)) || (err = listen_for_control(k, why)) ||
         (err = child_start(&k->worker)) || (err = child_start(&k->dialer)) || (err = registry_start(r, why)) || (err = xenstored_begin(k))) {
         if (!*why)
@@ -397,6 +404,7 @@ static void finish(struct keeper *k)
         claim_drop(r->store, r->self, &k->rundir);
     store_close(r->store);
     loop_close(&k->loop);
+    any_dir_close(&k->any);
     rundir_close(&k->rundir);
     settings_free(k->settings);
     if (k->settings_fd >= 0)
@@ -407,7 +415,7 @@ static void finish(struct keeper *k)
 int keeper_main(const struct options *o)
 {
     struct keeper k = {
-        .options = o, .settings_fd = -1, .control_fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1
+        .options = o, .settings_fd = -1, .control_fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1, .any.fd = -1
     };
     struct settings *settings = NULL;
     char why[SETTINGS_WHY];

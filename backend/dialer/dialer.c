@@ -86,29 +86,43 @@ static bool is_nobody(int err)
     return err == -ENOENT || err == -ECONNREFUSED;
 }
 
-/* In all of the device's directories, the present one first. */
-static void dial(struct dialer *d, const struct wall_msg *m)
+/* In one directory; the path of the last that was tried is in the answer. */
+static int dial_in(int dir_fd, const char *path, const struct wall_msg *m, struct wall_msg *answer)
 {
-    struct wall_msg answer = { .kind = WALL_DIALED, .device = m->device, .dialed.request = m->dial.request };
+    snprintf(answer->dialed.dir, sizeof answer->dialed.dir, "%s", path);
+    return dial_port(dir_fd, m->dial.port, m->dial.own, &answer->dialed.wishes, answer->dialed.why);
+}
+
+/* In all of the device's directories, the present one first; a descriptor, or the errno of the first where somebody might be. */
+static int dial_own(struct dialer *d, const struct wall_msg *m, struct wall_msg *answer)
+{
     struct called *c = find_called(d, m->device);
-    unsigned wishes = 0;
-    int fd = -ENOENT, first = -ENOENT;
-    bool met = false;
+    int first = 0;
 
     for (struct list *l = c ? c->homes.next : NULL; l && l != &c->homes; l = l->next) {
         const struct dialer_home *h = home_of_called(l);
+        int fd = dial_in(h->fd, h->path, m, answer);
 
-        fd = dial_port(h->fd, m->dial.port, m->dial.own, &wishes, answer.dialed.why);
-        snprintf(answer.dialed.dir, sizeof answer.dialed.dir, "%s", h->path);
         if (!is_nobody(fd))
-            break;
-        *answer.dialed.why = '\0';
-        first = met ? first : fd;
-        fd = first;
-        met = true;
+            return fd;
+        first = first ? first : fd;
+    }
+    return first ? first : -ENOENT;
+}
+
+/* …and then where somebody may listen for all guests. */
+static void dial(struct dialer *d, const struct wall_msg *m)
+{
+    struct wall_msg answer = { .kind = WALL_DIALED, .device = m->device, .dialed.request = m->dial.request };
+    int fd = dial_own(d, m, &answer);
+
+    if (is_nobody(fd) && d->any_fd >= 0) {
+        int any = dial_in(d->any_fd, d->any_path, m, &answer);
+
+        answer.dialed.for_all = any >= 0;
+        fd = is_nobody(any) ? fd : any;
     }
     answer.dialed.err = fd < 0 ? fd : 0;
-    answer.dialed.wishes = wishes;
     wall_send(&d->worker, &answer, fd < 0 ? -1 : fd);
 }
 
@@ -185,6 +199,15 @@ static void on_present(struct dialer *d, uint32_t number)
     list_append(h->called->homes.next, &h->of_called);
 }
 
+static void on_any(struct dialer *d, const struct wall_msg *m, int fd)
+{
+    if (d->any_fd >= 0)
+        close(d->any_fd);
+    d->any_fd = fd;
+    snprintf(d->any_path, sizeof d->any_path, "%s", m->any.path);
+    d->is_over |= fd < 0;       /* it is started again, and may get one then */
+}
+
 static void on_pair(struct dialer *d, int fd)
 {
     wall_close(&d->worker);
@@ -198,6 +221,7 @@ static void hear_keeper(struct wall *w, const struct wall_msg *m, int fd)
 
     switch (m->kind) {
     case WALL_DOOR: on_door(d, m, fd); return;
+    case WALL_ANY: on_any(d, m, fd); return;
     case WALL_PAIR: on_pair(d, fd); return;
     case WALL_PRESENT: on_present(d, m->number); break;
     case WALL_DOOR_SHUT:
@@ -223,7 +247,8 @@ int dialer_open(struct dialer *d, struct loop *loop, int fd)
 
     *d = (struct dialer){
         .keeper = { .source.fd = -1, .hear = hear_keeper, .gone = lose_keeper },
-        .worker = { .source.fd = -1, .hear = hear_worker, .gone = lose_worker }
+        .worker = { .source.fd = -1, .hear = hear_worker, .gone = lose_worker },
+        .any_fd = -1
     };
     list_init(&d->homes);
     if ((err = hash_init(&d->by_number)) || (err = hash_init(&d->by_device))) {
@@ -243,5 +268,7 @@ void dialer_close(struct dialer *d)
         forget(d, container_of(d->homes.next, struct dialer_home, link));
     hash_free(&d->by_number);
     hash_free(&d->by_device);
+    if (d->any_fd >= 0)
+        close(d->any_fd);
     *d = (struct dialer){ 0 };
 }

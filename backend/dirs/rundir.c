@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access.h"
 #include "journal.h"
 
 #define SEARCH 0111             /* what others get of RUN, guest and cid */
@@ -28,7 +27,7 @@ bool rundir_lets_in(const struct settings_sockets *sockets)
 /* What belongs here: our own names, and the locks of the library (frontend/owner/), where dom0 has a device itself. */
 static bool is_known(const char *name)
 {
-    static const char *const ours[] = { ".", "..", LOCK, "control.sock", "guest", "cid" };
+    static const char *const ours[] = { ".", "..", LOCK, "control.sock", "guest", "any", "cid" };
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (!strcmp(name, ours[i]))
@@ -256,7 +255,7 @@ int rundir_listen(const struct rundir *r, const char *name, char *why)
 
 /* Whoever may use the socket may enter its directory; the user and the group that may use it may also put sockets
  * there, and then nobody may remove what is another's. */
-static struct access dir_access(const struct settings_sockets *sockets)
+struct access rundir_access(const struct settings_sockets *sockets)
 {
     struct access dir = { 0700, (uid_t)-1, sockets->group };
 
@@ -273,7 +272,7 @@ static struct access dir_access(const struct settings_sockets *sockets)
 
 int guest_dir_permit(const struct guest_dir *g, const struct settings_sockets *sockets)
 {
-    struct access socket = { sockets->mode, sockets->user, sockets->group }, dir = dir_access(sockets);
+    struct access socket = { sockets->mode, sockets->user, sockets->group }, dir = rundir_access(sockets);
     int err = access_set(g->vsock.name_fd, &socket), err2 = access_set(g->fd, &dir);
 
     return err ? err : err2;

@@ -5,6 +5,7 @@
  *     RUN/control.sock              the control socket; for root alone
  *     RUN/guest/NAME/vsock          connect here and say "CONNECT <port>\n" to reach the guest
  *     RUN/guest/NAME/vsock_<PORT>   listen here to be reached by the guest at CID 2, port PORT
+ *     RUN/any/vsock_<PORT>          listen here to be reached by every guest that nobody listens for at its own (anydir.h)
  *     RUN/cid/CID                   -> ../guest/NAME
  *
  * Device N > 0 of a guest is "NAME:N".
@@ -26,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "settings.h"
 #include "sockfile.h"
 
@@ -50,6 +52,8 @@ int  rundir_open(struct rundir *r, const char *path, bool shared, char *why);
 int  rundir_permit(const struct rundir *r, bool shared);
 /* Gives the lock back; the directory stays. */
 void rundir_close(struct rundir *r);
+/* What these settings make of a directory in which they let others listen. */
+struct access rundir_access(const struct settings_sockets *sockets);
 /* A listening, non-blocking socket RUN/name for this user alone. */
 int  rundir_listen(const struct rundir *r, const char *name, char *why);
 /* 1 if another process holds the lock of the run directory at path, with its *pid (0 if it has not yet said so); 0 if nobody

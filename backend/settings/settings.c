@@ -18,7 +18,7 @@
 #include "spinner.h"
 #include "vsockif.h"
 
-#define SECTIONS "[daemon], [guest NAME], [guest uuid:UUID] and [group NAME]"
+#define SECTIONS "[daemon], [any], [guest NAME], [guest uuid:UUID] and [group NAME]"
 
 struct reader {
     FILE *file;
@@ -26,9 +26,10 @@ struct reader {
     struct settings *settings;
     struct settings_guest *guest;       /* of the section being read; NULL elsewhere */
     struct settings_group *group;       /* …likewise */
+    bool in_any;                        /* the section is [any] */
     char section[160];                  /* "" before the first */
     bool no_names;                      /* users and groups are not looked up */
-    bool seen_daemon;                   /* its section has begun */
+    bool seen_daemon, seen_any;         /* its section has begun */
     uint64_t seen;                      /* keys of this section, by their place in the table */
     int why_line;
     char why[SETTINGS_WHY];             /* the first error */
@@ -115,7 +116,7 @@ static bool read_log_level(struct reader *r, const char *key, const char *text)
 
 static struct settings_sockets *sockets(struct reader *r)
 {
-    return r->guest ? &r->guest->sockets : &r->settings->sockets;
+    return r->in_any ? &r->settings->any : r->guest ? &r->guest->sockets : &r->settings->sockets;
 }
 
 static bool read_mode(struct reader *r, const char *key, const char *text)
@@ -291,7 +292,7 @@ static bool read_farewell(struct reader *r, const char *key, const char *text)
 
 /* ---- keys and sections ---- */
 
-enum { IN_DAEMON = 1, IN_GUEST = 2, IN_GROUP = 4 };
+enum { IN_DAEMON = 1, IN_GUEST = 2, IN_GROUP = 4, IN_ANY = 8 };
 
 static const struct key {
     const char *name;
@@ -309,9 +310,9 @@ static const struct key {
     { "guest_to_guest",      IN_DAEMON | IN_GUEST, read_peers },
     { "spin_us",             IN_DAEMON, read_spin },
     { "services",            IN_DAEMON, read_services },
-    { "socket_mode",         IN_DAEMON | IN_GUEST, read_mode },
-    { "socket_user",         IN_DAEMON | IN_GUEST, read_user },
-    { "socket_group",        IN_DAEMON | IN_GUEST, read_group },
+    { "socket_mode",         IN_DAEMON | IN_GUEST | IN_ANY, read_mode },
+    { "socket_user",         IN_DAEMON | IN_GUEST | IN_ANY, read_user },
+    { "socket_group",        IN_DAEMON | IN_GUEST | IN_ANY, read_group },
     { "cid",                 IN_GUEST, read_cid },
     { "guests",              IN_GROUP, read_guests },
 };
@@ -371,6 +372,14 @@ static bool enter_group(struct reader *r, const char *name)
     return (r->group->name && r->group->guests) || wrong(r, "out of memory");
 }
 
+/* Of a section that is there once. */
+static bool enter_once(struct reader *r, bool *seen)
+{
+    if (*seen)
+        return wrong(r, "section [%s] is there twice", r->section);
+    return *seen = true;
+}
+
 static bool enter_section(struct reader *r, const char *section)
 {
     const char *name;
@@ -379,11 +388,11 @@ static bool enter_section(struct reader *r, const char *section)
     r->seen = 0;
     r->guest = NULL;
     r->group = NULL;
-    if (!strcmp(section, "daemon")) {
-        if (r->seen_daemon)
-            return wrong(r, "section [daemon] is there twice");
-        return r->seen_daemon = true;
-    }
+    r->in_any = false;
+    if (!strcmp(section, "daemon"))
+        return enter_once(r, &r->seen_daemon);
+    if ((r->in_any = !strcmp(section, "any")))
+        return enter_once(r, &r->seen_any);
     if ((name = name_in(section, "guest")))
         return enter_guest(r, name);
     if ((name = name_in(section, "group")))
@@ -393,7 +402,7 @@ static bool enter_section(struct reader *r, const char *section)
 
 static bool read_key(struct reader *r, const char *name, const char *value)
 {
-    unsigned here = r->guest ? IN_GUEST : r->group ? IN_GROUP : IN_DAEMON;
+    unsigned here = r->guest ? IN_GUEST : r->group ? IN_GROUP : r->in_any ? IN_ANY : IN_DAEMON;
     char list[256] = "";
     size_t n = 0;
 
@@ -461,9 +470,7 @@ struct settings *settings_default(void)
     s->held_spill_bytes = 4u << 20;
     s->farewell_seconds = 600;
     s->spin_us = SPINNER_AUTO;
-    s->sockets.mode = 0600;
-    s->sockets.user = (uid_t)-1;
-    s->sockets.group = (gid_t)-1;
+    s->sockets = s->any = (struct settings_sockets){ .mode = 0600, .user = (uid_t)-1, .group = (gid_t)-1 };
     return s;
 }
 

@@ -60,6 +60,7 @@ struct settings {
     uint32_t farewell_seconds;  /* until a reader that takes nothing is given up, once its guest is gone */
     uint32_t spin_us;           /* how long to look at a ring before sleeping, when that pays (spinner.h); 0: never; or SPINNER_AUTO */
     struct settings_sockets sockets;
+    struct settings_sockets any;        /* who may listen for all guests (anydir.h); inherits nothing */
     struct settings_guest *guests;
     size_t guest_count;
     struct settings_group *groups;

@@ -43,6 +43,7 @@ static bool has_good_texts(const struct wall_msg *m)
     case WALL_SETTINGS: return TEXT(m->settings.path);
     case WALL_GUEST:    return TEXT(m->guest.name) && TEXT(m->guest.uuid) && TEXT(m->guest.error);
     case WALL_DOOR:     return TEXT(m->door.name) && TEXT(m->door.path);
+    case WALL_ANY:      return TEXT(m->any.path);
     case WALL_UPPED:
     case WALL_BROKE:    return TEXT(m->result.why);
     case WALL_DIAL:     return TEXT(m->dial.own);

@@ -14,6 +14,7 @@
  *     GUEST, GONE                          what 'ls' shows of a device is the worker's to answer
  *     DOOR, DOOR_SHUT    (a socket)        DOOR_FAILED
  *     PRESENT                              OLD          host programs are left who came by an older door
+ *     ANY                (a directory)
  *     UP                 (a channel)       UPPED
  *     CONNECTED
  *     DOWN                                 DOWNED
@@ -55,6 +56,7 @@
     X(DOOR,        door,     KEEPER) \
     X(DOOR_SHUT,   number,   KEEPER) \
     X(PRESENT,     number,   KEEPER) \
+    X(ANY,         any,      KEEPER) \
     X(UP,          up,       KEEPER) \
     X(CONNECTED,   nothing,  KEEPER) \
     X(DOWN,        cut,      KEEPER) \
@@ -109,6 +111,9 @@ struct wall_msg {
             char name[WALL_DIR], path[WALL_PATH];
         } door;                 /* a new one, or one that was another device's, then without a descriptor */
         struct {
+            char path[WALL_PATH];
+        } any;                  /* of those who listen for all guests */
+        struct {
             uint64_t cid;
             uint32_t control_ref, port;         /* the port is bound, and ours */
         } up;
@@ -124,6 +129,7 @@ struct wall_msg {
             uint32_t request;
             int32_t err;
             uint32_t wishes;            /* dial.h */
+            uint8_t for_all;            /* it listens for all guests, and is to hear first who calls */
             char why[WALL_WHY], dir[WALL_PATH];
         } dialed;
         struct {

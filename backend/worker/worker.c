@@ -221,7 +221,7 @@ static void on_dialed(struct guest *g, const struct wall_msg *m, int fd)
 {
     int result = m->dialed.err ? m->dialed.err : fd < 0 ? -EMFILE : fd;
 
-    bridge_dialed(&g->host, &(struct bridge_dialed){ .request = m->dialed.request, .fd = result, .vouched = m->dialed.wishes,
+    bridge_dialed(&g->host, &(struct bridge_dialed){ .request = m->dialed.request, .fd = result, .vouched = m->dialed.wishes, .for_all = m->dialed.for_all,
                                                      .dir = m->dialed.dir, .why = m->dialed.why });
 }
 

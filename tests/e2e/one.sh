@@ -15,7 +15,7 @@ clean)
     # Ends what the test left running; then the guests hold nothing, or this fails.
     end_spawned
     # A program that was killed leaves its socket, and a directory with one stays when its guest is renamed.
-    rm -f "$RUN"/guest/*/vsock_[0-9]*
+    rm -f "$RUN"/guest/*/vsock_[0-9]* "$RUN"/any/vsock_[0-9]*
     if [ "$E2E_PLATFORM" = hosted ] && [ -e "$T/idle" ] && daemon_lives; then
         wait_until '[ "$(idle_counts)" = "$(cat "$T/idle")" ]' 5 || {
             echo "fail: not all is given back after the test"

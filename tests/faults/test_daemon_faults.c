@@ -245,6 +245,33 @@ static void scene_to_host(void)
     close_world(false);
 }
 
+/* The same to one that listens for all guests, and that another one takes no notice of. */
+static void scene_to_any(void)
+{
+    struct conn *c;
+    char line[128];
+
+    start_connected();
+    faults_begin();
+    listener = host_listen("any", 5000);
+    front_open(&b, VSOCKIF_CID_HOST, 5000, 65536);
+    kick();
+    if ((c = front_open(&a, VSOCKIF_CID_HOST, 5000, 65536))) {
+        kick();
+        if (host_accept(&k, listener, 2))
+            host_close(&k);
+        host_accept(&h, listener, 1);
+        if (h.fd >= 0 && recv(h.fd, line, sizeof line, MSG_DONTWAIT) > 0)
+            MOCK_MUST(!strncmp(line, "FROM ", 5), "it begins with %.20s", line);
+        front_send(&a, c, 3000);
+        kick();
+        host_read(&h, 10000);
+        front_shutdown(&a, c, 3);
+        kick();
+    }
+    close_world(false);
+}
+
 /* A host program connects to a guest, twice: one is refused, one reset in the middle. */
 static void scene_from_host(void)
 {
@@ -594,7 +621,7 @@ static void scene_stop(void)
 /* ---- tests ---- */
 
 static const struct scene { const char *name; void (*play)(void); } scenes[] = {
-    { "start", scene_start }, { "take in", scene_take_in }, { "connect", scene_connect }, { "to host", scene_to_host },
+    { "start", scene_start }, { "take in", scene_take_in }, { "connect", scene_connect }, { "to host", scene_to_host }, { "to any", scene_to_any },
     { "from host", scene_from_host }, { "slow reader", scene_slow_reader }, { "farewell", scene_farewell },
     { "start among others", scene_start_among_others }, { "left to guest", scene_left_to_guest }, { "watch", scene_watch },
     { "rename", scene_rename }, { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "control", scene_control },

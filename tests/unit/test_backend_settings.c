@@ -77,6 +77,27 @@ static void a_good_file_is_read(void)
     settings_free(s);
 }
 
+/* Who may listen for all guests is asked by itself: what holds for each guest's sockets does not hold there. */
+static void those_who_listen_for_all_guests_have_a_section(void)
+{
+    struct settings *s = load("[daemon]\nsocket_mode = 0660\n[guest any]\ncid = 10\nsocket_mode = 0666\n", 0);
+
+    REQUIRE(s != NULL);
+    EQ(s->any.mode, 0600);
+    CU_ASSERT_TRUE(s->any.user == (uid_t)-1 && s->any.group == (gid_t)-1);
+    settings_free(s);
+    s = load("[any]\nsocket_mode = 0660\nsocket_group = root\nsocket_user = root\n[daemon]\nattach = manual\n[guest a]\nsocket_mode = 0640\n", 0);
+    REQUIRE(s != NULL);
+    EQ(s->any.mode, 0660);
+    EQ(s->any.group, 0);
+    EQ(s->any.user, 0);
+    EQ(s->sockets.mode, 0600);
+    CU_ASSERT_TRUE(s->sockets.group == (gid_t)-1);
+    EQ(settings_guest(s, "a")->sockets.mode, 0640);
+    CU_ASSERT_FALSE(s->attach_auto);
+    settings_free(s);
+}
+
 static void both_guests_must_agree(void)
 {
     struct settings *s = load("[guest a]\nguest_to_guest = b, c\n[guest b]\nguest_to_guest = a\n"
@@ -104,6 +125,10 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\ncolour = red\n", ":2: colour: there is no such key in [daemon]; there are run_dir," },
         { "[daemon]\ncid = 5\n", ":2: cid: there is no such key in [daemon]" },
         { "[guest a]\nrun_dir = /x\n", ":2: run_dir: there is no such key in [guest a]" },
+        { "[any]\ncid = 5\n", ":2: cid: there is no such key in [any]; there are socket_mode, socket_user, socket_group" },
+        { "[any]\nattach = auto\n", ":2: attach: there is no such key in [any]" },
+        { "[any]\n[any]\n", ":2: section [any] is there twice" },
+        { "[any x]\n", ":1: section [any x]: there are only" },
         { "[demon]\nattach = auto\n", ":1: section [demon]: there are only" },
         { "[guest ]\ncid = 5\n", ":1: section [guest" },
         { "attach = auto\n", ":1: attach is in no section" },
@@ -337,7 +362,7 @@ static void an_error_in_a_group_says_what_is_right(void)
         { "[group web]\ncid = 5\n", ":2: cid: there is no such key in [group web]; there are guests" },
         { "[guest web]\nguests = a\n", ":2: guests: there is no such key in [guest web]" },
         { "[group web]\n[group web]\n", ":2: section [group web] is there twice" },
-        { "[group ]\n", ":1: section [group]: there are only [daemon], [guest NAME], [guest uuid:UUID] and [group NAME]" },
+        { "[group ]\n", ":1: section [group]: there are only [daemon], [any], [guest NAME], [guest uuid:UUID] and [group NAME]" },
         { "[groups a]\n", ":1: section [groups a]: there are only" },
         { "[group a b]\n", ":1: section [group NAME]: \"a b\" is no name of a group, which is made of letters, digits" },
         { "[group web]\nguests = a\nguests = b\n", ":3: guests is given twice in [group web]" },
@@ -353,7 +378,7 @@ static void an_error_in_a_group_says_what_is_right(void)
 
 static const struct test tests[] = {
     TEST(a_group_is_a_list_of_guests), TEST(an_error_in_a_group_says_what_is_right),
-    TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(both_guests_must_agree),
+    TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(those_who_listen_for_all_guests_have_a_section), TEST(both_guests_must_agree),
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
     TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "door.h"
+#include "from_line.h"
 #include "hostsock.h"
 #include "serve.h"
 #include "unread.h"
@@ -134,11 +135,28 @@ static void refuse_guest(struct bridge *b, const struct bridge_dialed *dialed)
     stream_end(&b->s);
 }
 
+/* The first that is written to a socket fits, or the listener has gone; and the guest may not begin before it has been answered.  A
+ * listener that cannot be told who calls is not to be called. */
+static int say_from(struct bridge *b, int fd)
+{
+    const struct door *door = b->s.lane->host->door;
+    char line[FROM_LINE];
+    int len;
+
+    if (!door)
+        return -ENOENT;
+    len = from_line(line, b->s.v.peer.cid, b->s.v.peer.port, door->name);
+    if (send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
+        return -ECONNREFUSED;
+    held_wrote(held_of(b), &b->in_socket, (uint32_t)len);
+    return 0;
+}
+
 static void accept_guest(struct bridge *b, const struct bridge_dialed *dialed)
 {
     struct bridge_dialed failed = *dialed;
 
-    if ((failed.fd = take_socket(b, dialed->fd))) {
+    if ((dialed->for_all && (failed.fd = say_from(b, dialed->fd))) || (failed.fd = take_socket(b, dialed->fd))) {
         close(dialed->fd);
         refuse_guest(b, &failed);
         return;

@@ -55,6 +55,7 @@ struct bridge_dialed {
     uint32_t request;
     int fd;
     bool vouched;
+    bool for_all;               /* it listens for all guests, and is to hear first who calls (from_line.h) */
     const char *dir, *why;
 };
 /* Who would answer is gone, and there is another one: asks again for all that wait. */

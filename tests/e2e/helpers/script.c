@@ -8,6 +8,7 @@
  *     connect S PLACE [MS]           connect S ok
  *     send S BYTES [MS]              send S ok | send S 4096 EPIPE         (bytes that went before)
  *     recv S BYTES [MS]              recv S ok | recv S 12 eof | recv S 12 ECONNRESET | recv S wrong at 7
+ *     line S [MS]                    line S WORDS, up to a newline and not a byte more | line S eof | line S ECONNRESET
  *     eof S [MS]                     eof S ok | eof S data | eof S ECONNRESET
  *     shutdown S rd|wr|rdwr          close S      reset S      error S      unlisten L
  *     up [MS]   down [MS]            the device
@@ -187,6 +188,27 @@ static void do_recv(const char *name, uint64_t want, int ms)
         say("recv %s ok", name);
     else
         say("recv %s %llu %s", name, (unsigned long long)came, n == 0 ? "eof" : word_of((int)n));
+}
+
+static void do_line(const char *name, int ms)
+{
+    struct stream *s = stream_of(name, false);
+    char line[200];
+    size_t len = 0;
+
+    while (len + 1 < sizeof line) {
+        ssize_t n = end_recv(s->end, line + len, 1, ms);
+
+        if (n <= 0) {
+            say("line %s %s", name, n ? strerrorname_np((int)-n) : "eof");
+            return;
+        }
+        if (line[len] == '\n')
+            break;
+        len++;
+    }
+    line[len] = '\0';
+    say("line %s %s", name, line);
 }
 
 static void do_eof(const char *name, int ms)
@@ -470,6 +492,8 @@ static bool step(char *line)
         say("connect %s %s", w[1], word_of(err));
     } else if (IS("send", 2)) {
         do_send(w[1], strtoull(w[2], NULL, 10), MS(3));
+    } else if (IS("line", 1)) {
+        do_line(w[1], MS(2));
     } else if (IS("recv", 2)) {
         do_recv(w[1], strtoull(w[2], NULL, 10), MS(3));
     } else if (IS("eof", 1)) {

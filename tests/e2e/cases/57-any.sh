@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+# One listener for all guests: RUN/any/vsock_PORT, which hears who calls.
+
+ANY=$RUN/any/vsock
+
+# Both guests are up, and h is in dom0.
+three() {
+    talk h dom0
+    talk g guest1
+    talk k guest2
+    ask g "up" "up ok"
+    ask k "up" "up ok"
+}
+# from STREAM GUEST PEER: h's stream begins with who calls: the address that the daemon knows as well.
+from() {
+    tell h "line $1"
+    answer h
+    _line=${_answer#"line $1 "}
+    # shellcheck disable=SC2086 # words
+    set -- $_line "$2" "$3"
+    equal "$1 $2 $4" "FROM $6 $5" "the line of $5"
+    on dom0 xvs dump "$5" </dev/null >"$T/dump"
+    grep -q "\"\{0,1\}port\"\{0,1\}: *$3\b" "$T/dump" || fail "$5 has no stream from port $3: $(cat "$T/dump")"
+}
+
+test_a_listener_for_all_guests_hears_who_calls() { # short, xen
+    three
+    ask h "listen L ${ANY}_5700" "listen L ok"
+    for who in g:guest1:101 k:guest2:102 g:guest1:101; do
+        peer=${who%%:*} cid=${who##*:} name=${who#*:}
+        name=${name%:*}
+        ask $peer "connect a 2:5700" "connect a ok"
+        ask h "accept a L" "accept a ok"
+        # The guest's first byte comes behind the line, and in both directions nothing else does.
+        ask $peer "send a 100000" "send a ok"
+        from a $name $cid
+        ask h "recv a 100000" "recv a ok"
+        ask h "send a 100000" "send a ok"
+        ask $peer "recv a 100000" "recv a ok"
+        ask $peer "shutdown a wr" "shutdown a ok"
+        ask h "eof a" "eof a ok"
+        ask h "close a" "close a ok"
+        ask $peer "eof a" "eof a ok"
+        ask $peer "close a" "close a ok"
+    done
+    # A stream without a byte has its line, too.
+    ask g "connect b 2:5700" "connect b ok"
+    ask g "close b" "close b ok"
+    ask h "accept b L" "accept b ok"
+    tell h "line b"
+    answer h
+    case $_answer in "line b FROM 101 "*" guest1") ;; *) fail "$_answer" ;; esac
+    ask h "eof b" "eof b ok"
+    ask h "close b" "close b ok"
+}
+
+test_a_guest_s_own_listener_goes_first() { # short
+    three
+    ask h "listen A ${ANY}_5701" "listen A ok"
+    ask h "listen O ${GUEST1}_5701" "listen O ok"
+    ask g "connect a 2:5701" "connect a ok"
+    ask h "accept a O" "accept a ok"
+    ask g "send a 1000" "send a ok"
+    ask h "recv a 1000" "recv a ok"             # and no line before it
+    ask h "accept b A 0" "accept b ETIMEDOUT"
+    ask k "connect b 2:5701" "connect b ok"
+    ask h "accept b A" "accept b ok"
+    from b guest2 102
+    # What a program left behind that was killed is nobody.
+    ask h "unlisten O" "unlisten O ok"
+    on dom0 python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "${GUEST1}_5701" ||
+        skip "no python3 in dom0"
+    [ -S "${GUEST1}_5701" ] || fail "no left-over"
+    ask g "connect c 2:5701" "connect c ok"
+    ask h "accept c A" "accept c ok"
+    from c guest1 101
+    # But what stands at a guest's own name and is no socket decides: nobody else is called in its place.
+    rm -f "${GUEST1}_5701"
+    mkdir "${GUEST1}_5701"
+    ask g "connect d 2:5701" "connect d ECONNREFUSED"
+    rmdir "${GUEST1}_5701"
+    ask h "unlisten A" "unlisten A ok"
+    ask g "connect e 2:5701" "connect e ECONNREFUSED"
+    ask k "connect e 2:5701" "connect e ECONNREFUSED"
+}
+
+# A listener that goes before it has accepted has lost what came: that is no end in order.
+test_a_listener_for_all_that_goes_resets_who_waits() {
+    three
+    ask h "listen L ${ANY}_5702" "listen L ok"
+    ask g "connect a 2:5702" "connect a ok"
+    ask h "unlisten L" "unlisten L ok"
+    ask g "eof a" "eof a ECONNRESET"
+    # …and so has one that closes without having read who called.
+    ask h "listen L ${ANY}_5702" "listen L ok"
+    ask g "connect b 2:5702" "connect b ok"
+    ask h "accept b L" "accept b ok"
+    ask h "close b" "close b ok"
+    ask g "eof b" "eof b ECONNRESET"
+    # One that has read it and says its own ends in order.
+    ask g "connect c 2:5702" "connect c ok"
+    ask h "accept c L" "accept c ok"
+    from c guest1 101
+    ask h "send c 5000" "send c ok"
+    ask h "close c" "close c ok"
+    ask g "recv c 5000" "recv c ok"
+    ask g "eof c" "eof c ok"
+}
+
+# What is in any/ is connected to with the same care as what is in a guest's directory.
+test_nothing_but_a_listener_s_own_socket_is_called_for_all() { # short
+    talk h dom0
+    talk r dom0
+    talk g guest1
+    ask g "up" "up ok"
+    ask r "listen R $T/dom0/root.sock" "listen R ok"
+    : >"$T/dom0/file"
+    for what in link-to-socket link-to-nothing fifo directory file hard-link moved; do
+        at=${ANY}_5704
+        case $what in
+        link-to-socket) ln -s "$T/dom0/root.sock" "$at" ;;
+        link-to-nothing) ln -s "$T/dom0/nothing" "$at" ;;
+        fifo) mkfifo "$at" ;;
+        directory) mkdir "$at" ;;
+        file) : >"$at" ;;
+        # A move is one of a socket that was bound under another name: it sees a connection that ends at once.
+        hard-link | moved) [ "$(stat -c %d "$T/dom0")" = "$(stat -c %d "$RUN/any")" ] || continue
+            if [ $what = moved ]; then mv "$T/dom0/root.sock" "$at"; else ln "$T/dom0/root.sock" "$at"; fi ;;
+        esac
+        before=$(grep -c "a connection to a host program is refused: $at" "$T/dom0/xvsd.log")
+        ask g "connect a 2:5704" "connect a ECONNREFUSED"
+        [ "$(grep -c "a connection to a host program is refused: $at" "$T/dom0/xvsd.log")" -gt "$before" ] ||
+            fail "$what: the log does not say why"
+        [ $what = moved ] || ask r "accept a R 0" "accept a ETIMEDOUT"
+        rm -rf "$at"
+    done
+    [ -e "$T/dom0/file" ] || fail "a file is gone"
+    # …and a listener is called there again.
+    ask h "listen L ${ANY}_5704" "listen L ok"
+    ask g "connect b 2:5704" "connect b ok"
+    ask h "accept b L" "accept b ok"
+    from b guest1 101
+}
+
+# Who may listen there is a decision of its own: whoever is let into the guests' directories is not let in there.
+test_who_may_listen_for_all_guests_the_settings_say() {
+    # shellcheck source=/dev/null
+    . "$E2E_HERE/cases/55-intruders.sh"
+    with_a_group
+    three
+    reload "socket_mode = 0660" "socket_group = $GROUP"
+    equal "$(stat -c '%a %u' "$RUN/any")" "700 0" "the directory while [any] is not in the settings"
+    equal "$(as_member $ANN "$T/dom0/e2e_host" "listen L ${ANY}_5705" 2>&1 | grep -v '^script')" "listen L EACCES" "a member of [daemon]'s group"
+    reload "[any]" "socket_mode = 0660" "socket_group = $GROUP"
+    equal "$(stat -c '%a %u %g' "$RUN/any")" "1770 0 $GID" "the directory with [any]"
+    equal "$(stat -c %a "$RUN/guest/guest1")" 700 "a guest's directory with [any] alone"
+    spawn m dom0 "$T/dom0/e2e_intruder" $ANN "$GID" "$T/dom0/e2e_host" "listen L ${ANY}_5705" "accept a L" "line a" \
+        "recv a 1000" "send a 1000"
+    wait_for '[ -S "${ANY}_5705" ]' 10 "the member's socket"
+    # Nobody removes it, or takes its name, but its owner.
+    as_member $BOB rm -f "${ANY}_5705" 2>/dev/null && fail "another member has removed it"
+    as_member $BOB mv "${ANY}_5705" "${ANY}_5706" 2>/dev/null && fail "another member has renamed it"
+    as_stranger ls "$RUN/any" >/dev/null 2>&1 && fail "a stranger looks into any/"
+    ask k "connect a 2:5705" "connect a ok"
+    ask k "send a 1000" "send a ok"
+    ask k "recv a 1000" "recv a ok"
+    equal "$(status_of m)" 0 "the member's program"
+    grep -q "^line a FROM 102 [0-9]* guest2$" "$PEER/m.out" || fail "the member heard: $(cat "$PEER/m.out")"
+    rm -f "${ANY}_5705"
+    reload
+    equal "$(stat -c %a "$RUN/any" "$RUN" | tr '\n' ' ')" "700 $(stat -c %a "$RUN") " "the directory afterwards"
+    as_member $ANN ls "$RUN/any" >/dev/null 2>&1 && fail "a member looks into any/ afterwards"
+    disturb
+}
+
+# A dialer that is new knows the directory, and so does a daemon that is new; the listener stays.
+test_a_listener_for_all_outlives_the_daemon_and_its_dialer() { # short
+    disturb
+    three
+    ask h "listen L ${ANY}_5707" "listen L ok"
+    for round in 1 2; do
+        if [ $round = 1 ]; then
+            for p in $(cat "/proc/$(daemon_pid)/task/$(daemon_pid)/children"); do
+                tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -e --dialer && kill -KILL "$p"
+            done
+        else
+            kill_daemon
+            ask g "down" "down ok"
+            ask k "down" "down ok"
+            start_daemon
+            ask g "up" "up ok"
+            ask k "up" "up ok"
+        fi
+        ask g "connect a 2:5707" "connect a ok"
+        ask h "accept a L" "accept a ok"
+        from a guest1 101
+        ask h "close a" "close a ok"
+        ask g "eof a" "eof a ok"
+        ask g "close a" "close a ok"
+    done
+}
