@@ -511,6 +511,93 @@ wait_for no_children
 kill -TERM $serve_pid; wait $serve_pid
 end
 
+# A guest's directory is made when its domain appears, and may go and come again.
+test_ serve_waits_for_a_guest_that_is_not_there_yet
+"$xvs" serve 5008 later -- echo here 2>serve.err & serve_pid=$!
+wait_for grep -q "no guest later .*; waiting for it" serve.err
+for i in 1 2 3; do
+    mkdir run/guest/later
+    wait_for test -S run/guest/later/vsock_5008
+    [ "$(timeout 120 socat -t 60 - UNIX-CONNECT:run/guest/later/vsock_5008 </dev/null)" = here ] || bad "not served, the time $i"
+    case $i in
+    1) rm -r run/guest/later ;;                     # all of it
+    2) rm run/guest/later/vsock_5008                # its name alone: it has it again at once
+        wait_for test -S run/guest/later/vsock_5008
+        rm -r run/guest/later ;;
+    esac
+    [ $i = 3 ] || said_again() { [ "$(grep -c "waiting for it" serve.err)" -gt $i ]; }
+    wait_for said_again
+done
+kill -TERM $serve_pid; wait $serve_pid; [ $? -eq 143 ] || bad "status"
+[ -e run/guest/later/vsock_5008 ] && bad "socket left"
+rmdir run/guest/later
+# Whoever says how long, waits so long; and what no start mends is not waited for.
+status 3 "$xvs" serve -r 0.2 5008 later -- cat; err_has "no guest later"
+status 3 "$xvs" serve -r 0 5008 later -- cat
+status 2 "$xvs" serve 5008 cid:x -- cat
+: >run/guest/web1/vsock_5008
+status 7 "$xvs" serve 5008 web1 -- cat; err_has "no socket"
+rm run/guest/web1/vsock_5008
+# So for somebody to whom the control socket is closed.
+if [ "$(id -u)" = 0 ]; then
+    chmod 711 "$dir" run run/guest
+    cp "$xvs" "$bin/libxvs.so.0" .
+    python3 -c 'import os, sys; os.setgroups([]); os.setgid(64001); os.setuid(64001); os.execvp(sys.argv[1], sys.argv[1:])' \
+        env LD_LIBRARY_PATH="$dir" ./xvs serve 5008 later -- true 2>serve.err & serve_pid=$!
+    wait_for grep -q "there is no guest later: .*; waiting for it" serve.err
+    mkdir -m 777 run/guest/later
+    wait_for test -S run/guest/later/vsock_5008
+    kill -TERM $serve_pid; wait $serve_pid
+    rmdir run/guest/later
+fi
+end
+
+# call LINE [REST]: as the daemon does for a guest, to the listener for all guests.
+call() {
+    timeout 120 python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect("run/any/vsock_5012")
+try:
+    for piece in sys.argv[1:]: s.sendall(piece.encode().decode("unicode_escape").encode("latin1"))
+    s.shutdown(socket.SHUT_WR)
+    while piece := s.recv(100): sys.stdout.write(piece.decode())
+except (BrokenPipeError, ConnectionResetError): print("reset")' "$@"
+}
+test_ serve_any_hears_from_which_guest_each_call_is
+"$xvs" serve 5012 any -- sh -c 'echo "$XVS_PEER_NAME $XVS_PEER_CID $XVS_PEER_PORT $XVS_LOCAL_PORT $XVS_LOCAL_CID"; cat' 2>serve.err & serve_pid=$!
+wait_for grep -q "any is not there; waiting for it" serve.err
+mkdir run/any
+wait_for test -S run/any/vsock_5012
+[ "$(stat -c %h run/any/vsock_5012)" = 1 ] || bad "it has more names"
+[ "$(call 'FROM 42 1025 web1\nhello')" = "$(printf 'web1 42 1025 5012 2\nhello')" ] || bad "web1"
+[ "$(call 'FROM 43 7 ' 'db1:3\n' 'hel' 'lo')" = "$(printf 'db1:3 43 7 5012 2\nhello')" ] || bad "in pieces"
+[ "$(call 'FROM 3 0 :12\n\nFROM 9 9 web1\n')" = "$(printf ':12 3 0 5012 2\n\nFROM 9 9 web1\n')" ] || bad "what follows is the guest's"
+# Anything else is no guest.
+for line in '' 'FROM 42 1025 web1' 'FROM 42 1025\n' 'FROM 42 1025 web1 x\n' 'FROM  42 1025 web1\n' 'FROM -1 1025 web1\n' \
+    'FROM 42 4294967296 web1\n' 'FROM 42 1025 ../web1\n' 'FROM 42 1025 .web1\n' 'FROM 42 1025 we/b1\n' 'FROM 42 1025 a\x1bb\n' \
+    'from 42 1025 web1\n' 'hello\n' "$(printf 'FROM 42 1025 %0100d' 1)"'\n' "$(printf '%0200d' 1)"; do
+    got=$(call "$line")
+    [ -z "$got" ] || [ "$got" = reset ] || bad "'$line' was served: $got"
+done
+# A hundred who say nothing keep the others waiting for no longer than their time.
+python3 -c '
+import socket, time
+all = [socket.socket(socket.AF_UNIX) for i in range(100)]
+for s in all: s.connect("run/any/vsock_5012")
+print("there", flush=True); time.sleep(600)' >silent & silent=$!
+wait_for test -s silent
+[ "$(call 'FROM 42 1025 web1\nhello')" = "$(printf 'web1 42 1025 5012 2\nhello')" ] || bad "beside silent ones"
+kill $silent; wait $silent 2>/dev/null
+kill -TERM $serve_pid; wait $serve_pid
+[ -e run/any/vsock_5012 ] && bad "socket left"
+timeout 120 "$xvs" serve 5013 any -- cat 2>/dev/null & serve_pid=$!
+wait_for test -S run/any/vsock_5013
+status 7 "$xvs" serve 5013 any -- cat; err_has "port 5013 of all guests is in use"
+status 2 "$xvs" serve -d 1 5014 any -- cat; err_has "no --device"
+kill $serve_pid; wait $serve_pid 2>/dev/null
+rmdir run/any
+end
+
 test_ ping_counts_and_measures
 status 0 "$xvs" ping -c 3 -i 0.01 web1 7
 [ "$(grep -c '^64 bytes from web1 port 7: seq=' out)" -eq 3 ] || bad "lines"

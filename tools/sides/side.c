@@ -65,14 +65,20 @@ static bool may_change(int err)
 }
 
 /* When to try again, or 0 for never.  Short pauses at first; long waits are for things that take long anyway. */
+static int64_t pause_after(int64_t began)
+{
+    int64_t pause = (clock_ns() - began) / 8;
+
+    return pause < PAUSE_MIN ? PAUSE_MIN : pause > PAUSE_MAX ? PAUSE_MAX : pause;
+}
+
 static int64_t next_attempt(int err, int64_t retry, int64_t until)
 {
-    int64_t now = clock_ns(), pause = (now - (until - retry)) / 8;
+    int64_t now = clock_ns(), at = now + pause_after(until - retry);
 
     if (!may_change(err) || now >= until)
         return 0;
-    pause = pause < PAUSE_MIN ? PAUSE_MIN : pause > PAUSE_MAX ? PAUSE_MAX : pause;
-    return now + pause > until ? until : now + pause;
+    return at > until ? until : at;
 }
 
 /* Each reason once, for who wants to know what is waited for. */
@@ -148,6 +154,12 @@ void dial_drop(struct dial *d)
 
 static int begin(struct listening *l);
 
+/* It is not there, neither the guest nor its daemon; anything else is for somebody to mend. */
+static bool is_waited_for(const struct listening *l, int err)
+{
+    return l->waits && (err == -ENOENT || err == -ENXIO);
+}
+
 static void begin_again(struct timer *t)
 {
     struct listening *l = container_of(t, struct listening, again);
@@ -172,9 +184,16 @@ static int begin(struct listening *l)
     }
     if (!l->why[0])
         snprintf(l->why, sizeof l->why, "cannot listen at port %u: %s", l->port, errno_words(err));
-    if (!(at = next_attempt(err, l->retry, l->until)))
+    if (is_waited_for(l, err)) {
+        if (strcmp(l->why, l->said) != 0)
+            say("%s; waiting for it", l->why);
+        snprintf(l->said, WHY, "%s", l->why);
+        at = clock_ns() + pause_after(l->until - l->retry);
+    } else if ((at = next_attempt(err, l->retry, l->until))) {
+        say_again(l->side, l->why, l->said);
+    } else {
         return fail_as(err, l->why);
-    say_again(l->side, l->why, l->said);
+    }
     timer_set(l->side->loop, &l->again, at, begin_again);
     return EXIT_OK;
 }
@@ -183,6 +202,15 @@ int listening_open(struct listening *l)
 {
     l->until = clock_ns() + l->retry;
     return begin(l);
+}
+
+void listening_lost(struct listening *l)
+{
+    listening_close(l);
+    l->until = clock_ns() + l->retry;
+    l->said[0] = '\0';
+    /* From the loop, so that whoever tells us of it finds what it has as it was. */
+    timer_set(l->side->loop, &l->again, 0, begin_again);
 }
 
 int listening_accept(struct listening *l, struct end **end, struct caller *caller)

@@ -68,13 +68,15 @@ struct caller {
     uint64_t cid, local_cid;    /* 0: not known */
     uint32_t port;
     bool has_port;
+    char name[80];              /* dom0: of the guest's directory; "" if it is not known */
 };
 
 struct listening {
     struct side *side;
-    const char *peer;           /* dom0: the guest whose calls are taken.  Guest: NULL */
+    const char *peer;           /* dom0: the guest whose calls are taken, or "any" for all guests.  Guest: NULL */
     uint32_t port;
     int64_t retry;              /* ns, as in struct dial */
+    bool waits;                 /* for ever, and says so, while the guest or its daemon is not there */
     bool vouches;               /* as in struct dial */
     void (*ready)(struct listening *l);     /* once after accept gave -EAGAIN */
     void *arg;
@@ -92,6 +94,8 @@ int  listening_open(struct listening *l);
 int  listening_accept(struct listening *l, struct end **end, struct caller *caller);
 /* Accepts one that is not open. */
 void listening_close(struct listening *l);
+/* For the sides: what was listened at has gone; it begins anew. */
+void listening_lost(struct listening *l);
 
 /* ---- what a side does ---- */
 

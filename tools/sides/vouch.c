@@ -293,7 +293,7 @@ struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number)
 
 /* ---- who calls ---- */
 
-/* "…/<cid>:<port>/<number>", each of them in decimal. */
+/* "<guest>/<cid>:<port>/<number>", each of the latter in decimal. */
 static bool parse_name(char *text, struct vouch_name *name)
 {
     char *number = strrchr(text, '/'), *port, *cid;
@@ -307,10 +307,11 @@ static bool parse_name(char *text, struct vouch_name *name)
     *port++ = '\0';
     if (!(cid = strrchr(text, '/')))
         return false;
-    cid++;
+    *cid++ = '\0';
     if (!parse_number(cid, UINT32_MAX, &name->cid) || !parse_number(port, UINT32_MAX, &p) ||
         !parse_number(number, UINT32_MAX, &n) || !n)
         return false;
+    snprintf(name->guest, sizeof name->guest, "%.79s", text);
     name->port = (uint32_t)p;
     name->number = (uint32_t)n;
     return true;
@@ -325,5 +326,5 @@ bool vouch_name(int fd, struct vouch_name *name)
     if (getpeername(fd, (struct sockaddr *)&a, &len) < 0 || len <= offsetof(struct sockaddr_un, sun_path) + 1 || a.sun_path[0])
         return false;
     memcpy(text, a.sun_path + 1, len - offsetof(struct sockaddr_un, sun_path) - 1);
-    return strncmp(text, "xvs/", 4) == 0 && parse_name(text, name);
+    return strncmp(text, "xvs/", 4) == 0 && parse_name(text + 4, name);
 }

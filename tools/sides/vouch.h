@@ -19,6 +19,7 @@ struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number);
 
 /* What a socket says that connects to us for a guest. */
 struct vouch_name {
+    char guest[80];             /* the name of its directory */
     uint64_t cid;               /* of the guest's program */
     uint32_t port;              /* …likewise */
     uint32_t number;

@@ -203,13 +203,13 @@ static int begin(struct cat *c, const char *peer, uint32_t port)
 
 static const char help[] =
     "usage: xvs cat [OPTION...] PEER PORT\n"
-    "       xvs cat -l [OPTION...] PORT [GUEST]\n"
+    "       xvs cat -l [OPTION...] PORT [GUEST | any]\n"
     "Connects standard input and output with a stream.  The end of standard input is passed on as a\n"
     "half-close, and what the peer still has to say is waited for.\n"
     "\n"
     "PEER is in dom0 a guest (its name, domid, or cid:N); in a guest it is host, local, or a CID.\n"
     "\n"
-    "  -l, --listen            wait for one connection; in dom0 for one from GUEST\n"
+    "  -l, --listen            wait for one connection; in dom0 for one from GUEST, or any\n"
     "  -k, --keep              with -l: after a connection wait for the next\n"
     "  -w, --wait SECONDS      time limit for connecting (default 5)\n"
     "  -r, --retry SECONDS     repeat failed attempts for so long: for whatever is still starting\n"

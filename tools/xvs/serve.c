@@ -38,7 +38,7 @@ struct served {
     struct pump pump;           /* a: the stream, b: the process */
     struct end *stream, *process;       /* NULL once over */
     pid_t pid;                  /* 0 once reaped */
-    char name[64];
+    char name[160];
 };
 
 static void take_callers(struct serve *s);
@@ -107,14 +107,14 @@ static void reap(void *arg)
 /* ---- the beginning of one ---- */
 
 /* environ with what is known of the caller in front; an array for the caller to free, strings in text. */
-static char **environment(const struct caller *c, uint32_t port, char text[4][48])
+static char **environment(const struct caller *c, uint32_t port, char text[5][112])
 {
     size_t count = 0, n = 0;
     char **env;
 
     while (environ[count])
         count++;
-    if (!(env = calloc(count + 5, sizeof *env)))
+    if (!(env = calloc(count + 6, sizeof *env)))
         return NULL;
     if (c->cid) {
         snprintf(text[0], sizeof text[0], "XVS_PEER_CID=%llu", (unsigned long long)c->cid);
@@ -123,6 +123,10 @@ static char **environment(const struct caller *c, uint32_t port, char text[4][48
     if (c->has_port) {
         snprintf(text[1], sizeof text[1], "XVS_PEER_PORT=%u", c->port);
         env[n++] = text[1];
+    }
+    if (c->name[0]) {
+        snprintf(text[4], sizeof text[4], "XVS_PEER_NAME=%s", c->name);
+        env[n++] = text[4];
     }
     snprintf(text[2], sizeof text[2], "XVS_LOCAL_PORT=%u", port);
     env[n++] = text[2];
@@ -140,7 +144,7 @@ static char **environment(const struct caller *c, uint32_t port, char text[4][48
  * 0 or a negative errno. */
 static int spawn(struct serve *s, int fd, const struct caller *caller, pid_t *pid)
 {
-    char text[4][48], **env = environment(caller, s->listening.port, text);
+    char text[5][112], **env = environment(caller, s->listening.port, text);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t defaults;
@@ -172,7 +176,9 @@ static int serve_one(struct serve *s, struct end *stream, const struct caller *c
 
     if (!v)
         goto fail;
-    if (caller->has_port)
+    if (caller->has_port && caller->name[0])
+        snprintf(v->name, sizeof v->name, "%s, CID %llu port %u", caller->name, (unsigned long long)caller->cid, caller->port);
+    else if (caller->has_port)
         snprintf(v->name, sizeof v->name, "CID %llu port %u", (unsigned long long)caller->cid, caller->port);
     else
         snprintf(v->name, sizeof v->name, "%.60s", s->listening.peer);
@@ -263,13 +269,16 @@ static int look_for(const char *command)
 static const char help[] =
     "usage: xvs serve [OPTION...] PORT -- COMMAND [ARGUMENT...]            in a guest\n"
     "       xvs serve [OPTION...] PORT GUEST -- COMMAND [ARGUMENT...]      in dom0, for one guest\n"
+    "       xvs serve [OPTION...] PORT any -- COMMAND [ARGUMENT...]        in dom0, for all guests\n"
     "Listens at PORT and runs COMMAND for each connection, with the stream as its standard input and\n"
-    "output.  XVS_PEER_CID, XVS_PEER_PORT, XVS_LOCAL_CID and XVS_LOCAL_PORT in its environment tell who called.\n"
+    "output.  In its environment XVS_PEER_CID, XVS_PEER_PORT and in dom0 XVS_PEER_NAME tell who called, and\n"
+    "XVS_LOCAL_CID and XVS_LOCAL_PORT whom.  A GUEST that is not there yet is waited for.  With any, a guest's\n"
+    "own listener goes first.\n"
     "If the connection breaks, the command's process group gets SIGHUP.  If the command fails, or leaves input\n"
     "unread, the connection is reset.  Restarts of xvsd are survived.\n"
     "\n"
     "  -m, --max N        connections at a time (default 64); more wait, and are refused when 128 do\n"
-    "  -r, --retry SECONDS  repeat failed attempts to listen for so long, such as before xvsd runs\n"
+    "  -r, --retry SECONDS  repeat failed attempts to listen, whatever the reason, for so long and no longer\n"
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
     "\n"
     "Example: ssh into a guest that has no network\n"
@@ -288,6 +297,7 @@ static int run(const struct verb *verb, int argc, char **argv)
     };
     struct serve s = { .max = 64 };
     int status = EXIT_OK, option, own = 1, args, err;
+    bool has_retry = false;
     int64_t retry = 0;
     uint64_t number;
     uint32_t port;
@@ -298,6 +308,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         if (option == 'r') {
             if (!parse_seconds(optarg, &retry))
                 return fail_usage("'%s' is no number of seconds", optarg);
+            has_retry = true;
             continue;
         }
         if (option != 'm')
@@ -324,7 +335,7 @@ static int run(const struct verb *verb, int argc, char **argv)
     s.loop.child_arg = &s;
     side_init(&s.side, &s.loop, &common);
     s.listening = (struct listening){ .side = &s.side, .peer = args == 2 ? argv[optind + 1] : NULL, .port = port,
-                                      .retry = retry, .vouches = true, .ready = ready, .arg = &s };
+                                      .retry = retry, .waits = args == 2 && !has_retry, .vouches = true, .ready = ready, .arg = &s };
     if (!(status = listening_open(&s.listening)))
         status = loop_run(&s.loop);
     listening_close(&s.listening);

@@ -199,3 +199,69 @@ test_a_listener_for_all_outlives_the_daemon_and_its_dialer() { # short
         ask g "close a" "close a ok"
     done
 }
+
+# ---- xvs serve PORT any ----
+
+test_serve_any_runs_a_command_for_each_guest() { # short
+    spawn server dom0 xvs serve 5710 any -- sh -c 'echo "$XVS_PEER_NAME $XVS_PEER_CID $XVS_LOCAL_CID:$XVS_LOCAL_PORT"; cat; echo end'
+    wait_for '[ -S "${ANY}_5710" ]' 10 "the socket of xvs serve"
+    for name in guest1 guest2 guest1; do
+        cid=10${name#guest}
+        equal "$(echo hello | on $name xvs cat -r 60 host 5710 | tr '\n' '|')" "$name $cid 2:5710|hello|end|" "what $name heard"
+    done
+    # A listener of the guest's own has the same in its environment, and goes first.
+    spawn own dom0 xvs serve 5710 guest1 -- sh -c 'echo "own $XVS_PEER_NAME $XVS_PEER_CID $XVS_LOCAL_CID:$XVS_LOCAL_PORT"; cat'
+    wait_for '[ -S "${GUEST1}_5710" ]' 10 "the socket of the guest's own"
+    equal "$(echo hello | on guest1 xvs cat host 5710 | tr '\n' '|')" "own guest1 101 2:5710|hello|" "what guest1 heard"
+    equal "$(echo hello | on guest2 xvs cat host 5710 | tr '\n' '|')" "guest2 102 2:5710|hello|end|" "what guest2 heard"
+    signal server TERM
+    status_of server >/dev/null
+    [ ! -e "${ANY}_5710" ] || fail "its socket is left"
+}
+
+# It vouches for its streams as one that serves one guest: its death, or its command's, is no end in order.
+test_serve_any_that_dies_is_no_end_in_order() {
+    for how in killed failed; do
+        # shellcheck disable=SC2016 # expanded over there
+        spawn server dom0 xvs serve 5711 any -- sh -c 'read -r word; echo "$word"; [ "$word" = go ] || exit 3; exec sleep 600'
+        wait_for '[ -S "${ANY}_5711" ]' 10 "the socket of xvs serve"
+        word=go
+        [ $how = killed ] || word=fail
+        mkfifo "$PEER/words"
+        exec 9<>"$PEER/words"           # which has a writer as long as this runs
+        spawn client guest1 sh -c "exec xvs cat -r 60 host 5711 <$PEER/words 9<&-"
+        echo "$word" >&9
+        wait_for 'grep -q . "$PEER/client.out" || has_ended client' 20 "the command answers"
+        [ $how = failed ] || signal server KILL
+        equal "$(status_of client 20)" 6 "the status of a client whose server has $how"
+        has_ended server || signal server TERM
+        status_of server >/dev/null
+        exec 9<&-
+        rm -f "$PEER/words" "${ANY}_5711"
+    done
+}
+
+# The directory of a guest comes with its domain, and may go and come again.
+test_serve_goes_on_for_a_guest_that_comes_later_and_that_reboots() { # short
+    [ "$E2E_PLATFORM" = hosted ] || skip "hosted Xen shows it as well"
+    disturb
+    crash guest2
+    wait_for '! attached guest2' 10 "guest2 is gone"
+    rm -rf "$RUN/guest/guest2"
+    spawn server dom0 xvs serve 5712 guest2 -- sh -c 'echo "$XVS_PEER_NAME"; cat'
+    wait_for 'grep -q "waiting for it" "$PEER/server.err"' 10 "xvs serve says what it waits for"
+    for round in 1 2 3; do
+        create guest2 || fail "cannot create guest2"
+        wait_for 'attached guest2 && [ -S "${GUEST2}_5712" ]' 10 "the socket of xvs serve, round $round"
+        on guest2 mkdir -p "$T/guest2" </dev/null
+        equal "$(echo hello | on guest2 xvs cat -r 60 host 5712 | tr '\n' '|')" "guest2|hello|" "round $round"
+        crash guest2
+        wait_for '! attached guest2' 10 "guest2 is gone again"
+        # Its socket keeps the directory; somebody may tidy up all the same.
+        [ $round = 1 ] || rm -rf "$RUN/guest/guest2"
+    done
+    has_ended server && fail "xvs serve has ended: $(tail -n 2 "$PEER/server.err")"
+    signal server TERM
+    equal "$(status_of server)" 143 "the status of xvs serve"
+    create guest2 || fail "cannot create guest2"
+}
