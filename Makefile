@@ -6,6 +6,7 @@
 #     make test       install what is needed, build and run every test
 #     make check      the quick part, for daily work
 #     make check-xen  the suite on the real hypervisor, in QEMU
+#     make kernel     the guest's driver, for the kernels of tests/kernel/packages.list
 #     make coverage   the lines that no test runs
 #     make bench      figures: a table, build/bench.json and a plot
 #     make install    DESTDIR= PREFIX=/usr/local
@@ -160,12 +161,12 @@ threaded_tests := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell grep -l pthread 
 check-threads: $(threaded_tests)
 	tests/run.sh $(threaded_tests)
 
--include $(wildcard tools/xensim/rules.mk backend/rules.mk tests/*/rules.mk dist/rules.mk rules.mk)
+-include $(wildcard tools/xensim/rules.mk backend/rules.mk frontend/linux/rules.mk tests/*/rules.mk dist/rules.mk rules.mk)
 
 # ---- all of it: tests/all.sh names the parts, runs each and adds up ----------------------------------
 .PHONY: check-unit check-threads test check demo
 test:
-	tools/deps.sh build test lab deb
+	tools/deps.sh build test lab kernel deb
 	tests/all.sh full
 check:
 	tests/all.sh quick

@@ -114,6 +114,7 @@ full)
     part e2e-tsan   1800 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory VARIANT=tsan check-e2e-short
     part demo        900 tools/demo.sh "$make" --no-print-directory demo
     part guard       900 'tests/bench/rules.mk' "$make" -j2 --no-print-directory check-bench
+    part kernel      900 'tests/kernel/rules.mk' "$make" -j2 --no-print-directory check-kernel
     part xen        3000 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen
     ;;
 *)

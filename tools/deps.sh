@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh [-l] GROUP...: installs what is missing on Debian 12.  Groups: build, test, lab, deb.
+# deps.sh [-l] GROUP...: installs what is missing on Debian 12.  Groups: build, test, lab, kernel, deb.
 #
 # This is the one list of the packages that the project needs.  -l only prints it.  Where it may
 # not install (no root, no apt) it names the packages and the command, and ends with 1.
@@ -16,10 +16,12 @@ packages_of() {
                "g++ man-db xz-utils ca-certificates" ;;
     # Real Xen in QEMU: what the lab runs.  What it boots is unpacked, never installed (tests/xenlab/packages.list).
     lab) echo "qemu-system-x86 busybox-static cpio kmod lz4 zstd xz-utils python3" ;;
+    # The guest's driver and what Linux's own tools say of it.  The headers are unpacked, never installed (tests/kernel).
+    kernel) echo "gcc-12 make perl sparse xz-utils libelf1" ;;
     # make deb
     deb) echo "debhelper dpkg-dev fakeroot" ;;
     *)
-        echo "deps.sh: no group '$1'; there are build, test, lab and deb" >&2
+        echo "deps.sh: no group '$1'; there are build, test, lab, kernel and deb" >&2
         return 2
         ;;
     esac
@@ -31,7 +33,7 @@ if [ "${1-}" = -l ]; then
     shift
 fi
 if [ $# -eq 0 ]; then
-    echo "usage: deps.sh [-l] build|test|lab|deb..." >&2
+    echo "usage: deps.sh [-l] build|test|lab|kernel|deb..." >&2
     exit 2
 fi
 

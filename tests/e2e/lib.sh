@@ -149,7 +149,7 @@ a_peer_is_ending() {
 
 # talk NAME HOST: a peer that is told what to do line by line; at most five at a time.
 talk() {
-    _program=e2e_guest
+    _program=${E2E_GUEST:-e2e_guest}
     [ "$2" = dom0 ] && _program=e2e_host
     [ -d "$PEER" ] || mkdir -p "$PEER"
     [ ! -e "$PEER/$1.in" ] || rm -f "$PEER/$1.in"

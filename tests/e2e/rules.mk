@@ -6,7 +6,7 @@
 #     make check-e2e-short VARIANT=tsan
 # The helpers are built like an agent of somebody else: over the public header and the shared library.
 E2E ?=
-e2e_helpers := $(B)/e2e/e2e_guest $(B)/e2e/e2e_host $(B)/e2e/e2e_half $(B)/e2e/e2e_intruder
+e2e_helpers := $(B)/e2e/e2e_guest $(B)/e2e/e2e_vsock $(B)/e2e/e2e_host $(B)/e2e/e2e_half $(B)/e2e/e2e_intruder
 
 $(B)/obj/tests/e2e/%.o: tests/e2e/%.c Makefile tests/e2e/rules.mk
 	@mkdir -p $(@D)
@@ -15,7 +15,10 @@ e2e_objs = $(addprefix $(B)/obj/tests/e2e/helpers/,$(addsuffix .o,$(1)))
 $(B)/e2e/e2e_guest: $(call e2e_objs,script pattern end_xvs) $(B)/libxvs.so.0
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(filter %.o,$^) -L$(B) -lxvs
-$(B)/e2e/e2e_host: $(call e2e_objs,script pattern end_unix)
+$(B)/e2e/e2e_vsock: $(call e2e_objs,script pattern end_fd end_vsock)
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^
+$(B)/e2e/e2e_host: $(call e2e_objs,script pattern end_fd end_unix)
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^
 $(B)/e2e/e2e_half: $(call e2e_objs,half)

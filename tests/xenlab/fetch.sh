@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# fetch.sh OUT: downloads the packages of packages.list and unpacks them into OUT.
+# fetch.sh OUT [LIST]: downloads the packages of LIST, the packages.list beside this if not said, and unpacks them into OUT.
 #
 # Nothing is installed and no service is started; root is not needed.  A second
-# call does nothing until packages.list changes: to take newer versions, run
+# call does nothing until the list changes: to take newer versions, run
 # `apt-get update` and remove OUT.
 set -eu
 
@@ -13,9 +13,8 @@ die() {
 	exit 1
 }
 
-[ $# = 1 ] || die "usage: fetch.sh OUT"
-here=$(cd "$(dirname "$0")" && pwd)
-list=$here/packages.list
+[ $# = 1 ] || [ $# = 2 ] || die "usage: fetch.sh OUT [LIST]"
+list=${2:-$(dirname "$0")/packages.list}
 out=$1
 
 cmp -s "$list" "$out/.unpacked-list" && exit 0
@@ -25,19 +24,20 @@ for tool in apt-get apt-cache dpkg-deb; do
 		die "$tool is missing: the lab is built from Debian 12 packages and needs a Debian 12 host"
 done
 
-# What a metapackage stands for today: linux-image-amd64 -> linux-image-6.1.0-NN-amd64.
-image_of() {
-	apt-cache depends "$1" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1
+# What a metapackage stands for today: linux-image-amd64 -> linux-image-6.1.0-NN-amd64.  A kernel's compiler is the host's.
+needs() {
+	apt-cache depends "$1" | sed -n 's/^ *Depends: \(linux-.*\)/\1/p' | grep -v compiler
 }
 
 names=
 while read -r name arrow; do
 	case $name in '' | '#'*) continue ;; esac
-	if [ "$arrow" = '=>' ]; then
-		image=$(image_of "$name")
-		[ -n "$image" ] || die "apt knows no $name: run apt-get update, and check that the host is Debian 12"
-		name=$image
+	if [ "${arrow#=>}" != "$arrow" ]; then
+		it=$(needs "$name" | head -n 1)
+		[ -n "$it" ] || die "apt knows no $name: run apt-get update, and check that the host is Debian 12"
+		name=$it
 	fi
+	[ "$arrow" != '=>+' ] || name="$name $(needs "$name" | tr '\n' ' ')"
 	names="$names $name"
 done <"$list"
 

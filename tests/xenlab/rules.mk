@@ -6,8 +6,8 @@
 XEN ?=
 
 .PHONY: check-xen xen-shell xenlab-images
-check-xen: all e2e-helpers bench-programs build/deb/stamp
-	XVS_PACKAGES="$(CURDIR)/build/deb" XVS_BENCH="$(CURDIR)/$(B)/bench" \
+check-xen: all e2e-helpers bench-programs build/deb/stamp kernel-lab
+	XVS_PACKAGES="$(CURDIR)/build/deb" XVS_KERNEL="$(CURDIR)/$(KERNEL)/lab" XVS_BENCH="$(CURDIR)/$(B)/bench" \
 		XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e" tests/xenlab/run.sh $(XEN)
 xen-shell: all
 	tests/xenlab/lab shell --bin "$(CURDIR)/$(B)"

@@ -22,6 +22,7 @@
 # e2e       puts tests/e2e beside the group
 # bench     takes the programs of $XVS_BENCH along, as those of XVS_BIN
 # packages  puts the packages in $XVS_PACKAGES beside the group, which `make deb` has made
+# kernel    puts $XVS_KERNEL beside the group, as the folder lab: the guest's driver and what it needs (tests/kernel/lab.sh)
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..
@@ -94,6 +95,9 @@ run_group() {
 		for deb in "${XVS_PACKAGES-}"/*.deb; do
 			case $deb in *-dbgsym_* | *'/*.deb') ;; *) set -- "$@" --add "$deb" ;; esac
 		done
+	fi
+	if flag kernel && [ -d "${XVS_KERNEL-}" ]; then
+		set -- "$@" --add "$XVS_KERNEL"
 	fi
 	if flag cold; then
 		set -- cold --guests "$(setting guests '')" --cpu "$(setting cpu '')" "$@"

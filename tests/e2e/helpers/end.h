@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* end.h: one end of streams, as the script of script.c drives it.
  *
- * Two files implement it: end_xvs.c over libxvs, for a guest (a place is "CID:PORT", or "PORT" to listen on),
- * and end_unix.c over the host's UNIX sockets (a place is "SOCKET:PORT" for one that speaks
+ * Three files implement it: end_xvs.c over libxvs and end_vsock.c over the kernel's AF_VSOCK, for a guest (a place is
+ * "CID:PORT", or "PORT" to listen on), and end_unix.c over the host's UNIX sockets (a place is "SOCKET:PORT" for one that speaks
  * CONNECT, or a path to listen on).  ms are milliseconds from the call, -1 for no limit.  Results are 0 or
  * a count, or a negative errno.  Not blocking for an end_ call means ms = 0 and -ETIMEDOUT. */
 #ifndef E2E_END_H

@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "end.h"
+#include "end_fd.h"
 
 /* What the daemon gives a guest to answer in.  A limit never ends early, so what was closed sooner was refused, and
  * what was closed later may have been too slow for this machine: that is tried again. */
@@ -33,22 +32,9 @@ struct end_listener {
     char path[108];
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 int end_open(void)
 {
-    struct rlimit r;
-
-    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-        r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
-        setrlimit(RLIMIT_NOFILE, &r);
-    }
+    fd_raise_limit();
     return 0;
 }
 
@@ -104,51 +90,16 @@ void end_listener_close(struct end_listener *l)
     free(l);
 }
 
-/* 0 when the descriptor is ready, or -ETIMEDOUT. */
-static int ready(int fd, short events, uint64_t deadline)
-{
-    struct pollfd p = { .fd = fd, .events = events };
-    uint64_t now = now_ms();
-    int ms = !deadline ? -1 : now >= deadline ? 0 : (int)(deadline - now);
-
-    for (;;) {
-        int n = poll(&p, 1, ms);
-
-        if (n > 0)
-            return 0;
-        if (n == 0)
-            return -ETIMEDOUT;
-        if (errno != EINTR)
-            return -errno;
-    }
-}
-
-static uint64_t deadline_of(int ms)
-{
-    return ms < 0 ? 0 : now_ms() + (uint64_t)ms;
-}
-
 int end_accept(struct end_listener *l, int ms, struct end **out)
 {
-    uint64_t deadline = deadline_of(ms);
-    struct end *e;
-    int fd, err;
+    struct end *e = calloc(1, sizeof *e);
+    int err = e ? fd_accept(l->fd, ms, &e->fd) : -ENOMEM;
 
-    while ((fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0) {
-        if (errno != EAGAIN && errno != EINTR)
-            return -errno;
-        if (ms == 0)
-            return -ETIMEDOUT;
-        if ((err = ready(l->fd, POLLIN, deadline)) != 0)
-            return err;
-    }
-    if (!(e = calloc(1, sizeof *e))) {
-        close(fd);
-        return -ENOMEM;
-    }
-    e->fd = fd;
-    *out = e;
-    return 0;
+    if (err)
+        free(e);
+    else
+        *out = e;
+    return err;
 }
 
 static int dial(struct end *e)
@@ -156,7 +107,7 @@ static int dial(struct end *e)
     ssize_t len = (ssize_t)strlen(e->line);
     int err;
 
-    e->began = now_ms();
+    e->began = fd_now_ms();
     e->got = 0;
     e->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* Connecting blocks while the daemon's backlog is full: a moment, with a daemon that lives. */
@@ -199,7 +150,7 @@ int end_opened(struct end *e)
 
         if (n < 0 && errno == EAGAIN)
             return -EAGAIN;
-        if (n == 0 && now_ms() - e->began >= CONNECT_MS) {
+        if (n == 0 && fd_now_ms() - e->began >= CONNECT_MS) {
             close(e->fd);
             if ((err = dial(e)))
                 return err;
@@ -217,13 +168,13 @@ int end_opened(struct end *e)
 
 int end_connect(const char *where, int ms, struct end **out)
 {
-    uint64_t deadline = deadline_of(ms);
+    uint64_t deadline = fd_deadline(ms);
     int err = end_begin(where, out);
 
     if (err)
         return err;
     while ((err = end_opened(*out)) == -EAGAIN)
-        if ((err = ready((*out)->fd, POLLIN, deadline)) != 0)
+        if ((err = fd_ready((*out)->fd, POLLIN, deadline)) != 0)
             break;
     if (err)
         end_close(*out);
@@ -232,38 +183,12 @@ int end_connect(const char *where, int ms, struct end **out)
 
 ssize_t end_send(struct end *e, const void *data, size_t len, int ms)
 {
-    uint64_t deadline = deadline_of(ms);
-
-    for (;;) {
-        ssize_t n = send(e->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        int err = n < 0 ? -errno : 0;
-
-        if (n >= 0)
-            return n;
-        if (err == -EAGAIN && ms == 0)
-            return -ETIMEDOUT;
-        if (err == -EAGAIN && (err = ready(e->fd, POLLOUT, deadline)) == 0)
-            continue;
-        return err == -ETIMEDOUT ? err : (e->error = err);
-    }
+    return fd_send(e->fd, data, len, ms, &e->error);
 }
 
 ssize_t end_recv(struct end *e, void *data, size_t len, int ms)
 {
-    uint64_t deadline = deadline_of(ms);
-
-    for (;;) {
-        ssize_t n = recv(e->fd, data, len, MSG_DONTWAIT);
-        int err = n < 0 ? -errno : 0;
-
-        if (n >= 0)
-            return n;
-        if (err == -EAGAIN && ms == 0)
-            return -ETIMEDOUT;
-        if (err == -EAGAIN && (err = ready(e->fd, POLLIN, deadline)) == 0)
-            continue;
-        return err == -ETIMEDOUT ? err : (e->error = err);
-    }
+    return fd_recv(e->fd, data, len, ms, &e->error);
 }
 
 int end_shutdown(struct end *e, int how)
@@ -291,11 +216,7 @@ int end_error(struct end *e)
 
 int end_pump(int ms)
 {
-    struct pollfd p = { .fd = end_input, .events = POLLIN };
-
-    /* Everything is tried again after a moment; these streams are on a kernel's sockets and need no hand. */
-    poll(&p, 1, ms > 5 ? 5 : ms);
-    return p.revents ? 1 : 0;
+    return fd_pump(end_input, ms);
 }
 
 void end_stats(void)

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* bad.c: see bad.h. */
+#include <linux/bitops.h>
+
+#include "device.h"
+
+enum { XV_BAD_CLAIMED, XV_BAD_SAID, XV_BAD_TAKEN };
+
+void xv_bad_init(struct xv_bad *bad)
+{
+	/* A backend that finds ever new rules to break fills no log. */
+	ratelimit_state_init(&bad->limit, 5 * 60 * HZ, 10);
+	ratelimit_set_flags(&bad->limit, RATELIMIT_MSG_ON_RELEASE);
+}
+
+int xv_bad(struct xv_device *dev, const char *rule, u64 value)
+{
+	struct xv_bad *bad = &dev->bad;
+
+	if (!test_and_set_bit(XV_BAD_CLAIMED, &bad->flags)) {
+		bad->rule = rule;
+		bad->value = value;
+		smp_mb__before_atomic();	/* what is said, then that it is */
+		set_bit(XV_BAD_SAID, &bad->flags);
+		xv_life_look(dev, 0);
+	}
+	return -EPROTO;
+}
+
+bool xv_is_bad(const struct xv_device *dev)
+{
+	return test_bit(XV_BAD_CLAIMED, &dev->bad.flags);
+}
+
+bool xv_bad_tell(struct xv_device *dev)
+{
+	struct xv_bad *bad = &dev->bad;
+
+	if (!test_bit(XV_BAD_SAID, &bad->flags) ||
+	    test_and_set_bit(XV_BAD_TAKEN, &bad->flags))
+		return false;
+	smp_mb__after_atomic();		/* that it is said, then what */
+	if (bad->rule != bad->told && __ratelimit(&bad->limit))
+		xenbus_dev_error(dev->xdev, -EPROTO,
+				 "the backend broke a rule: %s: %llu; closing the device, and trying again",
+				 bad->rule, bad->value);
+	bad->told = bad->rule;
+	return true;
+}
+
+void xv_bad_forget(struct xv_device *dev)
+{
+	dev->bad.flags = 0;
+}

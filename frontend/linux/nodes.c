@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * nodes.c: see nodes.h.
+ *
+ * Everything that writes first makes sure that the directory is there, within
+ * the transaction: so a device that was removed is not half created again.
+ */
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "nodes.h"
+#include "vsockif.h"
+
+#define NO_STATE	255
+
+static int state_of(struct xenbus_transaction xbt, const char *dir)
+{
+	unsigned int state;
+	char *text;
+	int err;
+
+	text = xenbus_read(xbt, dir, "state", NULL);
+	if (IS_ERR(text))
+		return PTR_ERR(text) == -ENOENT ? 0 : PTR_ERR(text);
+	err = kstrtouint(text, 10, &state);
+	kfree(text);
+	return err || state > VSOCKIF_CLOSED ? NO_STATE : state;
+}
+
+int xv_nodes_state(const char *dir)
+{
+	return state_of(XBT_NIL, dir);
+}
+
+/* A number from @least to @most, or -EPROTO. */
+static int number(struct xenbus_transaction xbt, const char *dir,
+		  const char *node, u64 least, u64 most, u64 *value)
+{
+	char *text;
+	int err;
+
+	text = xenbus_read(xbt, dir, node, NULL);
+	if (IS_ERR(text))
+		return PTR_ERR(text) == -ENOENT ? -EPROTO : PTR_ERR(text);
+	err = kstrtou64(text, 10, value);
+	kfree(text);
+	return err || *value < least || *value > most ? -EPROTO : 0;
+}
+
+/* Is ours among the versions, "1,2"? */
+static int versions(struct xenbus_transaction xbt, const char *dir)
+{
+	char *text, *rest, *word;
+	unsigned int version;
+	int err = -EPROTO;
+
+	text = xenbus_read(xbt, dir, "versions", NULL);
+	if (IS_ERR(text))
+		return PTR_ERR(text) == -ENOENT ? -EPROTO : PTR_ERR(text);
+	rest = text;
+	while ((word = strsep(&rest, ",")))
+		if (!kstrtouint(word, 10, &version) &&
+		    version == VSOCKIF_VERSION)
+			err = 0;
+	kfree(text);
+	return err;
+}
+
+static int offer_of(struct xenbus_transaction xbt, const char *dir,
+		    struct xv_offer *offer, const char **what)
+{
+	u64 cid, order, pages;
+	int err;
+
+	err = state_of(xbt, dir);
+	if (err != VSOCKIF_INITWAIT)
+		return err < 0 ? err : -EAGAIN;
+	*what = "its node versions in xenstore makes no sense";
+	err = versions(xbt, dir);
+	if (err)
+		return err;
+	*what = "its node cid in xenstore makes no sense";
+	err = number(xbt, dir, "cid", VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &cid);
+	if (err)
+		return err;
+	*what = "its node max-ring-page-order in xenstore makes no sense";
+	err = number(xbt, dir, "max-ring-page-order", 0,
+		     VSOCKIF_MAX_RING_PAGE_ORDER, &order);
+	if (err)
+		return err;
+	*what = "its node max-pool-pages in xenstore makes no sense";
+	err = number(xbt, dir, "max-pool-pages", 1, VSOCKIF_MAX_POOL_PAGES,
+		     &pages);
+	if (err)
+		return err;
+	offer->cid = cid;
+	offer->ring_order = order;
+	offer->pool_pages = pages;
+	return 0;
+}
+
+int xv_nodes_offer(struct xenbus_device *xdev, struct xv_offer *offer,
+		   const char **what)
+{
+	struct xenbus_transaction xbt;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			return err;
+		err = offer_of(xbt, xdev->otherend, offer, what);
+		if (err) {
+			xenbus_transaction_end(xbt, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(xbt, 0);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+static int share(struct xenbus_transaction xbt, struct xenbus_device *xdev,
+		 const struct xv_offer *offer, u32 control_ref,
+		 evtchn_port_t port)
+{
+	int err;
+	u64 cid;
+
+	err = state_of(xbt, xdev->nodename);
+	if (err != VSOCKIF_INITIALISING)
+		return err < 0 ? err : err ? -EAGAIN : -ENOENT;
+	err = state_of(xbt, xdev->otherend);
+	if (err != VSOCKIF_INITWAIT)
+		return err < 0 ? err : -EAGAIN;
+	err = number(xbt, xdev->otherend, "cid", 0, U64_MAX, &cid);
+	if (err || cid != offer->cid)
+		return err && err != -EPROTO ? err : -EAGAIN;
+	err = xenbus_printf(xbt, xdev->nodename, "version", "%u",
+			    VSOCKIF_VERSION);
+	if (!err)
+		err = xenbus_printf(xbt, xdev->nodename, "control-ref", "%u",
+				    control_ref);
+	if (!err)
+		err = xenbus_printf(xbt, xdev->nodename, "event-channel", "%u",
+				    port);
+	if (!err)
+		err = xenbus_printf(xbt, xdev->nodename, "state", "%d",
+				    XenbusStateInitialised);
+	return err;
+}
+
+int xv_nodes_share(struct xenbus_device *xdev, const struct xv_offer *offer,
+		   u32 control_ref, evtchn_port_t port)
+{
+	struct xenbus_transaction xbt;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			return err;
+		err = share(xbt, xdev, offer, control_ref, port);
+		if (err) {
+			xenbus_transaction_end(xbt, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(xbt, 0);
+	} while (err == -EAGAIN);
+	if (!err)
+		xdev->state = XenbusStateInitialised;
+	return err;
+}
+
+int xv_nodes_set_state(struct xenbus_device *xdev, enum xenbus_state state)
+{
+	struct xenbus_transaction xbt;
+	int err;
+
+	/* Not xenbus_switch_state(), which believes its own copy: a program of
+	 * this guest may have written the node before us.
+	 */
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			return err;
+		err = state_of(xbt, xdev->nodename);
+		if (err > 0)
+			err = xenbus_printf(xbt, xdev->nodename, "state", "%d",
+					    state);
+		else if (!err)
+			err = -ENOENT;
+		if (err) {
+			xenbus_transaction_end(xbt, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(xbt, 0);
+	} while (err == -EAGAIN);
+	if (!err)
+		xdev->state = state;
+	return err;
+}

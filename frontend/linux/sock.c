@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * sock.c: see sock.h.
+ *
+ * Linux's common code of virtio keeps its state of a socket in vsk->trans,
+ * allocates it, and frees it.  Ours is found from there: a pointer behind
+ * Linux's own struct, in one piece of memory that Linux frees.
+ */
+#include <linux/slab.h>
+#include <net/af_vsock.h>
+#include <net/sock.h>
+
+#include "sock.h"
+#include "transport.h"
+
+struct trans {
+	struct virtio_vsock_sock virtio;	/* first: kfree() is Linux's */
+	struct xv_sock *xs;
+};
+
+static LIST_HEAD(socks);
+static DEFINE_SPINLOCK(socks_lock);
+
+struct xv_sock *xv_sock_of(struct vsock_sock *vsk)
+{
+	struct trans *trans = vsk->trans;
+
+	return trans->xs;
+}
+
+struct virtio_vsock_sock *xv_sock_virtio(struct vsock_sock *vsk)
+{
+	return vsk->trans;
+}
+
+int xv_sock_init(struct vsock_sock *vsk, struct vsock_sock *psk)
+{
+	struct virtio_vsock_sock *theirs;
+	struct trans *trans;
+	struct xv_sock *xs;
+	int err;
+
+	BUILD_BUG_ON(offsetof(struct trans, virtio));
+	trans = kzalloc(sizeof(*trans), GFP_KERNEL);
+	xs = kzalloc(sizeof(*xs), GFP_KERNEL);
+	err = trans && xs ? virtio_transport_do_socket_init(vsk, psk) : -ENOMEM;
+	if (err) {
+		kfree(trans);
+		kfree(xs);
+		return err;
+	}
+	/* As Linux has made it; what has an address in it is made again. */
+	theirs = vsk->trans;
+	trans->virtio = *theirs;
+	spin_lock_init(&trans->virtio.tx_lock);
+	spin_lock_init(&trans->virtio.rx_lock);
+	skb_queue_head_init(&trans->virtio.rx_queue);
+	kfree(theirs);
+
+	refcount_set(&xs->refs, 1);
+	xs->sk = sk_vsock(vsk);
+	INIT_LIST_HEAD(&xs->owing);
+	INIT_LIST_HEAD(&xs->waiting);
+	trans->xs = xs;
+	vsk->trans = trans;
+
+	spin_lock_bh(&socks_lock);
+	list_add_tail(&xs->all, &socks);
+	spin_unlock_bh(&socks_lock);
+	return 0;
+}
+
+void xv_sock_put(struct xv_sock *xs)
+{
+	if (refcount_dec_and_test(&xs->refs))
+		kfree(xs);
+}
+
+void xv_sock_destruct(struct vsock_sock *vsk)
+{
+	struct xv_sock *xs;
+
+	if (!vsk->trans)
+		return;
+	xs = xv_sock_of(vsk);
+	spin_lock_bh(&socks_lock);
+	list_del_init(&xs->all);
+	spin_unlock_bh(&socks_lock);
+	virtio_transport_destruct(vsk);
+	xv_sock_put(xs);
+}
+
+void xv_sock_begin(struct xv_sock *xs)
+{
+	WRITE_ONCE(xs->dead, false);
+	xs->asked = false;
+}
+
+bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
+{
+	struct vsock_sock *vsk = vsock_sk(xs->sk);
+	struct sockaddr_vm peer, local;
+	struct sock *other;
+
+	if (READ_ONCE(xs->dead) || sock_flag(xs->sk, SOCK_DONE))
+		return true;
+	/* What is in the table is what the table would find. */
+	if (!list_empty(&vsk->connected_table) ||
+	    le16_to_cpu(hdr->op) == VIRTIO_VSOCK_OP_REQUEST)
+		return false;
+	vsock_addr_init(&peer, le64_to_cpu(hdr->dst_cid),
+			le32_to_cpu(hdr->dst_port));
+	vsock_addr_init(&local, le64_to_cpu(hdr->src_cid),
+			le32_to_cpu(hdr->src_port));
+	other = vsock_find_connected_socket(&peer, &local);
+	if (!other)
+		return false;
+	sock_put(other);
+	return other != xs->sk;
+}
+
+/* With the socket's lock held. */
+static void reset(struct sock *sk)
+{
+	struct vsock_sock *vsk = vsock_sk(sk);
+
+	switch (sk->sk_state) {
+	case TCP_SYN_SENT:
+		sk->sk_state = TCP_CLOSE;
+		break;
+	case TCP_ESTABLISHED:
+	case TCP_CLOSING:
+		xv_sock_of(vsk)->dead = true;
+		/* One that its program has closed ends by its timer. */
+		if (vsk->close_work_scheduled || sock_flag(sk, SOCK_DONE))
+			return;
+		/* The state stays, and the peer has not shut down: what has
+		 * come can be read, and then every call says ECONNRESET, not
+		 * ENOTCONN, EPIPE or nothing at all.
+		 */
+		sock_set_flag(sk, SOCK_DONE);
+		vsock_remove_sock(vsk);
+		break;
+	default:
+		return;
+	}
+	sk->sk_err = ECONNRESET;
+	sk->sk_state_change(sk);
+	sk_error_report(sk);
+}
+
+/* Any socket that has not been seen in this @round, with a reference. */
+static struct sock *next_sock(struct list_head *seen)
+{
+	struct xv_sock *xs;
+	struct sock *sk = NULL;
+
+	spin_lock_bh(&socks_lock);
+	while (!sk && !list_empty(&socks)) {
+		xs = list_first_entry(&socks, struct xv_sock, all);
+		list_move_tail(&xs->all, seen);
+		/* Nobody's any more: its end is under way. */
+		if (refcount_inc_not_zero(&xs->sk->sk_refcnt))
+			sk = xs->sk;
+	}
+	spin_unlock_bh(&socks_lock);
+	return sk;
+}
+
+void xv_sock_reset_all(void)
+{
+	LIST_HEAD(seen);
+	struct sock *sk;
+
+	while ((sk = next_sock(&seen))) {
+		lock_sock(sk);
+		if (vsock_sk(sk)->transport == &xv_transport.transport)
+			reset(sk);
+		release_sock(sk);
+		sock_put(sk);
+	}
+	spin_lock_bh(&socks_lock);
+	list_splice_tail(&seen, &socks);
+	spin_unlock_bh(&socks_lock);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * sock.h: what this driver knows of a socket, beside what Linux does.
+ *
+ * It lives as long as the socket has this transport, and as long as a packet of
+ * the socket waits for room; so it is counted.  What a member's lock is, its
+ * line says.
+ */
+#ifndef XV_SOCK_H
+#define XV_SOCK_H
+
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/virtio_vsock.h>
+
+struct xv_sock {
+	refcount_t refs;
+	struct sock *sk;
+	struct list_head all;		/* socks_lock: every socket of ours */
+
+	/* its connection ended with the device: nothing of it leaves.
+	 * Written under the socket's lock
+	 */
+	bool dead;
+
+	/* the socket's lock: for which state of the connection we have asked */
+	bool asked;
+	u32 asked_tx_cnt;
+	u32 asked_fwd_cnt;
+
+	/* tx.lock */
+	u32 queued;			/* packets that wait for room */
+	u32 told_fwd_cnt;		/* the credit that has left last */
+	u32 told_buf_alloc;
+	struct list_head owing;		/* a CREDIT_UPDATE; holds sk */
+	struct virtio_vsock_hdr update;	/* that one */
+	bool urgent;			/* and it must not linger */
+	struct list_head waiting;	/* a writer, for room; holds sk */
+};
+
+/* Calls of struct vsock_transport. */
+int xv_sock_init(struct vsock_sock *vsk, struct vsock_sock *psk);
+void xv_sock_destruct(struct vsock_sock *vsk);
+
+/* In a call of the transport, or with a packet that the socket sends: with its
+ * lock held.
+ */
+struct xv_sock *xv_sock_of(struct vsock_sock *vsk);
+struct virtio_vsock_sock *xv_sock_virtio(struct vsock_sock *vsk);
+
+static inline struct xv_sock *xv_sock_get(struct xv_sock *xs)
+{
+	refcount_inc(&xs->refs);
+	return xs;
+}
+
+void xv_sock_put(struct xv_sock *xs);
+
+/* A connection begins: nothing of an earlier one counts. */
+void xv_sock_begin(struct xv_sock *xs);
+
+/*
+ * What Linux would send and must not leave: of a connection that is over, or
+ * whose pair of addresses is another socket's by now.
+ */
+bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr);
+
+/* The device went away: every connection ends with ECONNRESET, listeners stay. */
+void xv_sock_reset_all(void);
+
+#endif

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * transport.c: what AF_VSOCK calls, for one guest's way to its host (G2H).
+ *
+ * Most of it is Linux's common code of virtio, whose packets have our wire's
+ * headers.  What that does otherwise than vsockif.h says is mended here, in
+ * sock.c, and in tx.c.
+ */
+#include <linux/module.h>
+#include <linux/srcu.h>
+#include <net/af_vsock.h>
+#include <net/sock.h>
+
+#include "device.h"
+#include "sock.h"
+#include "transport.h"
+#include "versions.h"
+
+/* ---- the device that carries it all ---- */
+
+static struct xv_device __rcu *carrier;
+DEFINE_STATIC_SRCU(carrier_srcu);
+
+struct xv_device *xv_carrier_get(int *key)
+	__acquires(&carrier_srcu)
+{
+	*key = srcu_read_lock(&carrier_srcu);
+	return srcu_dereference(carrier, &carrier_srcu);
+}
+
+void xv_carrier_put(int key)
+	__releases(&carrier_srcu)
+{
+	srcu_read_unlock(&carrier_srcu, key);
+}
+
+void xv_carrier_set(struct xv_device *dev)
+{
+	rcu_assign_pointer(carrier, dev);
+	synchronize_srcu(&carrier_srcu);
+}
+
+/* ---- addresses ---- */
+
+static u32 get_local_cid(void)
+{
+	u32 cid = VMADDR_CID_ANY;
+	struct xv_device *dev;
+	int key;
+
+	dev = xv_carrier_get(&key);
+	if (dev)
+		cid = dev->cid;
+	xv_carrier_put(key);
+	return cid;
+}
+
+/*
+ * CID 1 is local and never on the wire, and neither is a guest's word with
+ * itself: both are vsock_loopback's, if that is loaded.
+ */
+static bool stream_allow(u32 cid, u32 port)
+{
+	return cid != VMADDR_CID_LOCAL && cid != VMADDR_CID_ANY &&
+	       cid != get_local_cid();
+}
+
+static bool seqpacket_allow(u32 cid)
+{
+	return false;			/* version 1 of the wire has streams alone */
+}
+
+/* ---- a connection ---- */
+
+static int connect(struct vsock_sock *vsk)
+{
+	xv_sock_begin(xv_sock_of(vsk));
+	return virtio_transport_connect(vsk);
+}
+
+static int cancel_pkt(struct vsock_sock *vsk)
+{
+	struct xv_device *dev;
+	int key;
+
+	dev = xv_carrier_get(&key);
+	if (dev)
+		xv_tx_cancel(dev, vsk);
+	xv_carrier_put(key);
+	return 0;
+}
+
+static int send_pkt(struct sk_buff *skb)
+{
+	struct xv_device *dev;
+	int key, ret;
+
+	dev = xv_carrier_get(&key);
+	if (dev) {
+		ret = xv_tx_send(dev, skb);
+	} else {
+		kfree_skb(skb);
+		ret = -ENODEV;
+	}
+	xv_carrier_put(key);
+	return ret;
+}
+
+/* ---- room ---- */
+
+/*
+ * Linux sends min(peer's buf_alloc, its own) and does not tell the peer that
+ * its own is the bound.  "A sender whose own cap is below the peer's buf_alloc
+ * asks, because the peer cannot know that cap" (section 8): once for each state
+ * of the connection.
+ */
+static void ask(struct xv_device *dev, struct vsock_sock *vsk)
+{
+	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
+	struct xv_sock *xs = xv_sock_of(vsk);
+	struct virtio_vsock_hdr *hdr;
+	u32 tx_cnt, fwd_cnt, peer;
+	struct sk_buff *skb;
+
+	spin_lock_bh(&vvs->tx_lock);
+	tx_cnt = vvs->tx_cnt;
+	fwd_cnt = vvs->peer_fwd_cnt;
+	peer = vvs->peer_buf_alloc;
+	spin_unlock_bh(&vvs->tx_lock);
+
+	if (tx_cnt == fwd_cnt || tx_cnt - fwd_cnt >= peer)
+		return;
+	if (xs->asked && xs->asked_tx_cnt == tx_cnt &&
+	    xs->asked_fwd_cnt == fwd_cnt)
+		return;
+	skb = virtio_vsock_alloc_skb(VIRTIO_VSOCK_SKB_HEADROOM, GFP_KERNEL);
+	if (!skb)
+		return;
+	hdr = virtio_vsock_hdr(skb);
+	memset(hdr, 0, sizeof(*hdr));
+	hdr->type = cpu_to_le16(VIRTIO_VSOCK_TYPE_STREAM);
+	hdr->op = cpu_to_le16(VIRTIO_VSOCK_OP_CREDIT_REQUEST);
+	hdr->src_cid = cpu_to_le64(dev->cid);
+	hdr->src_port = cpu_to_le32(vsk->local_addr.svm_port);
+	hdr->dst_cid = cpu_to_le64(vsk->remote_addr.svm_cid);
+	hdr->dst_port = cpu_to_le32(vsk->remote_addr.svm_port);
+	if (!skb_set_owner_sk_safe(skb, sk_vsock(vsk))) {
+		kfree_skb(skb);
+		return;
+	}
+	virtio_transport_inc_tx_pkt(vvs, skb);
+	xs->asked = true;
+	xs->asked_tx_cnt = tx_cnt;
+	xs->asked_fwd_cnt = fwd_cnt;
+	xv_count(dev, XV_ASKED);
+	xv_tx_send(dev, skb);
+}
+
+/* Before a writer writes, sleeps, fails with EAGAIN, or polls. */
+static s64 stream_has_space(struct vsock_sock *vsk)
+{
+	s64 space = virtio_transport_stream_has_space(vsk);
+	struct xv_device *dev;
+	int key;
+
+	dev = xv_carrier_get(&key);
+	if (dev && sk_vsock(vsk)->sk_state == TCP_ESTABLISHED) {
+		if (!space)
+			ask(dev, vsk);
+		else if (!xv_tx_may_send(dev, vsk))
+			space = 0;
+	}
+	xv_carrier_put(key);
+	return space;
+}
+
+/*
+ * buf_alloc is a promise, and Linux resets a peer that has relied on it: what
+ * a connection has been promised is not taken back.
+ */
+static void notify_buffer_size(struct vsock_sock *vsk, u64 *size)
+{
+	if (sk_vsock(vsk)->sk_state != TCP_CLOSE)
+		*size = max_t(u64, *size, xv_sock_virtio(vsk)->buf_alloc);
+	virtio_transport_notify_buffer_size(vsk, size);
+}
+
+struct virtio_transport xv_transport = {
+	.transport = {
+		.module				= THIS_MODULE,
+
+		.get_local_cid			= get_local_cid,
+		.init				= xv_sock_init,
+		.destruct			= xv_sock_destruct,
+		.release			= virtio_transport_release,
+		.connect			= connect,
+		.shutdown			= virtio_transport_shutdown,
+		.cancel_pkt			= cancel_pkt,
+
+		.dgram_bind			= virtio_transport_dgram_bind,
+		.dgram_dequeue			= virtio_transport_dgram_dequeue,
+		.dgram_enqueue			= virtio_transport_dgram_enqueue,
+		.dgram_allow			= virtio_transport_dgram_allow,
+
+		.stream_dequeue			= virtio_transport_stream_dequeue,
+		.stream_enqueue			= virtio_transport_stream_enqueue,
+		.stream_has_data		= virtio_transport_stream_has_data,
+		.stream_has_space		= stream_has_space,
+		.stream_rcvhiwat		= virtio_transport_stream_rcvhiwat,
+		.stream_is_active		= virtio_transport_stream_is_active,
+		.stream_allow			= stream_allow,
+
+		.seqpacket_dequeue		= virtio_transport_seqpacket_dequeue,
+		.seqpacket_enqueue		= virtio_transport_seqpacket_enqueue,
+		.seqpacket_allow		= seqpacket_allow,
+		.seqpacket_has_data		= virtio_transport_seqpacket_has_data,
+
+		.notify_poll_in			= virtio_transport_notify_poll_in,
+		.notify_poll_out		= virtio_transport_notify_poll_out,
+		.notify_recv_init		= virtio_transport_notify_recv_init,
+		.notify_recv_pre_block		= virtio_transport_notify_recv_pre_block,
+		.notify_recv_pre_dequeue	= virtio_transport_notify_recv_pre_dequeue,
+		.notify_recv_post_dequeue	= virtio_transport_notify_recv_post_dequeue,
+		.notify_send_init		= virtio_transport_notify_send_init,
+		.notify_send_pre_block		= virtio_transport_notify_send_pre_block,
+		.notify_send_pre_enqueue	= virtio_transport_notify_send_pre_enqueue,
+		.notify_send_post_enqueue	= virtio_transport_notify_send_post_enqueue,
+		.notify_buffer_size		= notify_buffer_size,
+#if XV_HAS_READ_SKB
+		.read_skb			= virtio_transport_read_skb,
+#endif
+#if XV_HAS_RCVLOWAT
+		.notify_set_rcvlowat		= virtio_transport_notify_set_rcvlowat,
+#endif
+#if XV_HAS_UNSENT
+		.unsent_bytes			= virtio_transport_unsent_bytes,
+#endif
+	},
+	.send_pkt = send_pkt,
+};
+
+int xv_transport_init(void)
+{
+	return vsock_core_register(&xv_transport.transport,
+				   VSOCK_TRANSPORT_F_G2H);
+}
+
+void xv_transport_exit(void)
+{
+	vsock_core_unregister(&xv_transport.transport);
+}
