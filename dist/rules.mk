@@ -14,6 +14,7 @@ MODULESDIR ?= $(PREFIX)/lib/modules-load.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 # The daemon reads one place, whatever the prefix is.
 SYSCONFDIR ?= /etc
+SSHDIR     ?= $(SYSCONFDIR)/ssh/ssh_config.d
 DOCDIR     ?= $(PREFIX)/share/doc/xvs
 
 INSTALL ?= install
@@ -56,6 +57,7 @@ install: all
 	$(INSTALL) -D -m 644 dist/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs.conf"
 	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
 		$(INSTALL) -D -m 644 dist/xvsd.conf "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf"
+	$(if $(wildcard $(DESTDIR)$(SSHDIR)/30-xvs.conf),,$(call install_filled,dist/ssh.conf,$(SSHDIR),30-xvs.conf))
 	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
 	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" || echo "make a user xvs, whose rights the worker of xvsd has"

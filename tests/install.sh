@@ -46,6 +46,14 @@ for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc incl
     check "$file is installed" test -s "$root/usr/$file"
 done
 
+check "the lines for ssh are installed" test -s "$root/etc/ssh/ssh_config.d/30-xvs.conf"
+if command -v ssh >/dev/null 2>&1; then
+    check "ssh reads them" sh -c "ssh -T -G -F '$root/etc/ssh/ssh_config.d/30-xvs.conf' Web1.xvs 2>'$dir/ssh.err' |
+        grep -q \"^proxycommand .*exec /usr/bin/xvs cat .*'%n' '%p'\$\" && [ ! -s '$dir/ssh.err' ]"
+else
+    skip "ssh reads them" "there is no ssh"
+fi
+
 check "the configuration is read by xvsd" env LD_LIBRARY_PATH="$root/usr/lib" \
     "$root/usr/sbin/xvsd" --check-config --config "$root/etc/xvs/xvsd.conf"
 # What an attacker who found a fault would meet: addresses that nobody knows, and tables that nobody can write.

@@ -209,8 +209,8 @@ void listening_lost(struct listening *l)
     listening_close(l);
     l->until = clock_ns() + l->retry;
     l->said[0] = '\0';
-    /* From the loop, so that whoever tells us of it finds what it has as it was. */
-    timer_set(l->side->loop, &l->again, 0, begin_again);
+    /* Not at once: whoever removes a directory with all that is in it is to get through. */
+    timer_set(l->side->loop, &l->again, clock_ns() + PAUSE_MIN, begin_again);
 }
 
 int listening_accept(struct listening *l, struct end **end, struct caller *caller)

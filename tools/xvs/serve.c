@@ -283,7 +283,7 @@ static const char help[] =
     "\n"
     "Example: ssh into a guest that has no network\n"
     "  xvs serve 22 -- /usr/sbin/sshd -i                                    in the guest\n"
-    "  ssh -o ProxyCommand='xvs cat web1 22' root@web1                      in dom0\n"
+    "  ssh root@web1.xvs                                                    in dom0\n"
     "\n"
     "Exit status: it runs until a signal; 2 usage, 3 no guest or device, 7 the port is in use, 126 and 127 the\n"
     "command cannot be run or does not exist.\n";
