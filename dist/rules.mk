@@ -79,7 +79,7 @@ check-install: all
 # Packages, in build/deb.  The sources are copied first: debhelper works in the folder that it builds.
 deb: build/deb/stamp
 	@for deb in build/deb/*.deb; do echo "$$deb"; dpkg-deb -c "$$deb" | awk '!/\/$$/ { print "    " $$1, $$6, $$7, $$8 }'; done
-deb_sources := Makefile rules.mk README SECURITY LICENSE $(shell find common xenstore-glue frontend backend tools debian dist -type f)
+deb_sources := Makefile rules.mk README SECURITY LICENSE tests/xenlab/DEPLOYING $(shell find common xenstore-glue frontend backend tools debian dist -type f)
 build/deb/stamp: $(deb_sources)
 	tools/deps.sh build deb
 	rm -rf build/deb

@@ -5,8 +5,11 @@
 #     make xenlab-images   only builds what is booted, and the snapshot
 XEN ?=
 
+# Packages are made for the group that installs them.
+xen_packages := $(if $(XEN),$(if $(filter 70%,$(XEN)),build/deb/stamp),build/deb/stamp)
+
 .PHONY: check-xen xen-shell xenlab-images
-check-xen: all e2e-helpers bench-programs build/deb/stamp kernel-lab
+check-xen: all e2e-helpers bench-programs $(xen_packages) kernel-lab
 	XVS_PACKAGES="$(CURDIR)/build/deb" XVS_KERNEL="$(CURDIR)/$(KERNEL)/lab" XVS_BENCH="$(CURDIR)/$(B)/bench" \
 		XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e" tests/xenlab/run.sh $(XEN)
 xen-shell: all

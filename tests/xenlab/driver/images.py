@@ -262,8 +262,10 @@ def _guest(out):
 
 
 def _debian(out):
-    """A guest with systemd as its process 1, and dpkg."""
+    """A guest with systemd as its process 1, and dpkg, for any of our packages."""
     image = _guest_image()
+    for name in _DOM0_LIBS:
+        image.library(name)
     image.systemd()
     image.dpkg()
     image.file("lib/systemd/system/labagent.service", places.lab("images", "labagent.service"))

@@ -56,6 +56,10 @@ agent_answers() { # WHEN
 	equal "$(echo 'a word' | timeout 60 xvs cat --retry 60 debian 1234)" 'A WORD' "the agent's answer $1"
 }
 
+says_who_owns_the_device() { # PID
+	in_guest journalctl --no-pager -o cat -u xvs-agent@1234 | grep "process $1 "
+}
+
 process() { # NAME: its id
 	grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | cut -d / -f 3
 }
@@ -111,7 +115,6 @@ test_a_guest_needs_the_command_and_the_library_alone() { # limit 240
 	systemctl reload xvsd || fail "systemctl reload"
 	wait $stream || fail "a stream does not live through a reload"
 	equal "$(of MainPID)" "$first" "the process after a reload"
-	in_guest sh -c 'kill $(cat /tmp/ping.pid)'
 }
 
 # DEPLOYING's lines.  `systemctl edit` wants a terminal, and an editor.
@@ -125,6 +128,9 @@ test_an_agent_is_a_service_of_the_guest() { # limit 120
 	put debian /tmp/editor /root/editor
 	in_guest sh -c 'EDITOR=/root/editor TERM=dumb systemctl edit xvs-agent@1234 </dev/hvc0 >/dev/hvc0 2>&1' || fail "systemctl edit"
 	in_guest systemctl enable --now xvs-agent@1234 || fail "systemctl enable --now"
+	# The device is still owned, by the test before; the service says so, and has it as soon as it is free.
+	wait_for 20 "the agent says who owns the device" says_who_owns_the_device "$(in_guest cat /tmp/ping.pid)"
+	in_guest sh -c 'kill $(cat /tmp/ping.pid)'
 	agent_answers "at first"
 	equal "$(of_agent ActiveState)" active "the agent's service"
 	in_guest systemctl status --no-pager xvs-agent@1234
