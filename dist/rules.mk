@@ -58,6 +58,8 @@ install: all
 	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
 		$(INSTALL) -D -m 644 dist/xvsd.conf "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf"
 	$(if $(wildcard $(DESTDIR)$(SSHDIR)/30-xvs.conf),,$(call install_filled,dist/ssh.conf,$(SSHDIR),30-xvs.conf))
+	test -d "$(DESTDIR)$(SYSCONFDIR)/xvs/policy.d" || \
+		$(INSTALL) -D -m 644 dist/90-default.policy "$(DESTDIR)$(SYSCONFDIR)/xvs/policy.d/90-default.policy"
 	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
 	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" || echo "make a user xvs, whose rights the worker of xvsd has"

@@ -42,7 +42,7 @@ fi
 for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc include/xvs.h include/vsockif.h \
     bin/xvs sbin/xvsd lib/systemd/system/xvsd.service lib/sysusers.d/xvs.conf lib/systemd/system/xvs-agent@.service \
     lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf \
-    share/man/man1/xvs.1 share/man/man3/xvs.3 share/man/man5/xvsd.conf.5 share/man/man8/xvsd.8; do
+    share/man/man1/xvs.1 share/man/man3/xvs.3 share/man/man5/xvsd.conf.5 share/man/man5/xvs-policy.5 share/man/man8/xvsd.8; do
     check "$file is installed" test -s "$root/usr/$file"
 done
 
@@ -56,6 +56,8 @@ fi
 
 check "the configuration is read by xvsd" env LD_LIBRARY_PATH="$root/usr/lib" \
     "$root/usr/sbin/xvsd" --check-config --config "$root/etc/xvs/xvsd.conf"
+check "so is the policy that is installed" sh -c "LD_LIBRARY_PATH='$root/usr/lib' '$root/usr/sbin/xvsd' --check-config --config '$root/etc/xvs/xvsd.conf' |
+    grep -q '^the policy in $root/etc/xvs/policy.d is good: 5 lines'"
 # What an attacker who found a fault would meet: addresses that nobody knows, and tables that nobody can write.
 for program in sbin/xvsd bin/xvs lib/libxvs.so.0; do
     check "$program is position-independent" sh -c "readelf -h '$root/usr/$program' | grep -q 'Type: *DYN'"
@@ -139,6 +141,9 @@ fi
 
 # ---- once more, and away ----
 check "installing twice is harmless" env MAKEFLAGS='' $make --no-print-directory install DESTDIR="$root" PREFIX=/usr
+rm "$root/etc/xvs/policy.d/90-default.policy"
+check "installing once more is harmless" env MAKEFLAGS='' $make --no-print-directory install DESTDIR="$root" PREFIX=/usr
+check "what the administrator removed from the policy stays away" sh -c "[ -d '$root/etc/xvs/policy.d' ] && [ ! -e '$root/etc/xvs/policy.d/90-default.policy' ]"
 check "make uninstall" env MAKEFLAGS='' $make --no-print-directory uninstall DESTDIR="$root" PREFIX=/usr
 left=$(find "$root" ! -type d ! -path "$root/etc/*")
 if [ -z "$left" ]; then ok "uninstalling leaves only the configuration"; else

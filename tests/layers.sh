@@ -35,7 +35,7 @@ may_know() {
     backend/dialer) echo common/base backend/base backend/settings backend/wall backend/dirs ;;
     backend/guest) echo common/wire xenstore-glue "$(may_know backend/dialer)" ;;
     backend/memory) echo "$common" ;;
-    backend/lane) echo "$common" backend/base backend/settings backend/memory ;;
+    backend/lane) echo "$common" backend/base backend/settings backend/policy backend/memory ;;
     backend/ends/farewell | backend/ends/service) echo "$(may_know backend/lane)" backend/lane ;;
     backend/ends/relay | backend/ends/unix) echo "$(may_know backend/ends/farewell)" backend/ends/farewell ;;
     backend/worker) echo "$(may_know backend/ends/unix)" backend/ends/unix backend/wall ;;

@@ -87,12 +87,16 @@ title "2. A host with two guests, and the daemon"
 show "xensim start HOST web1 db1"
 "$top/build/xensim/bin/xensim" start "$host" web1 db1 || fail "hosted Xen does not start"
 cat >"$dir/xvsd.conf" <<'END'
-[daemon]
-guest_to_guest = yes
 [guest web1]
 cid = 101
 [guest db1]
 cid = 102
+END
+mkdir "$dir/policy.d"
+cat "$top/dist/90-default.policy" >"$dir/policy.d/90-default.policy"
+cat >"$dir/policy.d/50-demo.policy" <<'END'
+# ports  source  destination  action
+9        web1    db1          allow
 END
 start_daemon() {
     start 0 xvsd --config "$dir/xvsd.conf" >>"$dir/xvsd.log" 2>&1
@@ -142,7 +146,7 @@ wait "$listener" || fail "xvs cat -l failed in dom0"
 rate "$bytes" $(($(now_ms) - began))
 same "$dir/stream" "$dir/received"
 
-title "7. web1 → db1, allowed by guest_to_guest = yes"
+title "7. web1 → db1, port 9, allowed by a line of a policy"
 show "db1# xvs cat -l 9 >received"
 start db1 xvs cat -l 9 </dev/null >"$dir/received"
 listener=$started

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,19 +13,9 @@
 #include "life.h"
 #include "parse.h"
 #include "paths.h"
+#include "policy_verb.h"
+#include "refusal.h"
 #include "stream.h"
-
-__attribute__((format(printf, 1, 2)))
-static json_t *refusal(const char *format, ...)
-{
-    char text[2 * WALL_WHY + 64];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return json_pack("{s:b, s:s}", "ok", 0, "error", text);
-}
 
 /* ---- ls ---- */
 
@@ -42,7 +31,7 @@ static json_t *guest_json(const struct guest *g)
     const struct link_counters *now = lane->mux ? &lane->back.counters : &none;
     const struct held *held = &g->account->held;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:s, s:s}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:s, s:s}",
                      "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "state", life_state_name(g->state),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
@@ -55,6 +44,7 @@ static json_t *guest_json(const struct guest *g)
                      "spilled", (json_int_t)held->chunks, "in_sockets", (json_int_t)held->in_sockets,
                      "connects", (json_int_t)(lane->count.connects + (lane->mux != NULL)),
                      "refusals", (json_int_t)g->refusals, "storms", (json_int_t)lane->count.storms,
+                     "refused_by_policy", (json_int_t)lane->count.refused,
                      "dir", door_path(&g->host), "error", g->error);
 }
 
@@ -322,6 +312,7 @@ static const struct verb {
     { "dump",   "domain",              verb_dump },
     { "stats",  "",                    verb_stats },
     { "reload", "",                    verb_reload },
+    { "policy", POLICY_VERB_KEYS,      policy_verb },
 };
 
 static bool takes(const struct verb *verb, const char *key)
@@ -356,5 +347,5 @@ json_t *verbs_run(struct worker *w, json_t *request, uint32_t *asked)
         *asked = w->last_asked == before ? 0 : w->last_asked;
         return answer;
     }
-    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, reload", name);
+    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, reload, policy", name);
 }

@@ -4,6 +4,7 @@
 #define XVSD_KEEPER_H
 
 #include "anydir.h"
+#include "decided.h"
 #include "dialer.h"
 #include "labour.h"
 #include "registry.h"
@@ -24,8 +25,7 @@ struct keeper {
     struct loop loop;
     uv_signal_t hup, term, interrupt;
     struct alarm stop;          /* when a stop becomes impatient */
-    struct settings *settings;
-    int settings_fd;            /* the file that they were read from, or a copy of it; -1: the usual ones */
+    struct decided decided;     /* what is in force */
     struct rundir rundir;
     struct any_dir any;
     struct child worker, dialer;

@@ -14,7 +14,7 @@ static const char usage[] =
     "\n"
     "  -c, --config=FILE    read FILE (default " SETTINGS_FILE ", if it exists)\n"
     "  -r, --run-dir=DIR    put sockets into DIR (default $XVS_RUN_DIR, the file's run_dir, or " SETTINGS_RUN ")\n"
-    "  -t, --check-config   only check the file\n"
+    "  -t, --check-config   only check the file, and the policy\n"
     "  -v, --verbose        log everything\n"
     "  -u, --user=NAME      who the worker is, which has to do with guests and programs (default: as we are)\n"
     "  -1, --one-process    keeper and worker in one process, for debugging\n"
@@ -24,7 +24,7 @@ static const char usage[] =
     "\n"
     "Example: talk to port 1234 of the guest web1 (the socket answers \"OK <port>\" first):\n"
     "    (echo CONNECT 1234; cat) | socat - UNIX-CONNECT:" SETTINGS_RUN "/guest/web1/vsock\n"
-    "Signals: SIGHUP reads the configuration again, SIGTERM stops.  See xvsd(8), xvsd.conf(5).\n";
+    "Signals: SIGHUP reads configuration and policy again, SIGTERM stops.  See xvsd(8), xvsd.conf(5), xvs-policy(5).\n";
 
 /* -1: go on; else the exit status. */
 static int read_options(struct options *o, int argc, char **argv)

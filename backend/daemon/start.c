@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -39,96 +38,52 @@ static bool is_shared(const struct settings *s)
 
 /* ---- settings ---- */
 
-/* A copy of a file, which nobody changes; a negative errno. */
-static int copy_of(const char *path)
+static void use_decided(struct keeper *k, const struct decided *d)
 {
-    int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), to, err = 0;
-    char bytes[4096];
-    ssize_t n;
-
-    if (from < 0)
-        return -errno;
-    if ((to = memfd_create("settings", MFD_CLOEXEC)) < 0)
-        err = -errno;
-    while (!err && (n = read(from, bytes, sizeof bytes)))
-        if (n < 0 ? errno != EINTR : write(to, bytes, (size_t)n) != n)
-            err = n < 0 ? -errno : -EIO;
-    close(from);
-    if (err && to >= 0)
-        close(to);
-    return err ? err : to;
+    decided_drop(&k->decided);
+    k->decided = *d;
+    k->registry.settings = d->settings;
+    journal_set_level(k->options->verbose ? JOURNAL_DEBUG : (enum journal_level)d->settings->log_level);
+    if (d->built_in)
+        journal(JOURNAL_INFO, "there is no %s: the built-in policy holds", d->dir);
+    else if (!d->lines)
+        journal(JOURNAL_WARNING, "there is no line of a policy in %s: no connection is allowed", d->dir);
 }
 
-/* The same from its begin, for another reader. */
-static int again(int fd)
+static int copy_for_worker(int fd)
 {
-    char path[40];
+    int copy = fd < 0 ? -1 : decided_again(fd);
 
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-/* Of what is read here the worker reads a copy, whatever happens to the file.  *fd is the copy, -1 for none.  0 or a negative
- * errno with why. */
-static int read_settings(struct keeper *k, struct settings **out, int *fd, char *why)
-{
-    const char *path = k->options->config;
-    int ours, err;
-
-    *fd = copy_of(path);
-    if (*fd == -ENOENT && !k->options->config_given) {
-        *fd = -1;
-        return (*out = settings_default()) ? 0 : -ENOMEM;
-    }
-    ours = *fd < 0 ? *fd : again(*fd);
-    if (ours < 0) {
-        err = ours;
-        snprintf(why, SETTINGS_WHY, "cannot read %.300s: %s", path, strerror(-err));
-    } else {
-        err = settings_read(ours, path, true, out, why);
-    }
-    if (err && *fd >= 0)
-        close(*fd);
-    return err;
-}
-
-static void use_settings(struct keeper *k, struct settings *fresh, int fd)
-{
-    settings_free(k->settings);
-    if (k->settings_fd >= 0)
-        close(k->settings_fd);
-    k->registry.settings = k->settings = fresh;
-    k->settings_fd = fd;
-    journal_set_level(k->options->verbose ? JOURNAL_DEBUG : (enum journal_level)fresh->log_level);
+    return copy < 0 ? -1 : copy;
 }
 
 static void tell_settings(struct keeper *k)
 {
-    struct wall_msg m = { .kind = WALL_SETTINGS, .settings = { .has_file = k->settings_fd >= 0, .verbose = k->options->verbose } };
-    int fd = k->settings_fd < 0 ? -1 : again(k->settings_fd);
+    struct wall_msg m = { .kind = WALL_SETTINGS, .settings = { .has_file = k->decided.settings_fd >= 0, .verbose = k->options->verbose } };
 
     snprintf(m.settings.path, sizeof m.settings.path, "%s", k->options->config);
-    wall_send(&k->worker.wall, &m, fd < 0 ? -1 : fd);
+    wall_send(&k->worker.wall, &(struct wall_msg){ .kind = WALL_POLICY }, copy_for_worker(k->decided.policy_fd));
+    wall_send(&k->worker.wall, &m, copy_for_worker(k->decided.settings_fd));
 }
 
 static int reload(struct keeper *k, char *why)
 {
-    struct settings *fresh = NULL;
-    int fd, err = read_settings(k, &fresh, &fd, why), err2;
+    struct decided fresh;
+    int err = decided_read(k->options, &fresh, why), err2;
 
     if (err) {
-        journal(JOURNAL_ERROR, "the settings stay as they were: %s", why);
+        journal(JOURNAL_ERROR, "the settings and the policy stay as they were: %s", why);
         return err;
     }
-    use_settings(k, fresh, fd);
+    use_decided(k, &fresh);
     tell_settings(k);
-    if ((err2 = rundir_permit(&k->rundir, is_shared(fresh))))
+    if ((err2 = rundir_permit(&k->rundir, is_shared(k->decided.settings))))
         journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->rundir.path, strerror(-err2));
-    if ((err2 = any_dir_permit(&k->any, &fresh->any)))
+    if ((err2 = any_dir_permit(&k->any, &k->decided.settings->any)))
         journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->any.path, strerror(-err2));
     registry_reloaded(&k->registry);
-    journal(JOURNAL_NOTICE, "settings read again from %s; limits apply to guests that connect from now on", k->options->config);
+    journal(JOURNAL_NOTICE, "settings read again from %s, and the policy, %zu lines; limits apply to guests that connect from now on",
+            k->options->config, fresh.lines);
     return 0;
 }
 
@@ -342,7 +297,7 @@ static const char *run_dir(const struct keeper *k)
         return k->options->run_dir;
     if (env && *env)
         return env;
-    return k->settings->run_dir ? k->settings->run_dir : SETTINGS_RUN;
+    return k->decided.settings->run_dir ? k->decided.settings->run_dir : SETTINGS_RUN;
 }
 
 static int listen_for_control(struct keeper *k, char *why)
@@ -363,7 +318,7 @@ static int start(struct keeper *k)
         journal(JOURNAL_ERROR, "out of memory");
         return err;
     }
-    r->settings = k->settings;
+    r->settings = k->decided.settings;
     r->settings_path = k->options->config;
     if ((err = start_loop(k))) {
         journal(JOURNAL_ERROR, "cannot begin the event loop: %s", uv_strerror(err));
@@ -372,8 +327,8 @@ static int start(struct keeper *k)
     if ((err = start_store(r)))
         return err;
     if ((err = claim_check(r->store, r->self, why)) ||
-        (err = rundir_open(&k->rundir, run_dir(k), is_shared(k->settings), why)) ||
-        (err = any_dir_open(&k->any, &k->rundir, &k->settings->any, why)) ||
+        (err = rundir_open(&k->rundir, run_dir(k), is_shared(k->decided.settings), why)) ||
+        (err = any_dir_open(&k->any, &k->rundir, &k->decided.settings->any, why)) ||
         (err = claim_take(r->store, r->self, &k->rundir, why)) || (err = listen_for_control(k, why)) ||
         (err = child_start(&k->worker)) || (err = child_start(&k->dialer)) || (err = registry_start(r, why)) || (err = xenstored_begin(k))) {
         if (!*why)
@@ -406,20 +361,19 @@ static void finish(struct keeper *k)
     loop_close(&k->loop);
     any_dir_close(&k->any);
     rundir_close(&k->rundir);
-    settings_free(k->settings);
-    if (k->settings_fd >= 0)
-        close(k->settings_fd);
+    decided_drop(&k->decided);
     journal(JOURNAL_NOTICE, "stopped");
 }
 
 int keeper_main(const struct options *o)
 {
     struct keeper k = {
-        .options = o, .settings_fd = -1, .control_fd = -1, .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1, .any.fd = -1
+        .options = o, .decided = { .settings_fd = -1, .policy_fd = -1 }, .control_fd = -1,
+        .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1, .any.fd = -1
     };
-    struct settings *settings = NULL;
+    struct decided decided;
     char why[SETTINGS_WHY];
-    int fd, err = read_settings(&k, &settings, &fd, why);
+    int err = decided_read(o, &decided, why);
 
     if (err) {
         journal(JOURNAL_ERROR, "%s", why);
@@ -427,14 +381,16 @@ int keeper_main(const struct options *o)
     }
     child_init(&k.worker, &k, &worker_kind);
     child_init(&k.dialer, &k, &dialer_kind);
-    use_settings(&k, settings, fd);
     if (o->check) {
         printf("%s is good\n", o->config);
-        settings_free(k.settings);
-        if (fd >= 0)
-            close(fd);
+        if (decided.built_in)
+            printf("there is no %s: the built-in policy holds\n", decided.dir);
+        else
+            printf("the policy in %s is good: %zu lines\n", decided.dir, decided.lines);
+        decided_drop(&decided);
         return 0;
     }
+    use_decided(&k, &decided);
     err = start(&k);
     if (!err)
         loop_run(&k.loop, chores);

@@ -2,7 +2,8 @@
 /* xvsd.h: the daemon's programs.
  *
  *     main.c         options; which of the two it is
- *     start.c        the keeper (keeper.h): signals, settings, start, stop, what the children say
+ *     start.c        the keeper (keeper.h): signals, start, stop, what the children say
+ *     decided.c      what the administrator has decided, read for all of them
  *     xenstored.c    its connection to xenstored, which may go and come back
  *     claim.c        one daemon a host
  *     children.c     its children, spawn.c as processes

@@ -42,8 +42,9 @@ struct end_kind {
     size_t size;                /* bytes of its record */
     bool passes_credit;         /* the guest's buf_alloc is not the stream's promise (promise.h), but what the other end gives */
 
-    /* A REQUEST: 0, it is taken, and answered now or later; -ENOENT, it is none of this kind's, and the record is as it was; another
-     * negative errno: it is refused, and the record holds nothing.  NULL: it never takes any. */
+    /* A REQUEST: 0, it is taken, and answered now or later; -ENOENT, it is none of this kind's, and the record is as it was; -EACCES, as
+     * that, since the policy forbids it this kind (gate.h), which is told if no other takes it; another negative errno: it is refused,
+     * and the record holds nothing.  NULL: it never takes any. */
     int (*offer)(struct stream *s);
     /* A bounded piece of work.  It calls stream_end() when all is over. */
     enum stream_again (*turn)(struct stream *s);
@@ -55,6 +56,8 @@ struct end_kind {
     void (*lost)(struct stream *s, enum lane_cut why);
     /* Whatever it still holds is let go, before the record is gone.  NULL: it holds nothing. */
     void (*close)(struct stream *s);
+    /* There is a new policy: a stream that it forbids ends with a reset (stream_cut()).  It is not closed.  NULL: that is none of its business. */
+    void (*judge)(struct stream *s);
     /* END_*, for people.  NULL: there is nothing to say. */
     unsigned (*ready)(const struct stream *s);
 };

@@ -11,6 +11,7 @@
  *     stream.h     one connection
  *     serve.h      a piece of work
  *     updown.h     the beginning and the end
+ *     gate.h       what the policy says
  *
  * One thread. */
 #ifndef XVSD_LANE_H
@@ -23,7 +24,9 @@
 #include "link_back.h"
 #include "loop.h"
 #include "map.h"
+#include "policy.h"
 #include "promise.h"
+#include "refusals.h"
 #include "settings.h"
 #include "spinner.h"
 #include "vmux.h"
@@ -37,6 +40,7 @@ struct lane;
 struct lanes {
     struct loop *loop;
     const struct settings *settings;            /* those of now; never NULL */
+    const struct policy *policy;                /* …likewise */
     const struct end_kind *const *ends;         /* asked in this order, ended by NULL (end.h) */
     struct farewells *farewells;                /* farewell.h */
     struct xengntdev_handle *gnt;               /* for all pages of all guests; NULL while it could not be opened */
@@ -57,7 +61,7 @@ struct lane {
     const struct lane_owner *owner;
     struct journal_guest *journal;              /* the owner's, from here… */
     struct account *account;
-    const struct settings_who *who;
+    const struct title *title;
     struct hostside *host;                      /* hostside.h */
     uint32_t domid;                             /* …to here */
 
@@ -91,14 +95,15 @@ struct lane {
     bool has_yielded;                           /* …and what for is still to be seen */
     uint64_t spin_until;                        /* ns (uv_hrtime), 0 while it does not spin */
     uint64_t unmask_at;                         /* ms: when its storm is over, UINT64_MAX for no storm */
+    struct refusals refusals;                   /* by the policy, of what it asked for and of what was asked of it */
 
     struct {
-        uint64_t notify_sent, notify_received, connects, storms, spills;
+        uint64_t notify_sent, notify_received, connects, storms, spills, refused;
         uint64_t from_packets, from_bytes, to_packets, to_bytes;    /* of the times before that it was up */
     } count;
 };
 
-/* 0 or -ENOMEM.  settings and farewells are the caller's to set. */
+/* 0 or -ENOMEM.  settings, policy and farewells are the caller's to set. */
 int  lanes_init(struct lanes *all, struct loop *loop, const struct end_kind *const *ends);
 /* Accepts all zero. */
 void lanes_free(struct lanes *all);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "gate.h"
 
 size_t end_record_size(const struct end_kind *const *ends)
 {
@@ -26,15 +27,27 @@ static void init(struct stream *s, struct lane *lane)
     list_init(&s->holding);
 }
 
+static void say_forbidden(struct stream *s)
+{
+    bool host = s->v.local.cid == VSOCKIF_CID_HOST;
+
+    gate_refused_out(s->lane, host ? POLICY_UNIX : POLICY_GUEST, host ? NULL : lanes_find(s->lane->all, s->v.local.cid), s->v.local.port);
+}
+
 /* The first kind that does not decline; NULL, it is refused. */
 static const struct end_kind *find_end(struct stream *s)
 {
+    bool forbidden = false;
+
     for (const struct end_kind *const *kind = s->lane->all->ends; *kind; kind++) {
         int err = (*kind)->offer ? (*kind)->offer(s) : -ENOENT;
 
-        if (err != -ENOENT)
+        forbidden |= err == -EACCES;
+        if (err != -ENOENT && err != -EACCES)
             return err ? NULL : *kind;
     }
+    if (forbidden)
+        say_forbidden(s);
     return NULL;
 }
 
@@ -88,6 +101,21 @@ void stream_lost(struct stream *s, enum lane_cut why)
     stream_discard(s);
     list_remove(&s->turn);
     close_end(s);
+}
+
+static void judge(struct vmux_conn *conn, void *arg)
+{
+    struct stream *s = stream_of(conn);
+
+    (void)arg;
+    if (!conn->released && !stream_is_closed(s) && s->kind->judge)
+        s->kind->judge(s);
+}
+
+void streams_judge(struct lane *lane)
+{
+    if (lane->mux)
+        vmux_each(lane->mux, judge, NULL);
 }
 
 /* ---- by its end ---- */
@@ -185,6 +213,14 @@ void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len)
             from_at = 0;
         }
     }
+}
+
+void stream_cut(struct stream *s)
+{
+    s->deaf = true;
+    vmux_abort(s->lane->mux, &s->v, EACCES);
+    stream_discard(s);
+    stream_wake(s);
 }
 
 void stream_end(struct stream *s)

@@ -4,7 +4,7 @@
  * A struct stream is the beginning of the table's record (vmux.h), so it is made by vmux and gone with stream_end().  Data from
  * the guest always goes through its inbox; data to the guest goes straight into the guest's buffers and is never kept.
  *
- * By the lane:     stream_offered(), stream_event(), stream_turn(), stream_lost()
+ * By the lane:     stream_offered(), stream_event(), stream_turn(), stream_lost(), streams_judge()
  * By its end:      all the others */
 #ifndef XVSD_STREAM_H
 #define XVSD_STREAM_H
@@ -47,6 +47,8 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
 enum stream_again stream_turn(struct stream *s);
 /* The lane is down; the table is about to be freed. */
 void stream_lost(struct stream *s, enum lane_cut why);
+/* There is a new policy: what it forbids of a lane's streams ends (end.h). */
+void streams_judge(struct lane *lane);
 
 /* Asks the guest for a connection; 'most' bytes are promised to it at most.  0 or a negative errno of vmux_connect(). */
 int  stream_connect(struct lane *lane, const struct end_kind *kind, struct vaddr local, struct vaddr peer, uint32_t most,
@@ -91,6 +93,8 @@ void stream_become_deaf(struct stream *s);
 void stream_discard(struct stream *s);
 /* Copies len bytes from pieces to pieces; both have as many. */
 void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len);
+/* Ends it with a reset for its guest, and a turn in which its end sees that; nothing that was sent is delivered any more. */
+void stream_cut(struct stream *s);
 /* Lets go: closes what is open, in order if that is possible. */
 void stream_end(struct stream *s);
 

@@ -24,6 +24,12 @@ void lane_init(struct lane *lane, struct lanes *all, const struct lane_owner *ow
     list_init(&lane->starved);
     list_init(&lane->holding);
     lane->feed_at = lane->look_at = lane->unmask_at = UINT64_MAX;
+    refusals_init(&lane->refusals, all->loop);
+}
+
+void lane_end(struct lane *lane)
+{
+    refusals_end(&lane->refusals);
 }
 
 /* ---- up ---- */

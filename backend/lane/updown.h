@@ -11,6 +11,8 @@
 
 /* A lane that is down, with nothing of the owner's filled in. */
 void lane_init(struct lane *lane, struct lanes *all, const struct lane_owner *owner);
+/* It is down, and will not go up any more. */
+void lane_end(struct lane *lane);
 
 /* Maps the guest's pages (map_open(), which takes the channel) and begins, but with no host program before lane_connected().  0, or a negative errno with why (MAP_WHY bytes,
  * see map_open()), and it is down. */

@@ -29,18 +29,37 @@ static bool is_in(const struct policy_peer *peer, gid_t group)
     return false;
 }
 
-static bool fits(const struct policy_who *who, const struct policy_end *end, bool denies)
+void policy_means(struct policy_who *who)
+{
+    static const struct { uint8_t kinds; bool all; } means[] = {
+        [POLICY_ANY] = { 1 << POLICY_GUEST, true },
+        [POLICY_NAMED] = { 1 << POLICY_GUEST, false },
+        [POLICY_LISTED] = { 1 << POLICY_GUEST, false },
+        [POLICY_HOST] = { 1 << POLICY_UNIX | 1 << POLICY_VSOCK, true },
+        [POLICY_SOCKETS] = { 1 << POLICY_UNIX, true },
+        [POLICY_USER] = { 1 << POLICY_UNIX, false },
+        [POLICY_USERS] = { 1 << POLICY_UNIX, false },
+        [POLICY_KERNEL] = { 1 << POLICY_VSOCK, true }
+    };
+
+    who->kinds = means[who->means].kinds;
+    who->all = means[who->means].all;
+}
+
+/* Of its kind it is; and not of all. */
+static bool is_meant(const struct policy_who *who, const struct policy_end *end, bool denies)
 {
     switch (who->means) {
-    case POLICY_ANY:     return end->kind == POLICY_GUEST;
-    case POLICY_NAMED:   return end->kind == POLICY_GUEST && is_called(end->guest, who->names, denies);
-    case POLICY_LISTED:  return end->kind == POLICY_GUEST && is_listed(end->guest, who->names, denies);
-    case POLICY_HOST:    return end->kind != POLICY_GUEST;
-    case POLICY_SOCKETS: return end->kind == POLICY_UNIX;
-    case POLICY_USER:    return end->kind == POLICY_UNIX && end->peer && end->peer->user == who->id;
-    case POLICY_USERS:   return end->kind == POLICY_UNIX && end->peer && is_in(end->peer, who->id);
-    default:             return end->kind == POLICY_VSOCK;
+    case POLICY_NAMED:  return is_called(end->guest, who->names, denies);
+    case POLICY_LISTED: return is_listed(end->guest, who->names, denies);
+    case POLICY_USER:   return end->peer && end->peer->user == who->id;
+    default:            return end->peer && is_in(end->peer, who->id);
     }
+}
+
+static inline bool fits(const struct policy_who *who, const struct policy_end *end, bool denies)
+{
+    return who->all || is_meant(who, end, denies);
 }
 
 static bool has_port(const struct policy_line *line, uint32_t port)
@@ -51,12 +70,14 @@ static bool has_port(const struct policy_line *line, uint32_t port)
     return false;
 }
 
-const struct policy_line *policy_decide(const struct policy *p, const struct policy_end *from, const struct policy_end *to,
+const struct policy_line *policy_search(const struct policy *p, const struct policy_end *from, const struct policy_end *to,
                                         uint32_t port)
 {
-    for (const struct policy_line *line = p->lines; line < p->lines + p->count; line++)
-        if (fits(&line->from, from, !line->allows) && fits(&line->to, to, !line->allows) && has_port(line, port))
-            return line;
+    const struct policy_line *const *lines = p->from_to[from->kind][to->kind].lines;
+
+    for (size_t i = 0; i < p->from_to[from->kind][to->kind].count; i++)
+        if (has_port(lines[i], port) && fits(&lines[i]->from, from, !lines[i]->allows) && fits(&lines[i]->to, to, !lines[i]->allows))
+            return lines[i];
     return NULL;
 }
 
@@ -65,6 +86,7 @@ void policy_free(struct policy *p)
     if (!p)
         return;
     free(p->lines);
+    free(p->sorted);
     free(p->ports);
     free(p->bytes);
     free(p);

@@ -20,6 +20,14 @@
 
 #include "titles.h"
 
+/* What an end of a connection is. */
+enum policy_kind {
+    POLICY_GUEST,
+    POLICY_UNIX,                /* a program of the host by a UNIX socket, in a guest's directory or for all guests; our own services */
+    POLICY_VSOCK,               /* a program of the host by AF_VSOCK */
+    POLICY_KINDS
+};
+
 /* ---- the value ---- */
 
 /* Whom a word of a line means. */
@@ -36,6 +44,8 @@ enum policy_means {
 
 struct policy_who {
     enum policy_means means;
+    uint8_t kinds;              /* of ends that it can fit: a set of 1 << enum policy_kind */
+    bool all;                   /* it fits all of these kinds */
     uint32_t id;                /* of USER, USERS */
     const char *names;          /* NAMED: it; LISTED: names, each ended by a NUL, the last by two */
 };
@@ -57,20 +67,23 @@ struct policy {
     struct policy_line *lines;
     size_t count;
     bool asks_user, asks_groups;        /* a line asks for the user, or the groups, of a program of the host */
-    struct policy_ports *ports;         /* what the lines point into, from here on */
+    /* Of those, in their order, the ones that can fit a connection from one kind of end to another: others cost it nothing. */
+    struct {
+        const struct policy_line *const *lines;
+        size_t count;
+        const struct policy_line *always;       /* the first of them, if it decides about all of these connections; else NULL */
+    } from_to[POLICY_KINDS][POLICY_KINDS];
+    struct policy_ports *ports;         /* what is pointed into, from here on */
+    const struct policy_line **sorted;
     char *bytes;
 };
 
+/* Fills in what follows from who->means. */
+void policy_means(struct policy_who *who);
 /* Harmless with NULL. */
 void policy_free(struct policy *p);
 
 /* ---- the decision ---- */
-
-enum policy_kind {
-    POLICY_GUEST,
-    POLICY_UNIX,                /* a program of the host by a UNIX socket, in a guest's directory or for all guests; our own services */
-    POLICY_VSOCK                /* a program of the host by AF_VSOCK */
-};
 
 /* Whose a program of the host is. */
 struct policy_peer {
@@ -86,11 +99,19 @@ struct policy_end {
     const struct policy_peer *peer;     /* UNIX, as a source: NULL if it is not known, which fits no user and no group */
 };
 
+/* For policy_decide(). */
+const struct policy_line *policy_search(const struct policy *p, const struct policy_end *from, const struct policy_end *to,
+                                        uint32_t port);
 /* The line that decides about a connection from one to the other at its port; NULL: none, and that is a no.
  * A name is that of the domain that has it now (titles.h).  But what a line denies to a name it denies to whoever is called so: a domain
  * that has lost its name to a newer one gains nothing by that. */
-const struct policy_line *policy_decide(const struct policy *p, const struct policy_end *from, const struct policy_end *to,
-                                        uint32_t port);
+static inline const struct policy_line *policy_decide(const struct policy *p, const struct policy_end *from,
+                                                      const struct policy_end *to, uint32_t port)
+{
+    const struct policy_line *always = p->from_to[from->kind][to->kind].always;
+
+    return always ? always : policy_search(p, from, to, port);
+}
 
 static inline bool policy_allows(const struct policy_line *line)
 {

@@ -111,22 +111,30 @@ static int list_names(DIR *dir, char ***names, size_t *count)
     return -errno;
 }
 
-/* All of a file into the pack, as far as there is room. */
-static int read_whole(int fd, const char *path, struct policy_pack *pack)
+/* 0, -EFBIG for more than 'most', or another negative errno. */
+static int read_bytes(int fd, size_t most, struct policy_pack *to)
 {
-    struct policy_pack text = { 0 };
     char bytes[4096];
     ssize_t n = 0;
     int err = 0;
 
     while (!err && (n = read(fd, bytes, sizeof bytes))) {
-        if (n > 0 && pack->len + text.len + (size_t)n > POLICY_BYTES)
+        if (n > 0 && (size_t)n > most - to->len)
             err = -EFBIG;
         else if (n > 0)
-            err = policy_pack_bytes(&text, bytes, (size_t)n);
+            err = policy_pack_bytes(to, bytes, (size_t)n);
         else if (errno != EINTR)
             err = -errno;
     }
+    return err;
+}
+
+/* All of a file into the pack, as far as there is room. */
+static int read_whole(int fd, const char *path, struct policy_pack *pack)
+{
+    struct policy_pack text = { 0 };
+    int err = pack->len > POLICY_BYTES ? -EFBIG : read_bytes(fd, POLICY_BYTES - pack->len, &text);
+
     if (!err)
         err = policy_pack_file(pack, path, text.bytes, text.len);
     policy_pack_free(&text);
@@ -208,5 +216,23 @@ int policy_load(const char *dir, bool given, const struct settings *settings, st
     } else {
         *out = p;
     }
+    return err;
+}
+
+bool policy_is_built_in(const struct policy *p)
+{
+    return p->count && !strcmp(p->lines->file, BUILT_IN);
+}
+
+int policy_take(int fd, const struct settings *settings, struct policy **out, char *why)
+{
+    struct policy_pack pack = { 0 };
+    int err = read_bytes(fd, SIZE_MAX, &pack);
+
+    if (err)
+        snprintf(why, POLICY_WHY, "the policy cannot be read: %s", strerror(-err));
+    else
+        err = policy_pack_read(&pack, settings, NULL, out, why);
+    policy_pack_free(&pack);
     return err;
 }

@@ -15,6 +15,12 @@
  * 0, or a negative errno and why (POLICY_WHY bytes). */
 int policy_load(const char *dir, bool given, const struct settings *settings, struct policy_pack *pack, struct policy **out, char *why);
 
+/* It is not the administrator's. */
+bool policy_is_built_in(const struct policy *p);
+
+/* From what was handed over, a pack in a file, from where it stands.  As policy_pack_read(), or another negative errno. */
+int policy_take(int fd, const struct settings *settings, struct policy **out, char *why);
+
 /* The text of dist/90-default.policy. */
 extern const char policy_default[], policy_default_end[];
 

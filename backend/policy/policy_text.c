@@ -172,7 +172,7 @@ static bool read_who(struct reading *r, struct policy_who *who, char *word, bool
 
 static bool is_host(const struct policy_who *who)
 {
-    return who->means != POLICY_ANY && who->means != POLICY_NAMED && who->means != POLICY_LISTED;
+    return !(who->kinds & 1 << POLICY_GUEST);
 }
 
 static bool read_words(struct reading *r, struct policy_line *line, char *const *word, size_t count)
@@ -189,6 +189,8 @@ static bool read_words(struct reading *r, struct policy_line *line, char *const 
     line->allows = *word[3] == 'a';
     if (!read_ports(r, line, word[0]) || !read_who(r, &line->from, word[1], true) || !read_who(r, &line->to, word[2], false))
         return false;
+    policy_means(&line->from);
+    policy_means(&line->to);
     return !is_host(&line->from) || !is_host(&line->to) ||
            wrong(r, "%.60s %.60s: one of the two is a guest; programs of the host reach one another without us", word[1], word[2]);
 }
@@ -342,16 +344,52 @@ static bool read_all(struct reading *r, const struct policy_file *files, size_t 
     return true;
 }
 
+/* A word for the host means up to two kinds of ends; a line has one of these at most. */
+#define SORTED_MOST 2
+
+static bool decides_always(const struct policy_line *line)
+{
+    return line->from.all && line->to.all && line->ports->first == 0 && line->ports->last >= LAST_PORT;
+}
+
+/* Those of one kind to another, from 'at' on; where the next go. */
+static const struct policy_line **sort_of(struct policy *p, unsigned from, unsigned to, const struct policy_line **at)
+{
+    const struct policy_line **begin = at;
+
+    for (size_t i = 0; i < p->count; i++)
+        if (p->lines[i].from.kinds >> from & p->lines[i].to.kinds >> to & 1)
+            *at++ = &p->lines[i];
+    p->from_to[from][to].lines = begin;
+    p->from_to[from][to].count = (size_t)(at - begin);
+    p->from_to[from][to].always = at > begin && decides_always(*begin) ? *begin : NULL;
+    return at;
+}
+
+static int sort_lines(struct policy *p)
+{
+    const struct policy_line **at = calloc(SORTED_MOST * p->count + 1, sizeof *at);
+
+    if (!(p->sorted = at))
+        return -ENOMEM;
+    for (unsigned from = 0; from < POLICY_KINDS; from++)
+        for (unsigned to = 0; to < POLICY_KINDS; to++)
+            at = sort_of(p, from, to, at);
+    return 0;
+}
+
 int policy_read(const struct policy_file *files, size_t count, const struct settings *settings, struct policy_ids *ids,
                 struct policy **out, char *why)
 {
     struct reading r = { .settings = settings, .ids = ids, .why = why };
     int err = make_room(&r, files, count);
 
-    if (err)
-        snprintf(why, POLICY_WHY, "out of memory");
-    else if (!read_all(&r, files, count))
+    if (!err && !read_all(&r, files, count))
         err = -EINVAL;
+    else if (!err)
+        err = sort_lines(r.p);
+    if (err == -ENOMEM)
+        snprintf(why, POLICY_WHY, "out of memory");
     free(r.lists);
     if (err)
         policy_free(r.p);

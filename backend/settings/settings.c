@@ -83,12 +83,27 @@ static bool read_bool(struct reader *r, const char *key, const char *text, bool 
     return true;
 }
 
-static bool read_run_dir(struct reader *r, const char *key, const char *text)
+static bool read_path(struct reader *r, const char *key, const char *text, const char *such_as, char **out)
 {
     if (*text != '/')
-        return wrong(r, "%s = %.80s: it must be an absolute path, such as " SETTINGS_RUN, key, text);
-    r->settings->run_dir = strdup(text);
-    return r->settings->run_dir || wrong(r, "out of memory");
+        return wrong(r, "%s = %.80s: it must be an absolute path, such as %s", key, text, such_as);
+    *out = strdup(text);
+    return *out || wrong(r, "out of memory");
+}
+
+static bool read_run_dir(struct reader *r, const char *key, const char *text)
+{
+    return read_path(r, key, text, SETTINGS_RUN, &r->settings->run_dir);
+}
+
+static bool read_policy_dir(struct reader *r, const char *key, const char *text)
+{
+    return read_path(r, key, text, SETTINGS_POLICY, &r->settings->policy_dir);
+}
+
+static bool read_policy_cuts(struct reader *r, const char *key, const char *text)
+{
+    return read_bool(r, key, text, &r->settings->policy_cuts);
 }
 
 static bool read_attach(struct reader *r, const char *key, const char *text)
@@ -201,28 +216,30 @@ static bool read_item(struct reader *r, const char *key, const char *name, char 
     size_t word = strcspn(name, " \t");
 
     if (!*name)
-        return wrong(r, "%s: a name is missing: it must be %snames of guests with commas between them", key,
-                     r->group ? "" : "yes, no, or ");
+        return wrong(r, "%s: a name is missing: it must be names of guests with commas between them", key);
     if (name[word])
         return wrong(r, "%s: \"%.70s\" is not one name: there must be a comma between two, as in \"%.*s, %.30s\"", key, name,
                      word < 30 ? (int)word : 30, name, name + word + strspn(name + word, " \t"));
-    if (!r->group && (!strcmp(name, "yes") || !strcmp(name, "no")))
-        return wrong(r, "%s: \"%s\" stands alone, or is left out: the rest are names of guests", key, name);
     return read_name(r, key, name, out);
 }
 
-/* A list of names with commas between them, kept as a chain of strings with an empty one at the end. */
-static bool read_list(struct reader *r, const char *key, const char *text, char **names)
+/* A list of names with commas between them, kept as a chain of strings with an empty one at the end.  It may go on in another line, as
+ * lines are short. */
+static bool read_guests(struct reader *r, const char *key, const char *text)
 {
-    char *copy = strdup(text), *rest = copy, *item, *out = calloc(1, strlen(text) + 2);
+    char *copy = strdup(text), *rest = copy, *item, *out = r->group->guests, *more;
+    size_t len;
     bool good = true;
 
-    free(*names);
-    *names = out;
-    if (!copy || !out) {
+    while (*out)
+        out += strlen(out) + 1;
+    len = (size_t)(out - r->group->guests);
+    if (!copy || !(more = realloc(r->group->guests, len + strlen(text) + 2))) {
         free(copy);
         return wrong(r, "out of memory");
     }
+    r->group->guests = more;
+    out = memset(more + len, 0, strlen(text) + 2);
     while (good && (item = strsep(&rest, ",")))
         if ((good = read_item(r, key, trim(item), out)))
             out += strlen(out) + 1;
@@ -230,23 +247,25 @@ static bool read_list(struct reader *r, const char *key, const char *text, char 
     return good;
 }
 
-static bool read_peers(struct reader *r, const char *key, const char *text)
+/* What there was before there were policies.  The answer is what to write in its place. */
+static bool read_guest_to_guest(struct reader *r, const char *key, const char *text)
 {
-    struct settings_guest *g = r->guest;
+    const char *guest = r->guest ? r->guest->name : "@any", *end = text + strcspn(text, ", \t"), *more = *end ? ", and so for each" : "";
+    char lines[300];
 
-    if (!g)
-        return read_bool(r, key, text, &r->settings->guest_to_guest);
-    if (!strcmp(text, "yes") || !strcmp(text, "no")) {
-        g->peers = *text == 'y' ? PEERS_ALL : PEERS_NONE;
-        return true;
-    }
-    g->peers = PEERS_LISTED;
-    return read_list(r, key, text, &g->peer_names);
-}
-
-static bool read_guests(struct reader *r, const char *key, const char *text)
-{
-    return read_list(r, key, text, &r->group->guests);
+    if (!strcmp(text, "no") && !r->guest)
+        return wrong(r, "%s is no setting any more: leave it out, guests reach one another only where a policy says so; see "
+                     "xvs-policy(5)", key);
+    if (!strcmp(text, "no"))
+        snprintf(lines, sizeof lines, "\"* %.60s @any deny\" and \"* @any %.60s deny\"", guest, guest);
+    else if (!strcmp(text, "yes") && !r->guest)
+        snprintf(lines, sizeof lines, "\"* @any @any allow\"");
+    else if (!strcmp(text, "yes"))
+        snprintf(lines, sizeof lines, "\"* %.60s @any allow\" and \"* @any %.60s allow\"", guest, guest);
+    else
+        snprintf(lines, sizeof lines, "\"* %.60s %.*s allow\"%s", guest, end - text < 60 ? (int)(end - text) : 60, text, more);
+    return wrong(r, "%s is no setting any more: leave it out, and write %s into a policy, such as " SETTINGS_POLICY
+                 "/50-guests.policy; see xvs-policy(5)", key, lines);
 }
 
 static bool read_services(struct reader *r, const char *key, const char *text)
@@ -292,14 +311,16 @@ static bool read_farewell(struct reader *r, const char *key, const char *text)
 
 /* ---- keys and sections ---- */
 
-enum { IN_DAEMON = 1, IN_GUEST = 2, IN_GROUP = 4, IN_ANY = 8 };
+enum { IN_DAEMON = 1, IN_GUEST = 2, IN_GROUP = 4, IN_ANY = 8, IN_THE_PAST = 16, SEVERAL_TIMES = 32 };
 
 static const struct key {
     const char *name;
-    unsigned in;                /* IN_*: the sections where it may stand */
+    unsigned in;                /* a set: the sections where it may stand, and how */
     bool (*read)(struct reader *r, const char *key, const char *text);
 } keys[] = {
     { "run_dir",             IN_DAEMON, read_run_dir },
+    { "policy_dir",          IN_DAEMON, read_policy_dir },
+    { "policy_cuts",         IN_DAEMON, read_policy_cuts },
     { "attach",              IN_DAEMON, read_attach },
     { "log_level",           IN_DAEMON, read_log_level },
     { "max_connections",     IN_DAEMON, read_max_connections },
@@ -307,14 +328,14 @@ static const struct key {
     { "max_pool_pages",      IN_DAEMON, read_pool_pages },
     { "held_spill_bytes",    IN_DAEMON, read_spill },
     { "farewell_seconds",    IN_DAEMON, read_farewell },
-    { "guest_to_guest",      IN_DAEMON | IN_GUEST, read_peers },
+    { "guest_to_guest",      IN_DAEMON | IN_GUEST | IN_THE_PAST, read_guest_to_guest },
     { "spin_us",             IN_DAEMON, read_spin },
     { "services",            IN_DAEMON, read_services },
     { "socket_mode",         IN_DAEMON | IN_GUEST | IN_ANY, read_mode },
     { "socket_user",         IN_DAEMON | IN_GUEST | IN_ANY, read_user },
     { "socket_group",        IN_DAEMON | IN_GUEST | IN_ANY, read_group },
     { "cid",                 IN_GUEST, read_cid },
-    { "guests",              IN_GROUP, read_guests },
+    { "guests",              IN_GROUP | SEVERAL_TIMES, read_guests },
 };
 
 /* What follows the first word of a section's name; NULL if that is another one, or nothing follows. */
@@ -403,16 +424,17 @@ static bool enter_section(struct reader *r, const char *section)
 static bool read_key(struct reader *r, const char *name, const char *value)
 {
     unsigned here = r->guest ? IN_GUEST : r->group ? IN_GROUP : r->in_any ? IN_ANY : IN_DAEMON;
-    char list[256] = "";
+    char list[300] = "";
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!(keys[i].in & here))
             continue;
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", keys[i].name);
+        if (!(keys[i].in & IN_THE_PAST) && n < sizeof list)
+            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", keys[i].name);
         if (strcmp(name, keys[i].name))
             continue;
-        if (r->seen >> i & 1)
+        if (r->seen >> i & 1 && !(keys[i].in & SEVERAL_TIMES))
             return wrong(r, "%s is given twice in [%s]", name, r->section);
         r->seen |= UINT64_C(1) << i;
         return keys[i].read(r, name, value);
@@ -543,10 +565,8 @@ void settings_free(struct settings *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->guest_count; i++) {
+    for (size_t i = 0; i < s->guest_count; i++)
         free(s->guests[i].name);
-        free(s->guests[i].peer_names);
-    }
     for (size_t i = 0; i < s->group_count; i++) {
         free(s->groups[i].name);
         free(s->groups[i].guests);
@@ -554,6 +574,7 @@ void settings_free(struct settings *s)
     free(s->guests);
     free(s->groups);
     free(s->run_dir);
+    free(s->policy_dir);
     free(s);
 }
 
@@ -570,7 +591,6 @@ const struct settings_guest *settings_guest(const struct settings *s, const char
 const struct settings_guest *settings_section(const struct settings *s, const struct title *title)
 {
     static const struct settings_guest nobody = {
-        .peers = PEERS_NONE,
         .sockets = { .mode = 0600, .user = (uid_t)-1, .group = (gid_t)-1, .has_mode = true, .has_user = true, .has_group = true }
     };
     const struct settings_guest *g = NULL;
@@ -589,32 +609,6 @@ const struct settings_guest *settings_by_cid(const struct settings *s, uint64_t 
         if (s->guests[i].cid == cid)
             return &s->guests[i];
     return NULL;
-}
-
-static bool is_called(const struct title *title, const char *name)
-{
-    if (!strncmp(name, "uuid:", 5))
-        return title->has_uuid && !strcmp(name + 5, title->uuid);
-    return title->has_name && !strcmp(name, title->name);
-}
-
-static bool accepts(const struct settings *s, const struct settings_who *self, const struct settings_who *peer)
-{
-    const struct settings_guest *g = self->section;
-
-    if (!g || g->peers == PEERS_INHERIT)
-        return s->guest_to_guest;
-    if (g->peers != PEERS_LISTED)
-        return g->peers == PEERS_ALL;
-    for (const char *name = g->peer_names; *name; name += strlen(name) + 1)
-        if (is_called(peer->title, name))
-            return true;
-    return false;
-}
-
-bool settings_may_speak(const struct settings *s, const struct settings_who *a, const struct settings_who *b)
-{
-    return accepts(s, a, b) && accepts(s, b, a);
 }
 
 struct settings_sockets settings_sockets_of(const struct settings *s, const struct settings_guest *section)

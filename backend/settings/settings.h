@@ -20,6 +20,7 @@
 #define SETTINGS_NAME (NAMES_MAX + 1)   /* bytes of a section's name, with its end */
 #define SETTINGS_FILE "/etc/xvs/xvsd.conf"
 #define SETTINGS_RUN  "/run/xvs"
+#define SETTINGS_POLICY "/etc/xvs/policy.d"
 #define SETTINGS_HELD (256u << 10)      /* bytes: held_spill_bytes at least, or a few streams would fill it */
 
 /* Who may use a guest's sockets. */
@@ -30,14 +31,9 @@ struct settings_sockets {
     bool has_mode, has_user, has_group;
 };
 
-/* Which guests a guest may speak with. */
-enum settings_peers { PEERS_INHERIT, PEERS_NONE, PEERS_ALL, PEERS_LISTED };
-
 struct settings_guest {
     char *name;                 /* or "uuid:" and a UUID in lower case */
     uint64_t cid;               /* 0: not given */
-    enum settings_peers peers;
-    char *peer_names;           /* LISTED: such names, each ended by a NUL, the last by two */
     struct settings_sockets sockets;
 };
 
@@ -49,8 +45,9 @@ struct settings_group {
 
 struct settings {
     char *run_dir;              /* NULL: not given */
+    char *policy_dir;           /* …likewise */
+    bool policy_cuts;           /* a new policy ends connections that it forbids */
     bool attach_auto;
-    bool guest_to_guest;
     bool services;              /* echo, discard and source (service.h) */
     int  log_level;             /* enum journal_level */
     uint32_t max_connections;   /* of one device */
@@ -80,18 +77,10 @@ void settings_free(struct settings *s);
 const struct settings_guest *settings_guest(const struct settings *s, const char *name);
 
 /* The section that is a domain's own: that of its UUID, or else that of its name, as far as it has them; NULL.  A domain that has
- * lost its name to a newer one, and for which there is a section, is nobody: it gets one that lets it speak with none and only us
- * at its sockets.  Constant for as long as s is. */
+ * lost its name to a newer one, and for which there is a section, is nobody: it gets one that lets only us at its
+ * sockets.  Constant for as long as s is. */
 const struct settings_guest *settings_section(const struct settings *s, const struct title *title);
 
-/* A guest, for a question of whom it may speak with. */
-struct settings_who {
-    const struct title *title;
-    const struct settings_guest *section;       /* settings_section() */
-};
-
-/* True if each of the two guests lists the other, or is allowed everyone. */
-bool settings_may_speak(const struct settings *s, const struct settings_who *a, const struct settings_who *b);
 /* Sockets of a guest with this section: its own values where it has some, else those of [daemon]. */
 struct settings_sockets settings_sockets_of(const struct settings *s, const struct settings_guest *section);
 /* The section that has this CID, or NULL. */

@@ -9,7 +9,7 @@
  * The keeper tells and the worker answers, but for what guests and host programs bring about:
  *
  *     keeper → worker                      worker → keeper
- *     SETTINGS           (a file)
+ *     POLICY, SETTINGS   (a file each)     they take effect together
  *     CONTROL, PAIR      (a socket)
  *     GUEST, GONE                          what 'ls' shows of a device is the worker's to answer
  *     DOOR, DOOR_SHUT    (a socket)        DOOR_FAILED
@@ -72,7 +72,8 @@
     X(BROKE,       result,   WORKER) \
     X(LOOK,        nothing,  WORKER) \
     X(DIAL,        dial,     WORKER) \
-    X(ASK,         ask,      WORKER)
+    X(ASK,         ask,      WORKER) \
+    X(POLICY,      nothing,  KEEPER)
 
 enum wall_kind {
 #define X(name, part, by) WALL_##name,

@@ -16,6 +16,8 @@
 #include "cuts.h"
 #include "door.h"
 #include "greet.h"
+#include "policy_dir.h"
+#include "stream.h"
 #include "updown.h"
 
 static struct guest *guest_of_lane(struct lane *lane)
@@ -84,17 +86,13 @@ struct guest *worker_guest(const struct worker *w, uint32_t number)
 static void free_guest(struct guest *g, enum lane_cut why)
 {
     lane_down(&g->lane, why);
+    lane_end(&g->lane);
     greet_end(&g->host);
     list_remove(&g->link);
     hash_remove(&g->worker->by_number, &g->by_number);
     account_close(g->account);
     journal_guest_end(&g->journal);
     free(g);
-}
-
-static void find_section(struct guest *g)
-{
-    g->who.section = settings_section(g->worker->settings, &g->title);
 }
 
 static struct guest *make_guest(struct worker *w, const struct wall_msg *m)
@@ -112,10 +110,9 @@ static struct guest *make_guest(struct worker *w, const struct wall_msg *m)
     }
     g->worker = w;
     g->title = (struct title){ .name = g->name, .uuid = g->uuid };
-    g->who.title = &g->title;
     g->lane.journal = &g->journal;
     g->lane.account = g->account;
-    g->lane.who = &g->who;
+    g->lane.title = &g->title;
     g->lane.domid = m->guest.domid;
     g->domid = m->guest.domid;
     g->device = m->guest.number;
@@ -144,7 +141,6 @@ static void on_guest(struct worker *w, const struct wall_msg *m)
     snprintf(g->name, sizeof g->name, "%s", m->guest.name);
     snprintf(g->uuid, sizeof g->uuid, "%s", m->guest.uuid);
     snprintf(g->error, sizeof g->error, "%s", m->guest.error);
-    find_section(g);
 }
 
 static enum lane_cut cut_of(const struct wall_msg *m)
@@ -227,24 +223,53 @@ static void on_dialed(struct guest *g, const struct wall_msg *m, int fd)
 
 /* ---- settings ---- */
 
+static void drop_policy_fd(struct worker *w)
+{
+    if (w->policy_fd >= 0)
+        close(w->policy_fd);
+    w->policy_fd = -1;
+}
+
+static void on_policy(struct worker *w, int fd)
+{
+    drop_policy_fd(w);
+    w->policy_fd = fd;
+}
+
+/* Both are what the keeper has found good.  Takes fd; 0, or a negative errno and neither. */
+static int read_both(struct worker *w, const struct wall_msg *m, int fd, struct settings **settings, struct policy **policy)
+{
+    char why[SETTINGS_WHY];
+    int err = -ENOMEM;
+
+    if (m->settings.has_file)
+        err = fd < 0 ? -EMFILE : settings_read(fd, m->settings.path, false, settings, why);
+    else if ((*settings = settings_default()))
+        err = 0;
+    if (!err && (err = w->policy_fd < 0 ? -EMFILE : policy_take(w->policy_fd, *settings, policy, why)))
+        settings_free(*settings);
+    return err;
+}
+
 static void on_settings(struct worker *w, const struct wall_msg *m, int fd)
 {
-    struct settings *fresh = NULL;
-    char why[SETTINGS_WHY];
+    struct settings *settings = NULL;
+    struct policy *policy = NULL;
+    int err = read_both(w, m, fd, &settings, &policy);
 
-    if (!m->settings.has_file)
-        fresh = settings_default();
-    else if (fd >= 0)
-        settings_read(fd, m->settings.path, false, &fresh, why);       /* it is what the keeper has found good */
-    if (!fresh) {
+    drop_policy_fd(w);
+    if (err) {
         w->over(w, "it cannot have the settings");
         return;
     }
     settings_free(w->settings);
-    w->lanes.settings = w->settings = fresh;
-    journal_set_level(m->settings.verbose ? JOURNAL_DEBUG : (enum journal_level)fresh->log_level);
-    each_guest(w, l)
-        find_section(guest_at(l));
+    policy_free(w->policy);
+    w->lanes.settings = w->settings = settings;
+    w->lanes.policy = w->policy = policy;
+    journal_set_level(m->settings.verbose ? JOURNAL_DEBUG : (enum journal_level)settings->log_level);
+    if (settings->policy_cuts)
+        each_guest(w, l)
+            streams_judge(&guest_at(l)->lane);
 }
 
 /* ---- the dialer ---- */
@@ -301,6 +326,7 @@ static void on_hear(struct wall *wall, const struct wall_msg *m, int fd)
     struct guest *g;
 
     switch (m->kind) {
+    case WALL_POLICY:   on_policy(w, fd); return;
     case WALL_SETTINGS: on_settings(w, m, fd); return;
     case WALL_CONTROL:  w->control(w, fd); return;
     case WALL_PAIR:     on_pair(w, fd); return;
@@ -343,7 +369,7 @@ int worker_open(struct worker *w, struct loop *loop, const struct end_kind *cons
     int err;
 
     w->loop = loop;
-    w->proc_fd = -1;
+    w->proc_fd = w->policy_fd = -1;
     w->started = loop_now(loop);
     w->wall = (struct wall){ .source.fd = -1, .hear = on_hear, .gone = on_gone };
     w->dialer = (struct wall){ .source.fd = -1, .hear = on_dialer, .gone = on_dialer_gone };
@@ -353,11 +379,12 @@ int worker_open(struct worker *w, struct loop *loop, const struct end_kind *cons
     farewells_init(&w->farewells, &w->lanes);
     raise_limit(w);
     if ((err = hash_init(&w->by_number)) || (err = lanes_init(&w->lanes, loop, ends)) ||
-        (err = (w->settings = settings_default()) ? 0 : -ENOMEM)) {
+        (err = (w->settings = settings_default()) && (w->policy = calloc(1, sizeof *w->policy)) ? 0 : -ENOMEM)) {
         close(fd);
         return err;
     }
     w->lanes.settings = w->settings;
+    w->lanes.policy = w->policy;
     w->lanes.farewells = &w->farewells;
     w->lanes.gnt = xengnttab_open(NULL, 0);     /* else lane_up() tries again, and says so */
     w->proc_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -374,6 +401,8 @@ void worker_close(struct worker *w)
     lanes_free(&w->lanes);
     hash_free(&w->by_number);
     settings_free(w->settings);
+    policy_free(w->policy);
+    drop_policy_fd(w);
     wall_close(&w->dialer);
     wall_close(&w->wall);
     if (w->proc_fd >= 0)

@@ -19,6 +19,8 @@ struct worker {
     struct farewells farewells;
     struct accounts accounts;
     struct settings *settings;
+    struct policy *policy;
+    int policy_fd;              /* the policy that comes with the next settings; -1 */
     int proc_fd;                /* /proc/self, wherever the root is by now; -1 */
     uint64_t started;           /* ms */
     struct list guests;         /* struct guest.link, the oldest first */
@@ -42,7 +44,6 @@ struct guest {
     char name[WALL_NAME], uuid[WALL_UUID];
     char error[WALL_WHY];
     struct title title;
-    struct settings_who who;
     struct journal_guest journal;
     struct account *account;    /* what it holds of what all share, with what it left behind before (farewell.h) */
     struct lane lane;

@@ -14,6 +14,7 @@
 #include "ends.h"
 #include "farewell.h"
 #include "greet.h"
+#include "policy_dir.h"
 #include "serve.h"
 #include "updown.h"
 
@@ -31,7 +32,6 @@ struct joined_device {
     struct hostside host;
     struct journal_guest journal;
     struct title title;
-    struct settings_who who;
     char name[32];
 };
 static struct joined_device *all[64];
@@ -147,6 +147,21 @@ static void on_look(struct lane *lane)
     (void)lane;
 }
 
+/* As an administrator may write it, and the default behind it. */
+static const struct policy *policy(void)
+{
+    static const char own[] = "22,8000-8099 web1 db1 allow\n* @any @any allow\n";
+    const struct policy_file files[] = {
+        { "own", own, sizeof own - 1 }, { "default", policy_default, (size_t)(policy_default_end - policy_default) }
+    };
+    struct policy *p;
+    char why[POLICY_WHY];
+
+    if (policy_read(files, 2, daemon_.settings, NULL, &p, why))
+        joined_fail("%s", why);
+    return p;
+}
+
 static void start(void)
 {
     if (daemon_.settings)
@@ -155,10 +170,10 @@ static void start(void)
         !(daemon_.settings = settings_default()))
         joined_fail("cannot make a loop");
     daemon_.settings->services = true;
-    daemon_.settings->guest_to_guest = true;
     daemon_.settings->max_connections = 65536;
     daemon_.settings->spin_us = 0;
     daemon_.lanes.settings = daemon_.settings;
+    daemon_.lanes.policy = policy();
     daemon_.lanes.farewells = &daemon_.farewells;
     farewells_init(&daemon_.farewells, &daemon_.lanes);
     daemon_.hostsides.loop = &daemon_.loop;
@@ -180,10 +195,9 @@ void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link
         joined_fail("out of memory");
     snprintf(d->name, sizeof d->name, "dom%llu", (unsigned long long)cid);
     d->title = (struct title){ .name = d->name, .uuid = "", .has_name = true };
-    d->who.title = &d->title;
     journal_guest_init(&d->journal, d->name, (uint32_t)cid, 0);
     d->lane.journal = &d->journal;
-    d->lane.who = &d->who;
+    d->lane.title = &d->title;
     if (!(d->lane.account = account_open(&daemon_.accounts, d->name, 0)))
         joined_fail("out of memory");
     d->lane.map.evt = channel;

@@ -40,13 +40,14 @@ static void end_open(struct end *e)
     e->alloc = 262144;
 }
 
-static void start_with(const char *conf)
+static void start_with(const char *conf, const char *policy)
 {
     a.other = &b;
     toolstack_open();
     domain_make(1, "web1", NULL);
     domain_make(2, "db1", NULL);
     REQUIRE(store_remove(dom0, "/local/domain/0/backend/vsock") == 0);
+    daemon_policy(policy);
     REQUIRE(daemon_start(conf) == 0);
     end_open(&a);
     end_open(&b);
@@ -54,7 +55,7 @@ static void start_with(const char *conf)
 
 static void start(void)
 {
-    start_with("[daemon]\nguest_to_guest = yes\n");
+    start_with("[daemon]\n", POLICY_OPEN);
 }
 
 static void stop(void)
@@ -298,10 +299,10 @@ static void who_may_not_speak_is_refused_with_a_line_in_the_log(void)
 {
     long mark;
 
-    start_with("[daemon]\nguest_to_guest = no\n");
+    start_with("[daemon]\n", NULL);
     mark = daemon_log_mark();
     refused_by_the_daemon(b.f.cid);
-    CU_ASSERT_TRUE(daemon_log_has(mark, "guest web1 (domid 1): may not speak with guest db1"));
+    CU_ASSERT_TRUE(daemon_log_has(mark, "guest web1 (domid 1): may not reach guest db1 (domid 2): port 700: (built in)/90-default.policy:"));
     stop();
 }
 
@@ -311,7 +312,7 @@ static void a_guest_that_is_full_refuses(void)
     struct vsockif_hdr hdr;
     int host;
 
-    start_with("[daemon]\nguest_to_guest = yes\nmax_connections = 1\n");
+    start_with("[daemon]\nmax_connections = 1\n", POLICY_OPEN);
     host = host_connect("db1");
     REQUIRE(host >= 0 && write(host, "CONNECT 9\n", 10) == 10);
     EQ(hear(&b), VSOCKIF_OP_REQUEST);

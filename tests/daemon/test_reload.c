@@ -17,13 +17,19 @@
 
 static struct rawfront web, db;
 
-static void start(const char *conf)
+static void start_with(const char *conf, const char *policy)
 {
     toolstack_open();
     domain_make(WEB, "web1", NULL);
     domain_make(DB, "db1", NULL);
     REQUIRE(store_remove(dom0, "/local/domain/0/backend/vsock") == 0);
+    daemon_policy(policy);
     REQUIRE(daemon_start(conf) == 0);
+}
+
+static void start(const char *conf)
+{
+    start_with(conf, NULL);
 }
 
 static void open_both(void)
@@ -132,7 +138,7 @@ static void a_file_with_an_error_changes_nothing_and_says_where(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"ok\":false"));
     CU_ASSERT_PTR_NOT_NULL(strstr(answer, "reload: "));
     CU_ASSERT_PTR_NOT_NULL(strstr(answer, "conf:3: colour: there is no such key"));
-    CU_ASSERT_TRUE(daemon_log_has(mark, "the settings stay as they were"));
+    CU_ASSERT_TRUE(daemon_log_has(mark, "the settings and the policy stay as they were"));
     daemon_rounds();
     CU_ASSERT_PTR_NULL(record_of(WEB, 0));
     reloads("[daemon]\nattach = auto\n");
@@ -173,23 +179,6 @@ static void the_log_level_changes_at_once_and_back(void)
     stop();
 }
 
-static void who_may_speak_with_whom_changes_at_once(void)
-{
-    start("[daemon]\nguest_to_guest = no\n");
-    open_both();
-    REQUIRE(rawfront_connect(&web) == 0);
-    REQUIRE(rawfront_connect(&db) == 0);
-    EQ(calls(&web, &db), VSOCKIF_OP_RST);
-    reloads("[daemon]\nguest_to_guest = yes\n");
-    EQ(calls(&web, &db), VSOCKIF_OP_REQUEST);
-    reloads("[daemon]\nguest_to_guest = yes\n[guest db1]\nguest_to_guest = no\n");
-    EQ(calls(&web, &db), VSOCKIF_OP_RST);
-    reloads("[daemon]\nguest_to_guest = no\n[guest db1]\nguest_to_guest = web1\n[guest web1]\nguest_to_guest = db1\n");
-    EQ(calls(&web, &db), VSOCKIF_OP_REQUEST);
-    EQ(calls(&db, &web), VSOCKIF_OP_REQUEST);
-    stop();
-}
-
 static void sockets_are_permitted_and_forbidden_at_once(void)
 {
     struct stat st;
@@ -215,15 +204,15 @@ static void a_cid_takes_effect_when_the_guest_connects_again(void)
 {
     long mark;
 
-    start("[daemon]\nguest_to_guest = yes\n");
+    start_with("[daemon]\n", POLICY_OPEN);
     open_both();
     REQUIRE(rawfront_connect(&web) == 0);
     REQUIRE(rawfront_connect(&db) == 0);
     EQ(web.cid, 1001);
     mark = daemon_log_mark();
-    reloads("[daemon]\nguest_to_guest = yes\n[guest web1]\ncid = 77\n");
+    reloads("[daemon]\n[guest web1]\ncid = 77\n");
     CU_ASSERT_TRUE(daemon_log_has(mark, "CID 77 takes effect when the guest connects again; now 1001"));
-    reloads("[daemon]\nguest_to_guest = yes\n[guest web1]\ncid = 77\n");
+    reloads("[daemon]\n[guest web1]\ncid = 77\n");
     CU_ASSERT_TRUE(record_has(WEB, 0, "\"cid\":1001,"));
     EQ(calls(&db, &web), VSOCKIF_OP_REQUEST);
     CU_ASSERT_TRUE(link_is(1001, "../guest/web1"));
@@ -238,7 +227,7 @@ static void a_cid_takes_effect_when_the_guest_connects_again(void)
     /* One that is not connected has its own at once. */
     rawfront_unshare(&db);
     REQUIRE(rawfront_wait(&db, VSOCKIF_CLOSING) == 0);
-    reloads("[daemon]\nguest_to_guest = yes\n[guest web1]\ncid = 77\n[guest db1]\ncid = 78\n");
+    reloads("[daemon]\n[guest web1]\ncid = 77\n[guest db1]\ncid = 78\n");
     UNTIL(record_has(DB, 0, "\"cid\":78,"));
     CU_ASSERT_TRUE(link_is(78, "../guest/db1"));
     stop();
@@ -249,14 +238,14 @@ static void a_cid_goes_to_who_has_a_right_to_it(void)
 {
     long mark;
 
-    start("[daemon]\nattach = manual\nguest_to_guest = yes\n");
+    start_with("[daemon]\nattach = manual\n", POLICY_OPEN);
     REQUIRE(strstr(daemon_ask("{\"verb\":\"attach\",\"domain\":%u,\"cid\":88}", WEB), "\"ok\":true") != NULL);
     REQUIRE(strstr(daemon_ask("{\"verb\":\"attach\",\"domain\":%u}", DB), "\"ok\":true") != NULL);
     open_both();
     EQ(web.cid, 88);
     REQUIRE(rawfront_connect(&web) == 0);
     mark = daemon_log_mark();
-    reloads("[daemon]\nattach = manual\nguest_to_guest = yes\n[guest db1]\ncid = 88\n");
+    reloads("[daemon]\nattach = manual\n[guest db1]\ncid = 88\n");
     UNTIL(record_has(DB, 0, "\"cid\":88,"));
     CU_ASSERT_TRUE(record_has(WEB, 0, "\"state\":\"Connected\""));
     UNTIL(offered(&db) == 88);
@@ -295,7 +284,7 @@ static void limits_hold_from_the_next_connection_on(void)
 
 static const struct test tests[] = {
     TEST(a_file_with_an_error_changes_nothing_and_says_where), TEST(a_file_that_is_gone_changes_nothing),
-    TEST(the_log_level_changes_at_once_and_back), TEST(who_may_speak_with_whom_changes_at_once),
+    TEST(the_log_level_changes_at_once_and_back),
     TEST(sockets_are_permitted_and_forbidden_at_once), TEST(a_cid_takes_effect_when_the_guest_connects_again),
     TEST(a_cid_goes_to_who_has_a_right_to_it), TEST(limits_hold_from_the_next_connection_on)
 };

@@ -301,7 +301,7 @@ static void the_init_system_is_told_and_journald_gets_priorities(void)
     kill(pid, SIGHUP);
     CU_ASSERT_EQUAL(strncmp(heard(fd), "RELOADING=1\n", 12), 0);
     CU_ASSERT_STRING_EQUAL(heard(fd), "READY=1");
-    CU_ASSERT_TRUE(log_has("<3>the settings stay as they were: "));
+    CU_ASSERT_TRUE(log_has("<3>the settings and the policy stay as they were: "));
     kill(pid, SIGTERM);
     CU_ASSERT_STRING_EQUAL(heard(fd), "STOPPING=1");
     end(pid, 0);

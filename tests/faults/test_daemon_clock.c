@@ -59,8 +59,9 @@ static void start(const char *settings)
     }
     process_count();
     world_new();
-    snprintf(text, sizeof text, "[daemon]\nspin_us = 0\nguest_to_guest = yes\n%s", settings);
+    snprintf(text, sizeof text, "[daemon]\nspin_us = 0\n%s", settings);
     world_settings(text);
+    world_policy(WORLD_OPEN);
     host_end_init(&h);
     host_end_init(&k);
     host_end_init(&w);

@@ -33,7 +33,7 @@ static int listener;
 static bool warm;               /* libraries have allocated what they allocate once and keep */
 
 static const char *const settings =
-    "[daemon]\nspin_us = 0\nguest_to_guest = yes\nservices = yes\nheld_spill_bytes = 1000000\n";
+    "[daemon]\nspin_us = 0\nservices = yes\nheld_spill_bytes = 1000000\n";
 
 /* ---- around a scene ---- */
 
@@ -42,6 +42,7 @@ static void open_world(void)
     process_count();
     world_new();
     world_settings(settings);
+    world_policy(WORLD_OPEN);
     host_end_init(&h);
     host_end_init(&k);
     listener = -1;
@@ -479,7 +480,8 @@ static void scene_service(void)
 static void scene_reload(void)
 {
     start_connected();
-    world_settings("[daemon]\nspin_us = 0\nsocket_mode = 0660\n[guest a]\ncid = 77\nguest_to_guest = b\n");
+    world_settings("[daemon]\nspin_us = 0\nsocket_mode = 0660\n[guest a]\ncid = 77\n[group g]\nguests = a, b\n");
+    world_policy("1-9 @group:g b allow\n9 @unix/user:root a allow\n8 @unix/group:root @any deny\n8 @any @unix deny\n" WORLD_OPEN);
     faults_begin();
     raise(SIGHUP);
     step();

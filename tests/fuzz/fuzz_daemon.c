@@ -59,16 +59,29 @@ static int listener[LISTENERS];
 static uint32_t last_domid, restarts;
 
 static const char *const settings_text[] = {
-    "[daemon]\nspin_us = 0\nguest_to_guest = yes\nservices = yes\n",
-    "[daemon]\nguest_to_guest = yes\n",
+    "[daemon]\nspin_us = 0\nservices = yes\n",
+    "[daemon]\npolicy_cuts = yes\n",
     "[daemon]\nspin_us = 0\nattach = manual\nservices = yes\n",
-    "[daemon]\nspin_us = 0\nguest_to_guest = yes\nservices = yes\nmax_connections = 2\nheld_spill_bytes = 8192\n",
-    "[daemon]\nspin_us = 0\n[guest a]\ncid = 77\nguest_to_guest = b\n[guest b]\ncid = 78\nguest_to_guest = a, c\n",
-    "[daemon]\nspin_us = 0\nguest_to_guest = yes\n[guest a]\ncid = 78\n[guest b]\ncid = 77\nsocket_mode = 0660\n",
+    "[daemon]\nspin_us = 0\nservices = yes\nmax_connections = 2\nheld_spill_bytes = 8192\n",
+    "[daemon]\nspin_us = 0\n[guest a]\ncid = 77\n[guest b]\ncid = 78\n[group g]\nguests = a, c\n",
+    "[daemon]\nspin_us = 0\npolicy_cuts = yes\n[guest a]\ncid = 78\n[guest b]\ncid = 77\nsocket_mode = 0660\n",
     "[daemon]\nspin_us = 0\nmax_ring_page_order = 0\nmax_pool_pages = 2\nsocket_mode = 0666\nlog_level = debug\n",
     "[daemon]\nspin_us = seldom\n",
 };
 #define SETTINGS (sizeof settings_text / sizeof *settings_text)
+
+/* One of them comes with each settings.  Where a group is asked for, it is not always there. */
+static const char *const policy_text[] = {
+    WORLD_OPEN, WORLD_OPEN, NULL, WORLD_OPEN, "* @group:g b allow\n* b @group:g allow\n* @unix @any allow\n* @any @unix allow\n",
+    "* b a allow\n1-9 @unix/user:root @any allow\n* @unix/user:root a deny\n* @unix @any allow\n7-4999 @any @unix allow\n",
+    "* @any @any deny\n* @unix/group:root @any allow\n", "nonsense\n",
+};
+
+static void settle_on(uint8_t which)
+{
+    world_settings(settings_text[which % SETTINGS]);
+    world_policy(policy_text[(which ^ which >> 4) % (sizeof policy_text / sizeof *policy_text)]);
+}
 
 static const char *const names[] = {
     "a", "b", "c", "dom2", "dom1", "a b", "..", "x/../../y", "", "Domain-0", "a:1", "\x1b[2J\nforged",
@@ -366,7 +379,7 @@ static void act(const struct op *o)
         break;
     case OP_STORE:       store_op(o); break;
     case OP_SETTINGS:
-        world_settings(settings_text[o->b % SETTINGS]);
+        settle_on(o->b);
         if (!(o->c & 1))
             raise(SIGHUP);
         break;
@@ -570,7 +583,7 @@ static void mend(const struct header *header)
         process_pass(STOP_MS);  /* it may have been told to stop already */
     if (!process_is_running())
         ended();
-    world_settings(settings_text[0]);
+    settle_on(0);
     if (!process_is_running())
         world_daemon();
     else
@@ -604,7 +617,7 @@ static void run(const uint8_t *data, size_t size)
     memset(guest, 0, sizeof guest);
     last_domid = restarts = 0;
     world_new();
-    world_settings(settings_text[header.settings % SETTINGS]);
+    settle_on(header.settings % SETTINGS);
     for (int i = 0; i < ENDS; i++)
         host_end_init(&end[i]);
     for (int i = 0; i < CLIENTS; i++)
@@ -648,4 +661,6 @@ static void warm_up(void)
     world_open();
     atexit(world_close);
     run((const uint8_t[]){ 7, 0, 0, 31 }, sizeof(struct header));
+    run((const uint8_t[]){ 7, 5, 0, 31 }, sizeof(struct header));       /* a user is looked up, */
+    run((const uint8_t[]){ 7, 6, 0, 31 }, sizeof(struct header));       /* …and a group */
 }

@@ -37,9 +37,6 @@ static void judge_guest(const struct settings *s, const struct settings_guest *g
     must(is_title(g->name));
     must(settings_guest(s, g->name) == g);
     must(!g->cid || (g->cid >= VSOCKIF_CID_FIRST && g->cid <= VSOCKIF_CID_LAST && settings_by_cid(s, g->cid) == g));
-    must((g->peers == PEERS_LISTED) == (g->peer_names != NULL));
-    for (const char *name = g->peer_names; name && *name; name += strlen(name) + 1)
-        must(is_title(name));
     judge_sockets(&g->sockets);
 }
 
@@ -51,29 +48,36 @@ static struct title title_of(const struct settings_guest *g)
     return (struct title){ .name = uuid ? "" : g->name, .uuid = uuid ? g->name + 5 : "", .has_name = !uuid, .has_uuid = uuid };
 }
 
-static void judge_pair(const struct settings *s, const struct settings_guest *a, const struct settings_guest *b)
+static void judge_section(const struct settings *s, const struct settings_guest *g)
 {
-    struct title ta = title_of(a), tb = title_of(b);
-    struct settings_who wa = { &ta, settings_section(s, &ta) }, wb = { &tb, settings_section(s, &tb) };
+    struct title title = title_of(g);
 
-    must(wa.section == a && wb.section == b);
-    must(settings_may_speak(s, &wa, &wb) == settings_may_speak(s, &wb, &wa));
-    if (a->peers == PEERS_NONE)
-        must(!settings_may_speak(s, &wa, &wb));
+    must(settings_section(s, &title) == g);
+}
+
+static void judge_group(const struct settings *s, const struct settings_group *group)
+{
+    must(names_is_good(group->name));
+    for (const struct settings_group *other = s->groups; other < group; other++)
+        must(strcmp(other->name, group->name));
+    for (const char *name = group->guests; *name; name += strlen(name) + 1)
+        must(is_title(name));
 }
 
 static void judge(const struct settings *s)
 {
     must(!s->run_dir || *s->run_dir == '/');
+    must(!s->policy_dir || *s->policy_dir == '/');
     must(s->max_connections >= 1 && s->max_ring_page_order <= VSOCKIF_MAX_RING_PAGE_ORDER);
     must(s->max_pool_pages >= 1 && s->max_pool_pages <= VSOCKIF_MAX_POOL_PAGES);
     must(s->spin_us == SPINNER_AUTO || s->spin_us <= SPINNER_MOST);
     judge_sockets(&s->sockets);
     for (size_t i = 0; i < s->guest_count; i++) {
         judge_guest(s, &s->guests[i]);
-        for (size_t k = 0; k < s->guest_count && k < 8; k++)
-            judge_pair(s, &s->guests[i], &s->guests[k]);
+        judge_section(s, &s->guests[i]);
     }
+    for (size_t i = 0; i < s->group_count; i++)
+        judge_group(s, &s->groups[i]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,6 +73,44 @@ static int connect_to(const char *path)
     return -1;
 }
 
+static void kill_at_exit(void)
+{
+    if (daemon_lives())
+        daemon_stop(SIGKILL);
+}
+
+/* It is removed when the program ends, and before that the daemon. */
+static int make_dir(void)
+{
+    static char log[256];
+
+    if (!(dir = harness_directory("hostile")))
+        return -errno;
+    snprintf(log, sizeof log, "%s/log", dir);
+    harness_log(log);
+    atexit(kill_at_exit);
+    return 0;
+}
+
+void daemon_policy(const char *text)
+{
+    FILE *f = NULL;
+    int err = dir ? 0 : make_dir();
+
+    if (!err) {
+        unlink(in_dir("policy.d/" TEST_POLICY));
+        rmdir(in_dir("policy.d"));
+    }
+    if (!err && !text)
+        return;
+    if (err || mkdir(in_dir("policy.d"), 0755) || !(f = fopen(in_dir("policy.d/" TEST_POLICY), "w"))) {
+        perror("the test's policy");            /* there need be no test yet */
+        exit(2);
+    }
+    fputs(text, f);
+    fclose(f);
+}
+
 void daemon_limit_files(unsigned most)
 {
     most_files = most;
@@ -116,25 +155,6 @@ int daemon_child(const char *name, int other)
             fclose(f);
         poll(NULL, 0, 10);
     }
-    return 0;
-}
-
-static void kill_at_exit(void)
-{
-    if (daemon_lives())
-        daemon_stop(SIGKILL);
-}
-
-/* It is removed when the program ends, and before that the daemon. */
-static int make_dir(void)
-{
-    static char log[256];
-
-    if (!(dir = harness_directory("hostile")))
-        return -errno;
-    snprintf(log, sizeof log, "%s/log", dir);
-    harness_log(log);
-    atexit(kill_at_exit);
     return 0;
 }
 

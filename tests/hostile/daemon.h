@@ -11,6 +11,12 @@
 
 /* 0 once it answers.  conf: the text of its configuration. */
 int  daemon_start(const char *conf);
+/* Its policy, from the next start or reload on: the text of one file, TEST_POLICY; NULL, as without a call: it has no directory, and the
+ * built-in one holds. */
+void daemon_policy(const char *text);
+#define TEST_POLICY "50-test.policy"
+/* Guests may reach one another, and the host and they. */
+#define POLICY_OPEN "* @any @any allow\n* @any @host allow\n* @host @any allow\n"
 /* Descriptors that it may have, from the next start on. */
 void daemon_limit_files(unsigned most);
 /* From the next start on: keeper, worker and dialer in one process, as it is without a call; or in three. */

@@ -26,7 +26,7 @@
 #define SEND VSOCKIF_SHUTDOWN_SEND
 #define BOTH (RCV | SEND)
 
-static const char conf[] = "[daemon]\nguest_to_guest = no\n";
+static const char conf[] = "[daemon]\n";
 
 static struct rawfront guest;
 static int stream = -1;         /* of the host program */

@@ -662,7 +662,7 @@ int main(int argc, char **argv)
         return 2;
     signal(SIGPIPE, SIG_IGN);
     hosted_become(0);
-    if ((err = daemon_start("[daemon]\nguest_to_guest = no\n")) || (err = store_open(&dom0)) ||
+    if ((err = daemon_start("[daemon]\n")) || (err = store_open(&dom0)) ||
         (err = rawfront_open(&good, GOOD)) || (err = rawfront_connect(&good)) ||
         (good_listener = host_listen("dom2", HOST_PORT)) < 0 || (good_stream = stream_to(&good, good_listener)) < 0) {
         fprintf(stderr, "the daemon and a good guest do not come up: %s\n", strerror(-err));

@@ -32,7 +32,7 @@
 #else
 #define SANITIZED false
 #endif
-#define CONF  "[daemon]\nguest_to_guest = yes\nfarewell_seconds = 1\n"
+#define CONF  "[daemon]\nfarewell_seconds = 1\n"
 
 static struct rawguest guest, other;
 
@@ -528,6 +528,7 @@ int main(int argc, char **argv)
         return 2;
     signal(SIGPIPE, SIG_IGN);
     hosted_become(0);
+    daemon_policy(POLICY_OPEN);
     if ((err = daemon_start(CONF))) {
         fprintf(stderr, "the daemon does not come up: %s\n", strerror(-err));
         daemon_stop(SIGKILL);

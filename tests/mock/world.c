@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -17,7 +18,7 @@
 
 int xvsd_main(int argc, char **argv);
 
-static char settings_path[300];
+static char etc[280], settings_path[300], policy_dir[300], policy_path[320];
 
 static void remove_below(const char *dir)
 {
@@ -42,7 +43,11 @@ void world_open(void)
 {
     snprintf(host_run_dir, sizeof host_run_dir, "%s/xvs-mock.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     MOCK_MUST(mkdtemp(host_run_dir), "cannot make %s", host_run_dir);
-    snprintf(settings_path, sizeof settings_path, "%s.conf", host_run_dir);
+    snprintf(etc, sizeof etc, "%s.etc", host_run_dir);
+    MOCK_MUST(!mkdir(etc, 0700), "cannot make %s", etc);
+    snprintf(settings_path, sizeof settings_path, "%s/xvsd.conf", etc);
+    snprintf(policy_dir, sizeof policy_dir, "%s/policy.d", etc);
+    snprintf(policy_path, sizeof policy_path, "%s/50.policy", policy_dir);
     mock_clock = true;
 }
 
@@ -50,7 +55,8 @@ void world_close(void)
 {
     remove_below(host_run_dir);
     rmdir(host_run_dir);
-    unlink(settings_path);
+    remove_below(etc);
+    rmdir(etc);
 }
 
 void world_new(void)
@@ -71,12 +77,27 @@ void world_over(void)
     mock_reset();
 }
 
+static void put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    MOCK_MUST(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "cannot write %s", path);
+    close(fd);
+}
+
 void world_settings(const char *text)
 {
-    int fd = open(settings_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    put(settings_path, text);
+}
 
-    MOCK_MUST(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "cannot write %s", settings_path);
-    close(fd);
+void world_policy(const char *text)
+{
+    unlink(policy_path);
+    rmdir(policy_dir);
+    if (!text)
+        return;
+    MOCK_MUST(!mkdir(policy_dir, 0700), "cannot make %s", policy_dir);
+    put(policy_path, text);
 }
 
 bool world_daemon(void)

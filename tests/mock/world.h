@@ -16,6 +16,10 @@ void world_close(void);
 void world_new(void);
 void world_over(void);
 void world_settings(const char *text);
+/* Of one file; NULL, as without a call: no directory. */
+void world_policy(const char *text);
+/* Guests may reach one another, and the host and they. */
+#define WORLD_OPEN "* @any @any allow\n* @any @host allow\n* @host @any allow\n"
 
 /* The daemon's main(), under the name that it has here; with the world's settings and run directory.  False: it has ended. */
 bool world_daemon(void);

@@ -205,7 +205,7 @@ RAW = {3: [OK + b"hello\n"], 4: [bytes([c]) for c in OK + b"hello\n"], 5: [b"NO\
        12: [b"OK " + b"1" * 60 + b"\n"], 17: [b"OK -1\n"], 18: [b"OK 1"]}
 
 
-REFUSED = {2: b"port", 30: b"time", 31: b"guest", 32: b"daemon", 33: b"what"}
+REFUSED = {2: b"port", 30: b"time", 31: b"guest", 32: b"daemon", 33: b"what", 34: b"policy"}
 
 
 def talk(s):
@@ -302,6 +302,14 @@ def answer(request):
         if verb == "detach":
             return {"ok": True, "devices": [0, 3] if "all" in request else [request.get("device", 0)]}
         return {"ok": True, "guests": found}
+    if verb == "reload":
+        return {"ok": True} if not os.path.exists(os.path.join(RUN, "bad")) else {"ok": False, "error": "reload: /x:3: it is allow or deny"}
+    if verb == "policy" and "source" in request:        # the text is the question
+        question = {key: value for key, value in request.items() if key != "verb"}
+        line = {"file": "/p/5.policy", "line": 7, "text": json.dumps(question, sort_keys=True)}
+        return {"ok": True, "allowed": request["port"] < 100, **(line if request["port"] != 99 else {})}
+    if verb == "policy":
+        return {"ok": True, "lines": [{"file": "/p/5\x1b[31m", "line": 1, "text": "1 a b allow"}, {"file": "/p/6", "line": 22, "text": "* @any @any deny"}]}
     return {"ok": False, "error": "no such verb"}
 
 

@@ -59,7 +59,9 @@ run() {
 connected() { on 0 xvs ls --json "$1" | grep -q '"state":"Connected"'; }
 
 start_daemon() {
-    printf '[daemon]\nguest_to_guest = yes\n[guest web1]\ncid = 101\n[guest db1]\ncid = 102\n' >xvsd.conf
+    mkdir -p policy.d
+    printf '* %s allow\n' '@any @any' '@any @unix' '@unix @any' >policy.d/50-guest.policy
+    printf '[guest web1]\ncid = 101\n[guest db1]\ncid = 102\n' >xvsd.conf
     limit=1800 on 0 sh -c 'echo $$ >daemon; exec xvsd --config xvsd.conf' >xvsd.log 2>&1 </dev/null &
     daemon_job=$!
     until_true on 0 xvs ls web1 db1 || { cat xvsd.log; exit 1; }

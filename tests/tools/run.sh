@@ -62,7 +62,7 @@ read -r _ <ready || { cat fake.log; echo "0 passed, 1 failed, 0 skipped"; exit 1
 
 # ---- usage ---------------------------------------------------------------------------------------------
 test_ every_verb_has_help_with_an_example
-for verb in ls attach detach cat serve ping dump stats; do
+for verb in ls attach detach cat serve ping dump stats policy reload; do
     status 0 "$xvs" $verb --help
     grep -q '^usage: xvs' out && grep -q '^Example' out && grep -q '^Exit status' out || bad "$verb --help lacks something"
 done
@@ -73,7 +73,7 @@ end
 # The help and the manual have the same options; the program takes them or says what is missing, but never "no option".
 test_ every_option_of_the_help_is_in_the_manual
 sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here/../../tools/man/xvs.1" >manual
-for verb in '' ls attach detach cat serve ping dump stats; do
+for verb in '' ls attach detach cat serve ping dump stats policy reload; do
     # shellcheck disable=SC2086
     status 0 "$xvs" $verb --help
     for option in $(grep -oE -e '--[a-z][a-z-]+' out | sort -u); do
@@ -90,7 +90,8 @@ for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'c
     'cat web1 1 2' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
     'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
     'detach --all -d 0 web1' 'detach --cid 5 web1' 'attach --all web1' 'dump --all web1' \
-    'stats x' '--device' '--device 2000 ls' '--guest attach web1' 'help nosuch'; do
+    'stats x' 'policy x' 'policy check' 'policy check web1 db1' 'policy check web1 db1 x' 'policy check web1 db1 1 2' 'reload x' \
+    'policy check @unix/user:no-such-user web1 1' 'policy check @unix/group:no-such-group web1 1' '--guest policy' '--guest reload' '--device' '--device 2000 ls' '--guest attach web1' 'help nosuch'; do
     # shellcheck disable=SC2086
     status 2 "$xvs" $args
     err_has "--help"
@@ -128,6 +129,36 @@ status 0 "$xvs" dump web1; grep -q 'domid: 5' out || bad "dump"
 status 3 "$xvs" dump -d 4 web1
 status 0 "$xvs" stats; grep -q '^guests: 3' out || bad "stats"
 status 1 "$xvs" --quiet dump nosuch; [ -s err ] && bad "--quiet speaks"
+end
+
+test_ policy_prints_lines_and_the_one_that_decides
+status 0 "$xvs" policy; out_is '/p/5?[31m:1: 1 a b allow
+/p/6:22: * @any @any deny'
+status 0 "$xvs" policy --json; python3 -c 'import json,sys; assert len(json.load(sys.stdin)["lines"]) == 2' <out || bad "policy --json"
+status 0 "$xvs" policy check web1 :5 22; out_is '/p/5.policy:7: {"destination": ":5", "port": 22, "source": "web1"}'
+status 4 "$xvs" policy check @vsock web1 100; out_is '/p/5.policy:7: {"destination": "web1", "port": 100, "source": "@vsock"}'
+status 0 "$xvs" policy check --json web1 db1 99; out_is '{"allowed":true}'
+status 0 "$xvs" policy check web1 db1 99; out_is 'no line of the policy decides: denied'
+# As whom: the caller with all his groups, a user with all of his, a group.
+status 0 "$xvs" policy check @unix web1 1
+python3 -c 'import json,os,sys
+q = json.loads(sys.stdin.read().split(": ", 1)[1])
+assert q["user"] == os.geteuid() and q["groups"][0] == os.getegid() and set(q["groups"]) == {os.getegid(), *os.getgroups()}' <out || bad "@unix: $(cat out)"
+for user in root "$(id -un)" 0; do
+    status 0 "$xvs" policy check "@unix/user:$user" web1 1
+    python3 -c 'import json,os,pwd,sys
+q, user = json.loads(sys.stdin.read().split(": ", 1)[1]), sys.argv[1]
+p = pwd.getpwuid(0) if user == "0" else pwd.getpwnam(user)
+assert q["source"] == "@unix" and q["user"] == p.pw_uid and set(q["groups"]) == set(os.getgrouplist(p.pw_name, p.pw_gid))' "$user" <out ||
+        bad "@unix/user:$user: $(cat out)"
+done
+status 0 "$xvs" policy check @unix/group:70000 web1 1; out_is '/p/5.policy:7: {"destination": "web1", "groups": [70000], "port": 1, "source": "@unix"}'
+status 0 "$xvs" policy check @unix/group:root web1 1; out_is '/p/5.policy:7: {"destination": "web1", "groups": [0], "port": 1, "source": "@unix"}'
+end
+
+test_ reload_is_silent_or_says_what_is_wrong
+status 0 "$xvs" reload; out_is ''
+touch run/bad; status 1 "$xvs" reload; err_has "xvs reload: /x:3: it is allow or deny"; rm run/bad
 end
 
 test_ a_daemon_that_answers_nonsense_is_believed_nothing
@@ -220,6 +251,7 @@ cat_in 4 '' -z web1 2
 cat_in 5 '' web1 30; err_has "has not answered in time at port 30"
 cat_in 3 '' web1 31; err_has "web1 was not connected"
 cat_in 4 '' web1 32; err_has "no room for one more connection to web1"
+cat_in 4 '' web1 34; err_has "the policy of this host forbids you port 34 of web1; 'xvs policy check @unix web1 34' shows"
 cat_in 4 '' web1 33; err_has "nobody listens at port 33"
 end
 

@@ -27,29 +27,14 @@ static struct settings *load(const char *text, int expected)
     return s;
 }
 
-/* A domain that has its name, or its UUID if that is what this is. */
-static bool may_speak(const struct settings *s, const char *a, const char *b)
-{
-    struct title title[2];
-    struct settings_who who[2];
-
-    for (int i = 0; i < 2; i++) {
-        const char *name = i ? b : a;
-        bool uuid = !strncmp(name, "uuid:", 5);
-
-        title[i] = (struct title){ .name = uuid ? "My VM" : name, .uuid = uuid ? name + 5 : "", .has_name = !uuid, .has_uuid = uuid };
-        who[i] = (struct settings_who){ &title[i], settings_section(s, &title[i]) };
-    }
-    return settings_may_speak(s, &who[0], &who[1]);
-}
-
 static void an_empty_file_gives_the_defaults(void)
 {
     struct settings *s = load("", 0);
 
     REQUIRE(s != NULL);
     CU_ASSERT_TRUE(s->attach_auto);
-    CU_ASSERT_FALSE(s->guest_to_guest);
+    CU_ASSERT_FALSE(s->policy_cuts);
+    CU_ASSERT_PTR_NULL(s->policy_dir);
     EQ(s->sockets.mode, 0600);
     EQ(s->held_spill_bytes, 4 << 20);
     EQ(s->spin_us, SPINNER_AUTO);
@@ -61,11 +46,13 @@ static void a_good_file_is_read(void)
 {
     struct settings *s = load("# a comment\n[daemon]\nrun_dir = /run/x\nattach = manual ; here, too\nlog_level = debug\n"
                               "socket_mode = 0660\nmax_connections = 100\nspin_us = 0\n"
-                              "[guest web1]\ncid = 10\nguest_to_guest = db1, db2\nsocket_mode = 0600\n"
-                              "[guest db1]\ncid = 11\nguest_to_guest = yes\n[guest db2]\nguest_to_guest=no\n", 0);
+                              "policy_dir = /etc/x/y\npolicy_cuts = yes\n"
+                              "[guest web1]\ncid = 10\nsocket_mode = 0600\n[guest db1]\ncid = 11\n[guest db2]\n", 0);
 
     REQUIRE(s != NULL);
     EQ(strcmp(s->run_dir, "/run/x"), 0);
+    EQ(strcmp(s->policy_dir, "/etc/x/y"), 0);
+    CU_ASSERT_TRUE(s->policy_cuts);
     EQ(s->spin_us, 0);
     CU_ASSERT_FALSE(s->attach_auto);
     EQ(s->log_level, JOURNAL_DEBUG);
@@ -98,26 +85,6 @@ static void those_who_listen_for_all_guests_have_a_section(void)
     settings_free(s);
 }
 
-static void both_guests_must_agree(void)
-{
-    struct settings *s = load("[guest a]\nguest_to_guest = b, c\n[guest b]\nguest_to_guest = a\n"
-                              "[guest d]\nguest_to_guest = yes\n[guest e]\nguest_to_guest = yes\n", 0);
-
-    REQUIRE(s != NULL);
-    CU_ASSERT_TRUE(may_speak(s, "a", "b"));
-    CU_ASSERT_TRUE(may_speak(s, "b", "a"));
-    CU_ASSERT_FALSE(may_speak(s, "a", "c"));       /* c is silent, and [daemon] says no */
-    CU_ASSERT_FALSE(may_speak(s, "a", "d"));       /* a does not list d */
-    CU_ASSERT_TRUE(may_speak(s, "d", "e"));
-    CU_ASSERT_FALSE(may_speak(s, "x", "y"));
-    settings_free(s);
-    s = load("[daemon]\nguest_to_guest = yes\n[guest a]\nguest_to_guest = no\n", 0);
-    REQUIRE(s != NULL);
-    CU_ASSERT_TRUE(may_speak(s, "x", "y"));
-    CU_ASSERT_FALSE(may_speak(s, "x", "a"));
-    settings_free(s);
-}
-
 static void an_error_names_line_key_and_what_is_right(void)
 {
     static const struct { const char *text, *has; } bad[] = {
@@ -147,7 +114,8 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\nsocket_mode = -6\n", "octal mode" },
         { "[daemon]\nsocket_user = no such user\n", ":2: socket_user = no such user: there is no such user" },
         { "[daemon]\nsocket_group = no such group\n", "there is no such group" },
-        { "[daemon]\nguest_to_guest = a, b\n", "yes or no" },
+        { "[daemon]\npolicy_dir = policy.d\n", ":2: policy_dir = policy.d: it must be an absolute path, such as /etc/xvs/policy.d" },
+        { "[daemon]\npolicy_cuts = 1\n", "policy_cuts = 1: it must be yes or no" },
         { "[daemon]\nmax_ring_page_order = 5\n", "from 0 to 4" },
         { "[daemon]\nmax_pool_pages = 0\n", "from 1 to 1000" },
         { "[daemon]\nmax_pool_pages = 1001\n", "from 1 to 1000" },
@@ -178,17 +146,6 @@ static void an_error_names_line_key_and_what_is_right(void)
 static void a_name_is_checked_as_a_name(void)
 {
     static const struct { const char *text, *has; } bad[] = {
-        { "[guest a]\ncid = 5\nguest_to_guest = web1 db1\n",
-          ":3: guest_to_guest: \"web1 db1\" is not one name: there must be a comma between two, as in \"web1, db1\"" },
-        { "[guest a]\nguest_to_guest = b, web1\tdb1\n", "as in \"web1, db1\"" },
-        { "[guest a]\nguest_to_guest =\n", ":2: guest_to_guest: a name is missing" },
-        { "[guest a]\nguest_to_guest = b,\n", "a name is missing" },
-        { "[guest a]\nguest_to_guest = , b\n", "a name is missing" },
-        { "[guest a]\nguest_to_guest = b, yes\n", "\"yes\" stands alone" },
-        { "[guest a]\nguest_to_guest = no, b\n", "\"no\" stands alone" },
-        { "[guest a]\nguest_to_guest = b, ../c\n", "\"../c\" is no name of a guest, which is made of letters, digits" },
-        { "[guest a]\nguest_to_guest = :5\n", "\":5\" is no name of a guest" },
-        { "[guest a]\nguest_to_guest = uuid:5\n", "\"uuid:5\" is no UUID: uuid:xxxxxxxx-" },
         { "\n[guest My VM]\ncid = 5\n", ":2: section [guest NAME]: \"My VM\" is no name of a guest" },
         { "[guest My VM]\n", "goes by uuid:UUID" },         /* a section without keys is checked, too */
         { "[guest a/b]\n", "\"a/b\" is no name" },
@@ -217,10 +174,10 @@ static void each_value_may_be_as_small_and_as_large_as_is_said(void)
 {
     struct settings *s = load("[daemon]\nattach = auto\nmax_ring_page_order = 0\nmax_pool_pages = 1\nmax_connections = 1\n"
                               "held_spill_bytes = 262144\nspin_us = auto\nservices = yes\nsocket_mode = 0\nsocket_user = root\n"
-                              "socket_group = root\nguest_to_guest = yes\nlog_level = error\n[guest a]\ncid = 3\n", 0);
+                              "socket_group = root\npolicy_cuts = yes\nlog_level = error\n[guest a]\ncid = 3\n", 0);
 
     REQUIRE(s != NULL);
-    CU_ASSERT_TRUE(s->attach_auto && s->services && s->guest_to_guest);
+    CU_ASSERT_TRUE(s->attach_auto && s->services && s->policy_cuts);
     EQ(s->max_ring_page_order, 0);
     EQ(s->max_pool_pages, 1);
     EQ(s->max_connections, 1);
@@ -234,10 +191,10 @@ static void each_value_may_be_as_small_and_as_large_as_is_said(void)
     settings_free(s);
 
     s = load("[daemon]\nattach = manual\nmax_ring_page_order = 4\nmax_pool_pages = 1000\nmax_connections = 65536\n"
-             "held_spill_bytes = 4294967296\nspin_us = 1000\nservices = no\nsocket_mode = 0666\nguest_to_guest = no\n"
+             "held_spill_bytes = 4294967296\nspin_us = 1000\nservices = no\nsocket_mode = 0666\npolicy_cuts = no\n"
              "log_level = debug\n[guest a]\ncid = 999\n", 0);
     REQUIRE(s != NULL);
-    CU_ASSERT_FALSE(s->attach_auto || s->services || s->guest_to_guest);
+    CU_ASSERT_FALSE(s->attach_auto || s->services || s->policy_cuts);
     EQ(s->max_ring_page_order, 4);
     EQ(s->max_pool_pages, 1000);
     EQ(s->max_connections, 65536);
@@ -264,7 +221,7 @@ static void a_long_name_is_read_whole(void)
 
 static void a_line_that_is_too_long_is_refused_and_not_cut(void)
 {
-    char text[600] = "[guest a]\nguest_to_guest = ";
+    char text[600] = "[group a]\nguests = ";
 
     while (strlen(text) < 300)
         strcat(text, "some-guest, ");
@@ -275,28 +232,24 @@ static void a_line_that_is_too_long_is_refused_and_not_cut(void)
 
 static void a_section_may_go_by_uuid(void)
 {
-    struct settings *s = load("[guest uuid:01234567-89AB-cdef-0123-456789abcdef]\ncid = 10\nguest_to_guest = db1\n"
-                              "[guest db1]\nguest_to_guest = web1 , uuid:01234567-89ab-CDEF-0123-456789abcdef\n", 0);
+    struct settings *s = load("[guest uuid:01234567-89AB-cdef-0123-456789abcdef]\ncid = 10\n[guest db1]\n", 0);
 
     REQUIRE(s != NULL);
     REQUIRE(settings_guest(s, "uuid:01234567-89ab-cdef-0123-456789abcdef") != NULL);
     EQ(settings_guest(s, "uuid:01234567-89ab-cdef-0123-456789abcdef")->cid, 10);
-    CU_ASSERT_TRUE(may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdef"));
-    CU_ASSERT_FALSE(may_speak(s, "db1", "uuid:01234567-89ab-cdef-0123-456789abcdee"));
     settings_free(s);
 }
 
 static void a_section_belongs_to_who_has_the_name(void)
 {
     static const char uuid[] = "01234567-89ab-cdef-0123-456789abcdef";
-    struct settings *s = load("[daemon]\nguest_to_guest = yes\nsocket_mode = 0660\nsocket_user = root\n"
-                              "[guest web1]\ncid = 10\nguest_to_guest = db1\nsocket_mode = 0600\n"
+    struct settings *s = load("[daemon]\nsocket_mode = 0660\nsocket_user = root\n"
+                              "[guest web1]\ncid = 10\nsocket_mode = 0600\n"
                               "[guest uuid:01234567-89ab-cdef-0123-456789abcdef]\ncid = 11\n[guest db1]\n", 0);
     struct title newest = { .name = "web1", .uuid = "", .has_name = true }, older = { .name = "web1", .uuid = "" },
                  by_uuid = { .name = "web1", .uuid = uuid, .has_name = true, .has_uuid = true },
-                 away = { .name = "x", .uuid = uuid, .has_name = true }, db1 = { .name = "db1", .uuid = "", .has_name = true },
+                 away = { .name = "x", .uuid = uuid, .has_name = true },
                  other = { .name = "other", .uuid = "" };
-    struct settings_who who_older, who_db1;
 
     REQUIRE(s != NULL);
     EQ(settings_section(s, &newest)->cid, 10);
@@ -306,16 +259,11 @@ static void a_section_belongs_to_who_has_the_name(void)
     EQ(settings_by_cid(s, 11)->cid, 11);
     CU_ASSERT_PTR_NULL(settings_by_cid(s, 12));
 
-    /* An older namesake has less than nobody, not more: [daemon] would let it speak with db1, and others in. */
+    /* An older namesake has less than nobody, not more: [daemon] would let others in. */
     REQUIRE(settings_section(s, &older) != NULL);
     EQ(settings_section(s, &older)->cid, 0);
     EQ(settings_sockets_of(s, settings_section(s, &older)).mode, 0600);
     EQ(settings_sockets_of(s, settings_section(s, &older)).user, (uid_t)-1);
-    who_older = (struct settings_who){ &older, settings_section(s, &older) };
-    who_db1 = (struct settings_who){ &db1, settings_section(s, &db1) };
-    CU_ASSERT_FALSE(settings_may_speak(s, &who_older, &who_db1));
-    CU_ASSERT_FALSE(settings_may_speak(s, &who_db1, &who_older));
-    CU_ASSERT_TRUE(may_speak(s, "web1", "db1"));
     settings_free(s);
 }
 
@@ -338,7 +286,7 @@ static void a_file_that_is_not_there_is_said(void)
 static void a_group_is_a_list_of_guests(void)
 {
     struct settings *s = load("[group web]\nguests = web1, uuid:01234567-89AB-cdef-0123-456789abcdef ,yes\n[group a]\n"
-                              "[guest web1]\ncid = 10\n[group b]\nguests = x\n", 0);
+                              "[guest web1]\ncid = 10\n[group b]\nguests = x\nguests = yy, z\n", 0);
     static const char web[] = "web1\0uuid:01234567-89ab-cdef-0123-456789abcdef\0yes\0";
 
     REQUIRE(s != NULL);
@@ -346,9 +294,32 @@ static void a_group_is_a_list_of_guests(void)
     EQ(strcmp(s->groups[0].name, "web"), 0);
     EQ(memcmp(s->groups[0].guests, web, sizeof web), 0);
     EQ(strcmp(s->groups[1].guests, ""), 0);
-    EQ(memcmp(s->groups[2].guests, "x\0", 3), 0);
+    EQ(memcmp(s->groups[2].guests, "x\0yy\0z\0", 8), 0);
     EQ(s->guest_count, 1);
     settings_free(s);
+}
+
+/* There were two settings for what policies say now. */
+static void guest_to_guest_is_an_error_that_says_what_to_write(void)
+{
+    static const struct { const char *text, *has; } bad[] = {
+        { "[daemon]\nguest_to_guest = no\n", ":2: guest_to_guest is no setting any more: leave it out, guests reach one another only where a policy" },
+        { "[daemon]\nguest_to_guest = yes\n", "and write \"* @any @any allow\" into a policy, such as /etc/xvs/policy.d/50-guests.policy; see" },
+        { "[guest web1]\nguest_to_guest = yes\n", "write \"* web1 @any allow\" and \"* @any web1 allow\" into" },
+        { "[guest web1]\nguest_to_guest = no\n", "write \"* web1 @any deny\" and \"* @any web1 deny\" into" },
+        { "[guest web1]\nguest_to_guest = db1\n", "write \"* web1 db1 allow\" into" },
+        { "[guest web1]\nguest_to_guest = db1, db2\n", "write \"* web1 db1 allow\", and so for each into" },
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_PTR_NULL(load(bad[i].text, -EINVAL));
+        if (!strstr(why, bad[i].has))
+            printf("    \"%s\", not \"%s\"\n", why, bad[i].has);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why, bad[i].has));
+    }
+    /* It is not among those that there are. */
+    CU_ASSERT_PTR_NULL(load("[daemon]\ncolour = red\n", -EINVAL));
+    CU_ASSERT_PTR_NULL(strstr(why, "guest_to_guest"));
 }
 
 static void an_error_in_a_group_says_what_is_right(void)
@@ -365,7 +336,7 @@ static void an_error_in_a_group_says_what_is_right(void)
         { "[group ]\n", ":1: section [group]: there are only [daemon], [any], [guest NAME], [guest uuid:UUID] and [group NAME]" },
         { "[groups a]\n", ":1: section [groups a]: there are only" },
         { "[group a b]\n", ":1: section [group NAME]: \"a b\" is no name of a group, which is made of letters, digits" },
-        { "[group web]\nguests = a\nguests = b\n", ":3: guests is given twice in [group web]" },
+        { "[group web]\nguests = a\nguests = b/\n", ":3: guests: \"b/\" is no name" },
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -378,7 +349,9 @@ static void an_error_in_a_group_says_what_is_right(void)
 
 static const struct test tests[] = {
     TEST(a_group_is_a_list_of_guests), TEST(an_error_in_a_group_says_what_is_right),
-    TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(those_who_listen_for_all_guests_have_a_section), TEST(both_guests_must_agree),
+    TEST(guest_to_guest_is_an_error_that_says_what_to_write),
+    TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read),
+    TEST(those_who_listen_for_all_guests_have_a_section),
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
     TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),

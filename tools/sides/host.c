@@ -100,6 +100,11 @@ static int refused(struct dial *d, const char *by)
         snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
         return -ETIMEDOUT;
     }
+    if (strcmp(by, "policy") == 0) {
+        snprintf(d->why, sizeof d->why, "the policy of this host forbids you port %u of %s; 'xvs policy check @unix %s %u' shows the "
+                 "line", d->port, d->peer, d->peer, d->port);
+        return -EACCES;
+    }
     if (strcmp(by, "daemon") == 0) {
         snprintf(d->why, sizeof d->why, "xvsd has no room for one more connection to %s: its log says what it is short of", d->peer);
         return -ECONNREFUSED;

@@ -6,12 +6,14 @@
 
 #include "clock.h"
 #include "deliver.h"
+#include "gate.h"
 
 #define PIECES 32
 
 struct relayed {
     struct stream s;            /* first */
     struct relayed *twin;       /* the other guest's record; NULL once one of the two has ended */
+    bool called;                /* its guest has called the other */
 };
 
 static struct relayed *relayed_of(struct stream *s)
@@ -40,14 +42,13 @@ static int offer(struct stream *s)
     there = lanes_find(here->all, s->v.local.cid);
     if (!there || there == here || !lane_is_connected(there))
         return -EHOSTUNREACH;
-    if (!settings_may_speak(here->all->settings, here->who, there->who)) {
-        journal_guest(here->journal, JOURNAL_NOTICE, "may not speak with %s (guest_to_guest)", there->journal->who);
+    if (!gate_lets_out(here, POLICY_GUEST, there, s->v.local.port))
         return -EACCES;
-    }
     if ((err = stream_connect(there, &relay_end, s->v.peer, s->v.local, s->v.c.peer_alloc, &t)))
         return err;
     r->twin = relayed_of(t);
     r->twin->twin = r;
+    r->called = true;
     return 0;
 }
 
@@ -168,6 +169,19 @@ static enum stream_again turn(struct stream *s)
     return STREAM_ENDED;
 }
 
+/* ---- a new policy ---- */
+
+static void judge(struct stream *s)
+{
+    struct relayed *r = relayed_of(s);
+
+    if (!r->called || !r->twin || gate_lets_out(s->lane, POLICY_GUEST, r->twin->s.lane, s->v.local.port))
+        return;
+    stream_cut(s);
+    if (!stream_is_closed(&r->twin->s))
+        stream_cut(&r->twin->s);
+}
+
 /* ---- a guest that goes ---- */
 
 static void last_words(struct stream *s)
@@ -203,5 +217,6 @@ const struct end_kind relay_end = {
     .turn = turn,
     .event = event,
     .last_words = last_words,
-    .lost = lost
+    .lost = lost,
+    .judge = judge
 };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gate.h"
 #include "stream.h"
 
 #define PORT_ECHO    7u
@@ -20,6 +21,8 @@ static int offer(struct stream *s)
     if (!s->lane->all->settings->services || s->v.local.cid != VSOCKIF_CID_HOST ||
         (port != PORT_ECHO && port != PORT_DISCARD && port != PORT_SOURCE))
         return -ENOENT;
+    if (!gate_lets_out(s->lane, POLICY_UNIX, NULL, port))
+        return -EACCES;
     s->open = true;
     vmux_answer(s->lane->mux, &s->v);
     stream_wake(s);
@@ -93,9 +96,16 @@ static enum stream_again turn(struct stream *s)
     return again;
 }
 
+static void judge(struct stream *s)
+{
+    if (!gate_lets_out(s->lane, POLICY_UNIX, NULL, s->v.local.port))
+        stream_cut(s);
+}
+
 const struct end_kind service_end = {
     .name = "service",
     .size = sizeof(struct stream),
     .offer = offer,
-    .turn = turn
+    .turn = turn,
+    .judge = judge
 };

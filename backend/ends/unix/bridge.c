@@ -10,9 +10,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "clock.h"
 #include "door.h"
 #include "from_line.h"
+#include "gate.h"
 #include "hostsock.h"
 #include "serve.h"
 #include "unread.h"
@@ -112,6 +114,8 @@ static int offer(struct stream *s)
 
     if (s->v.local.cid != VSOCKIF_CID_HOST)
         return -ENOENT;
+    if (!gate_lets_out(s->lane, POLICY_UNIX, NULL, s->v.local.port))
+        return -EACCES;
     if (!account_take_file(s->lane->account))
         return refuse_more(s->lane);
     b->socket.fd = -1;
@@ -228,7 +232,7 @@ int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, u
         stream_end(s);
         return err;
     }
-    b->writable = b->line_waits = true;
+    b->writable = b->line_waits = b->by_host = true;
     b->holds = vouched;
     b->mark = mark;
     return 0;
@@ -247,6 +251,8 @@ static void say_refused(int fd, int err)
         by = "time";
     else if (err == ENOTCONN || err == ECONNRESET)
         by = "guest";
+    else if (err == EACCES)
+        by = "policy";
     (void)!send(fd, line, (size_t)snprintf(line, sizeof line, "REFUSED %s\n", by), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -515,6 +521,8 @@ static enum fate_end judge(const struct bridge *b)
 {
     bool stopped = b->s.v.c.shut_peer & VSOCKIF_SHUTDOWN_RCV || (b->s.guest_eof && b->host_eof) || b->leaving;
 
+    if (b->forbidden)
+        return FATE_FORBIDDEN;
     if (b->host_reset)
         return FATE_HOST_RESET;
     if (b->s.unread)
@@ -529,7 +537,7 @@ static enum fate_end judge_lost(const struct bridge *b, enum fate_end cut)
 {
     const struct vconn *c = &b->s.v.c;
 
-    if (!c->error || b->host_reset || b->s.unread)
+    if (!c->error || b->host_reset || b->forbidden || b->s.unread)
         return judge(b);
     if (b->s.guest_eof && vconn_is_delivered(c) && !b->guest_left && !has_unsent(b) &&
         (b->host_eof || c->shut_peer & VSOCKIF_SHUTDOWN_RCV))
@@ -692,6 +700,27 @@ static void close_it(struct stream *s)
     let_go(bridge_of(s));
 }
 
+/* ---- a new policy ---- */
+
+static bool is_allowed(const struct bridge *b)
+{
+    const struct lane *lane = b->s.lane;
+
+    if (b->by_host)
+        return !admit(lane, b->socket.fd, b->s.v.peer.port);
+    return gate_lets_out(lane, POLICY_UNIX, NULL, b->s.v.local.port);
+}
+
+static void judge_again(struct stream *s)
+{
+    struct bridge *b = bridge_of(s);
+
+    if (b->leaving || is_allowed(b))
+        return;
+    b->forbidden = true;
+    stream_cut(s);
+}
+
 static unsigned ready(const struct stream *s)
 {
     const struct bridge *b = (const struct bridge *)(const void *)s;
@@ -707,5 +736,6 @@ const struct end_kind bridge_end = {
     .event = event,
     .lost = lost,
     .close = close_it,
+    .judge = judge_again,
     .ready = ready
 };

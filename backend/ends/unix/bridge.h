@@ -39,6 +39,8 @@ struct bridge {
     uint8_t dials;              /* names tried so far, while the keeper is asked to connect; 0 else */
     bool holds : 1;             /* the end of what the program sends waits for somebody who vouches for it, */
     bool said_end : 1;          /* …and has */
+    bool by_host : 1;           /* the host program has called */
+    bool forbidden : 1;         /* a new policy has ended it */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
     uint32_t in_socket;         /* bytes of the kernel's memory in the socket, at most: what is not read yet (held.h) */
 };

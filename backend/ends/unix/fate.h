@@ -31,7 +31,8 @@
     X(DETACHED,    "cut",    " the device was taken away")                   \
     X(GONE,        "cut",    " the guest is gone")                           \
     X(REFUSED,     "cut",    " the guest broke a rule")                      \
-    X(DOWN,        "cut",    " the guest's program gave up the device")
+    X(DOWN,        "cut",    " the guest's program gave up the device")      \
+    X(FORBIDDEN,   "cut",    " the policy forbids it now")
 
 enum fate_end {
 #define X(name, word, text) FATE_##name,

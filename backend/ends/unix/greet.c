@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "bridge.h"
 #include "clock.h"
 #include "connect_line.h"
@@ -83,8 +84,10 @@ static void refuse(struct client *c, const char *why)
 
 static void connect_to_guest(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark)
 {
-    int err = bridge_request(host, fd, port, vouched, mark);
+    int err = admit_client(host->lane, fd, port);
 
+    if (!err)
+        err = bridge_request(host, fd, port, vouched, mark);
     if (!err)
         return;
     door_leave(host, mark);

@@ -111,9 +111,13 @@ class Host:
 
     def configure(self, **settings):
         """Writes the daemon's settings; it reads them again if it runs."""
-        lines = {"services": "yes", "guest_to_guest": "yes", "max_connections": 65536, "log_level": "warning", **settings}
+        lines = {"services": "yes", "max_connections": 65536, "log_level": "warning", **settings}
         with open(self.conf, "w", encoding="ascii") as f:
             f.write("[daemon]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items()))
+        policies = os.path.join(os.path.dirname(self.conf), "policy.d")
+        os.makedirs(policies, exist_ok=True)
+        with open(os.path.join(policies, "50-bench.policy"), "w", encoding="ascii") as f:
+            f.write("* @any @any allow\n* @any @host allow\n* @host @any allow\n")
         if self.daemon:
             answer = self.control("reload")
             if not answer["ok"]:

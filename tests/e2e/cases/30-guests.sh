@@ -66,6 +66,7 @@ test_guest_to_guest_is_forbidden_by_default() {
     disturb
     stop_daemon
     config
+    policy
     start_daemon
     two_guests
     ask a "connect s 102:7001" "connect s ECONNREFUSED"
@@ -74,31 +75,15 @@ test_guest_to_guest_is_forbidden_by_default() {
     talk h dom0
     ask h "connect s $GUEST2:7001" "connect s ok"
 }
-test_a_reload_allows_and_forbids_guest_to_guest() {
-    disturb
-    stop_daemon
-    config
-    start_daemon
-    two_guests
-    ask a "connect s 102:7001" "connect s ECONNREFUSED"
+# What an administrator of an older version has written is an error that says what to write.
+test_guest_to_guest_is_no_setting_any_more() {
     config "guest_to_guest = yes"
-    kill -HUP "$(daemon_pid)"
-    wait_for 'tell a "connect s 102:7001"; answer a; [ "$_answer" = "connect s ok" ]' 5 "connecting is allowed after the reload"
-    ask b "accept s l" "accept s ok"
-    # A stream that exists outlives a reload.
-    config "guest_to_guest = yes" "log_level = debug"
-    kill -HUP "$(daemon_pid)"
-    ask a "send s 100000" "send s ok"
-    ask b "recv s 100000" "recv s ok"
-}
-# A configuration with an error changes nothing, and says so.
-test_a_reload_of_a_bad_file_changes_nothing() {
-    disturb
-    two_guests
-    _said=$(grep -c guest_to_guest "$T/dom0/xvsd.log")
-    config "guest_to_guest = perhaps"
-    kill -HUP "$(daemon_pid)"
-    wait_for '[ "$(grep -c guest_to_guest "$T/dom0/xvsd.log")" -gt $_said ]' 5 "the daemon names the wrong key"
-    ask a "connect s 102:7001" "connect s ok"
-    daemon_lives || fail "the daemon has ended"
+    xvsd --check-config --config "$CONF" >"$T/check" 2>&1 && fail "it is taken"
+    grep -qF 'xvsd.conf:2: guest_to_guest is no setting any more: leave it out, and write "* @any @any allow" into a policy' "$T/check" ||
+        fail "it says: $(cat "$T/check")"
+    config
+    sed -i 's/^cid = 101/&\nguest_to_guest = guest2, other/' "$CONF"
+    xvsd --check-config --config "$CONF" >"$T/check" 2>&1 && fail "it is taken"
+    grep -qF 'write "* guest1 guest2 allow", and so for each into a policy' "$T/check" || fail "it says: $(cat "$T/check")"
+    config
 }

@@ -150,7 +150,7 @@ TAIL=480000
 plenty() {
     disturb
     stop_daemon
-    config "guest_to_guest = yes" "held_spill_bytes = 67108864"
+    config "held_spill_bytes = 67108864"
     start_daemon
     wait_for 'attached guest1' 10 "xvsd attaches guest1 again"
 }

@@ -30,7 +30,7 @@ as_stranger() {
 
 # reload [DAEMON LINE...]: as config, and read by the daemon.
 reload() {
-    config "guest_to_guest = yes" "$@"
+    config "$@"
     _before=$(grep -c "settings read again" "$T/dom0/xvsd.log")
     kill -HUP "$(daemon_pid)"
     wait_for '[ "$(grep -c "settings read again" "$T/dom0/xvsd.log")" -gt "$_before" ]' 10 "xvsd reads its settings"
@@ -55,7 +55,7 @@ test_members_get_in_with_a_reload_and_out_with_the_next() { # short
     stop_daemon
     RUN=$T/dom0/run
     GUEST1=$RUN/guest/guest1/vsock
-    config "guest_to_guest = yes"
+    config
     spawn d dom0 xvsd --config "$CONF" --run-dir "$RUN"
     pid_of d >"$T/dom0/xvsd.pid"
     wait_for 'attached guest1' 10 "xvsd attaches guest1"
@@ -64,7 +64,7 @@ test_members_get_in_with_a_reload_and_out_with_the_next() { # short
     equal "$(stat -c %a "$RUN" "$RUN/guest" | tr '\n' ' ')" "700 700 " "the directories before"
     for keys in group user; do
         if [ $keys = group ]; then set -- "socket_mode = 0660" "socket_group = $GROUP"; else set -- "socket_user = $GROUP"; fi
-        config "guest_to_guest = yes" "$@"
+        config "$@"
         hup_and_wait
         if [ $keys = group ]; then
             equal "$(reaches as_member $ANN)" "connect a ok send a ok recv a ok " "a member"
@@ -79,7 +79,7 @@ test_members_get_in_with_a_reload_and_out_with_the_next() { # short
             fi
         fi
         equal "$(reaches as_stranger)" "connect a EACCES " "a stranger"
-        config "guest_to_guest = yes"
+        config
         hup_and_wait
         equal "$(reaches as_member $ANN)" "connect a EACCES " "afterwards"
         equal "$(stat -c %a "$RUN" "$RUN/guest" "$RUN/cid" | tr '\n' ' ')" "700 700 700 " "the directories afterwards"

@@ -5,7 +5,8 @@
 with_sections() { # LINE...
     disturb
     stop_daemon_if_any
-    config "guest_to_guest = no"
+    config
+    policy
     for _line; do echo "$_line"; done >>"$CONF"
     start_daemon
 }
@@ -158,16 +159,16 @@ test_a_hundred_restarts_in_a_row() { # limit 400
 guest2" "the directories that are left"
 }
 
-test_whom_a_guest_may_speak_with_follows_its_name() { # xen
+test_whom_a_guest_may_reach_follows_its_name() { # xen
     with_sections
-    sed -i 's/^cid = 101/&\nguest_to_guest = guest2/; s/^cid = 102/&\nguest_to_guest = guest1/' "$CONF"
+    policy "8307 guest1 guest2 allow" "8307 guest2 guest1 allow"
     on dom0 kill -HUP "$(daemon_pid)" </dev/null
     talk g guest1
     talk k guest2
     ask g "up" "up ok"
     ask k "up" "up ok"
     ask k "listen l 8307" "listen l ok"
-    wait_until 'tell g "connect a 102:8307"; answer g; [ "$_answer" = "connect a ok" ]' 10 || fail "the settings are not read"
+    wait_until 'tell g "connect a 102:8307"; answer g; [ "$_answer" = "connect a ok" ]' 10 || fail "the policy is not read"
     ask k "accept a l" "accept a ok"
     rename guest2 other2 || fail "the platform cannot rename guest2"
     wait_for 'attached other2' 10 "the new name"

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* decided.h: what the administrator has decided, settings and policy: both are good, or neither is read. */
+#ifndef XVSD_DECIDED_H
+#define XVSD_DECIDED_H
+
+#include "settings.h"
+#include "xvsd.h"
+
+/* With descriptors of copies, which nobody changes, for a process that can open neither. */
+struct decided {
+    struct settings *settings;
+    int settings_fd;            /* of the file; -1: there is none, the defaults hold */
+    int policy_fd;              /* policy_pack.h */
+    size_t lines;               /* of the policy */
+    bool built_in;              /* it is not the administrator's */
+    char dir[600];              /* where policies are looked for */
+};
+
+/* 0, or a negative errno, why (SETTINGS_WHY bytes), and nothing in d that is to be dropped. */
+int  decided_read(const struct options *o, struct decided *d, char *why);
+/* Accepts one in which there is nothing: NULL, and -1 twice. */
+void decided_drop(struct decided *d);
+/* Another descriptor of such a copy, from its begin; a negative errno. */
+int  decided_again(int fd);
+
+#endif

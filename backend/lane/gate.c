@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* gate.c: see gate.h. */
+#include "gate.h"
+
+#include <stdio.h>
+
+#define WHY 500                 /* bytes of what decides, with its end */
+
+static const struct policy_line *decide_out(const struct lane *from, enum policy_kind to, const struct lane *there, uint32_t port)
+{
+    const struct policy_end here = { .kind = POLICY_GUEST, .guest = from->title };
+    const struct policy_end other = { .kind = to, .guest = there ? there->title : NULL };
+
+    return policy_decide(from->all->policy, &here, &other, port);
+}
+
+static const struct policy_line *decide_in(const struct lane *to, enum policy_kind from, const struct policy_peer *peer, uint32_t port)
+{
+    const struct policy_end other = { .kind = from, .peer = peer }, here = { .kind = POLICY_GUEST, .guest = to->title };
+
+    return policy_decide(to->all->policy, &other, &here, port);
+}
+
+bool gate_lets_out(const struct lane *from, enum policy_kind to, const struct lane *there, uint32_t port)
+{
+    return policy_allows(decide_out(from, to, there, port));
+}
+
+bool gate_lets_in(const struct lane *to, enum policy_kind from, const struct policy_peer *peer, uint32_t port)
+{
+    return policy_allows(decide_in(to, from, peer, port));
+}
+
+/* ---- telling ---- */
+
+static void say_why(char why[WHY], const struct policy_line *line, uint32_t port)
+{
+    if (line)
+        snprintf(why, WHY, "port %u: %.200s:%u: %.200s", port, line->file, line->number, line->text);
+    else
+        snprintf(why, WHY, "port %u: no line of the policy allows it", port);
+}
+
+/* Of a guest's refusals: which pair, in which direction. */
+static uint64_t number_of(bool in, enum policy_kind other, const struct lane *there)
+{
+    return (uint64_t)in << 63 | (uint64_t)other << 60 | (there ? there->cid : 0);
+}
+
+void gate_refused_out(struct lane *from, enum policy_kind to, struct lane *there, uint32_t port)
+{
+    char text[REFUSALS_PAIR], why[WHY];
+
+    from->count.refused++;
+    if (there)
+        there->count.refused++;
+    snprintf(text, sizeof text, "may not reach %s", there ? there->journal->who : "the host");
+    say_why(why, decide_out(from, to, there, port), port);
+    refusals_add(&from->refusals, from->journal->who, number_of(false, to, there), text, why);
+}
+
+void gate_refused_in(struct lane *to, enum policy_kind from, const struct policy_peer *peer, uint32_t port)
+{
+    char text[REFUSALS_PAIR], why[WHY];
+
+    to->count.refused++;
+    if (peer)
+        snprintf(text, sizeof text, "a program of the host (user %u) may not reach it", peer->user);
+    else
+        snprintf(text, sizeof text, "a program of the host may not reach it");
+    say_why(why, decide_in(to, from, peer, port), port);
+    refusals_add(&to->refusals, to->journal->who, number_of(true, from, NULL), text, why);
+}

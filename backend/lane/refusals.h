@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* refusals.h: telling of what is refused again and again: for each pair of who and whom one line at once, and then one a second with
+ * how often it was since.
+ *
+ * A guest has its own, with lines of its own to spend (journal.h): what it is refused keeps no other line about it from being seen.
+ * One thread. */
+#ifndef XVSD_REFUSALS_H
+#define XVSD_REFUSALS_H
+
+#include <stdint.h>
+
+#include "journal.h"
+#include "list.h"
+#include "loop.h"
+
+#define REFUSALS_MS   1000u     /* between two lines about a pair */
+#define REFUSALS_MOST 256u      /* pairs at a time; what is beyond is told by its number alone */
+#define REFUSALS_PAIR 200u      /* bytes of "may not reach …", with its end */
+
+struct refusals {
+    struct loop *loop;
+    struct journal_guest journal;
+    struct list pairs;          /* struct pair.link (refusals.c), the one that may be told of first at the head */
+    uint32_t count;             /* of them */
+    uint32_t others;            /* refusals of pairs that found no room */
+    struct alarm alarm;
+};
+
+void refusals_init(struct refusals *r, struct loop *loop);
+/* Tells what has not been told.  Harmless on one that is all zero. */
+void refusals_end(struct refusals *r);
+
+/* One more, of a pair that 'pair' is the number of.  who: whose lines these are; text: who may not reach whom; why: for the first line. */
+void refusals_add(struct refusals *r, const char *who, uint64_t pair, const char *text, const char *why);
+
+#endif
