@@ -168,6 +168,55 @@ static void a_guest_without_a_directory_is_not_connected_to_who_listens_for_all(
     stop();
 }
 
+/* ---- who is let in ---- */
+
+static mode_t mode_of(const char *below)
+{
+    struct stat st;
+
+    return lstat(daemon_path("run%s", below), &st) ? 0 : st.st_mode & 07777;
+}
+
+static bool is_open_to(mode_t run, mode_t any, mode_t web1)
+{
+    if (mode_of("") == run && mode_of("/any") == any && mode_of("/guest/web1") == web1)
+        return true;
+    fprintf(stderr, "%o %o %o\n", mode_of(""), mode_of("/any"), mode_of("/guest/web1"));
+    return false;
+}
+
+static void reload(const char *conf)
+{
+    FILE *f = fopen(daemon_path("conf"), "w");
+
+    REQUIRE(f != NULL);
+    fputs(conf, f);
+    fclose(f);
+    REQUIRE(strstr(daemon_ask("{\"verb\":\"reload\"}"), "\"ok\":true") != NULL);
+}
+
+/* The way to the directory, too; and each of the two sections opens what is its own. */
+static void a_section_lets_others_in_with_a_reload_and_none_keeps_them_out(void)
+{
+    start();
+    domain_make(A, "web1", NULL);
+    daemon_ask("{\"verb\":\"reload\"}");
+    UNTIL(is_called("web1"));
+    CU_ASSERT_TRUE(is_open_to(0700, 0700, 0700));
+    reload("[any]\nsocket_mode = 0666\n");
+    CU_ASSERT_TRUE(is_open_to(0711, 01775, 0700));
+    reload("[daemon]\nsocket_mode = 0666\n");
+    CU_ASSERT_TRUE(is_open_to(0711, 0700, 01775));
+    reload("");
+    CU_ASSERT_TRUE(is_open_to(0700, 0700, 0700));
+    EQ(daemon_stop(SIGTERM), 0);
+    REQUIRE(daemon_start("[any]\nsocket_mode = 0660\n") == 0);
+    EQ(mode_of(""), 0711);
+    EQ(mode_of("/any"), 01770);
+    domain_remove(A);
+    stop();
+}
+
 /* ---- memory, and what is full ---- */
 
 static long long in_sockets(void)
@@ -225,6 +274,7 @@ static const struct test tests[] = {
     TEST(whatever_a_domain_is_called_the_line_has_the_name_of_its_directory),
     TEST(a_guest_that_is_renamed_calls_by_its_new_name),
     TEST(a_guest_without_a_directory_is_not_connected_to_who_listens_for_all),
+    TEST(a_section_lets_others_in_with_a_reload_and_none_keeps_them_out),
     TEST(the_line_is_counted_as_what_the_guest_has_sent),
     TEST(one_whose_own_listener_is_full_is_refused),
 };

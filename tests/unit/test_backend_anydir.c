@@ -5,11 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "anydir.h"
 #include "rundir_lab.h"
 
 static struct any_dir any = { .fd = -1 };
+
+/* In place of libc's. */
+static bool no_acls;
+
+int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)
+{
+    if (no_acls) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return (int)syscall(SYS_setxattr, path, name, value, size, flags);
+}
 
 static void open_it(const struct settings_sockets *sockets)
 {
@@ -93,6 +107,21 @@ static void one_that_was_there_becomes_as_it_is_to_be_and_keeps_its_listeners(vo
     close_it();
 }
 
+/* Where a user cannot be let in he is not, and the others are served. */
+static void a_file_system_without_acls_is_no_hindrance(void)
+{
+    NEED_ROOT();
+    begin();
+    no_acls = true;
+    open_it(&ann_only);
+    EQ(mode_of("run/any"), 01700);
+    EQ(as(ANN, ALONE, can_listen_for_all), EACCES);
+    no_acls = false;
+    if (any_dir_permit(&any, &ann_only) == 0 && mode_of("run/any") == 01770)
+        EQ(as(ANN, ALONE, can_listen_for_all), 0);
+    close_it();
+}
+
 static void what_is_no_directory_is_not_followed(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -122,7 +151,7 @@ static void it_is_known_in_a_run_directory_without_a_lock(void)
 
 static const struct test tests[] = {
     TEST(it_is_ours_alone_until_others_are_let_in), TEST(members_listen_there_and_take_nothing_from_one_another),
-    TEST(one_that_was_there_becomes_as_it_is_to_be_and_keeps_its_listeners), TEST(what_is_no_directory_is_not_followed),
+    TEST(one_that_was_there_becomes_as_it_is_to_be_and_keeps_its_listeners), TEST(a_file_system_without_acls_is_no_hindrance), TEST(what_is_no_directory_is_not_followed),
     TEST(it_is_known_in_a_run_directory_without_a_lock)
 };
 
