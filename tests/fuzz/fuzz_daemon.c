@@ -431,7 +431,8 @@ static void act(const struct op *o)
     case OP_HOST_CLOSE:  host_close(h); break;
     case OP_LISTEN:
         host_unlisten(listener[o->b % LISTENERS]);
-        listener[o->b % LISTENERS] = host_listen(dir_of(g, o->c), FIRST_PORT + o->b % LISTENERS);
+        /* With some, for all guests. */
+        listener[o->b % LISTENERS] = host_listen(o->c >= 0xc0 ? "any" : dir_of(g, o->c), FIRST_PORT + o->b % LISTENERS);
         break;
     case OP_ACCEPT:      host_accept(h, listener[o->b % LISTENERS], o->c); break;
     case OP_UNLISTEN:    host_unlisten(listener[o->b % LISTENERS]); listener[o->b % LISTENERS] = -1; break;

@@ -88,6 +88,16 @@ uint32_t host_write(struct host_end *h, uint32_t len)
     return all;
 }
 
+/* Four words, the last of which can be the name of a directory, whatever the domain is called. */
+static bool is_from(const char *line)
+{
+    unsigned long long cid;
+    char name[160], rest;
+    unsigned port;
+
+    return sscanf(line, "FROM %llu %u %159[A-Za-z0-9_.+:-]%c", &cid, &port, name, &rest) == 3 && cid > 2 && *name != '.';
+}
+
 static bool read_line(struct host_end *h)
 {
     char c;
@@ -95,11 +105,11 @@ static bool read_line(struct host_end *h)
     while (recv(h->fd, &c, 1, MSG_DONTWAIT) == 1) {
         if (c == '\n') {
             h->line[h->line_len] = '\0';
-            MOCK_MUST(!strncmp(h->line, "OK ", 3), "the answer to CONNECT is \"%s\"", h->line);
-            h->wants_ok = false;
+            MOCK_MUST(h->wants_from ? is_from(h->line) : !strncmp(h->line, "OK ", 3), "the daemon's line is \"%s\"", h->line);
+            h->wants_ok = h->wants_from = false;
             return true;
         }
-        MOCK_MUST(h->line_len + 1 < sizeof h->line, "the answer to CONNECT is too long: %.30s", h->line);
+        MOCK_MUST(h->line_len + 1 < sizeof h->line, "the daemon's line is too long: %.30s", h->line);
         h->line[h->line_len++] = c;
     }
     return false;
@@ -110,7 +120,7 @@ uint32_t host_read(struct host_end *h, uint32_t max)
     static uint8_t bytes[PIECE];
     uint32_t all = 0;
 
-    if (h->fd < 0 || h->over || (h->wants_ok && !read_line(h)))
+    if (h->fd < 0 || h->over || ((h->wants_ok || h->wants_from) && !read_line(h)))
         return 0;
     while (all < max) {
         ssize_t n = recv(h->fd, bytes, max - all < PIECE ? max - all : PIECE, MSG_DONTWAIT);
@@ -160,8 +170,12 @@ int host_listen(const char *dir, uint32_t port)
 
 bool host_accept(struct host_end *h, int listener, uint8_t seed)
 {
+    struct sockaddr_un a = { 0 };
+    socklen_t len = sizeof a;
+
     host_close(h);
     host_end_init(h);
+    h->wants_from = listener >= 0 && !getsockname(listener, (struct sockaddr *)&a, &len) && strstr(a.sun_path, "/any/vsock_");
     h->fd = listener < 0 ? -1 : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     h->out.seed = seed;
     return h->fd >= 0;

@@ -14,7 +14,8 @@
 struct host_end {
     int fd;
     bool wants_ok;              /* it said CONNECT, and the answer's line has not been read whole */
-    char line[40];
+    bool wants_from;            /* it listens for all guests, and who calls has not been read whole */
+    char line[160];
     uint32_t line_len;
     struct flow out, in;
     int over;                   /* 0 while it can be read; 1 after an end of file; -errno after an error */
