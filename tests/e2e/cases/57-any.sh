@@ -258,7 +258,9 @@ test_serve_any_that_dies_is_no_end_in_order() {
         [ $how = killed ] || word=fail
         mkfifo "$PEER/words"
         exec 9<>"$PEER/words"           # which has a writer as long as this runs
-        spawn client guest1 sh -c "exec xvs cat -r 60 host 5711 <$PEER/words 9<&-"
+        SPAWN_IN=$PEER/words
+        spawn client guest1 xvs cat -r 60 host 5711
+        SPAWN_IN=
         echo "$word" >&9
         wait_for 'grep -q . "$PEER/client.out" || has_ended client' 20 "the command answers"
         [ $how = failed ] || signal server KILL
