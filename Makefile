@@ -23,7 +23,7 @@ B         := build/$(VARIANT)
 # A folder is compiled with the include paths of exactly these folders and its own, so an #include
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
-backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix worker control daemon)
+backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base ends sides xvs)
 modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
@@ -57,7 +57,8 @@ sees.backend/ends/farewell := $(sees.backend/lane) backend/lane
 sees.backend/ends/service  := $(sees.backend/lane) backend/lane
 sees.backend/ends/relay    := $(sees.backend/lane) backend/lane backend/ends/farewell
 sees.backend/ends/unix     := $(sees.backend/lane) backend/lane backend/ends/farewell
-sees.backend/worker        := $(sees.backend/ends/unix) backend/ends/unix backend/wall
+sees.backend/ends/kernel   := $(sees.backend/lane) backend/lane
+sees.backend/worker        := $(sees.backend/ends/unix) backend/ends/unix backend/ends/kernel backend/wall
 sees.backend/control       := $(sees.backend/worker) backend/worker xenstore-glue
 sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend/ends/service backend/control backend/dirs backend/dialer backend/guest
 

@@ -103,6 +103,7 @@ full)
     part hostile-asan 1800 'tests/hostile/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-hostile
     part daemon     1200 'tests/daemon/*.c' "$make" -j2 --no-print-directory check-daemon
     part daemon-asan 1800 'tests/daemon/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-daemon
+    part vhost       600 'tests/vhost/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-vhost
     part hosted      900 'tests/hosted/*.c' "$make" -j2 --no-print-directory check-hosted
     part frontend   1200 'tests/frontend/*.c' "$make" -j2 --no-print-directory check-frontend
     part frontend-asan 1200 'tests/frontend/*.c' "$make" -j2 --no-print-directory VARIANT=asan check-frontend

@@ -36,9 +36,9 @@ may_know() {
     backend/guest) echo common/wire xenstore-glue "$(may_know backend/dialer)" ;;
     backend/memory) echo "$common" ;;
     backend/lane) echo "$common" backend/base backend/settings backend/policy backend/memory ;;
-    backend/ends/farewell | backend/ends/service) echo "$(may_know backend/lane)" backend/lane ;;
+    backend/ends/farewell | backend/ends/service | backend/ends/kernel) echo "$(may_know backend/lane)" backend/lane ;;
     backend/ends/relay | backend/ends/unix) echo "$(may_know backend/ends/farewell)" backend/ends/farewell ;;
-    backend/worker) echo "$(may_know backend/ends/unix)" backend/ends/unix backend/wall ;;
+    backend/worker) echo "$(may_know backend/ends/unix)" backend/ends/unix backend/ends/kernel backend/wall ;;
     backend/control) echo "$(may_know backend/worker)" backend/worker xenstore-glue ;;
     backend/daemon) echo "$(may_know backend/control)" backend/ends/relay backend/ends/service backend/control backend/dirs \
         backend/dialer backend/guest ;;

@@ -31,7 +31,7 @@ static json_t *guest_json(const struct guest *g)
     const struct link_counters *now = lane->mux ? &lane->back.counters : &none;
     const struct held *held = &g->account->held;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:s, s:s}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:b, s:s, s:s}",
                      "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "state", life_state_name(g->state),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
@@ -45,7 +45,7 @@ static json_t *guest_json(const struct guest *g)
                      "connects", (json_int_t)(lane->count.connects + (lane->mux != NULL)),
                      "refusals", (json_int_t)g->refusals, "storms", (json_int_t)lane->count.storms,
                      "refused_by_policy", (json_int_t)lane->count.refused,
-                     "dir", door_path(&g->host), "error", g->error);
+                     "af_vsock", lane->kernel != NULL, "dir", door_path(&g->host), "error", g->error);
 }
 
 static json_t *verb_ls(struct worker *w, json_t *request)

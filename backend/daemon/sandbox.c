@@ -18,7 +18,7 @@ static const char *const allowed[] = {
     /* bytes */
     "read", "write", "readv", "writev", "recvmsg", "sendmsg", "recvfrom", "sendto", "lseek",
     /* descriptors that others have made */
-    "accept4", "close", "shutdown", "fcntl", "ioctl", "getsockopt", "setsockopt", "getsockname", "getpeername", "fstat",
+    "accept4", "close", "shutdown", "fcntl", "eventfd2", "ioctl", "getsockopt", "setsockopt", "getsockname", "getpeername", "fstat",
     "newfstatat", "openat", "getdents64", "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll",
     /* memory */
     "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "getrandom",

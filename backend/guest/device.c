@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "afvsock.h"
 #include "channel.h"
 #include "cids.h"
 #include "cuts.h"
@@ -85,6 +86,7 @@ int device_new(struct registry *r, const struct device_id *id, uint64_t cid, str
     d->r = r;
     d->id = *id;
     d->look_at = d->remove_at = UINT64_MAX;
+    d->vhost_fd = -1;
     list_init(&d->link);
     list_init(&d->of_domain);
     list_init(&d->homes);
@@ -110,6 +112,7 @@ void device_free(struct device *d)
     homes_close(d);
     tell(d, &(struct wall_msg){ .kind = WALL_GONE, .cut = why_down(d) }, -1);
     channel_close(d->channel);
+    afvsock_close(d);
     cid_set(d, 0);
     list_remove(&d->link);
     list_remove(&d->of_domain);
@@ -243,6 +246,7 @@ static int connected(struct device *d)
     *d->error = '\0';
     d->remade = (struct backoff){ 0 };
     tell(d, &(struct wall_msg){ .kind = WALL_CONNECTED }, -1);
+    afvsock_connected(d);
     return 0;
 }
 
@@ -473,6 +477,9 @@ void device_hear(struct device *d, const struct wall_msg *m)
     case WALL_LOOK:
         device_look(d);
         break;
+    case WALL_VHOST_OVER:
+        afvsock_over(d, m->number != 0);
+        break;
     case WALL_OLD:
         d->old_used = m->number != 0;
         if (!d->old_used)
@@ -489,6 +496,7 @@ void device_hear(struct device *d, const struct wall_msg *m)
 
 void device_lost_worker(struct device *d)
 {
+    afvsock_close(d);
     channel_close(d->channel);
     d->channel = NULL;
     d->up = d->old_used = d->look_again = d->seen = false;

@@ -4,6 +4,7 @@
  *     domain.h      what a domain is called
  *     cids.h        whose a CID is
  *     channel.h     an event channel, bound here and used by the worker
+ *     afvsock.h     the host's kernel, likewise
  *     home.h        a guest's directories
  *     device.h      how a device lives, by xenstore
  *     settle.h      names, directories, CIDs: what follows from what there is
@@ -48,6 +49,8 @@ struct registry {
     uint32_t last_home;         /* number */
     uint64_t declined[(PATHS_DOMID + 63) / 64];         /* domids that are to have no device of their own accord */
     uint32_t born;              /* devices, so far */
+    uint32_t vhosts_closing;    /* afvsock.c: threads that wait for the kernel */
+    int vhost_error;            /* errno of the last try to open one, 0 for none: said once */
     bool unsettled;             /* settle() is due */
     struct alarm settle;        /* …then, if not before */
     struct alarm rescan;        /* to look for devices again, */
@@ -104,6 +107,9 @@ struct device {
     struct life_look look;      /* what was seen before the worker was asked whether the guest lives */
     char look_why[PARSE_WHY];
     struct xenevtchn_handle *channel;   /* until the worker has it */
+    int vhost_fd;               /* afvsock.h; -1 */
+    uint64_t vhost_cid;         /* the CID that it has */
+    bool vhost_waits;           /* it is to be opened when another one has let go */
     struct wall_guest known;    /* what the worker was told last; all zero for nothing */
     bool told;                  /* …which is still so */
 

@@ -34,6 +34,7 @@
 struct end_kind;
 struct farewells;
 struct hostside;
+struct kernel;
 struct lane;
 
 /* What the lanes of a daemon share. */
@@ -63,6 +64,7 @@ struct lane {
     struct account *account;
     const struct title *title;
     struct hostside *host;                      /* hostside.h */
+    struct kernel *kernel;                      /* kernel.h; NULL for none */
     uint32_t domid;                             /* …to here */
 
     uint64_t cid;                               /* of the guest, while it is up */

@@ -34,12 +34,12 @@ static void say_forbidden(struct stream *s)
     gate_refused_out(s->lane, host ? POLICY_UNIX : POLICY_GUEST, host ? NULL : lanes_find(s->lane->all, s->v.local.cid), s->v.local.port);
 }
 
-/* The first kind that does not decline; NULL, it is refused. */
-static const struct end_kind *find_end(struct stream *s)
+/* The first kind from here on that does not decline; NULL, it is refused. */
+static const struct end_kind *find_end(struct stream *s, const struct end_kind *const *kind)
 {
     bool forbidden = false;
 
-    for (const struct end_kind *const *kind = s->lane->all->ends; *kind; kind++) {
+    for (; *kind; kind++) {
         int err = (*kind)->offer ? (*kind)->offer(s) : -ENOENT;
 
         forbidden |= err == -EACCES;
@@ -51,14 +51,29 @@ static const struct end_kind *find_end(struct stream *s)
     return NULL;
 }
 
+static void refuse(struct stream *s)
+{
+    vmux_abort(s->lane->mux, &s->v, ECONNREFUSED);
+    stream_end(s);
+}
+
 void stream_offered(struct lane *lane, struct stream *s)
 {
     init(s, lane);
     vmux_set_buf_alloc(lane->mux, &s->v, promise_make(&lane->promises, &s->promise));
-    if ((s->kind = find_end(s)))
-        return;
-    vmux_abort(lane->mux, &s->v, ECONNREFUSED);
-    stream_end(s);
+    if (!(s->kind = find_end(s, lane->all->ends)))
+        refuse(s);
+}
+
+void stream_pass_on(struct stream *s)
+{
+    const struct end_kind *const *kind = s->lane->all->ends;
+
+    while (*kind != s->kind)
+        kind++;
+    memset((char *)s + sizeof *s, 0, s->kind->size - sizeof *s);
+    if (!(s->kind = find_end(s, kind + 1)))
+        refuse(s);
 }
 
 enum stream_again stream_turn(struct stream *s)

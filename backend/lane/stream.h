@@ -50,6 +50,9 @@ void stream_lost(struct stream *s, enum lane_cut why);
 /* There is a new policy: what it forbids of a lane's streams ends (end.h). */
 void streams_judge(struct lane *lane);
 
+/* The kind that has taken its REQUEST, and has not answered, finds that it is none of its own, and holds nothing for it any more: the kinds
+ * behind it in the table are asked.  Without any it is refused.  Not from within the kind's offer(). */
+void stream_pass_on(struct stream *s);
 /* Asks the guest for a connection; 'most' bytes are promised to it at most.  0 or a negative errno of vmux_connect(). */
 int  stream_connect(struct lane *lane, const struct end_kind *kind, struct vaddr local, struct vaddr peer, uint32_t most,
                     struct stream **out);

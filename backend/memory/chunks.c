@@ -55,14 +55,18 @@ int chunks_add(struct chunks *c, struct held *h, const void *data, uint32_t len)
     return (int)len;
 }
 
-uint32_t chunks_peek(const struct chunks *c, uint32_t want, struct iovec *iov, int max, int *used)
+uint32_t chunks_peek_at(const struct chunks *c, uint32_t *skip, uint32_t want, struct iovec *iov, int max, int *used)
 {
     uint32_t bytes = 0, at = c->at;
     int n = 0;
 
     for (struct chunk *chunk = c->first; chunk && n < max && bytes < want; chunk = chunk->next, at = 0) {
-        uint32_t here = chunk->len - at;
+        uint32_t over = *skip < chunk->len - at ? *skip : chunk->len - at, here;
 
+        *skip -= over;
+        at += over;
+        if (!(here = chunk->len - at))
+            continue;
         iov[n].iov_base = chunk->data + at;
         iov[n].iov_len = here < want - bytes ? here : want - bytes;
         bytes += (uint32_t)iov[n++].iov_len;

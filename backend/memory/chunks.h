@@ -28,8 +28,16 @@ static inline bool chunks_are_empty(const struct chunks *c)
 
 /* Takes a copy of up to len bytes, at least 1: how many, or -ENOSPC (the limit), -ENOMEM. */
 int  chunks_add(struct chunks *c, struct held *h, const void *data, uint32_t len);
-/* Up to want bytes from the front in at most max pieces: returns the bytes, and *used. */
-uint32_t chunks_peek(const struct chunks *c, uint32_t want, struct iovec *iov, int max, int *used);
+/* Up to want bytes behind the first *skip, in at most max pieces: returns the bytes, and *used.  *skip is then what there was too
+ * little for. */
+uint32_t chunks_peek_at(const struct chunks *c, uint32_t *skip, uint32_t want, struct iovec *iov, int max, int *used);
+/* …from the front. */
+static inline uint32_t chunks_peek(const struct chunks *c, uint32_t want, struct iovec *iov, int max, int *used)
+{
+    uint32_t skip = 0;
+
+    return chunks_peek_at(c, &skip, want, iov, max, used);
+}
 /* The first len bytes, or all that there are, are not needed any more: how many that were. */
 uint32_t chunks_take(struct chunks *c, struct held *h, uint32_t len);
 void chunks_drop(struct chunks *c, struct held *h);

@@ -25,17 +25,22 @@ void inbox_add(struct inbox_table *t, struct inbox *b, uint32_t id, const uint8_
     t->held_bytes += len;
 }
 
-uint32_t inbox_peek(const struct inbox_table *t, const struct inbox *b, uint32_t want, struct iovec *iov, int max,
-                    int *used)
+uint32_t inbox_peek_at(const struct inbox_table *t, const struct inbox *b, uint32_t skip, uint32_t want, struct iovec *iov, int max,
+                       int *used)
 {
     uint32_t bytes = 0, at = b->first_at;
     int n = 0;
 
     if (!chunks_are_empty(&b->spilled))
-        bytes = chunks_peek(&b->spilled, want, iov, max, &n);
+        bytes = chunks_peek_at(&b->spilled, &skip, want, iov, max, &n);
     for (uint16_t id = b->first; id && n < max && bytes < want; id = t->packet[id - 1].next, at = 0) {
         const struct inbox_packet *p = &t->packet[id - 1];
+        uint32_t over = skip < p->len - at ? skip : p->len - at;
 
+        skip -= over;
+        at += over;
+        if (at == p->len)
+            continue;
         iov[n].iov_base = (void *)((uintptr_t)p->data + at);
         iov[n].iov_len = p->len - at < want - bytes ? p->len - at : want - bytes;
         bytes += (uint32_t)iov[n++].iov_len;

@@ -58,9 +58,15 @@ static inline bool inbox_is_empty(const struct inbox *b)
 /* len is at least 1; the id is in flight. */
 void inbox_add(struct inbox_table *t, struct inbox *b, uint32_t id, const uint8_t *data, uint32_t len);
 
-/* Up to want bytes from the front, in at most max pieces: returns the bytes, and *used. */
-uint32_t inbox_peek(const struct inbox_table *t, const struct inbox *b, uint32_t want, struct iovec *iov, int max,
-                    int *used);
+/* Up to want bytes behind the first skip, in at most max pieces: returns the bytes, and *used. */
+uint32_t inbox_peek_at(const struct inbox_table *t, const struct inbox *b, uint32_t skip, uint32_t want, struct iovec *iov, int max,
+                       int *used);
+/* …from the front. */
+static inline uint32_t inbox_peek(const struct inbox_table *t, const struct inbox *b, uint32_t want, struct iovec *iov, int max,
+                                  int *used)
+{
+    return inbox_peek_at(t, b, 0, want, iov, max, used);
+}
 /* The first len bytes are delivered; len is at most b->bytes. */
 void inbox_take(struct inbox_table *t, struct inbox *b, uint32_t len);
 /* Gives everything back and returns how many bytes were not delivered. */

@@ -268,6 +268,19 @@ static bool read_guest_to_guest(struct reader *r, const char *key, const char *t
                  "/50-guests.policy; see xvs-policy(5)", key, lines);
 }
 
+static bool read_af_vsock(struct reader *r, const char *key, const char *text)
+{
+    static const char *const names[] = { [AF_VSOCK_NO] = "no", [AF_VSOCK_AUTO] = "auto", [AF_VSOCK_YES] = "yes" };
+    enum settings_af_vsock *out = r->guest ? &r->guest->af_vsock : &r->settings->af_vsock;
+
+    for (enum settings_af_vsock i = AF_VSOCK_NO; i <= AF_VSOCK_YES; i++)
+        if (!strcmp(text, names[i])) {
+            *out = i;
+            return true;
+        }
+    return wrong(r, "%s = %.40s: it must be no, auto or yes", key, text);
+}
+
 static bool read_services(struct reader *r, const char *key, const char *text)
 {
     return read_bool(r, key, text, &r->settings->services);
@@ -331,6 +344,7 @@ static const struct key {
     { "guest_to_guest",      IN_DAEMON | IN_GUEST | IN_THE_PAST, read_guest_to_guest },
     { "spin_us",             IN_DAEMON, read_spin },
     { "services",            IN_DAEMON, read_services },
+    { "af_vsock",            IN_DAEMON | IN_GUEST, read_af_vsock },
     { "socket_mode",         IN_DAEMON | IN_GUEST | IN_ANY, read_mode },
     { "socket_user",         IN_DAEMON | IN_GUEST | IN_ANY, read_user },
     { "socket_group",        IN_DAEMON | IN_GUEST | IN_ANY, read_group },
@@ -485,6 +499,7 @@ struct settings *settings_default(void)
     if (!s)
         return NULL;
     s->attach_auto = true;
+    s->af_vsock = AF_VSOCK_NO;
     s->log_level = JOURNAL_INFO;
     s->max_connections = 16384;
     s->max_ring_page_order = VSOCKIF_MAX_RING_PAGE_ORDER;
@@ -591,6 +606,7 @@ const struct settings_guest *settings_guest(const struct settings *s, const char
 const struct settings_guest *settings_section(const struct settings *s, const struct title *title)
 {
     static const struct settings_guest nobody = {
+        .af_vsock = AF_VSOCK_NO,
         .sockets = { .mode = 0600, .user = (uid_t)-1, .group = (gid_t)-1, .has_mode = true, .has_user = true, .has_group = true }
     };
     const struct settings_guest *g = NULL;
@@ -609,6 +625,11 @@ const struct settings_guest *settings_by_cid(const struct settings *s, uint64_t 
         if (s->guests[i].cid == cid)
             return &s->guests[i];
     return NULL;
+}
+
+enum settings_af_vsock settings_af_vsock_of(const struct settings *s, const struct settings_guest *section)
+{
+    return section && section->af_vsock != AF_VSOCK_INHERIT ? section->af_vsock : s->af_vsock;
 }
 
 struct settings_sockets settings_sockets_of(const struct settings *s, const struct settings_guest *section)

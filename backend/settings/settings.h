@@ -31,9 +31,18 @@ struct settings_sockets {
     bool has_mode, has_user, has_group;
 };
 
+/* Whether AF_VSOCK programs of the host reach a guest, and it them. */
+enum settings_af_vsock {
+    AF_VSOCK_INHERIT,
+    AF_VSOCK_NO,
+    AF_VSOCK_AUTO,              /* where the host's kernel can, and without a warning where it cannot */
+    AF_VSOCK_YES
+};
+
 struct settings_guest {
     char *name;                 /* or "uuid:" and a UUID in lower case */
     uint64_t cid;               /* 0: not given */
+    enum settings_af_vsock af_vsock;
     struct settings_sockets sockets;
 };
 
@@ -48,6 +57,7 @@ struct settings {
     char *policy_dir;           /* …likewise */
     bool policy_cuts;           /* a new policy ends connections that it forbids */
     bool attach_auto;
+    enum settings_af_vsock af_vsock;    /* never INHERIT */
     bool services;              /* echo, discard and source (service.h) */
     int  log_level;             /* enum journal_level */
     uint32_t max_connections;   /* of one device */
@@ -83,6 +93,8 @@ const struct settings_guest *settings_section(const struct settings *s, const st
 
 /* Sockets of a guest with this section: its own values where it has some, else those of [daemon]. */
 struct settings_sockets settings_sockets_of(const struct settings *s, const struct settings_guest *section);
+/* …its af_vsock, likewise; never INHERIT. */
+enum settings_af_vsock settings_af_vsock_of(const struct settings *s, const struct settings_guest *section);
 /* The section that has this CID, or NULL. */
 const struct settings_guest *settings_by_cid(const struct settings *s, uint64_t cid);
 

@@ -17,6 +17,7 @@
  *     ANY                (a directory)
  *     UP                 (a channel)       UPPED
  *     CONNECTED
+ *     VHOST              (the kernel)      VHOST_OVER   nobody needs it any more (0), or it has failed (1)
  *     DOWN                                 DOWNED
  *     LIVE                                 IS_LIVE      the guest's byte in the control page, read at that moment
  *                                          BROKE, LOOK  the guest broke a rule; it has given up its pages, or sends empty events
@@ -59,6 +60,7 @@
     X(ANY,         any,      KEEPER) \
     X(UP,          up,       KEEPER) \
     X(CONNECTED,   nothing,  KEEPER) \
+    X(VHOST,       cid,      KEEPER) \
     X(DOWN,        cut,      KEEPER) \
     X(LIVE,        nothing,  KEEPER) \
     X(DIALED,      dialed,   KEEPER) \
@@ -71,6 +73,7 @@
     X(IS_LIVE,     number,   WORKER) \
     X(BROKE,       result,   WORKER) \
     X(LOOK,        nothing,  WORKER) \
+    X(VHOST_OVER,  number,   WORKER) \
     X(DIAL,        dial,     WORKER) \
     X(ASK,         ask,      WORKER) \
     X(POLICY,      nothing,  KEEPER)
@@ -90,7 +93,8 @@ struct wall_msg {
     uint32_t kind;              /* enum wall_kind */
     uint32_t device;            /* whom it is about, 0 for none: a number that the keeper gives, and never gives again */
     union {
-        uint32_t number;        /* DOOR_SHUT, PRESENT, DOOR_FAILED: a door's, 0 for none; OLD, IS_LIVE: 0 or 1 */
+        uint32_t number;        /* DOOR_SHUT, PRESENT, DOOR_FAILED: a door's, 0 for none; OLD, IS_LIVE, VHOST_OVER: 0 or 1 */
+        uint64_t cid;           /* VHOST: what the descriptor has */
         char nothing[1];
         struct {
             char path[WALL_PATH];       /* for messages */

@@ -16,6 +16,7 @@
 #include "cuts.h"
 #include "door.h"
 #include "greet.h"
+#include "kernel.h"
 #include "policy_dir.h"
 #include "stream.h"
 #include "updown.h"
@@ -38,12 +39,18 @@ static void say(struct guest *g, struct wall_msg *m)
 
 /* ---- what lanes and host programs say ---- */
 
+static void down(struct lane *lane, enum lane_cut why)
+{
+    lane_down(lane, why);
+    kernel_guest_left(lane);
+}
+
 static void on_broke(struct lane *lane, const char *why)
 {
     struct wall_msg m = { .kind = WALL_BROKE };
 
     snprintf(m.result.why, sizeof m.result.why, "%s", why);
-    lane_down(lane, LANE_REFUSED);
+    down(lane, LANE_REFUSED);
     say(guest_of_lane(lane), &m);
 }
 
@@ -87,6 +94,7 @@ static void free_guest(struct guest *g, enum lane_cut why)
 {
     lane_down(&g->lane, why);
     lane_end(&g->lane);
+    kernel_end_of(&g->lane);
     greet_end(&g->host);
     list_remove(&g->link);
     hash_remove(&g->worker->by_number, &g->by_number);
@@ -205,11 +213,29 @@ static void on_connected(struct guest *g)
     lane_connected(&g->lane);
 }
 
+/* The keeper lets go, too. */
+static void on_kernel_over(struct lane *lane, bool failed)
+{
+    say(guest_of_lane(lane), &(struct wall_msg){ .kind = WALL_VHOST_OVER, .number = failed });
+}
+
+static void on_vhost(struct guest *g, const struct wall_msg *m, int fd)
+{
+    char why[KERNEL_WHY] = "no descriptor came with it";
+
+    if (fd < 0 || kernel_begin(&g->lane, m->cid, fd, on_kernel_over, why)) {
+        journal_guest(&g->journal, JOURNAL_WARNING, "it is not reached by AF_VSOCK, but by UNIX sockets as ever: %s", why);
+        on_kernel_over(&g->lane, true);
+        return;
+    }
+    journal_guest(&g->journal, JOURNAL_INFO, "AF_VSOCK programs of this host reach it by CID %llu", (unsigned long long)m->cid);
+}
+
 static void on_down(struct guest *g, const struct wall_msg *m)
 {
     if (g->lane.mux)
         journal_guest(&g->journal, JOURNAL_INFO, "disconnected; %u connections end", vmux_count(g->lane.mux));
-    lane_down(&g->lane, cut_of(m));
+    down(&g->lane, cut_of(m));
     say(g, &(struct wall_msg){ .kind = WALL_DOWNED });
 }
 
@@ -312,6 +338,7 @@ static void hear_of(struct guest *g, const struct wall_msg *m, int fd)
     case WALL_PRESENT:   door_choose(&g->host, m->number ? door_find(&g->host, m->number) : NULL); break;
     case WALL_UP:        on_up(g, m, fd); return;
     case WALL_CONNECTED: on_connected(g); break;
+    case WALL_VHOST:     on_vhost(g, m, fd); return;
     case WALL_DOWN:      on_down(g, m); break;
     case WALL_LIVE:      say(g, &(struct wall_msg){ .kind = WALL_IS_LIVE, .number = map_is_live(&g->lane.map) }); break;
     default:             break;

@@ -7,8 +7,7 @@
  *     bench_xvs connects                    connections opened and closed, many at a time
  *     bench_xvs streams COUNT               stream_64k, with COUNT streams open and 1 % of them active
  *     bench_xvs sink PORT                   serves streams: takes all, answers the end with one byte
- *     bench_xvs hostsock PATH PORT          in dom0: through the UNIX socket to a sink in the guest
- *     bench_xvs hostsink PATH PORT          in dom0: such a sink, for what guests send to that port of the host
+ *     bench_xvs echo PORT                   the same, and sends back what it takes
  *     bench_xvs idle COUNT SECONDS          COUNT connections that do nothing; prints "ready", and the bytes held before and then
  *     bench_xvs guests FIRST COUNT SECONDS  in dom0 of a hosted Xen: plays that many guests, each with a device that is
  *                                           up and idle; prints "ready", and the bytes that each holds, shared pages included
@@ -22,7 +21,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -495,7 +493,18 @@ static void take(struct xvs_stream *s)
     xvs_stream_close(s);
 }
 
-static void sink(uint32_t port)
+static void give_back(struct xvs_stream *s)
+{
+    char bytes[4096];
+    ssize_t n;
+
+    while ((n = xvs_recv(s, bytes, sizeof bytes, 0)) > 0)
+        xvs_send(s, bytes, (size_t)n, 0);
+    if (n != -EAGAIN)
+        xvs_stream_close(s);
+}
+
+static void serve(uint32_t port, void (*handle)(struct xvs_stream *s))
 {
     struct xvs_listener *l;
     int err;
@@ -515,69 +524,8 @@ static void sink(uint32_t port)
                 while (xvs_accept(l, &s) == 0)
                     ;
             if (ev.stream)
-                take(ev.stream);
+                handle(ev.stream);
         }
-    }
-}
-
-static double hostsock_run(const char *path, uint32_t port, uint64_t total)
-{
-    static char buf[65536];
-    struct sockaddr_un to = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0), n;
-    double begin, took;
-    char line[32];
-
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to))
-        bench_die("%s: %s", path, strerror(errno));
-    n = snprintf(line, sizeof line, "CONNECT %u\n", port);
-    bench_write(fd, line, (size_t)n);
-    do
-        bench_read(fd, line, 1);
-    while (line[0] != '\n');
-    begin = bench_now();
-    for (uint64_t left = total; left; left -= sizeof buf)
-        bench_write(fd, buf, sizeof buf);
-    shutdown(fd, SHUT_WR);
-    bench_read(fd, line, 1);
-    took = bench_now() - begin;
-    close(fd);
-    return took;
-}
-
-static void hostsock(const char *path, uint32_t port)
-{
-    uint64_t total = bench_bytes(UINT64_C(2) << 30, 65536);
-    struct bench_series rate = { .count = 0 };
-
-    bench_pin(BENCH_NEAR);
-    hostsock_run(path, port, bench_warm(total, 65536));
-    for (int run = 0; run < bench_runs(); run++)
-        bench_add(&rate, (double)total / hostsock_run(path, port, total) / 1e6);
-    bench_report("hostsock_to_guest", "xvs", &rate, "MB/s");
-}
-
-/* As the far end of bench_base's socketpair: takes all, then answers with one byte. */
-static void hostsink(const char *path, uint32_t port)
-{
-    static char buf[65536];
-    struct sockaddr_un at = { .sun_family = AF_UNIX };
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd;
-
-    bench_pin(BENCH_FAR);
-    if (snprintf(at.sun_path, sizeof at.sun_path, "%s_%u", path, port) >= (int)sizeof at.sun_path)
-        bench_die("%s: the path is too long for a socket", path);
-    unlink(at.sun_path);
-    if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 4))
-        bench_die("%s: %s", at.sun_path, strerror(errno));
-    puts("ready");
-    fflush(stdout);
-    while ((fd = accept(listener, NULL, NULL)) >= 0) {
-        while (read(fd, buf, sizeof buf) > 0)
-            ;
-        bench_write(fd, "x", 1);
-        close(fd);
     }
 }
 
@@ -602,16 +550,14 @@ int main(int argc, char **argv)
     else if (!strcmp(verb, "idle") && argc == 4)
         idle((uint32_t)atoi(argv[2]), (unsigned)atoi(argv[3]));
     else if (!strcmp(verb, "sink") && argc == 3)
-        sink((uint32_t)atoi(argv[2]));
-    else if (!strcmp(verb, "hostsock") && argc == 4)
-        hostsock(argv[2], (uint32_t)atoi(argv[3]));
-    else if (!strcmp(verb, "hostsink") && argc == 4)
-        hostsink(argv[2], (uint32_t)atoi(argv[3]));
+        serve((uint32_t)atoi(argv[2]), take);
+    else if (!strcmp(verb, "echo") && argc == 3)
+        serve((uint32_t)atoi(argv[2]), give_back);
     else if (!strcmp(verb, "guests") && argc == 5)
         guests((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]), (unsigned)atoi(argv[4]));
     else
         bench_die("usage: bench_xvs stream SIZE [copy|zerocopy] [CID PORT] | rtt [SPIN] | connects | streams COUNT | sink PORT | "
-                  "hostsock PATH PORT | hostsink PATH PORT | idle COUNT SECONDS | guests FIRST COUNT SECONDS | "
+                  "echo PORT | idle COUNT SECONDS | guests FIRST COUNT SECONDS | "
                   "flood SECONDS | ping COUNT MEASURE [SPIN]");
     return 0;
 }

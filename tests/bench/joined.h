@@ -30,6 +30,7 @@ struct xvs *joined_open(uint64_t cid);
 void joined_guest(struct xvs *x);
 void joined_daemon(void);
 void joined_settle(void);
+extern bool joined_nobody_listens;      /* at any port of the host's, by a UNIX socket */
 /* The host program's end of the socketpair made last; the caller closes it. */
 int joined_host(void);
 struct lane *joined_lane(uint64_t cid);

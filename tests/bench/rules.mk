@@ -7,7 +7,7 @@
 #     make bench-record   accepts today's instruction counts
 
 # The measuring programs.  Each is built as its user would: bench_xvs with the public header and the shared library.
-bench_bins := $(addprefix $(B)/bench/,bench_base bench_vchan bench_xvs)
+bench_bins := $(addprefix $(B)/bench/,bench_base bench_host bench_vchan bench_xvs)
 $(B)/bench/bench_base: bench_libs := -lxenevtchn
 # libxenvchan comes from its archive, so that its calls of xenevtchn_notify() meet the one that counts, and so that the lab needs
 # no package more.

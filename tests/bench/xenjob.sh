@@ -16,7 +16,7 @@ figures=$OUT/figures failures=$OUT/failures
 conf=/tmp/bench.conf
 
 settings() { # SPIN-US
-	printf '[daemon]\nservices = yes\nmax_connections = 65536\nlog_level = warning\nspin_us = %s\n' "$1" >"$conf"
+	printf '[daemon]\nservices = yes\naf_vsock = auto\npolicy_dir = /tmp/bench.policy\nmax_connections = 65536\nlog_level = warning\nspin_us = %s\n' "$1" >"$conf"
 	[ -z "${daemon-}" ] || kill -HUP "$daemon"
 }
 
@@ -90,6 +90,27 @@ sleeping_trip() {
 	sleep 0.5
 }
 
+# A program of dom0 and one of the guest: by AF_VSOCK, and by the guest's UNIX socket.
+host_does() { # MEASURE VERB [SIZE]
+	measure=$1 verb=$2
+	shift 2
+	server=sink
+	[ "$verb" = stream ] || server=echo
+	on guest1 sh -c 'bench_xvs $1 77 >/tmp/server 2>&1 & echo $! >/tmp/server.pid' server $server </dev/null
+	cid=$(xvs ls --json guest1 | sed -n 's/.*"cid": *\([0-9]*\).*/\1/p')
+	tries=0
+	until socat -u /dev/null "VSOCK-CONNECT:$cid:77" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || break
+		sleep 0.1
+	done
+	# shellcheck disable=SC2046 # words
+	take "$measure unix" env $(bench_env "$measure" unix) bench_host "$verb" "$sockets/guest/guest1/vsock" 77 "$@" "$measure" unix
+	# shellcheck disable=SC2046
+	take "$measure xvs" env $(bench_env "$measure" xvs) bench_host "$verb" "vsock:$cid" 77 "$@" "$measure" xvs
+	on guest1 sh -c 'kill $(cat /tmp/server.pid); while kill -0 $(cat /tmp/server.pid) 2>/dev/null; do usleep 20000; done' </dev/null
+}
+
 one_round() {
 	if is_wanted stream_64k; then
 		xvs_does stream_64k stream 65536
@@ -115,11 +136,17 @@ one_round() {
 		vchan rtt_sleep
 		base rtt_sleep socketpair
 	fi
+	! is_wanted host_stream_64k || host_does host_stream_64k stream 65536
+	! is_wanted host_stream_4k || host_does host_stream_4k stream 4096
+	! is_wanted host_rtt || host_does host_rtt trip
 	! is_wanted connects_per_s || xvs_does connects_per_s connects
 }
 
 modprobe -a xen-gntalloc xen-gntdev xen-evtchn 2>/dev/null
 on guest1 modprobe -a xen-gntalloc xen-gntdev xen-evtchn 2>/dev/null </dev/null
+mkdir -p /tmp/bench.policy
+printf '* @any @host allow\n* @host @any allow\n' >/tmp/bench.policy/50-all.policy
+sockets=${XVS_RUN_DIR:-/run/xvs}
 settings 20
 # shellcheck disable=SC3045 # busybox has it
 ulimit -n 4096

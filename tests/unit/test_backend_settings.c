@@ -85,6 +85,21 @@ static void those_who_listen_for_all_guests_have_a_section(void)
     settings_free(s);
 }
 
+static void af_vsock_is_no_and_a_guest_s_own_goes_first(void)
+{
+    struct settings *s;
+
+    REQUIRE((s = settings_default()) != NULL);
+    EQ(settings_af_vsock_of(s, NULL), AF_VSOCK_NO);
+    settings_free(s);
+    s = load("[daemon]\naf_vsock = auto\n[guest web1]\naf_vsock = no\n[guest db1]\naf_vsock = yes\n[guest lb1]\n", 0);
+    EQ(settings_af_vsock_of(s, NULL), AF_VSOCK_AUTO);
+    EQ(settings_af_vsock_of(s, settings_guest(s, "web1")), AF_VSOCK_NO);
+    EQ(settings_af_vsock_of(s, settings_guest(s, "db1")), AF_VSOCK_YES);
+    EQ(settings_af_vsock_of(s, settings_guest(s, "lb1")), AF_VSOCK_AUTO);
+    settings_free(s);
+}
+
 static void an_error_names_line_key_and_what_is_right(void)
 {
     static const struct { const char *text, *has; } bad[] = {
@@ -124,6 +139,7 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\nheld_spill_bytes = 4294967297\n", "from 262144 to 4294967296" },
         { "[daemon]\nheld_spill_bytes = 99999999999999999999\n", "from 262144 to 4294967296" },
         { "[daemon]\nservices = true\n", ":2: services = true: it must be yes or no" },
+        { "[guest web1]\naf_vsock = on\n", ":2: af_vsock = on: it must be no, auto or yes" },
         { "[daemon]\nlog_level = loud\n", "error, warning" },
         { "[daemon]\nspin_us = 1001\n", "from 0 to 1000" },
         { "[daemon]\nspin_us = much\n", "auto or a number" },
@@ -350,7 +366,7 @@ static void an_error_in_a_group_says_what_is_right(void)
 static const struct test tests[] = {
     TEST(a_group_is_a_list_of_guests), TEST(an_error_in_a_group_says_what_is_right),
     TEST(guest_to_guest_is_an_error_that_says_what_to_write),
-    TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read),
+    TEST(an_empty_file_gives_the_defaults), TEST(a_good_file_is_read), TEST(af_vsock_is_no_and_a_guest_s_own_goes_first),
     TEST(those_who_listen_for_all_guests_have_a_section),
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "clock.h"
+#include "credit.h"
 #include "deliver.h"
 #include "gate.h"
 
@@ -52,29 +53,24 @@ static int offer(struct stream *s)
     return 0;
 }
 
-/* This guest tells of what it has consumed when half of its own buffer is used.  Where the other guest was promised
- * less than that, it would wait for ever: so this one is asked. */
+static struct credit_end end_of(struct stream *s)
+{
+    return (struct credit_end){ s->lane->mux, &s->v };
+}
+
 static void ask_for_credit(struct relayed *r)
 {
-    const struct vconn *c = &r->s.v.c;
-    uint32_t in_flight = c->tx_cnt - c->peer_fwd, promise = promise_of(r);
-
-    if (promise < c->peer_alloc && in_flight >= promise / 2)
-        vmux_want_room(r->s.lane->mux, &r->s.v);
+    credit_ask(end_of(&r->s), promise_of(r));
 }
 
 /* The credit that this guest gave goes on to the other. */
 static void pass_credit(struct relayed *r)
 {
     struct stream *t = &r->twin->s;
-    int32_t news = (int32_t)(r->s.v.c.peer_fwd - t->v.c.fwd_cnt);
 
     if (!r->s.open || t->deaf || stream_is_closed(t))
         return;
-    if (promise_of(r) != t->v.c.buf_alloc)
-        vmux_set_buf_alloc(t->lane->mux, &t->v, promise_of(r));
-    if (news > 0)
-        vmux_consumed(t->lane->mux, &t->v, (uint32_t)news);
+    credit_pass(end_of(&r->s), end_of(t), promise_of(r));
     ask_for_credit(r);
 }
 

@@ -124,6 +124,12 @@ static int offer(struct stream *s)
     return 0;
 }
 
+/* No host program listens there. */
+static bool is_nobody(int err)
+{
+    return err == -ENOENT || err == -ECONNREFUSED;
+}
+
 /* No host program takes it. */
 static void refuse_guest(struct bridge *b, const struct bridge_dialed *dialed)
 {
@@ -135,6 +141,12 @@ static void refuse_guest(struct bridge *b, const struct bridge_dialed *dialed)
         loop_out_of_files(lane->all->loop);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(lane->journal, JOURNAL_DEBUG, "no host program takes port %u: %s", b->s.v.local.port, strerror(-dialed->fd));
+    if (is_nobody(dialed->fd) && !*dialed->why) {
+        b->dials = 0;
+        account_give_file(lane->account);
+        stream_pass_on(&b->s);
+        return;
+    }
     vmux_abort(lane->mux, &b->s.v, ECONNREFUSED);
     stream_end(&b->s);
 }

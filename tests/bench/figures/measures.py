@@ -107,13 +107,13 @@ class Bench:
     def hostsock(self):
         sink, _ = self.host.background("guest1", ["bench_xvs", "sink", str(SINK_PORT)], self.environment())
         try:
-            return self.host.results(0, ["bench_xvs", "hostsock", self.host.guest_socket("guest1"), str(SINK_PORT)],
-                                     self.environment())
+            return self.host.results(0, ["bench_host", "stream", self.host.guest_socket("guest1"), str(SINK_PORT), "65536",
+                                         "hostsock_to_guest", "xvs"], self.environment())
         finally:
             self.host.end(sink)
 
     def to_host(self):
-        sink, _ = self.host.background(0, ["bench_xvs", "hostsink", self.host.guest_socket("guest1"), str(SINK_PORT)],
+        sink, _ = self.host.background(0, ["bench_host", "sink", self.host.guest_socket("guest1"), str(SINK_PORT)],
                                        self.environment())
         try:
             return self.xvs("stream", 65536, "copy", 2, SINK_PORT)

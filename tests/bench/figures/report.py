@@ -7,7 +7,7 @@ from html import escape
 
 from . import measures
 
-SUBJECTS = ("xvs", "libxenvchan", "socketpair", "memcpy", "evtchn", "cacheline")
+SUBJECTS = ("xvs", "unix", "libxenvchan", "socketpair", "memcpy", "evtchn", "cacheline")
 
 # What is aimed at: a text, the measure and subject, those it is divided by (None: its own value counts), and what the
 # quotient shall be.
@@ -21,6 +21,9 @@ AIMS = (
     ("guest to guest / guest to host program", "guest_to_guest", ("guest_to_host", "xvs"), ">=", 0.8),
     ("round trip asleep / event channel", "rtt_sleep", ("rtt_sleep", "evtchn"), "<=", 1.1),
     ("round trip spinning / cache line", "rtt_spin", ("rtt_spin", "cacheline"), "<=", 2),
+    ("AF_VSOCK to guest, 64 KiB / UNIX socket", "host_stream_64k", ("host_stream_64k", "unix"), ">=", 1),
+    ("AF_VSOCK to guest, 4 KiB / UNIX socket", "host_stream_4k", ("host_stream_4k", "unix"), ">=", 0.9),
+    ("AF_VSOCK round trip / UNIX socket", "host_rtt", ("host_rtt", "unix"), "<=", 1),
     ("notifications per MiB of bulk stream", "notifications_per_mib", None, "<=", 1),
     ("connections opened and closed a second", "connects_per_s", None, ">=", 200000),
     ("10,000 streams, 1 % active / one stream", "streams_10k", ("stream_64k", "xvs"), ">=", 0.9),

@@ -48,7 +48,7 @@ _XEN_TOOLS = ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "
 _XEN_BIN = "usr/lib/xen-4.17/bin"
 
 _XEN_MODULES = ["xen-evtchn", "xen-gntalloc", "xen-gntdev", "xen-privcmd", "xenfs"]
-_DOM0_MODULES = _XEN_MODULES + ["virtio_pci", "9p", "9pnet_virtio"]
+_DOM0_MODULES = _XEN_MODULES + ["virtio_pci", "9p", "9pnet_virtio", "vhost_vsock"]
 
 # As much of systemd as a service needs that is to be enabled, started and logged, and its user made.
 _SYSTEMD_PROGRAMS = ["lib/systemd/systemd", "lib/systemd/systemd-journald", "bin/systemctl", "bin/journalctl",

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/* tied.c: see tied.h. */
+#include "tied.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "credit.h"
+#include "gate.h"
+
+#define PIECES 32
+
+static struct tied *tied_of(struct stream *s)
+{
+    return container_of(s, struct tied, s);
+}
+
+static struct kernel *kernel_of(const struct tied *t)
+{
+    return t->s.lane->kernel;
+}
+
+static struct credit_end guest_end(struct tied *t)
+{
+    return (struct credit_end){ t->s.lane->mux, &t->s.v };
+}
+
+static struct credit_end far_end(struct tied *t)
+{
+    return (struct credit_end){ kernel_of(t)->mux, &t->far->v };
+}
+
+static bool far_is_closed(const struct tied *t)
+{
+    return t->far->v.c.state == VCONN_CLOSED;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- credit ---- */
+
+/* What the guest may have in flight: what the program's socket takes, and no more than we could hold (promise.h). */
+static uint32_t window_of_guest(const struct tied *t)
+{
+    return least(t->far->v.c.peer_alloc, t->s.promise.bytes);
+}
+
+/* What the kernel may: what the guest takes, and Linux never more than the program's socket has room for itself. */
+static uint32_t window_of_far(const struct tied *t)
+{
+    return least(t->s.v.c.peer_alloc, t->far->v.c.peer_alloc);
+}
+
+static void pass_to_guest(struct tied *t)
+{
+    if (!t->s.open || t->s.deaf || stream_is_closed(&t->s))
+        return;
+    credit_pass(far_end(t), guest_end(t), window_of_guest(t));
+    credit_ask(far_end(t), window_of_guest(t));
+}
+
+static void pass_to_far(struct tied *t)
+{
+    if (!t->s.open || far_is_closed(t))
+        return;
+    credit_pass(guest_end(t), far_end(t), t->s.v.c.peer_alloc);
+    credit_ask(guest_end(t), window_of_far(t));
+    kernel_wake(kernel_of(t));
+}
+
+/* ---- the beginning ---- */
+
+static void tie(struct tied *t, struct far *far)
+{
+    list_init(&t->waits);
+    list_init(&far->queue);
+    t->far = far;
+    far->tied = t;
+}
+
+static void drop_queue(struct kernel *k, struct far *far)
+{
+    struct list *link;
+
+    while ((link = list_take(&far->queue)))
+        pipe_repost(&k->pipe, container_of(link, struct pipe_buffer, link));
+    kernel_wake(k);
+}
+
+static void release(struct kernel *k, struct far *far)
+{
+    drop_queue(k, far);
+    if (far->in_flight)
+        pipe_forget(&k->pipe, far);
+    far->tied = NULL;
+    vmux_release(k->mux, &far->v, clock_deadline_ms(0));
+    kernel_wake(k);
+}
+
+static int offer(struct stream *s)
+{
+    struct kernel *k = s->lane->kernel;
+    struct vmux_conn *conn;
+    int err;
+
+    if (!k || k->pipe.is_dead || s->v.local.cid != VSOCKIF_CID_HOST)
+        return -ENOENT;
+    if (!gate_lets_out(s->lane, POLICY_VSOCK, NULL, s->v.local.port))
+        return -EACCES;
+    err = vmux_connect(k->mux, s->v.peer, s->v.local, s->v.c.peer_alloc, VCONN_CONNECT_MS, clock_deadline_ms(0), &conn);
+    if (err)
+        return err;
+    tie(tied_of(s), (struct far *)(void *)conn);
+    kernel_wake(k);
+    return 0;
+}
+
+void tied_offered(struct kernel *k, struct far *far)
+{
+    struct stream *s;
+    int err = -ENOTCONN;
+
+    list_init(&far->queue);
+    if (!gate_lets_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port))
+        gate_refused_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port);
+    else if (lane_is_connected(k->lane))
+        err = stream_connect(k->lane, &kernel_end, far->v.peer, far->v.local, far->v.c.peer_alloc, &s);
+    if (err) {
+        vmux_abort(k->mux, &far->v, ECONNREFUSED);
+        release(k, far);
+        return;
+    }
+    tie(tied_of(s), far);
+    tied_of(s)->by_host = true;
+}
+
+/* ---- a new policy ---- */
+
+static void judge(struct stream *s)
+{
+    struct tied *t = tied_of(s);
+    struct kernel *k = kernel_of(t);
+
+    if (t->by_host ? gate_lets_in(s->lane, POLICY_VSOCK, NULL, s->v.peer.port)
+                   : gate_lets_out(s->lane, POLICY_VSOCK, NULL, s->v.local.port))
+        return;
+    if (t->far->in_flight) {
+        pipe_drain(&k->pipe);   /* what it reads is about to go */
+        pipe_forget(&k->pipe, t->far);
+        t->far->in_flight = 0;
+    }
+    stream_cut(s);
+    if (!far_is_closed(t))
+        vmux_abort(k->mux, &t->far->v, ECONNRESET);
+    kernel_wake(k);
+}
+
+/* ---- the two are told of each other ---- */
+
+bool tied_event(struct kernel *k, struct far *far, unsigned now, struct pipe_buffer *b)
+{
+    struct tied *t = far->tied;
+
+    (void)k;
+    if (!t)
+        return false;
+    if (now & VCONN_NOW_DATA)
+        list_append(&far->queue, &b->link);
+    far->eof |= (now & VCONN_NOW_EOF) != 0;
+    if (now & VCONN_NOW_OPEN) {
+        t->s.open = true;
+        pass_to_guest(t);
+        vmux_answer(t->s.lane->mux, &t->s.v);
+    } else if (now & VCONN_NOW_CREDIT) {
+        pass_to_guest(t);
+    }
+    stream_wake(&t->s);
+    return now & VCONN_NOW_DATA;
+}
+
+static void guest_event(struct stream *s, unsigned now)
+{
+    struct tied *t = tied_of(s);
+    struct kernel *k = kernel_of(t);
+
+    if (now & VCONN_NOW_OPEN) {
+        s->open = true;
+        pass_to_far(t);
+        vmux_answer(k->mux, &t->far->v);
+        kernel_wake(k);
+    } else if (now & VCONN_NOW_CREDIT) {
+        pass_to_far(t);
+    }
+    /* Over, it takes no more either, and a program that writes is told. */
+    if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED)) {
+        vmux_shutdown(k->mux, &t->far->v, VSOCKIF_SHUTDOWN_RCV, clock_deadline_ms(0));
+        drop_queue(k, t->far);
+    }
+    stream_wake(s);
+}
+
+/* ---- guest to kernel ---- */
+
+void tied_read(struct kernel *k, struct far *far, uint32_t len)
+{
+    struct tied *t = far->tied;
+
+    (void)k;
+    far->in_flight -= len;
+    if (!t)
+        return;
+    if (stream_delivered(&t->s, len))
+        pass_to_guest(t);
+    stream_wake(&t->s);
+}
+
+void tied_dead(struct kernel *k, struct far *far)
+{
+    if (!far->tied)
+        return;
+    far->in_flight = 0;
+    vmux_abort(k->mux, &far->v, ECONNRESET);
+    stream_wake(&far->tied->s);
+}
+
+/* What has not been handed to the kernel yet. */
+static uint32_t left(const struct tied *t)
+{
+    return t->s.inbox.bytes - t->far->in_flight;
+}
+
+static enum stream_again to_kernel(struct tied *t)
+{
+    struct stream *s = &t->s;
+    struct kernel *k = kernel_of(t);
+    struct far *far = t->far;
+    struct iovec piece[PIPE_PIECES];
+    struct vsockif_hdr hdr;
+    uint32_t len, sent = 0;
+    int count;
+
+    while ((len = least(left(t), vconn_room(&far->v.c))) && sent < STREAM_QUANTUM) {
+        if (!pipe_takes_data(&k->pipe)) {
+            list_remove(&t->waits);
+            list_append(&k->waiting, &t->waits);
+            break;
+        }
+        len = inbox_peek_at(&s->lane->inboxes, &s->inbox, far->in_flight, least(len, PIPE_PACKET), piece, PIPE_PIECES, &count);
+        vmux_send(k->mux, &far->v, len, &hdr);
+        pipe_send(&k->pipe, &hdr, piece, count, far);
+        far->in_flight += len;
+        sent += len;
+    }
+    if (sent) {
+        credit_ask(far_end(t), window_of_guest(t));
+        kernel_wake(k);
+    }
+    /* What the kernel reads at this moment must stay where it is. */
+    s->stuck = !far->in_flight && left(t) && !vconn_room(&far->v.c);
+    return sent >= STREAM_QUANTUM ? STREAM_MORE : STREAM_WAITS;
+}
+
+/* The program takes no more. */
+static bool far_is_deaf(const struct tied *t)
+{
+    return far_is_closed(t) || t->far->v.c.shut_peer & VSOCKIF_SHUTDOWN_RCV;
+}
+
+static enum stream_again turn_to_kernel(struct tied *t)
+{
+    struct stream *s = &t->s;
+    enum stream_again again = STREAM_WAITS;
+
+    if (!s->open)
+        return STREAM_WAITS;
+    if (!far_is_deaf(t))
+        again = to_kernel(t);
+    else if (!t->far->in_flight)
+        stream_become_deaf(s);
+    if (s->guest_eof && !s->told_eof && !left(t) && !s->v.c.error) {
+        s->told_eof = true;
+        vmux_shutdown(kernel_of(t)->mux, &t->far->v, VSOCKIF_SHUTDOWN_SEND, clock_deadline_ms(0));
+        kernel_wake(kernel_of(t));
+    }
+    return again;
+}
+
+/* ---- kernel to guest ---- */
+
+static enum stream_again to_guest(struct tied *t, struct pipe_buffer *b)
+{
+    struct stream *s = &t->s;
+    struct kernel *k = kernel_of(t);
+    struct iovec to[PIECES], from = { b->data + b->at, b->hdr->len - b->at };
+    enum stream_again again = STREAM_WAITS;
+    uint32_t room = 0;
+    int used;
+
+    if (vconn_is_send_shut(&s->v.c)) {
+        drop_queue(k, t->far);
+        return STREAM_WAITS;
+    }
+    /* Without room nobody is asked for it: pass_to_far() sees to that. */
+    if (vconn_room(&s->v.c))
+        room = stream_room(s, (uint32_t)from.iov_len, to, PIECES, &used, &again);
+    if (!room)
+        return again;
+    stream_copy(to, &from, room);
+    stream_send(s, room);
+    credit_ask(guest_end(t), window_of_far(t));
+    b->at += room;
+    if (b->at == b->hdr->len) {
+        pipe_repost(&k->pipe, b);
+        kernel_wake(k);
+    }
+    return list_is_empty(&t->far->queue) ? STREAM_WAITS : STREAM_MORE;
+}
+
+static enum stream_again turn_to_guest(struct tied *t)
+{
+    struct stream *s = &t->s;
+    enum stream_again again = STREAM_WAITS;
+
+    if (s->open && !list_is_empty(&t->far->queue))
+        again = to_guest(t, container_of(t->far->queue.next, struct pipe_buffer, link));
+    if (s->open && t->far->eof && !t->far->told_eof && list_is_empty(&t->far->queue)) {
+        t->far->told_eof = true;
+        stream_shut(s, VSOCKIF_SHUTDOWN_SEND);
+    }
+    return again;
+}
+
+/* ---- the end ---- */
+
+/* The end of one is the end of the other, once all that was sent before it is delivered. */
+static bool guest_is_over(const struct tied *t)
+{
+    return stream_is_closed(&t->s) && (!t->s.open || far_is_closed(t) || inbox_is_empty(&t->s.inbox));
+}
+
+static bool far_is_over(const struct tied *t)
+{
+    return far_is_closed(t) && (!t->s.open || stream_is_closed(&t->s) || list_is_empty(&t->far->queue));
+}
+
+static void end_both(struct tied *t)
+{
+    struct kernel *k = kernel_of(t);
+    struct far *far = t->far;
+    int error = stream_is_closed(&t->s) ? t->s.v.c.error : far->v.c.error;
+
+    list_remove(&t->waits);
+    if (error && !far_is_closed(t))
+        vmux_abort(k->mux, &far->v, error);
+    if (error && !stream_is_closed(&t->s))
+        vmux_abort(t->s.lane->mux, &t->s.v, error);
+    release(k, far);
+    stream_end(&t->s);
+}
+
+static enum stream_again turn(struct stream *s)
+{
+    struct tied *t = tied_of(s);
+    enum stream_again there = turn_to_kernel(t), here = turn_to_guest(t);
+
+    if ((guest_is_over(t) || far_is_over(t)) && !t->far->in_flight) {
+        end_both(t);
+        return STREAM_ENDED;
+    }
+    return there == STREAM_MORE ? there : here;
+}
+
+static void lost(struct stream *s, enum lane_cut why)
+{
+    struct tied *t = tied_of(s);
+    struct kernel *k = kernel_of(t);
+    struct far *far = t->far;
+    bool in_order;
+
+    (void)why;
+    if (s->open && !far_is_deaf(t) && !k->pipe.is_dead)
+        while (to_kernel(t) == STREAM_MORE)
+            ;
+    in_order = s->open && s->guest_eof && !left(t);
+    if (far->in_flight)
+        pipe_drain(&k->pipe);   /* the guest's pages are about to go */
+    list_remove(&t->waits);
+    far->tied = NULL;
+    if (!in_order)
+        vmux_abort(k->mux, &far->v, ECONNRESET);
+    release(k, far);
+}
+
+const struct end_kind kernel_end = {
+    .name = "AF_VSOCK",
+    .size = sizeof(struct tied),
+    .passes_credit = true,
+    .offer = offer,
+    .turn = turn,
+    .event = guest_event,
+    .lost = lost,
+    .judge = judge
+};

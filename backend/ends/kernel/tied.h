@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* tied.h: a stream between a guest and an AF_VSOCK program: the guest's connection and the kernel's, each the other's.
+ *
+ * The stream's turn moves bytes both ways.  What goes to the kernel stays in the inbox until the kernel has read it, so the guest's
+ * pages are in use for as long as in_flight is not 0, and no end of the stream comes before. */
+#ifndef XVSD_TIED_H
+#define XVSD_TIED_H
+
+#include "pipe.h"
+#include "stream.h"
+
+struct tied;
+
+/* A guest's device: what its streams need of it. */
+struct kernel {
+    struct lane *lane;
+    struct pipe pipe;
+    struct vmux *mux;           /* the kernel's connections: struct far */
+    struct turn turn;           /* a piece of work with the kernel */
+    struct list waiting;        /* struct tied.waits: for room towards the kernel */
+};
+
+/* The kernel's connection. */
+struct far {
+    struct vmux_conn v;         /* first */
+    struct tied *tied;          /* NULL: the guest's end is gone */
+    struct list queue;          /* struct pipe_buffer.link: what the guest has not been given yet */
+    uint32_t in_flight;         /* bytes of the guest's that the kernel has not read yet */
+    bool eof;                   /* it sends no more */
+    bool told_eof;              /* …and the guest knows */
+};
+
+/* The guest's. */
+struct tied {
+    struct stream s;            /* first */
+    struct far *far;
+    struct list waits;          /* in kernel.waiting */
+    bool by_host;               /* the program of the host has asked for it */
+};
+
+extern const struct end_kind kernel_end;
+
+/* The kernel is to be worked with. */
+static inline void kernel_wake(struct kernel *k)
+{
+    turn_wait(k->lane->all->loop, &k->turn);
+}
+
+/* The kernel asks for a connection to the guest: it is refused at once, or asked of the guest. */
+void tied_offered(struct kernel *k, struct far *far);
+/* The kernel did something: now is a set of VCONN_NOW_*.  b: data, with VCONN_NOW_DATA.  True if b is kept. */
+bool tied_event(struct kernel *k, struct far *far, unsigned now, struct pipe_buffer *b);
+/* It has read len bytes. */
+void tied_read(struct kernel *k, struct far *far, uint32_t len);
+/* …and will read nothing any more. */
+void tied_dead(struct kernel *k, struct far *far);
+
+#endif

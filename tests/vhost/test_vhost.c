@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/* test_vhost.c: AF_VSOCK programs of the host and guests: the library and the daemon's rooms in this process (joined.h), and a
+ * stand-in for the host's kernel (linux.h). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "joined.h"
+#include "kernel.h"
+#include "linux.h"
+#include "updown.h"
+#include "vsockif.h"
+#include "xvs.h"
+
+#define PORT   22u
+#define USUAL  262144u
+#define MUCH   3000000u
+#define ROUNDS 200000           /* of everybody, until what is to come must have come */
+
+static struct xvs *guest;
+static struct lane *lane;
+static unsigned overs, failures;
+
+uint8_t pattern(uint64_t at);
+
+static void on_over(struct lane *l, bool failed)
+{
+    (void)l;
+    overs++;
+    failures += failed;
+}
+
+/* Everybody, until everybody is quiet. */
+static void settle(void)
+{
+    do
+        joined_settle();
+    while (linux_step());
+}
+
+static void begin(void)
+{
+    char why[KERNEL_WHY];
+
+    if (!guest) {
+        guest = joined_open(linux_cid);
+        lane = joined_lane(linux_cid);
+    }
+    overs = failures = 0;
+    joined_nobody_listens = true;
+    REQUIRE(kernel_begin(lane, linux_cid, dup(2), on_over, why) == 0);
+    settle();
+}
+
+static void end(void)
+{
+    settle();
+    EQ(vmux_count(lane->mux), 0);
+    EQ(lane->inboxes.held_packets, 0);
+    kernel_end_of(lane);
+    CU_ASSERT_FALSE(linux_runs);
+    linux_reset();
+}
+
+/* ---- a guest's program ---- */
+
+static uint64_t guest_sent, guest_got;
+
+static size_t guest_send(struct xvs_stream *s, size_t len)
+{
+    uint8_t data[65536];
+    ssize_t n;
+
+    len = len < sizeof data ? len : sizeof data;
+    for (size_t i = 0; i < len; i++)
+        data[i] = pattern(guest_sent + i);
+    n = xvs_send(s, data, len, 0);
+    if (n > 0)
+        guest_sent += (uint64_t)n;
+    return n > 0 ? (size_t)n : 0;
+}
+
+static size_t guest_recv(struct xvs_stream *s, size_t len)
+{
+    uint8_t data[65536];
+    ssize_t n = xvs_recv(s, data, len < sizeof data ? len : sizeof data, 0);
+    bool same = true;
+
+    for (ssize_t i = 0; i < n; i++)
+        same &= data[i] == pattern(guest_got + (uint64_t)i);
+    CU_ASSERT_TRUE(same);
+    if (n > 0)
+        guest_got += (uint64_t)n;
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* A stream that a program of the host has begun. */
+static void from_host(uint32_t buffer, struct prog **p, struct xvs_stream **s)
+{
+    static uint32_t next_port = 5000;
+    struct xvs_listener *l;
+
+    guest_sent = guest_got = 0;
+    REQUIRE(xvs_listen(guest, PORT, 4, &l) == 0);
+    *p = prog_connect(next_port++, PORT, buffer);
+    settle();
+    REQUIRE(xvs_accept(l, s) == 0);
+    settle();
+    REQUIRE(prog_is_open(*p));
+    xvs_listener_close(l);
+}
+
+/* …and one that a guest has. */
+static void from_guest(uint32_t buffer, struct prog **p, struct xvs_stream **s)
+{
+    static uint32_t next_port = 9000;
+
+    guest_sent = guest_got = 0;
+    linux_listener_gone();
+    prog_listen(++next_port, buffer);
+    REQUIRE(xvs_connect(guest, XVS_CID_HOST, next_port, s) == 0);
+    settle();
+    REQUIRE((*p = prog_accept(next_port)) != NULL);
+    settle();
+    REQUIRE(prog_is_open(*p));
+}
+
+/* Both ways at once, until all has arrived; at most 'bite' bytes are read at a time. */
+static void exchange(struct prog *p, struct xvs_stream *s, size_t bytes, size_t bite)
+{
+    size_t to_guest = 0, to_host = 0, at_guest = 0, at_host = 0;
+
+    for (int i = 0; i < ROUNDS && (at_guest < bytes || at_host < bytes); i++) {
+        to_guest += prog_send(p, bytes - to_guest);
+        if (to_host < bytes)
+            to_host += guest_send(s, bytes - to_host);
+        settle();
+        at_guest += guest_recv(s, bite);
+        at_host += prog_recv(p, bite);
+        settle();
+    }
+    EQ(at_guest, bytes);
+    EQ(at_host, bytes);
+}
+
+static void close_both(struct prog *p, struct xvs_stream *s)
+{
+    prog_close(p);
+    xvs_stream_close(s);
+    settle();
+}
+
+/* ---- tests ---- */
+
+static void a_program_of_the_host_reaches_a_guest(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    from_host(USUAL, &p, &s);
+    EQ(xvs_stream_peer(s).cid, XVS_CID_HOST);
+    EQ(xvs_stream_peer(s).port, 5000);
+    exchange(p, s, MUCH, 65536);
+    close_both(p, s);
+    end();
+}
+
+static void a_guest_reaches_a_program_of_the_host(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    from_guest(USUAL, &p, &s);
+    exchange(p, s, MUCH, 65536);
+    close_both(p, s);
+    end();
+}
+
+static void a_socket_of_the_guest_s_directory_goes_first(void)
+{
+    struct xvs_stream *s;
+
+    begin();
+    prog_listen(9000, USUAL);
+    joined_nobody_listens = false;
+    REQUIRE(xvs_connect(guest, XVS_CID_HOST, 9000, &s) == 0);
+    settle();
+    EQ(xvs_stream_error(s), 0);
+    CU_ASSERT_PTR_NULL(prog_accept(9000));
+    EQ(send(joined_host(), "unix", 4, MSG_DONTWAIT), 4);
+    settle();
+    EQ(xvs_stream_readable(s), 4);
+    close(joined_host());
+    xvs_stream_reset(s);
+    end();
+}
+
+static void nobody_there_is_a_refusal_both_ways(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    REQUIRE(xvs_connect(guest, XVS_CID_HOST, 9999, &s) == 0);
+    settle();
+    EQ(xvs_stream_error(s), -ECONNREFUSED);
+    xvs_stream_close(s);
+    p = prog_connect(6000, 9999, USUAL);
+    settle();
+    CU_ASSERT_TRUE(prog_is_over(p));
+    EQ(prog_error(p), ECONNREFUSED);
+    prog_close(p);
+    end();
+}
+
+/* Each end tells of what it has read by a rule of its own, and neither may wait for the other for ever. */
+static void no_size_of_a_buffer_stalls(void)
+{
+    static const uint32_t sizes[] = { 128, 1000, 4096, 65536, 100000, 229376, 262144, 1 << 20, 64 << 20 };
+    static const size_t bites[] = { 100, 5000, 65536 };
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (unsigned k = 0; k < 3; k++) {
+            size_t bytes = sizes[i] < 4096 || bites[k] < 1000 ? 40000 : 2 * MUCH;
+
+            from_host(sizes[i], &p, &s);
+            exchange(p, s, bytes, bites[k]);
+            close_both(p, s);
+            from_guest(sizes[i], &p, &s);
+            exchange(p, s, bytes, bites[k]);
+            close_both(p, s);
+        }
+    end();
+}
+
+static void each_half_ends_after_the_data_before_it(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+    char byte;
+
+    begin();
+    from_host(USUAL, &p, &s);
+    EQ(prog_send(p, 50000), 50000);
+    prog_shutdown(p, VSOCKIF_SHUTDOWN_SEND);
+    settle();
+    while (guest_recv(s, 65536))
+        ;
+    EQ(guest_got, 50000);
+    EQ(xvs_recv(s, &byte, 1, 0), 0);
+    EQ(guest_send(s, 40000), 40000);
+    EQ(xvs_shutdown(s, SHUT_WR), 0);
+    settle();
+    CU_ASSERT_FALSE(prog_at_end(p));
+    EQ(prog_recv(p, 65536), 40000);
+    CU_ASSERT_TRUE(prog_at_end(p));
+    settle();
+    EQ(prog_error(p), 0);
+    EQ(xvs_stream_error(s), 0);
+    close_both(p, s);
+    end();
+}
+
+static void a_reset_passes_after_the_data_before_it(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    from_host(USUAL, &p, &s);
+    EQ(guest_send(s, 10000), 10000);
+    xvs_flush(guest);
+    xvs_stream_reset(s);
+    settle();
+    CU_ASSERT_TRUE(prog_is_over(p));
+    EQ(prog_error(p), ECONNRESET);
+    EQ(prog_recv(p, 65536), 10000);
+    prog_close(p);
+    from_host(USUAL, &p, &s);
+    EQ(prog_send(p, 20000), 20000);
+    EQ(guest_send(s, 1), 1);
+    settle();
+    prog_close(p);              /* with one byte unread: a reset */
+    settle();
+    while (guest_recv(s, 65536))
+        ;
+    EQ(guest_got, 20000);
+    EQ(xvs_stream_error(s), -ECONNRESET);
+    xvs_stream_close(s);
+    end();
+}
+
+/* What it does not read stays with the program, but for what its guest has promised and the buffers of one device. */
+static void a_reader_that_stands_still_holds_nobody_else_up(void)
+{
+    struct xvs_stream *still, *moving;
+    struct prog *p, *q;
+    size_t sent = 0;
+
+    begin();
+    from_host(64 << 20, &p, &still);
+    for (int i = 0; i < 1000; i++) {
+        sent += prog_send(p, 65536);
+        settle();
+    }
+    CU_ASSERT_TRUE(sent <= 1 << 20);
+    from_host(USUAL, &q, &moving);
+    exchange(q, moving, MUCH, 65536);
+    close_both(q, moving);
+    close_both(p, still);
+    end();
+}
+
+static void a_program_that_stands_still_holds_nobody_else_up(void)
+{
+    struct xvs_stream *still, *moving;
+    struct prog *p, *q;
+    uint64_t sent;
+
+    begin();
+    from_guest(64 << 20, &p, &still);
+    for (int i = 0; i < 1000; i++) {
+        guest_send(still, 65536);
+        settle();
+    }
+    sent = guest_sent;
+    CU_ASSERT_TRUE(sent > 100000 && sent <= 2 << 20);
+    from_guest(USUAL, &q, &moving);
+    exchange(q, moving, MUCH, 65536);
+    close_both(q, moving);
+    while (prog_recv(p, 65536))
+        settle();
+    close_both(p, still);
+    end();
+}
+
+/* The next test has another guest. */
+static void end_of_guest(struct prog *p)
+{
+    if (linux_runs)
+        prog_close(p);
+    kernel_end_of(lane);
+    linux_reset();
+    guest = NULL;
+    linux_cid++;
+}
+
+/* A guest's pages are unmapped when lane_down() returns. */
+static void a_kernel_that_does_not_read_is_let_go_before_pages_go(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    from_guest(USUAL, &p, &s);
+    linux_holds_still = true;
+    EQ(guest_send(s, 60000), 60000);
+    settle();
+    CU_ASSERT_TRUE(linux_runs);
+    lane_down(lane, LANE_GONE);
+    CU_ASSERT_FALSE(linux_runs);
+    loop_take_turns(lane->all->loop);
+    EQ(failures, 1);
+    end_of_guest(p);
+}
+
+static void the_kernel_has_read_all_before_pages_go(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    from_guest(USUAL, &p, &s);
+    linux_holds_still = true;
+    EQ(guest_send(s, 60000), 60000);
+    settle();
+    CU_ASSERT_TRUE(linux_unread() > 0);
+    linux_holds_still = false;  /* it reads as soon as it is kicked */
+    lane_down(lane, LANE_GONE);
+    EQ(linux_unread(), 0);
+    CU_ASSERT_TRUE(linux_runs);
+    loop_take_turns(lane->all->loop);
+    linux_step();
+    EQ(prog_recv(p, 65536), 60000);
+    CU_ASSERT_TRUE(prog_is_over(p));
+    end_of_guest(p);
+}
+
+static void what_the_kernel_cannot_work_with_ends_its_streams_and_no_other(void)
+{
+    struct xvs_stream *s, *other;
+    struct prog *p;
+
+    begin();
+    from_host(USUAL, &p, &s);
+    joined_nobody_listens = false;
+    REQUIRE(xvs_connect(guest, XVS_CID_HOST, 80, &other) == 0);
+    settle();
+    linux_fails();
+    settle();
+    EQ(failures, 1);
+    CU_ASSERT_FALSE(linux_runs);
+    EQ(xvs_stream_error(s), -ECONNRESET);
+    EQ(xvs_stream_error(other), 0);
+    xvs_stream_close(s);
+    EQ(send(joined_host(), "unix", 4, MSG_DONTWAIT), 4);
+    settle();
+    EQ(xvs_stream_readable(other), 4);
+    xvs_stream_reset(other);
+    close(joined_host());
+    end();
+}
+
+/* A rule that is broken there is one connection's, and nobody's device is closed for it. */
+static void what_the_kernel_says_wrongly_is_dropped(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin();
+    from_host(USUAL, &p, &s);
+    linux_send_raw(2, VSOCKIF_OP_REQUEST, 7000, PORT, 0);       /* SEQPACKET was not offered */
+    linux_send_raw(1, 99, 7000, PORT, 0);
+    linux_send_raw(1, VSOCKIF_OP_CREDIT_UPDATE, 7000, PORT, 0);
+    settle();
+    exchange(p, s, 100000, 65536);
+    linux_send_raw(1, VSOCKIF_OP_CREDIT_UPDATE, prog_port(p), PORT, 500000000);
+    settle();
+    EQ(xvs_stream_error(s), -ECONNRESET);
+    CU_ASSERT_TRUE(prog_is_over(p));
+    close_both(p, s);
+    EQ(overs, 0);
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test tests[] = {
+        TEST(a_program_of_the_host_reaches_a_guest),
+        TEST(a_guest_reaches_a_program_of_the_host),
+        TEST(a_socket_of_the_guest_s_directory_goes_first),
+        TEST(nobody_there_is_a_refusal_both_ways),
+        TEST(no_size_of_a_buffer_stalls),
+        TEST(each_half_ends_after_the_data_before_it),
+        TEST(a_reset_passes_after_the_data_before_it),
+        TEST(a_reader_that_stands_still_holds_nobody_else_up),
+        TEST(a_program_that_stands_still_holds_nobody_else_up),
+        TEST(what_the_kernel_cannot_work_with_ends_its_streams_and_no_other),
+        TEST(what_the_kernel_says_wrongly_is_dropped),
+        TEST(a_kernel_that_does_not_read_is_let_go_before_pages_go),
+        TEST(the_kernel_has_read_all_before_pages_go),
+    };
+
+    return harness_run("vhost", tests, sizeof tests / sizeof *tests, argc, argv);
+}

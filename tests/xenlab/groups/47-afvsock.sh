@@ -1,0 +1,247 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# lab: e2e timeout=900
+#
+# AF_VSOCK programs of dom0 and guests, with the real vhost_vsock of dom0's kernel and unmodified programs.
+. ./lib.sh
+export E2E_T=/tmp/e2e E2E_SLOW=8 E2E_PLATFORM=xen
+mkdir -p $E2E_T/dom0
+. ./e2e/lib.sh
+
+# ---- words ------------------------------------------------------------------------------------------
+
+# daemon_with LINE...: another daemon, with these lines and a log of its own.
+daemon_with() {
+	disturb
+	stop_daemon_if_any
+	: >$T/dom0/xvsd.log
+	config "$@"
+	policy "* @unix @any allow" "* @any @unix allow" "* @vsock @any allow" "* @any @vsock allow"
+	start_daemon
+}
+
+# A program in the guest serves a port with this command; its end comes with the guest's program.
+serve() { # GUEST PORT COMMAND...
+	_at=$1 _port=$2
+	shift 2
+	unserve "$_at"
+	on "$_at" sh -c 'xvs serve "$@" >/tmp/serve.out 2>&1 & echo $! >/tmp/serve.pid' serve "$_port" -- "$@" </dev/null
+	wait_for "vsock 5 -u /dev/null VSOCK-CONNECT:$(cid_of "$_at"):$_port 2>/dev/null" 20 "AF_VSOCK programs reach $_at"
+}
+
+cid_of() { # GUEST
+	xvs ls --json "$1" | sed -n 's/.*"cid": *\([0-9]*\).*/\1/p'
+}
+
+# Nobody of the guest has the device.
+unserve() {
+	on "$1" sh -c '[ -e /tmp/serve.pid ] || exit 0; kill $(cat /tmp/serve.pid) 2>/dev/null
+		while kill -0 $(cat /tmp/serve.pid) 2>/dev/null; do usleep 20000; done; rm /tmp/serve.pid' </dev/null
+}
+
+vsock() { # SECONDS ARGUMENTS OF SOCAT...
+	_seconds=$(($1 * PATIENCE))
+	shift
+	timeout $_seconds socat "$@"
+}
+
+workers() {
+	cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^vhost-'
+}
+
+# Descriptors of all of the daemon's processes.
+files() {
+	_n=0
+	for _p in $(daemon_pid) $(cat /proc/"$(daemon_pid)"/task/*/children); do
+		_n=$((_n + $(ls /proc/"$_p"/fd | wc -l)))
+	done
+	echo $_n
+}
+
+file_of() { # BYTES
+	head -c "$1" /dev/urandom >/tmp/f
+}
+
+# ---- tests -------------------------------------------------------------------------------------------
+
+test_a_missing_module_is_one_line_and_unix_sockets_go_on() { # limit 120
+	rmmod vhost_vsock || fail "rmmod vhost_vsock"
+	daemon_with "af_vsock = yes"
+	on guest1 sh -c 'xvs serve 7000 -- cat >/tmp/serve.out 2>&1 & echo $! >/tmp/serve.pid' </dev/null
+	equal "$(echo unix | xvs cat --retry 60 guest1 7000)" unix "what comes back by the UNIX socket"
+	equal "$(grep -c 'modprobe vhost_vsock' $T/dom0/xvsd.log)" 1 "lines that say what to do"
+	daemon_with "af_vsock = auto" "log_level = notice"
+	equal "$(echo unix | xvs cat --retry 60 guest1 7000)" unix "what comes back by the UNIX socket"
+	! grep vhost $T/dom0/xvsd.log || fail "with auto it is not worth a word"
+	unserve guest1
+	modprobe vhost_vsock || fail "modprobe vhost_vsock"
+}
+
+test_af_vsock_is_off_by_default() {
+	daemon_with "services = yes"
+	on guest1 sh -c 'xvs serve 7000 -- cat >/tmp/serve.out 2>&1 & echo $! >/tmp/serve.pid' </dev/null
+	equal "$(echo unix | xvs cat --retry 60 guest1 7000)" unix "what comes back by the UNIX socket"
+	echo x | vsock 10 - VSOCK-CONNECT:101:7000 2>&1 | grep -q 'No such device' || fail "a program of dom0 reaches the guest"
+	equal "$(workers)" 0 "threads of the kernel's"
+	unserve guest1
+}
+
+# The lines of the README.
+test_programs_of_dom0_reach_a_guest() { # limit 120
+	daemon_with "af_vsock = yes" "services = yes"
+	serve guest1 7 cat
+	equal "$(echo hello | vsock 10 -t 5 - VSOCK-CONNECT:101:7)" hello "what comes back"
+	file_of 3000000
+	vsock 60 -t 30 - VSOCK-CONNECT:101:7 </tmp/f >/tmp/g || fail "socat: $?"
+	cmp /tmp/f /tmp/g || fail "not the same bytes"
+	echo x | vsock 10 - VSOCK-CONNECT:101:7001 2>&1 | grep -q 'reset by peer' || fail "a port that nobody serves is not refused"
+	echo x | vsock 10 - VSOCK-CONNECT:77:7 2>&1 | grep -q 'No such device' || fail "a CID that nobody has is reached"
+}
+
+test_the_policy_that_is_shipped_lets_no_af_vsock_through() { # limit 120
+	policy
+	xvs reload || fail "xvs reload"
+	echo x | vsock 10 - VSOCK-CONNECT:101:7 2>&1 | grep -q 'reset by peer' || fail "a program of dom0 is let in"
+	grep -q 'guest guest1 .*may not reach it.*@vsock' $T/dom0/xvsd.log || fail "the log does not name the line: $(tail -n 2 $T/dom0/xvsd.log)"
+	# The lines of xvsd(8).
+	policy "* @vsock @any allow" "* @any @vsock allow" "* @unix @any allow"
+	xvs reload || fail "xvs reload"
+	equal "$(echo hello | vsock 10 -t 5 - VSOCK-CONNECT:101:7)" hello "what comes back"
+	policy "* @unix @any allow" "* @any @unix allow" "* @vsock @any allow" "* @any @vsock allow"
+	xvs reload || fail "xvs reload"
+}
+
+test_many_streams_at_once() { # limit 200
+	file_of 300000
+	for i in $(seq 20); do
+		# Linux waits for 2 seconds, and a slow machine has twenty processes to start.
+		vsock 100 -t 30 - VSOCK-CONNECT:101:7,retry=100,interval=0.2 </tmp/f >/tmp/g.$i &
+	done
+	wait
+	for i in $(seq 20); do
+		cmp /tmp/f /tmp/g.$i || fail "stream $i: not the same bytes"
+		rm /tmp/g.$i
+	done
+	unserve guest1
+}
+
+test_a_guest_reaches_programs_of_dom0() { # limit 120
+	unserve guest1
+	file_of 1000000
+	put guest1 /tmp/f /tmp/f
+	socat -u VSOCK-LISTEN:9000,fork OPEN:/tmp/g,creat,trunc &
+	listener=$!
+	wait_for '[ -d /proc/$listener ]' 5
+	on guest1 sh -c 'xvs cat --retry 60 host 9000 </tmp/f' </dev/null || fail "xvs cat: $?"
+	wait_for 'cmp -s /tmp/f /tmp/g' 20 "all has arrived"
+	kill $listener
+	equal "$(on guest1 sh -c 'echo x | xvs cat host 9001 2>/dev/null; echo $?' </dev/null)" 4 "nobody listens: xvs cat"
+}
+
+test_a_unix_socket_goes_first() { # limit 120
+	unserve guest1
+	socat -u VSOCK-LISTEN:9100,fork OPEN:/tmp/by.kernel,creat,trunc &
+	listener=$!
+	xvs serve 9100 guest1 -- sh -c 'cat >/tmp/by.unix' &
+	served=$!
+	wait_for '[ -S $RUN/guest/guest1/vsock_9100 ]' 20 "a port that is served in dom0"
+	on guest1 sh -c 'echo first | xvs cat --retry 60 host 9100' </dev/null || fail "xvs cat: $?"
+	kill $served $listener
+	equal "$(cat /tmp/by.unix)" first "what the UNIX socket got"
+	[ ! -s /tmp/by.kernel ] || fail "the AF_VSOCK listener got it, too"
+}
+
+# A program that is still reading when the guest's has ended and given up its device loses nothing of what was sent in order.
+test_what_was_sent_in_order_is_read_after_the_guest_s_program_has_ended() { # limit 120
+	unserve guest1
+	file_of 150000
+	put guest1 /tmp/f /tmp/f
+	mkfifo /tmp/fifo
+	socat -u VSOCK-LISTEN:9200 OPEN:/tmp/fifo,wronly &
+	listener=$!
+	on guest1 sh -c 'xvs cat --retry 60 host 9200 </tmp/f' </dev/null &
+	sender=$!
+	wait_for '! kill -0 $sender 2>/dev/null || true' 20
+	cat /tmp/fifo >/tmp/g
+	cmp /tmp/f /tmp/g || fail "$(wc -c </tmp/g) bytes have arrived"
+	rm /tmp/fifo
+	kill $listener 2>/dev/null || :
+}
+
+test_a_killed_daemon_resets_programs_and_the_next_one_serves() { # limit 200
+	serve guest1 7000 cat
+	mkfifo /tmp/in
+	vsock 100 -t 30 - VSOCK-CONNECT:101:7000 <>/tmp/in >/tmp/out 2>/tmp/err &
+	program=$!
+	echo first >/tmp/in
+	wait_for '[ "$(cat /tmp/out)" = first ]' 20 "a stream is open"
+	kill_daemon
+	: >$T/dom0/xvsd.log
+	wait $program
+	grep -q 'reset by peer' /tmp/err || [ ! -s /tmp/err ] || fail "socat: $(cat /tmp/err)"
+	wait_for '[ "$(workers)" = 0 ]' 10 "the kernel's thread goes"
+	echo x | vsock 10 - VSOCK-CONNECT:101:7000 2>&1 | grep -q 'No such device' || fail "there is still somebody"
+	start_daemon
+	wait_for 'vsock 5 -u /dev/null VSOCK-CONNECT:101:7000 2>/dev/null' 40 "the guest comes again, with the same CID"
+	equal "$(echo again | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" again "what comes back"
+	rm /tmp/in
+}
+
+test_a_guest_that_is_paused_and_one_that_is_destroyed() { # limit 300
+	serve guest2 7000 cat
+	mkfifo /tmp/in
+	vsock 200 -t 30 - VSOCK-CONNECT:102:7000 <>/tmp/in >/tmp/out 2>/tmp/err &
+	program=$!
+	echo first >/tmp/in
+	wait_for '[ "$(cat /tmp/out)" = first ]' 20 "a stream is open"
+	xl pause guest2
+	echo second >/tmp/in
+	equal "$(echo other | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" other "another guest's stream"
+	xl unpause guest2
+	wait_for '[ "$(wc -l </tmp/out)" = 2 ]' 20 "it goes on"
+	id=$(domid guest2)
+	crash guest2
+	wait $program
+	wait_for "! xl list | grep -q -e '--p--d' -e ' $id '" 20 "the domain goes: nobody holds its pages"
+	wait_for '[ "$(workers)" = 1 ]' 20 "its kernel's thread goes"
+	equal "$(echo other | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" other "another guest's stream"
+	rm /tmp/in
+}
+
+# Without its program, and without streams, the guest's device goes after a moment.
+test_a_guest_without_a_program_costs_nothing() { # limit 120
+	before=$(files)
+	serve guest3 7000 cat
+	unserve guest3
+	wait_for '[ "$(workers)" = 1 ]' 20 "its kernel's thread goes"
+	wait_for '[ "$(files)" -le '"$before"' ]' 20 "descriptors: there were $before"
+	unserve guest1
+	wait_for '[ "$(workers)" = 0 ]' 20 "the last of the kernel's threads goes"
+}
+
+test_a_cid_that_another_virtual_machine_has_is_one_line() { # limit 120
+	command -v perl >/dev/null || skip "needs perl, to take a CID"
+	# VHOST_VSOCK_SET_GUEST_CID
+	perl -e '$cid = pack("Q", 101); open(F, "+<", "/dev/vhost-vsock") && ioctl(F, 0x4008AF60, $cid) && syswrite(STDOUT, "taken\n"); sleep 1000' \
+		>/tmp/taker &
+	taker=$!
+	wait_for '[ "$(cat /tmp/taker)" = taken ]' 10 "CID 101 is taken"
+	on guest1 sh -c 'xvs serve 7000 -- cat >/tmp/serve.out 2>&1 & echo $! >/tmp/serve.pid' </dev/null
+	equal "$(echo unix | xvs cat --retry 60 guest1 7000)" unix "what comes back by the UNIX socket"
+	equal "$(grep -c 'guest guest1 .*CID 101 belongs to another virtual machine of this host' $T/dom0/xvsd.log)" 1 "lines that say so"
+	kill $taker
+	unserve guest1
+	serve guest1 7000 cat
+	equal "$(echo again | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" again "what comes back when it is free"
+	unserve guest1
+}
+
+if [ $# -gt 0 ]; then
+	trap 'end_spawned >/dev/null 2>&1; kill $(jobs -p) 2>/dev/null' EXIT
+	trap 'exit 143' TERM
+	"$1"
+	exit
+fi
+run_tests
+stop_daemon_if_any
+cp "$T/dom0/xvsd.log" "$OUT/" 2>/dev/null
