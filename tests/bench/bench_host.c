@@ -5,7 +5,7 @@
  *     bench_host trip WHERE PORT MEASURE SUBJECT           one byte to the guest's echo and back
  *     bench_host sink PATH PORT                            such a sink, for what guests send to that port of the host
  *
- * WHERE is the path of the guest's UNIX socket, or vsock:CID. */
+ * WHERE is the path of the guest's UNIX socket, or vsock:CID, or vsock:CID:BYTES with a buffer of that size (SO_VM_SOCKETS_BUFFER_SIZE). */
 #include <errno.h>
 #include <linux/vm_sockets.h>
 #include <stdio.h>
@@ -17,11 +17,14 @@
 
 #include "bench.h"
 
-static int by_vsock(uint32_t cid, uint32_t port)
+static int by_vsock(uint32_t cid, unsigned long long buffer, uint32_t port)
 {
     struct sockaddr_vm to = { .svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port };
     int fd = socket(AF_VSOCK, SOCK_STREAM, 0);
 
+    if (buffer && (setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &buffer, sizeof buffer) ||
+                   setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &buffer, sizeof buffer)))
+        bench_die("a buffer of %llu bytes: %s", buffer, strerror(errno));
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to))
         bench_die("vsock:%u:%u: %s", cid, port, strerror(errno));
     return fd;
@@ -46,7 +49,13 @@ static int by_unix(const char *path, uint32_t port)
 
 static int connected(const char *where, uint32_t port)
 {
-    return strncmp(where, "vsock:", 6) ? by_unix(where, port) : by_vsock((uint32_t)strtoul(where + 6, NULL, 10), port);
+    char *end;
+    uint32_t cid;
+
+    if (strncmp(where, "vsock:", 6))
+        return by_unix(where, port);
+    cid = (uint32_t)strtoul(where + 6, &end, 10);
+    return by_vsock(cid, *end ? strtoull(end + 1, NULL, 10) : 0, port);
 }
 
 static double stream_once(const char *where, uint32_t port, size_t size, uint64_t total)

@@ -16,8 +16,8 @@
 
 #define PIPE_PACKET  28672u     /* bytes of data: one of 64 KiB needs memory of the kernel's in one piece (Linux 6.1), which may be short */
 #define PIPE_PIECES  16
-#define PIPE_BUFFERS 64u
-#define PIPE_BUFFER  16384u     /* bytes of data; the kernel makes its packets fit */
+#define PIPE_BUFFERS 32u
+#define PIPE_BUFFER  32768u     /* bytes of data; the kernel makes its packets fit */
 
 struct pipe_buffer {
     struct list link;           /* of whoever keeps it */

@@ -291,32 +291,64 @@ static enum stream_again turn_to_kernel(struct tied *t)
 
 /* ---- kernel to guest ---- */
 
-static enum stream_again to_guest(struct tied *t, struct pipe_buffer *b)
+static struct pipe_buffer *buffer_at(struct list *link)
+{
+    return container_of(link, struct pipe_buffer, link);
+}
+
+static uint32_t bytes_in(const struct pipe_buffer *b)
+{
+    return b->hdr->len - b->at;
+}
+
+/* The oldest bytes, of as many packets as there are: a program that writes little at a time fills a packet of the guest's with many. */
+static uint32_t peek(const struct far *far, struct iovec *from)
+{
+    uint32_t bytes = 0;
+    int n = 0;
+
+    for (struct list *l = far->queue.next; l != &far->queue && n < PIECES && bytes < VSOCKIF_MAX_PACKET; l = l->next, n++) {
+        from[n] = (struct iovec){ buffer_at(l)->data + buffer_at(l)->at, bytes_in(buffer_at(l)) };
+        bytes += bytes_in(buffer_at(l));
+    }
+    return least(bytes, VSOCKIF_MAX_PACKET);
+}
+
+static void take(struct tied *t, uint32_t len)
+{
+    while (len) {
+        struct pipe_buffer *b = buffer_at(t->far->queue.next);
+        uint32_t n = least(len, bytes_in(b));
+
+        b->at += n;
+        len -= n;
+        if (!bytes_in(b))
+            pipe_repost(&kernel_of(t)->pipe, b);
+    }
+    kernel_wake(kernel_of(t));
+}
+
+static enum stream_again to_guest(struct tied *t)
 {
     struct stream *s = &t->s;
-    struct kernel *k = kernel_of(t);
-    struct iovec to[PIECES], from = { b->data + b->at, b->hdr->len - b->at };
+    struct iovec to[PIECES], from[PIECES];
     enum stream_again again = STREAM_WAITS;
     uint32_t room = 0;
     int used;
 
     if (vconn_is_send_shut(&s->v.c)) {
-        drop_queue(k, t->far);
+        drop_queue(kernel_of(t), t->far);
         return STREAM_WAITS;
     }
     /* Without room nobody is asked for it: pass_to_far() sees to that. */
     if (vconn_room(&s->v.c))
-        room = stream_room(s, (uint32_t)from.iov_len, to, PIECES, &used, &again);
+        room = stream_room(s, peek(t->far, from), to, PIECES, &used, &again);
     if (!room)
         return again;
-    stream_copy(to, &from, room);
+    stream_copy(to, from, room);
     stream_send(s, room);
     credit_ask(guest_end(t), window_of_far(t));
-    b->at += room;
-    if (b->at == b->hdr->len) {
-        pipe_repost(&k->pipe, b);
-        kernel_wake(k);
-    }
+    take(t, room);
     return list_is_empty(&t->far->queue) ? STREAM_WAITS : STREAM_MORE;
 }
 
@@ -326,7 +358,7 @@ static enum stream_again turn_to_guest(struct tied *t)
     enum stream_again again = STREAM_WAITS;
 
     if (s->open && !list_is_empty(&t->far->queue))
-        again = to_guest(t, container_of(t->far->queue.next, struct pipe_buffer, link));
+        again = to_guest(t);
     if (s->open && t->far->eof && !t->far->told_eof && list_is_empty(&t->far->queue)) {
         t->far->told_eof = true;
         stream_shut(s, VSOCKIF_SHUTDOWN_SEND);

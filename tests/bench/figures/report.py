@@ -22,6 +22,7 @@ AIMS = (
     ("round trip asleep / event channel", "rtt_sleep", ("rtt_sleep", "evtchn"), "<=", 1.1),
     ("round trip spinning / cache line", "rtt_spin", ("rtt_spin", "cacheline"), "<=", 2),
     ("AF_VSOCK to guest, 64 KiB / UNIX socket", "host_stream_64k", ("host_stream_64k", "unix"), ">=", 1),
+    ("the same with a buffer of 1 MiB", "host_stream_64k_large", ("host_stream_64k", "unix"), ">=", 1),
     ("AF_VSOCK to guest, 4 KiB / UNIX socket", "host_stream_4k", ("host_stream_4k", "unix"), ">=", 0.9),
     ("AF_VSOCK round trip / UNIX socket", "host_rtt", ("host_rtt", "unix"), "<=", 1),
     ("notifications per MiB of bulk stream", "notifications_per_mib", None, "<=", 1),
