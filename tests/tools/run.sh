@@ -152,6 +152,7 @@ p = pwd.getpwuid(0) if user == "0" else pwd.getpwnam(user)
 assert q["source"] == "@unix" and q["user"] == p.pw_uid and set(q["groups"]) == set(os.getgrouplist(p.pw_name, p.pw_gid))' "$user" <out ||
         bad "@unix/user:$user: $(cat out)"
 done
+status 0 "$xvs" policy check @unix/user:70000 web1 1; grep -q '"user": 70000' out || bad "a number that no user has: $(cat out)"
 status 0 "$xvs" policy check @unix/group:70000 web1 1; out_is '/p/5.policy:7: {"destination": "web1", "groups": [70000], "port": 1, "source": "@unix"}'
 status 0 "$xvs" policy check @unix/group:root web1 1; out_is '/p/5.policy:7: {"destination": "web1", "groups": [0], "port": 1, "source": "@unix"}'
 end

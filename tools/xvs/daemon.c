@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control.h"
+#include "ask.h"
 #include "say.h"
 #include "verb.h"
 
@@ -52,22 +52,6 @@ static int parse(const struct verb *verb, int argc, char **argv, bool wants_doma
     if (common.which == SIDE_GUEST)
         return fail_usage("this works in dom0 alone");
     return -1;
-}
-
-static int ask(json_t *request, json_t **answer)
-{
-    char why[WHY];
-    int err = control_ask(request, answer, why);
-
-    return err ? fail(control_status(err), "%s", why) : EXIT_OK;
-}
-
-/* Everything but "ok", as one line. */
-static void print_json(json_t *answer)
-{
-    json_object_del(answer, "ok");
-    json_dumpf(answer, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    putchar('\n');
 }
 
 /* ---- attach, detach ---- */

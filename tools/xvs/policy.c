@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "ask.h"
 #include "say.h"
 #include "verb.h"
 
@@ -17,12 +17,13 @@
 
 /* ---- whose program ---- */
 
-/* As the kernel would tell the daemon: the user and all groups, the first one of them included. */
+/* As the kernel would tell the daemon: the user and all groups, the first one of them included; -1 for none. */
 static void add_ids(json_t *request, uid_t user, gid_t first, const gid_t *groups, int count)
 {
     json_t *list = json_array();
 
-    json_array_append_new(list, json_integer(first));
+    if (first != (gid_t)-1)
+        json_array_append_new(list, json_integer(first));
     for (int i = 0; i < count; i++)
         json_array_append_new(list, json_integer(groups[i]));
     json_object_set_new(request, "groups", list);
@@ -53,8 +54,12 @@ static int add_user(json_t *request, const char *name)
 
     if (!pw && parse_number(name, UINT32_MAX - 1, &number))
         pw = getpwuid((uid_t)number);
-    if (!pw)
+    else if (!pw)
         return fail_usage("there is no user '%s'", name);
+    if (!pw) {                  /* a number that no user has, who is in no group that is known */
+        add_ids(request, (uid_t)number, (gid_t)-1, NULL, 0);
+        return EXIT_OK;
+    }
     do {
         free(groups);
         room = count;
@@ -101,21 +106,6 @@ static void print_line(const json_t *line)
     printf(":%lld: ", (long long)json_integer_value(json_object_get(line, "line")));
     say_clean(stdout, text ? text : "");
     putchar('\n');
-}
-
-static void print_json(json_t *answer)
-{
-    json_object_del(answer, "ok");
-    json_dumpf(answer, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    putchar('\n');
-}
-
-static int ask(json_t *request, json_t **answer)
-{
-    char why[WHY];
-    int err = control_ask(request, answer, why);
-
-    return err ? fail(control_status(err), "%s", why) : EXIT_OK;
 }
 
 static int show(bool json)

@@ -189,18 +189,18 @@ test_the_check_of_a_configuration_is_one_of_its_policy_too() {
 
 # What is in force, and the line that decides; what has only been edited is not in it.
 test_xvs_policy_tells_what_is_in_force() { # short
-    with_policy "7301 guest1 guest2 allow # why" "8000-8099,22   @unix/user:root    guest1   allow" "* @any @any deny"
+    with_policy "7301 guest1 guest2 allow # why" "8000-8099,22   @unix/user:0    guest1   allow" "* @any @any deny"
     _file=$T/dom0/policy.d/50-test.policy
     policy "# nothing"
     equal "$(on dom0 xvs policy </dev/null)" "$_file:1: 7301 guest1 guest2 allow
-$_file:2: 8000-8099,22   @unix/user:root    guest1   allow
+$_file:2: 8000-8099,22   @unix/user:0    guest1   allow
 $_file:3: * @any @any deny" "the whole"
     decided 0 "$_file:1: 7301 guest1 guest2 allow" guest1 guest2 7301
     decided 4 "$_file:3: * @any @any deny" guest2 guest1 7301
     decided 0 "$_file:1: 7301 guest1 guest2 allow" ":$(domid guest1)" guest2 7301
     decided 4 "$_file:3: * @any @any deny" nobody guest2 7301
-    decided 0 "$_file:2: 8000-8099,22   @unix/user:root    guest1   allow" @unix/user:root guest1 8050
-    decided 4 "no line of the policy decides: denied" @unix/user:nobody guest1 8050
+    decided 0 "$_file:2: 8000-8099,22   @unix/user:0    guest1   allow" @unix/user:0 guest1 8050
+    decided 4 "no line of the policy decides: denied" @unix/user:64001 guest1 8050
     decided 4 "no line of the policy decides: denied" @vsock guest1 22
     decided 4 "no line of the policy decides: denied" guest1 @unix 22
     equal "$(on dom0 xvs policy check --json guest1 guest2 7301 </dev/null)" \
