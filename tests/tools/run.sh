@@ -290,7 +290,7 @@ for side in '' --host; do
     python3 "$here/fake.py" "$dir/later" >told 2>later.log & later=$!
     wait $cat_pid || bad "cat $side: status $?: $(tail -n 1 waits)"
     [ "$(cat out)" = xbye ] || [ "$(cat out)" = x ] || bad "cat $side: '$(cat out)'"
-    says "listening at port 5003" listens
+    says "listening at port 5003" listens; says "listening at port 5004" serves
     [ "$(printf hi | timeout 120 socat -t 60 - UNIX-CONNECT:later/guest/web1/vsock_5003)" = "" ] || bad "cat -l $side"
     wait $listen_pid || bad "cat -l $side: status $?"
     [ "$(cat heard)" = hi ] || bad "cat -l $side heard '$(cat heard)'"
