@@ -273,8 +273,8 @@ static void a_host_program_is_known_by_its_user_and_its_group(void)
     stop();
 }
 
-/* In a child that has these groups besides its own; its exit status is 0 if it is let in. */
-static int reaches_with_groups(const gid_t *groups, size_t count)
+/* In a child that has this first group and these others; its exit status is 0 if it is let in. */
+static int reaches_with_groups(gid_t first, const gid_t *groups, size_t count)
 {
     struct vsockif_hdr hdr;
     int status, fd;
@@ -283,7 +283,7 @@ static int reaches_with_groups(const gid_t *groups, size_t count)
     bool over;
 
     if (!pid) {
-        if (setgroups(count, groups) || (fd = host_connect("db1")) < 0 || write(fd, "CALL 500\n", 9) != 9)
+        if (setgroups(count, groups) || setgid(first) || (fd = host_connect("db1")) < 0 || write(fd, "CALL 500\n", 9) != 9)
             _exit(2);
         _exit(read(fd, &byte, 1) != 1 || byte != 'O');
     }
@@ -306,12 +306,16 @@ static void each_of_the_groups_of_a_program_counts_however_many_they_are(void)
     for (size_t i = 0; i < 300; i++)
         groups[i] = (gid_t)(70000 + i);
     start("500 @unix/group:70299 db1 allow\n");
-    EQ(reaches_with_groups(groups, 0), 1);
-    EQ(reaches_with_groups(groups, 299), 1);
-    EQ(reaches_with_groups(groups, 300), 0);
-    EQ(reaches_with_groups(groups + 299, 1), 0);
-    EQ(reaches_with_groups(groups + 236, 64), 0);
-    EQ(reaches_with_groups(groups + 235, 65), 0);
+    EQ(reaches_with_groups(0, groups, 0), 1);
+    EQ(reaches_with_groups(0, groups, 299), 1);
+    EQ(reaches_with_groups(0, groups, 300), 0);
+    EQ(reaches_with_groups(0, groups + 299, 1), 0);
+    EQ(reaches_with_groups(0, groups + 236, 64), 0);
+    EQ(reaches_with_groups(0, groups + 235, 65), 0);
+    /* The first one, with few others and with many. */
+    EQ(reaches_with_groups(70299, groups, 0), 0);
+    EQ(reaches_with_groups(70299, groups, 299), 0);
+    EQ(reaches_with_groups(70298, groups, 299), 1);
     stop();
 }
 
