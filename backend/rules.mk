@@ -13,6 +13,8 @@ $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
 $(B)/unit/test_backend_settings:     $(call backend_obj,settings/settings settings/names base/journal)
 $(B)/unit/test_backend_policy:       $(call backend_obj,$(addprefix policy/,policy policy_text policy_pack policy_dir) settings/names)
+$(B)/unit/test_backend_refusals:     $(call backend_obj,lane/refusals base/loop base/poller base/journal)
+$(B)/unit/test_backend_refusals:     xen_libs += $(uv_libs)
 $(B)/unit/test_backend_access:       $(call backend_obj,dirs/access)
 $(B)/unit/test_backend_claim:        $(call backend_obj,daemon/claim)
 $(addprefix $(B)/unit/test_backend_,rundir intruders claim anydir dialer): $(B)/obj/tests/unit/rundir_lab.o \

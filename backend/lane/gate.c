@@ -49,25 +49,31 @@ static uint64_t number_of(bool in, enum policy_kind other, const struct lane *th
 
 void gate_refused_out(struct lane *from, enum policy_kind to, struct lane *there, uint32_t port)
 {
+    uint64_t pair = number_of(false, to, there);
     char text[REFUSALS_PAIR], why[WHY];
 
     from->count.refused++;
     if (there)
         there->count.refused++;
+    if (refusals_again(&from->refusals, pair))
+        return;
     snprintf(text, sizeof text, "may not reach %s", there ? there->journal->who : "the host");
     say_why(why, decide_out(from, to, there, port), port);
-    refusals_add(&from->refusals, from->journal->who, number_of(false, to, there), text, why);
+    refusals_add(&from->refusals, from->journal->who, pair, text, why);
 }
 
 void gate_refused_in(struct lane *to, enum policy_kind from, const struct policy_peer *peer, uint32_t port)
 {
+    uint64_t pair = number_of(true, from, NULL);
     char text[REFUSALS_PAIR], why[WHY];
 
     to->count.refused++;
+    if (refusals_again(&to->refusals, pair))
+        return;
     if (peer)
         snprintf(text, sizeof text, "a program of the host (user %u) may not reach it", peer->user);
     else
         snprintf(text, sizeof text, "a program of the host may not reach it");
     say_why(why, decide_in(to, from, peer, port), port);
-    refusals_add(&to->refusals, to->journal->who, number_of(true, from, NULL), text, why);
+    refusals_add(&to->refusals, to->journal->who, pair, text, why);
 }

@@ -81,8 +81,6 @@ void refusals_init(struct refusals *r, struct loop *loop)
 
 void refusals_end(struct refusals *r)
 {
-    if (!r->loop)
-        return;
     while (!list_is_empty(&r->pairs)) {
         tell_more(r, pair_at(r->pairs.next));
         forget(r, pair_at(r->pairs.next));
@@ -90,18 +88,22 @@ void refusals_end(struct refusals *r)
     tell_others(r);
     journal_guest_end(&r->journal);
     alarm_stop(&r->alarm);
-    r->loop = NULL;
+}
+
+bool refusals_again(struct refusals *r, uint64_t pair)
+{
+    for (struct list *l = r->pairs.next; l != &r->pairs; l = l->next)
+        if (pair_at(l)->pair == pair) {
+            pair_at(l)->more++;
+            return true;
+        }
+    return false;
 }
 
 void refusals_add(struct refusals *r, const char *who, uint64_t pair, const char *text, const char *why)
 {
     struct pair *p;
 
-    for (struct list *l = r->pairs.next; l != &r->pairs; l = l->next)
-        if (pair_at(l)->pair == pair) {
-            pair_at(l)->more++;
-            return;
-        }
     if (r->count == REFUSALS_MOST || !(p = calloc(1, sizeof *p))) {
         r->others++;
         alarm_at(r->loop, &r->alarm, clock_deadline_ms(REFUSALS_MS));

@@ -7,6 +7,7 @@
 #ifndef XVSD_REFUSALS_H
 #define XVSD_REFUSALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "journal.h"
@@ -27,10 +28,12 @@ struct refusals {
 };
 
 void refusals_init(struct refusals *r, struct loop *loop);
-/* Tells what has not been told.  Harmless on one that is all zero. */
+/* Tells what has not been told. */
 void refusals_end(struct refusals *r);
 
-/* One more, of a pair that 'pair' is the number of.  who: whose lines these are; text: who may not reach whom; why: for the first line. */
+/* One more, of the pair of this number.  False if that is not being counted: then refusals_add() is due. */
+bool refusals_again(struct refusals *r, uint64_t pair);
+/* The first one.  who: whose lines these are; text: who may not reach whom; why: for this line alone. */
 void refusals_add(struct refusals *r, const char *who, uint64_t pair, const char *text, const char *why);
 
 #endif

@@ -119,12 +119,10 @@ static int read_bytes(int fd, size_t most, struct policy_pack *to)
     int err = 0;
 
     while (!err && (n = read(fd, bytes, sizeof bytes))) {
-        if (n > 0 && (size_t)n > most - to->len)
-            err = -EFBIG;
-        else if (n > 0)
-            err = policy_pack_bytes(to, bytes, (size_t)n);
-        else if (errno != EINTR)
-            err = -errno;
+        if (n < 0)
+            err = errno == EINTR ? 0 : -errno;
+        else
+            err = (size_t)n > most - to->len ? -EFBIG : policy_pack_bytes(to, bytes, (size_t)n);
     }
     return err;
 }
@@ -184,11 +182,8 @@ static int pack_all(const char *path, bool given, struct policy_pack *pack, char
     DIR *dir = opendir(path);
     int err;
 
-    if (!dir && errno == ENOENT && !given) {
-        if ((err = policy_pack_file(pack, BUILT_IN, policy_default, (size_t)(policy_default_end - policy_default))))
-            snprintf(why, POLICY_WHY, "out of memory");
-        return err;
-    }
+    if (!dir && errno == ENOENT && !given)
+        return policy_pack_file(pack, BUILT_IN, policy_default, (size_t)(policy_default_end - policy_default));
     if (!dir) {
         err = -errno;
         snprintf(why, POLICY_WHY, "cannot read the policies in %.300s: %s", path, strerror(-err));
@@ -207,7 +202,9 @@ int policy_load(const char *dir, bool given, const struct settings *settings, st
 
     if (!err)
         err = policy_pack_read(pack, settings, &ids.ids, &p, why);
-    if (!err && (err = policy_pack_bytes(pack, ids.found.bytes, ids.found.len)))
+    if (!err)
+        err = policy_pack_bytes(pack, ids.found.bytes, ids.found.len);
+    if (err == -ENOMEM)
         snprintf(why, POLICY_WHY, "out of memory");
     policy_pack_free(&ids.found);
     if (err) {

@@ -266,12 +266,12 @@ static void on_policy(struct worker *w, int fd)
 static int read_both(struct worker *w, const struct wall_msg *m, int fd, struct settings **settings, struct policy **policy)
 {
     char why[SETTINGS_WHY];
-    int err = -ENOMEM;
+    int err;
 
     if (m->settings.has_file)
         err = fd < 0 ? -EMFILE : settings_read(fd, m->settings.path, false, settings, why);
-    else if ((*settings = settings_default()))
-        err = 0;
+    else
+        err = (*settings = settings_default()) ? 0 : -ENOMEM;
     if (!err && (err = w->policy_fd < 0 ? -EMFILE : policy_take(w->policy_fd, *settings, policy, why)))
         settings_free(*settings);
     return err;

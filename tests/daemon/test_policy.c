@@ -180,6 +180,35 @@ static void a_directory_may_be_named_and_without_lines_nothing_is_allowed(void)
     stop();
 }
 
+/* The verb's answer is JSON whatever the directory is called. */
+static void the_line_that_decides_is_told_with_its_file(void)
+{
+    const char *answer;
+    char conf[400];
+
+    start("5 web1 db1 allow # why\n\n* web1 @any deny\n6 @unix/group:70000 db1 allow\n");
+    answer = daemon_ask("{\"verb\":\"policy\"}");
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "{\"ok\":true,\"lines\":[{\"file\":\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "/policy.d/50-test.policy\",\"line\":1,\"text\":\"5 web1 db1 allow\"},{"));
+    answer = daemon_ask("{\"verb\":\"policy\",\"source\":\"web1\",\"destination\":\"db1\",\"port\":5}");
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "{\"ok\":true,\"allowed\":true,\"file\":\""));
+    answer = daemon_ask("{\"verb\":\"policy\",\"source\":\":1\",\"destination\":\"nobody\",\"port\":5}");
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"allowed\":false,\"file\":\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"line\":3,\"text\":\"* web1 @any deny\"}"));
+    answer = daemon_ask("{\"verb\":\"policy\",\"source\":\"db1\",\"destination\":\"web1\",\"port\":5}");
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "{\"ok\":true,\"allowed\":false}"));
+    answer = daemon_ask("{\"verb\":\"policy\",\"source\":\"@unix\",\"destination\":\"db1\",\"port\":6,\"user\":1,\"groups\":[1,70000]}");
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"allowed\":true"));
+    answer = daemon_ask("{\"verb\":\"policy\",\"source\":\"@unix\",\"destination\":\"db1\",\"port\":6,\"user\":70000}");
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"allowed\":false"));
+    snprintf(conf, sizeof conf, "[daemon]\npolicy_dir = %s\n", daemon_path("\xc3\xa4\x01.d"));
+    REQUIRE(rename(daemon_path("policy.d"), daemon_path("\xc3\xa4\x01.d")) == 0);
+    reloads(conf, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(daemon_ask("{\"verb\":\"policy\"}"), "/???.d/50-test.policy\",\"line\":1,"));
+    REQUIRE(rename(daemon_path("\xc3\xa4\x01.d"), daemon_path("policy.d")) == 0);
+    stop();
+}
+
 /* A name is that of the newest domain: an older one of the same name gains nothing. */
 static void the_policy_of_a_name_is_the_newest_domain_s(void)
 {
@@ -394,6 +423,9 @@ static void streams_outlive_a_policy_that_forbids_them_unless_it_cuts(void)
     daemon_rounds();
     EQ(connections(), 4);
     EQ(ring_pending(&web.rx) + ring_pending(&db.rx), 0);
+    reloads("[daemon]\nservices = yes\npolicy_cuts = yes\n", open_to_all);
+    daemon_rounds();
+    EQ(connections(), 4);
     watcher = host_connect("db1");
     snprintf(text, sizeof text, "WATCH %u\n", host_port);
     REQUIRE(watcher >= 0 && write(watcher, text, strlen(text)) == (ssize_t)strlen(text));
@@ -492,6 +524,7 @@ static void a_new_worker_has_the_policy(void)
 static const struct test tests[] = {
     TEST(guests_reach_one_another_as_the_policy_of_now_says), TEST(settings_and_policy_are_read_together_or_not_at_all),
     TEST(a_directory_may_be_named_and_without_lines_nothing_is_allowed), TEST(the_policy_of_a_name_is_the_newest_domain_s),
+    TEST(the_line_that_decides_is_told_with_its_file),
     TEST(guests_reach_host_programs_and_services_as_the_policy_says), TEST(host_programs_reach_guests_as_the_policy_says),
     TEST(a_host_program_is_known_by_its_user_and_its_group), TEST(each_of_the_groups_of_a_program_counts_however_many_they_are),
     TEST(a_pair_that_is_refused_again_and_again_is_told_once_a_second_with_a_count),

@@ -129,6 +129,62 @@ static bool ended_in_order(const struct conn *c)
     return c->peer_shut & VSOCKIF_SHUTDOWN_SEND;
 }
 
+/* ---- what the policy refuses ---- */
+
+static void calls_and_is_refused(uint64_t cid, uint32_t port)
+{
+    struct conn *c = front_open(&a, cid, port, 4096);
+
+    MOCK_MUST(c, "a has no room for one more");
+    kick_one(&a);
+    front_take(&a, FRONT_SLOTS);
+    MOCK_MUST(is_over(c), "a is not refused");
+}
+
+static int count_in_log(const char *text)
+{
+    int n = 0;
+
+    for (const char *at = process_log(); (at = strstr(at, text)); at++)
+        n++;
+    return n;
+}
+
+/* One line at once, and then one a second with a count, for as long as it goes on. */
+static void a_pair_that_is_refused_is_told_once_a_second(void)
+{
+    static const char first[] = "may not reach guest b (domid 2): port ", again[] = "may not reach guest b (domid 2): refused ";
+
+    start("");
+    world_policy("* @any @unix deny\n* @unix @any allow\n");
+    raise(SIGHUP);
+    connect_both();
+    for (uint32_t i = 0; i < 10; i++)
+        calls_and_is_refused(b.cid, 50 + i);
+    EQ(count_in_log(first), 1);
+    EQ(count_in_log("port 50: no line of the policy allows it"), 1);
+    calls_and_is_refused(VSOCKIF_CID_HOST, 60);         /* another pair */
+    EQ(count_in_log("may not reach the host: port 60: "), 1);
+    process_pass(990);
+    EQ(count_in_log(again), 0);
+    process_pass(20);
+    EQ(count_in_log("may not reach guest b (domid 2): refused 9 times more"), 1);
+    EQ(count_in_log("may not reach the host: refused"), 0);
+    calls_and_is_refused(b.cid, 70);
+    EQ(count_in_log(first), 1);
+    process_pass(1010);
+    EQ(count_in_log("may not reach guest b (domid 2): refused 1 times more"), 1);
+    /* A second without any, and it is news again. */
+    process_pass(1010);
+    EQ(count_in_log(again), 2);
+    calls_and_is_refused(b.cid, 80);
+    EQ(count_in_log(first), 2);
+    /* What has not been told is told when it ends. */
+    calls_and_is_refused(b.cid, 80);
+    stop();
+    EQ(count_in_log(again), 3);
+}
+
 /* ---- what the daemon says ---- */
 
 /* A line that came to a client of the guest's socket or of the control socket; "" if none did, or the end. */
@@ -1061,6 +1117,7 @@ int main(int argc, char **argv)
         TEST(a_domain_that_is_renamed_and_gone_is_gone),
         TEST(more_domains_than_there_may_be_are_left_alone),
         TEST(a_daemon_takes_as_many_descriptors_as_it_may),
+        TEST(a_pair_that_is_refused_is_told_once_a_second),
         TEST(a_daemon_with_nothing_to_do_sleeps),
     };
     int err;

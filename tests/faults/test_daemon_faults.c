@@ -491,11 +491,40 @@ static void scene_reload(void)
     close_world(false);
 }
 
+/* Host programs are known by user and group; a new policy ends what is open. */
+static void scene_policy(void)
+{
+    start_connected();
+    world_policy("9 @unix/user:root a allow\n9 @unix/group:root a allow\n* @unix a deny\n" WORLD_OPEN);
+    raise(SIGHUP);
+    process_rest();
+    faults_begin();
+    host_connect(&h, "guest/a", 9, 99, 2);
+    step();
+    front_answer(&a, &a.conn[0], 20000);
+    kick();
+    host_connect(&k, "guest/a", 8, 99, 2);
+    front_open(&a, b.cid, 9, 65536);
+    front_open(&a, VSOCKIF_CID_HOST, 9, 65536);
+    kick();
+    world_settings("[daemon]\nspin_us = 0\npolicy_cuts = yes\n");
+    world_policy("9 @unix/user:root a deny\n8 @any @any deny\n* @any @vsock deny\n" WORLD_OPEN);
+    raise(SIGHUP);
+    kick();
+    front_open(&a, b.cid, 8, 65536);
+    front_open(&a, b.cid, 8, 65536);
+    kick();
+    process_pass(1100);
+    close_world(false);
+}
+
 /* Every verb, and what is none. */
 static void scene_control(void)
 {
     static const char *const requests[] = {
         "{\"verb\":\"ls\"}\n", "{\"verb\":\"stats\"}\n", "{\"verb\":\"dump\",\"domain\":\"a\"}\n", "{\"verb\":\"reload\"}\n",
+        "{\"verb\":\"policy\"}\n",
+        "{\"verb\":\"policy\",\"source\":\"@unix\",\"destination\":\"a\",\"port\":9,\"user\":0,\"groups\":[0]}\n",
         "{\"verb\":\"attach\",\"domain\":\"b\"}\n", "{\"verb\":\"detach\",\"domain\":2,\"device\":1}\n",
         "{\"verb\":\"attach\",\"domain\":\"nobody\"}\n", "[]\n", "{\"verb\":\"no\"}\n",
     };
@@ -623,7 +652,7 @@ static const struct scene { const char *name; void (*play)(void); } scenes[] = {
     { "start", scene_start }, { "take in", scene_take_in }, { "connect", scene_connect }, { "to host", scene_to_host }, { "to any", scene_to_any },
     { "from host", scene_from_host }, { "slow reader", scene_slow_reader }, { "farewell", scene_farewell },
     { "start among others", scene_start_among_others }, { "left to guest", scene_left_to_guest }, { "watch", scene_watch },
-    { "rename", scene_rename }, { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "control", scene_control },
+    { "rename", scene_rename }, { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "policy", scene_policy }, { "control", scene_control },
     { "detach", scene_detach }, { "reattach", scene_reattach }, { "lost", scene_lost }, { "death", scene_death }, { "stop", scene_stop },
 };
 

@@ -473,6 +473,9 @@ static void what_is_no_file_is_refused_and_a_file_has_its_bounds(void)
     EQ(fwrite(big, 1, sizeof big, f), sizeof big);
     fclose(f);
     policy_free(load(dir, true, 0));
+    EQ(truncate(path, (off_t)sizeof big + 1), 0);
+    CU_ASSERT_PTR_NULL(load(dir, true, -EFBIG));
+    EQ(truncate(path, (off_t)sizeof big), 0);
     put("6.policy", "\n");
     CU_ASSERT_PTR_NULL(load(dir, true, -EFBIG));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "6.policy: the files of a policy have at most 1048576 bytes together"));
