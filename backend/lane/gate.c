@@ -41,6 +41,11 @@ static void say_why(char why[WHY], const struct policy_line *line, uint32_t port
         snprintf(why, WHY, "port %u: no line of the policy allows it", port);
 }
 
+static const char *by(enum policy_kind kind)
+{
+    return kind == POLICY_VSOCK ? " by AF_VSOCK" : "";
+}
+
 /* Of a guest's refusals: which pair, in which direction. */
 static uint64_t number_of(bool in, enum policy_kind other, const struct lane *there)
 {
@@ -57,7 +62,7 @@ void gate_refused_out(struct lane *from, enum policy_kind to, struct lane *there
         there->count.refused++;
     if (refusals_again(&from->refusals, pair))
         return;
-    snprintf(text, sizeof text, "may not reach %s", there ? there->journal->who : "the host");
+    snprintf(text, sizeof text, "may not reach %s%s", there ? there->journal->who : "the host", by(to));
     say_why(why, decide_out(from, to, there, port), port);
     refusals_add(&from->refusals, from->journal->who, pair, text, why);
 }
@@ -73,7 +78,7 @@ void gate_refused_in(struct lane *to, enum policy_kind from, const struct policy
     if (peer)
         snprintf(text, sizeof text, "a program of the host (user %u) may not reach it", peer->user);
     else
-        snprintf(text, sizeof text, "a program of the host may not reach it");
+        snprintf(text, sizeof text, "a program of the host may not reach it%s", by(from));
     say_why(why, decide_in(to, from, peer, port), port);
     refusals_add(&to->refusals, to->journal->who, pair, text, why);
 }

@@ -27,11 +27,16 @@ static void init(struct stream *s, struct lane *lane)
     list_init(&s->holding);
 }
 
+/* Where a UNIX socket would have been allowed, nobody listened at one, and it is AF_VSOCK that is not. */
 static void say_forbidden(struct stream *s)
 {
-    bool host = s->v.local.cid == VSOCKIF_CID_HOST;
+    uint32_t port = s->v.local.port;
+    struct lane *lane = s->lane;
 
-    gate_refused_out(s->lane, host ? POLICY_UNIX : POLICY_GUEST, host ? NULL : lanes_find(s->lane->all, s->v.local.cid), s->v.local.port);
+    if (s->v.local.cid != VSOCKIF_CID_HOST)
+        gate_refused_out(lane, POLICY_GUEST, lanes_find(lane->all, s->v.local.cid), port);
+    else
+        gate_refused_out(lane, gate_lets_out(lane, POLICY_UNIX, NULL, port) ? POLICY_VSOCK : POLICY_UNIX, NULL, port);
 }
 
 /* The first kind from here on that does not decline; NULL, it is refused. */

@@ -11,6 +11,8 @@
 #include "joined.h"
 #include "kernel.h"
 #include "linux.h"
+#include "policy_text.h"
+#include "stream.h"
 #include "updown.h"
 #include "vsockif.h"
 #include "xvs.h"
@@ -178,6 +180,94 @@ static void a_guest_reaches_a_program_of_the_host(void)
     from_guest(USUAL, &p, &s);
     exchange(p, s, MUCH, 65536);
     close_both(p, s);
+    end();
+}
+
+/* The policy of now, until it is given the one before, which is the result. */
+static const struct policy *decide_by(const struct policy *policy)
+{
+    const struct policy *before = lane->all->policy;
+
+    lane->all->policy = policy;
+    return before;
+}
+
+static struct policy *policy_of(const char *text)
+{
+    const struct policy_file file = { "test", text, strlen(text) };
+    struct policy *p = NULL;
+    char why[POLICY_WHY];
+
+    REQUIRE(policy_read(&file, 1, lane->all->settings, NULL, &p, why) == 0);
+    return p;
+}
+
+/* UNIX sockets that are allowed are no way in by AF_VSOCK, nor out. */
+static void the_policy_decides_about_both_directions(void)
+{
+    struct policy *sockets = policy_of("* @unix @any allow\n* @any @unix allow\n23 @vsock @any allow\n9500 @any @vsock allow\n");
+    const struct policy *before;
+    struct xvs_stream *s;
+    struct xvs_listener *l;
+    struct prog *p;
+    uint64_t refused = lane->count.refused;
+
+    begin();
+    before = decide_by(sockets);
+    REQUIRE(xvs_listen(guest, PORT, 4, &l) == 0);
+    p = prog_connect(4000, PORT, USUAL);
+    settle();
+    CU_ASSERT_TRUE(prog_is_over(p) && prog_error(p));
+    EQ(xvs_accept(l, &s), -EAGAIN);
+    EQ(lane->count.refused, refused + 1);
+    prog_listen(9501, USUAL);
+    REQUIRE(xvs_connect(guest, XVS_CID_HOST, 9501, &s) == 0);
+    settle();
+    EQ(xvs_stream_error(s), -ECONNREFUSED);
+    CU_ASSERT_PTR_NULL(prog_accept(9501));
+    EQ(lane->count.refused, refused + 2);
+    xvs_stream_close(s);
+    prog_listen(9500, USUAL);
+    REQUIRE(xvs_connect(guest, XVS_CID_HOST, 9500, &s) == 0);
+    settle();
+    EQ(xvs_stream_error(s), 0);
+    CU_ASSERT_PTR_NOT_NULL(prog_accept(9500));
+    EQ(lane->count.refused, refused + 2);
+    xvs_stream_reset(s);
+    xvs_listener_close(l);
+    decide_by(before);
+    policy_free(sockets);
+    end();
+}
+
+static void a_policy_that_cuts_ends_what_it_forbids(void)
+{
+    struct policy *in = policy_of("* @vsock @any allow\n"), *none = policy_of("* @any @any allow\n");
+    const struct policy *before;
+    struct xvs_stream *from, *to;
+    struct prog *p, *q;
+
+    begin();
+    before = lane->all->policy;
+    from_host(USUAL, &p, &from);
+    from_guest(USUAL, &q, &to);
+    decide_by(in);
+    streams_judge(lane);
+    settle();
+    EQ(xvs_stream_error(from), 0);
+    CU_ASSERT_TRUE(prog_is_open(p));
+    EQ(xvs_stream_error(to), -ECONNRESET);
+    CU_ASSERT_TRUE(prog_is_over(q));
+    decide_by(none);
+    streams_judge(lane);
+    settle();
+    EQ(xvs_stream_error(from), -ECONNRESET);
+    CU_ASSERT_TRUE(prog_is_over(p));
+    decide_by(before);
+    policy_free(in);
+    policy_free(none);
+    close_both(p, from);
+    close_both(q, to);
     end();
 }
 
@@ -446,7 +536,8 @@ int main(int argc, char **argv)
     static const struct test tests[] = {
         TEST(a_program_of_the_host_reaches_a_guest),
         TEST(a_guest_reaches_a_program_of_the_host),
-        TEST(a_socket_of_the_guest_s_directory_goes_first),
+        TEST(the_policy_decides_about_both_directions), TEST(a_policy_that_cuts_ends_what_it_forbids),
+    TEST(a_socket_of_the_guest_s_directory_goes_first),
         TEST(nobody_there_is_a_refusal_both_ways),
         TEST(no_size_of_a_buffer_stalls),
         TEST(each_half_ends_after_the_data_before_it),
