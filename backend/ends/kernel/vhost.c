@@ -27,14 +27,15 @@ static int open_events(struct vhost *v)
 
 static int give_memory(const struct vhost *v)
 {
-    struct {
+    union {
         struct vhost_memory table;
-        struct vhost_memory_region region[1];
-    } memory = {
-        .table.nregions = 1,
-        .region = { { .guest_phys_addr = FIRST_ADDRESS, .userspace_addr = FIRST_ADDRESS, .memory_size = LAST_ADDRESS - FIRST_ADDRESS } }
-    };
+        char room[sizeof(struct vhost_memory) + sizeof(struct vhost_memory_region)];
+    } memory = { .room = { 0 } };
 
+    memory.table.nregions = 1;
+    memory.table.regions[0] = (struct vhost_memory_region){
+        .guest_phys_addr = FIRST_ADDRESS, .userspace_addr = FIRST_ADDRESS, .memory_size = LAST_ADDRESS - FIRST_ADDRESS
+    };
     return ioctl(v->fd, VHOST_SET_MEM_TABLE, &memory);
 }
 
