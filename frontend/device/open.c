@@ -44,11 +44,25 @@ static int lock_device(struct xvs *x)
     return words_fail(TRY_LOCK, path, err);
 }
 
+/* Linux has a driver for the device (frontend/linux), and then it is the kernel's: both would write its nodes. */
+static int leave_to_kernel(unsigned device)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/sys/bus/xen/devices/vsock-%u/driver", device);
+    if (access(path, F_OK) != 0)
+        return 0;
+    return words_say(-EBUSY, "device/vsock/%u belongs to this guest's kernel (xen_vsock): use AF_VSOCK sockets, or take it from "
+                             "the kernel: echo vsock-%u >/sys/bus/xen/drivers/xen_vsock/unbind", device, device);
+}
+
 static int open_parts(struct xvs *x)
 {
     enum attempt what;
     int err;
 
+    if ((err = leave_to_kernel(x->opt.device)))
+        return err;
     if ((err = wake_open(&x->wake)))
         return words_fail(TRY_DESCRIPTOR, "", err);
     if ((err = share_probe(&what)))
