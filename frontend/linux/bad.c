@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* bad.c: see bad.h. */
 #include <linux/bitops.h>
+#include <linux/slab.h>
 
 #include "device.h"
 
@@ -34,16 +35,23 @@ bool xv_is_bad(const struct xv_device *dev)
 
 bool xv_bad_tell(struct xv_device *dev)
 {
+	struct xenbus_device *xdev = dev->xdev;
 	struct xv_bad *bad = &dev->bad;
+	char *path;
 
 	if (!test_bit(XV_BAD_SAID, &bad->flags) ||
 	    test_and_set_bit(XV_BAD_TAKEN, &bad->flags))
 		return false;
 	smp_mb__after_atomic();		/* that it is said, then what */
+	/* Not xenbus_dev_error(), which always fills the log, too. */
+	path = kasprintf(GFP_KERNEL, "error/%s", xdev->nodename);
+	if (path)
+		xenbus_printf(XBT_NIL, path, "error", "the backend broke a rule: %s: %llu",
+			      bad->rule, bad->value);
+	kfree(path);
 	if (bad->rule != bad->told && __ratelimit(&bad->limit))
-		xenbus_dev_error(dev->xdev, -EPROTO,
-				 "the backend broke a rule: %s: %llu; closing the device, and trying again",
-				 bad->rule, bad->value);
+		dev_err(&xdev->dev, "the backend broke a rule: %s: %llu; closing the device, and trying again\n",
+			bad->rule, bad->value);
 	bad->told = bad->rule;
 	return true;
 }

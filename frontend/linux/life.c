@@ -26,6 +26,26 @@ MODULE_PARM_DESC(pool_pages, "pages shared for data, each way (at most what the 
 
 /* One device of a guest at a time has AF_VSOCK. */
 static struct xv_device *bound;
+static DEFINE_MUTEX(bound_lock);
+
+static bool bind(struct xv_device *dev)
+{
+	bool free;
+
+	mutex_lock(&bound_lock);
+	free = !bound;
+	if (free)
+		bound = dev;
+	mutex_unlock(&bound_lock);
+	return free;
+}
+
+static void unbind(void)
+{
+	mutex_lock(&bound_lock);
+	bound = NULL;
+	mutex_unlock(&bound_lock);
+}
 
 static u64 now_ms(void)
 {
@@ -64,6 +84,8 @@ static int look(struct xv_device *dev)
 		life_front_init(&dev->life, own, now_ms());
 	dev->looked = true;
 	life_front_look(&dev->life, &seen, now_ms());
+	if (dev->life.fault && !xv_is_bad(dev))
+		xv_bad(dev, dev->life.why, peer);
 	return 0;
 }
 
@@ -144,7 +166,7 @@ static int act_connect(struct xv_device *dev)
 	xv_carrier_set(dev);
 	xv_rx_start(dev);
 	xv_count(dev, XV_CONNECTS);
-	dev_info(&dev->xdev->dev, "connected, CID %u\n", dev->cid);
+	dev_info_ratelimited(&dev->xdev->dev, "connected, CID %u\n", dev->cid);
 	return 0;
 }
 
@@ -152,8 +174,8 @@ static int act_reset(struct xv_device *dev)
 {
 	go_down(dev);
 	if (!dev->life.fault && !dev->life.leaving)
-		dev_info(&dev->xdev->dev,
-			 "the backend went away; waiting for it to come back\n");
+		dev_info_ratelimited(&dev->xdev->dev,
+				     "the backend went away; waiting for it to come back\n");
 	return 0;
 }
 
@@ -299,7 +321,7 @@ static int probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
 	dev = kvzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)
 		return -ENOMEM;
-	if (cmpxchg(&bound, NULL, dev)) {
+	if (!bind(dev)) {
 		dev_info(&xdev->dev,
 			 "left to programs (libxvs): another device has AF_VSOCK\n");
 		kvfree(dev);
@@ -326,7 +348,7 @@ static void removed(struct xenbus_device *xdev)
 	leave(dev);
 	cancel_delayed_work_sync(&dev->life_work);
 	dev_set_drvdata(&xdev->dev, NULL);
-	WRITE_ONCE(bound, NULL);
+	unbind();
 	kvfree(dev);
 }
 
@@ -370,13 +392,12 @@ static struct xenbus_driver driver = {
  */
 static void reprobe(struct work_struct *work)
 {
-	struct xv_device *dev = READ_ONCE(bound);
-	struct device *d;
+	struct device *d = NULL;
 
-	/* Only this module's exit and the device's own end take it away; the
-	 * first waits for us, the second is what we do.
-	 */
-	d = dev && !dev->xdev->otherend ? get_device(&dev->xdev->dev) : NULL;
+	mutex_lock(&bound_lock);
+	if (bound && !bound->xdev->otherend)
+		d = get_device(&bound->xdev->dev);
+	mutex_unlock(&bound_lock);
 	if (!d)
 		return;
 	if (xenbus_exists(XBT_NIL, to_xenbus_device(d)->nodename, "backend") &&

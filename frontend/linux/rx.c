@@ -34,7 +34,16 @@ static void post(struct xv_rx *rx, u32 id)
 	};
 
 	__set_bit(id, rx->posted);
+	rx->posted_at[id] = rx->ring.out;
 	xv_ring_put(&rx->ring, &slot);
+}
+
+/* In flight, from its publication to its answer: which ends it. */
+static bool take_posted(struct xv_rx *rx, u32 id)
+{
+	return id < rx->buffers &&
+	       (s32)(rx->ring.published - rx->posted_at[id]) > 0 &&
+	       __test_and_clear_bit(id, rx->posted);
 }
 
 static void publish(struct xv_device *dev)
@@ -95,8 +104,7 @@ static int judge_pieces(struct xv_device *dev, struct vsockif_slot *slot,
 				return xv_bad(dev, "rx: a packet begins within another",
 					      slot->count);
 		}
-		if (slot->id >= rx->buffers ||
-		    !__test_and_clear_bit(slot->id, rx->posted))
+		if (!take_posted(rx, slot->id))
 			return xv_bad(dev, "rx: a response for an id that was not posted",
 				      slot->id);
 		if (slot->size != min_t(u32, left, VSOCKIF_PAGE_SIZE))
@@ -211,8 +219,10 @@ static int receive_one(struct xv_device *dev)
 
 static void open_channel(struct xv_device *dev, bool spurious)
 {
-	if (test_and_clear_bit(XV_RX_OWES_EOI, &dev->rx.flags))
-		xen_irq_lateeoi(dev->share.irq,
+	int irq = READ_ONCE(dev->share.irq);
+
+	if (test_and_clear_bit(XV_RX_OWES_EOI, &dev->rx.flags) && irq > 0)
+		xen_irq_lateeoi(irq,
 				spurious ? XEN_EOI_FLAG_SPURIOUS : 0);
 }
 

@@ -23,6 +23,7 @@ struct xv_rx {
 	const u8 *pool;
 	u32 buffers;			/* of a page each; an id is its number */
 	DECLARE_BITMAP(posted, 32u << VSOCKIF_MAX_RING_PAGE_ORDER);
+	u32 posted_at[32u << VSOCKIF_MAX_RING_PAGE_ORDER]; /* ring.out, then */
 	struct task_struct *answering;	/* it hands over a CREDIT_REQUEST */
 	unsigned long flags;		/* XV_RX_* */
 	struct work_struct work;

@@ -17,3 +17,9 @@ $(B)/e2e/hostile_guest: $(patsubst %,$(B)/obj/tests/hostile/%.o,hostile_guest ra
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs)
 e2e-helpers: $(B)/e2e/hostile_guest
+
+# And a hostile backend for a real guest's driver: tests/xenlab/groups/61-kernel-life.sh.
+$(B)/e2e/hostile_backend: $(patsubst %,$(B)/obj/tests/hostile/%.o,hostile_backend rawback) $(B)/libtest.a
+	@mkdir -p $(@D)
+	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs)
+e2e-helpers: $(B)/e2e/hostile_backend

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* hostile_backend.c: a backend in a real dom0 that breaks the rules, one after the other, towards the driver in a guest's kernel
+ * (tests/xenlab/groups/61-kernel-life.sh); towards the library test_hostile_backend.c does.
+ *
+ *     hostile_backend DOMID CID PORT
+ *
+ * In the guest somebody listens on PORT and reads nothing.  For each rule: the handshake, a stream to PORT, the rule is broken; the
+ * driver must close the device and say why, and take part in the next handshake.  Prints "RULE: what the guest wrote as its error",
+ * one a line.  Status 0, or 1 with a sentence. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "hosted.h"
+#include "rawback.h"
+
+#define HOST_PORT 5000u
+
+static struct rawback back;
+static uint32_t port;
+static const char *rule = "";
+
+/* There is nothing to become: this is a domain. */
+void hosted_become(uint32_t domid)
+{
+    (void)domid;
+}
+
+static void check(int err, const char *what)
+{
+    if (!err)
+        return;
+    fprintf(stderr, "hostile_backend: %s: %s: %s\n", rule, what, strerror(-err));
+    exit(1);
+}
+
+static void wait_for_state(unsigned state)
+{
+    uint64_t end = clock_deadline_ms(60000);
+
+    while (rawback_front_state(&back) != state) {
+        if (clock_now_ns() / 1000000 > end)
+            check(-ETIMEDOUT, state == VSOCKIF_INITIALISING ? "the frontend's 1" :
+                              state == VSOCKIF_INITIALISED ? "the frontend's 3" :
+                              state == VSOCKIF_CONNECTED ? "the frontend's 4" : "the frontend closes");
+        usleep(20000);
+    }
+}
+
+static void connect_device(void)
+{
+    wait_for_state(VSOCKIF_INITIALISING);
+    check(rawback_offer(&back), "the offer");
+    wait_for_state(VSOCKIF_INITIALISED);
+    check(rawback_map(&back), "mapping");
+    wait_for_state(VSOCKIF_CONNECTED);
+}
+
+static void wait_for_op(unsigned op)
+{
+    struct vsockif_hdr got = { .op = 0 };
+    uint64_t end = clock_deadline_ms(60000);
+
+    while (got.op != op) {
+        int n = rawback_recv(&back, &got);
+
+        check(n < 0 ? n : 0, "the frontend's ring");
+        if (clock_now_ns() / 1000000 > end)
+            check(-ETIMEDOUT, "the frontend's answer");
+        if (n == 0) {
+            rawback_kick(&back);
+            usleep(5000);
+        }
+    }
+}
+
+static struct vsockif_hdr header(unsigned op, uint32_t len)
+{
+    struct vsockif_hdr hdr = rawback_header(&back, op, HOST_PORT, port);
+
+    hdr.len = len;
+    return hdr;
+}
+
+static void stream(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_REQUEST, 0);
+
+    check(rawback_send(&back, &hdr), "a REQUEST");
+    wait_for_op(VSOCKIF_OP_RESPONSE);
+}
+
+/* What the frontend has written as its error; the domain is its own directory's. */
+static void print_error(void)
+{
+    char path[256], text[1024] = "";
+
+    snprintf(path, sizeof path, "/local/domain/%u/error/device/vsock/0/error", back.id.front);
+    if (store_read(back.store, path, text, sizeof text) <= 0)
+        snprintf(text, sizeof text, "no error");
+    printf("%s: %s\n", rule, text);
+    fflush(stdout);
+}
+
+/* The frontend closes, is answered, and comes again. */
+static void expect_end(void)
+{
+    rawback_kick(&back);
+    wait_for_state(VSOCKIF_CLOSING);
+    rawback_unmap(&back);
+    check(rawback_set_state(&back, VSOCKIF_CLOSED), "state 6");
+    print_error();
+}
+
+/* ---- the ways ---- */
+
+/* One response into the rx ring by hand. */
+static void put_rx(struct vsockif_hdr hdr, uint32_t id, uint32_t size, uint16_t count)
+{
+    struct vsockif_slot slot = { .hdr = hdr, .id = id, .size = size, .count = count };
+
+    check(link_back_refill(&back.link), "buffers");
+    ring_put(&back.link.rx, &slot);
+}
+
+static void send_header(struct vsockif_hdr hdr)
+{
+    check(rawback_send(&back, &hdr), "a packet");
+}
+
+static uint32_t posted_id(void)
+{
+    check(link_back_refill(&back.link), "buffers");
+    return back.link.buffer[back.link.first].id;
+}
+
+static void rx_index_ahead(void)  { __atomic_store_n(back.link.rx.out_prod, back.link.rx.out + 100000, __ATOMIC_SEQ_CST); }
+static void rx_index_back(void)   { __atomic_store_n(back.link.rx.out_prod, back.link.rx.out - 1, __ATOMIC_SEQ_CST); }
+static void rx_id_beyond(void)    { put_rx(header(VSOCKIF_OP_RW, 10), 100000, 10, 1); }
+static void rx_size_beyond(void)  { put_rx(header(VSOCKIF_OP_RW, 4000), posted_id(), 5000, 1); }
+static void rx_count_zero(void)   { put_rx(header(VSOCKIF_OP_RW, 10), posted_id(), 10, 0); }
+static void rx_count_lies(void)   { put_rx(header(VSOCKIF_OP_RW, 10), posted_id(), 10, 16); }
+static void rx_length_any(void)   { put_rx(header(VSOCKIF_OP_RW, 0x80000000u), posted_id(), 10, 1); }
+static void rx_in_parts(void)     { put_rx(header(VSOCKIF_OP_RW, 3 * 4096), posted_id(), 4096, 3); }
+static void op_unknown(void)      { send_header(header(99, 0)); }
+static void data_of_nothing(void) { put_rx(header(VSOCKIF_OP_RW, 0), posted_id(), 0, 1); }
+static void data_with_no_op(void) { send_header(header(VSOCKIF_OP_SHUTDOWN, 10)); }
+
+/* Some packet must be on its way, or every index but the old is too far ahead. */
+static bool answer_to_nobody(uint32_t i)
+{
+    struct vsockif_hdr hdr = rawback_header(&back, VSOCKIF_OP_REQUEST, i, 9999);
+
+    /* Each look at xenstore costs as much as many packets. */
+    return (i % 16 || rawback_front_state(&back) == VSOCKIF_CONNECTED) && rawback_send(&back, &hdr) == 0;
+}
+
+static void tx_index_ahead(void)
+{
+    __atomic_store_n(back.link.tx.out_prod, back.link.tx.out + 1000, __ATOMIC_SEQ_CST);
+    /* The driver looks there when it sends: for a REQUEST to nobody it has to. */
+    for (uint32_t i = 0; i < 300 && answer_to_nobody(i); i++)
+        ;
+}
+
+static void tx_id_not_in_flight(void)
+{
+    struct vsockif_slot slot = { .id = 200 };
+
+    /* Answers to nobody fill the ring until the driver has to look for answers of ours: and there is this one. */
+    for (uint32_t i = 0; i < 300 && answer_to_nobody(i); i++) {
+        struct link_request r;
+
+        while (link_back_recv(&back.link, &r) > 0)
+            ring_put(&back.link.tx, &slot);
+        rawback_kick(&back);
+    }
+}
+
+static void rx_id_twice(void)
+{
+    uint32_t id = posted_id();
+
+    put_rx(header(VSOCKIF_OP_RW, 10), id, 10, 1);
+    put_rx(header(VSOCKIF_OP_RW, 10), id, 10, 1);
+}
+
+static void source_local(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_CREDIT_UPDATE, 0);
+
+    hdr.src_cid = VSOCKIF_CID_LOCAL;
+    send_header(hdr);
+}
+
+static void source_wide(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_CREDIT_UPDATE, 0);
+
+    hdr.src_cid |= UINT64_C(1) << 40;
+    send_header(hdr);
+}
+
+static void destination_other(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_CREDIT_UPDATE, 0);
+
+    hdr.dst_cid++;
+    send_header(hdr);
+}
+
+static void type_unknown(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_CREDIT_UPDATE, 0);
+
+    hdr.type = 7;
+    send_header(hdr);
+}
+
+static void flags_unknown(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_CREDIT_UPDATE, 0);
+
+    hdr.flags = 4;
+    send_header(hdr);
+}
+
+static void state_unknown(void)
+{
+    check(rawback_set_state(&back, 9), "state 9");
+}
+
+static void state_back(void)
+{
+    check(rawback_set_state(&back, VSOCKIF_INITWAIT), "state 2");
+}
+
+static const struct {
+    const char *name;
+    void (*brk)(void);
+} ways[] = {
+    { "rx index ahead", rx_index_ahead },      { "rx index back", rx_index_back },
+    { "rx id beyond", rx_id_beyond },          { "rx id twice", rx_id_twice },
+    { "rx size beyond", rx_size_beyond },      { "rx count zero", rx_count_zero },
+    { "rx count lies", rx_count_lies },        { "rx length any", rx_length_any },
+    { "rx in parts", rx_in_parts },            { "tx index ahead", tx_index_ahead },
+    { "tx id not in flight", tx_id_not_in_flight }, { "op unknown", op_unknown },
+    { "data of nothing", data_of_nothing },    { "data with no op", data_with_no_op },
+    { "source local", source_local },          { "source wide", source_wide },
+    { "destination other", destination_other }, { "type unknown", type_unknown },
+    { "flags unknown", flags_unknown },        { "state unknown", state_unknown },
+    { "state back", state_back },
+};
+
+/* What breaks no rule of the device, in a storm: it is answered, or not, and nothing is closed. */
+static void storms(void)
+{
+    struct vsockif_hdr hdr, got;
+
+    rule = "storms";
+    connect_device();
+    stream();
+    for (uint32_t i = 0; i < 3000; i++) {
+        hdr = i % 3 == 0 ? rawback_header(&back, VSOCKIF_OP_REQUEST, i, 9999) :
+              i % 3 == 1 ? header(VSOCKIF_OP_CREDIT_REQUEST, 0) :
+                           rawback_header(&back, VSOCKIF_OP_RW, i, 9999);
+        hdr.len = i % 3 == 2 ? 4096 : 0;
+        while (rawback_send(&back, &hdr) == -ENOBUFS) {
+            rawback_kick(&back);
+            usleep(1000);
+        }
+        /* Its answers are taken slowly. */
+        if (i % 16 == 0)
+            rawback_recv(&back, &got);
+    }
+    /* Still there, and it answers. */
+    hdr = header(VSOCKIF_OP_SHUTDOWN, 0);
+    hdr.flags = VSOCKIF_SHUTDOWN_RCV | VSOCKIF_SHUTDOWN_SEND;
+    check(rawback_send(&back, &hdr), "SHUTDOWN");
+    while (rawback_recv(&back, &got) > 0)
+        ;
+    if (rawback_front_state(&back) != VSOCKIF_CONNECTED)
+        check(-EPIPE, "the device was closed");
+    printf("storms: still connected\n");
+    rawback_unmap(&back);
+    check(rawback_set_state(&back, VSOCKIF_CLOSING), "state 5");
+    wait_for_state(VSOCKIF_INITIALISING);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4) {
+        fprintf(stderr, "usage: hostile_backend DOMID CID PORT\n");
+        return 2;
+    }
+    port = (uint32_t)atoi(argv[3]);
+    check(rawback_open(&back, (uint32_t)atoi(argv[1]), 0, strtoull(argv[2], NULL, 10)), "attaching");
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        rule = ways[i].name;
+        connect_device();
+        stream();
+        ways[i].brk();
+        expect_end();
+    }
+    storms();
+    rawback_close(&back);
+    return 0;
+}
