@@ -15,7 +15,6 @@
 /* How long an update may linger that is not due. */
 #define LINGER	(HZ / 80)
 
-/* A fault of our own state would be one of this driver, not of the backend. */
 #define NO_ID	U32_MAX
 
 /* Ours in skb->cb, behind what Linux's common code has there. */
@@ -112,12 +111,15 @@ static void publish(struct xv_device *dev)
 
 /* ---- what sockets owe ---- */
 
-static void pay(struct xv_sock *xs)
+/* True: it owed one, and does not any more. */
+static bool pay(struct xv_sock *xs)
 {
 	if (list_empty(&xs->owing))
-		return;
+		return false;
 	list_del_init(&xs->owing);
+	xs->urgent = false;
 	sock_put(xs->sk);
+	return true;
 }
 
 /* The credit in @hdr has left. */
@@ -177,7 +179,6 @@ static void pay_all(struct xv_device *dev, bool linger)
 		put(dev, &xs->update, id, off, 0);
 		told(xs, &xs->update);
 		xv_count(dev, XV_CREDIT_UPDATES);
-		xs->urgent = false;
 		pay(xs);
 	}
 }
@@ -309,10 +310,13 @@ static void send_packet(struct xv_device *dev, struct xv_sock *xs,
 	struct xv_tx *tx = &dev->tx;
 	bool may_pass = !skb->len && !(xs && xs->queued);
 
-	if (xs)
-		pay(xs);		/* its header does */
-	else if (tx->strays >= VSOCKIF_MAX_RESETS)
-		goto drop;		/* section 9 */
+	if (!xs && tx->strays >= VSOCKIF_MAX_RESETS) {	/* section 9 */
+		xv_count(dev, XV_STRAYS);
+		kfree_skb(skb);
+		return;
+	}
+	if (xs && pay(xs))		/* its header does */
+		xv_count(dev, XV_MERGED);
 	if (tx->free_ids < 2 * VSOCKIF_CONTROL_SLOTS)
 		reap(dev);
 	if ((may_pass || skb_queue_empty(&tx->queue)) &&
@@ -323,10 +327,6 @@ static void send_packet(struct xv_device *dev, struct xv_sock *xs,
 	}
 	enqueue(dev, xs, skb);
 	turn(dev, true);
-	return;
-drop:
-	xv_count(dev, XV_STRAYS);
-	kfree_skb(skb);
 }
 
 int xv_tx_send(struct xv_device *dev, struct sk_buff *skb)

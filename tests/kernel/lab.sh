@@ -1,25 +1,51 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# lab.sh OUT VERSION: what a guest of the lab needs of kernel modules, in OUT/lab: the driver as it was built for that version of
-# Linux, what it stands on, a counter of grants (gntfree); and socat with its libraries, a program that is not ours.
+# lab.sh OUT VERSION: what a guest of the lab needs of kernel modules, in OUT/lab/VERSION: the driver as it was built for that
+# version of Linux, what it stands on, and a counter of grants (gntfree).  For a version that the lab's guests do not have, also
+# what boots a guest with it: its kernel, and what is to be appended to the guests' RAM disk.  In OUT/lab/bin: socat with its
+# libraries, a program that is not ours.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$1" && pwd)
 version=$2
-rm -rf "$out/lab"
-mkdir -p "$out/lab/bin" "$out/gntfree-$version"
+lab=$out/lab/$version
+rm -rf "$lab"
+mkdir -p "$lab" "$out/lab/bin" "$out/gntfree-$version"
 
 cp -u "$here"/gntfree/* "$out/gntfree-$version/"
 make -s -C "$out/headers/$version" M="$out/gntfree-$version" W=1 KCFLAGS=-Werror CONFIG_DEBUG_INFO_BTF_MODULES= modules
 for module in "$out/$version/xen_vsock.ko" "$out/gntfree-$version/gntfree.ko"; do
-    strip --strip-debug -o "$out/lab/${module##*/}" "$module"
+    strip --strip-debug -o "$lab/${module##*/}" "$module"
 done
-# Debian's keep their signatures.
-modules=$(echo "$out"/pkgs/lib/modules/"$version".*-cloud-amd64/kernel/net/vmw_vsock)
+
+# Debian's, which keep their signatures: they are packed, or not.
+modules=$(echo "$out"/pkgs/lib/modules/"$version".*-cloud-amd64/kernel)
+add() { # FOLDER FILE
+    if [ -e "$modules/$2.ko.xz" ]; then
+        xz -dc "$modules/$2.ko.xz" >"$1/${2##*/}.ko"
+    else
+        cp "$modules/$2.ko" "$1/"
+    fi
+}
 for module in vsock vmw_vsock_virtio_transport_common vsock_loopback vsock_diag; do
-    cp "$modules/$module.ko" "$out/lab/"
+    add "$lab" "net/vmw_vsock/$module"
 done
+
+if [ "$version" != 6.1 ]; then
+    PYTHONDONTWRITEBYTECODE=1 python3 -c 'import sys
+sys.path.insert(0, sys.argv[1])
+from driver import kernel
+open(sys.argv[3], "wb").write(kernel.unpack(sys.argv[2]))' "$here/../xenlab" "$out"/pkgs/boot/vmlinuz-"$version".*-cloud-amd64 "$lab/vmlinux"
+    strip --strip-debug "$lab/vmlinux"
+    mkdir -p "$lab/disk/lib/modules/$version"
+    for module in xen/xen-evtchn xen/xen-gntalloc xen/xen-gntdev xen/xen-privcmd xen/xenfs/xenfs; do
+        add "$lab/disk/lib/modules/$version" "drivers/$module"
+        echo "$version/${module##*/}.ko"
+    done >"$lab/disk/lib/modules/order"
+    (cd "$lab/disk" && find lib | cpio -o -H newc --quiet -R 0:0) >"$lab/more.cpio"
+    rm -r "$lab/disk"
+fi
 
 socat=$(command -v socat)
 cp "$socat" "$out/lab/bin/"

@@ -97,7 +97,7 @@ run_group() {
 		done
 	fi
 	if flag kernel && [ -d "${XVS_KERNEL-}" ]; then
-		set -- "$@" --add "$XVS_KERNEL"
+		set -- "$@" --add "$XVS_KERNEL" --add "$here/groups/kernel.sh"
 	fi
 	if flag cold; then
 		set -- cold --guests "$(setting guests '')" --cpu "$(setting cpu '')" "$@"

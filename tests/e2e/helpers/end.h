@@ -2,7 +2,7 @@
 /* end.h: one end of streams, as the script of script.c drives it.
  *
  * Three files implement it: end_xvs.c over libxvs and end_vsock.c over the kernel's AF_VSOCK, for a guest (a place is
- * "CID:PORT", or "PORT" to listen on), and end_unix.c over the host's UNIX sockets (a place is "SOCKET:PORT" for one that speaks
+ * "CID:PORT", or "PORT" to listen on; AF_VSOCK's may be "CID:PORT@OWN_PORT"), and end_unix.c over the host's UNIX sockets (a place is "SOCKET:PORT" for one that speaks
  * CONNECT, or a path to listen on).  ms are milliseconds from the call, -1 for no limit.  Results are 0 or
  * a count, or a negative errno.  Not blocking for an end_ call means ms = 0 and -ETIMEDOUT. */
 #ifndef E2E_END_H
@@ -34,6 +34,9 @@ void end_close(struct end *e);
 void end_reset(struct end *e);
 /* What ended the stream: 0, or a negative errno. */
 int  end_error(struct end *e);
+
+/* Sets an option of the socket, or with NULL of those that are made from now on; -EOPNOTSUPP for one that this end does not have. */
+int  end_option(struct end *e, const char *name, uint64_t value);
 
 /* Waits until the device is up (1) or down (0). */
 int  end_wait_device(int up, int ms);

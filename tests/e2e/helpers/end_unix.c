@@ -214,6 +214,14 @@ int end_error(struct end *e)
     return e->error;
 }
 
+int end_option(struct end *e, const char *name, uint64_t value)
+{
+    (void)e;
+    (void)name;
+    (void)value;
+    return -EOPNOTSUPP;
+}
+
 int end_pump(int ms)
 {
     return fd_pump(end_input, ms);

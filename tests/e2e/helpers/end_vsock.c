@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* end_vsock.c: the script's end in a guest, over the kernel's AF_VSOCK and nothing of this project.
  *
- *     E2E_BUFFER=BYTES   SO_VM_SOCKETS_BUFFER_SIZE of every socket, before it connects or listens
- *     E2E_LOWAT=BYTES    SO_RCVLOWAT of every stream */
+ * Options: "buffer", SO_VM_SOCKETS_BUFFER_SIZE; "lowat", SO_RCVLOWAT, of a stream; "resize", a buffer that a socket is given
+ * while it connects. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -60,36 +60,51 @@ int end_wait_device(int up, int ms)
     return 0;
 }
 
+/* Of sockets that are made from now on; 0: as they come. */
+static uint64_t default_buffer, default_resize;
+
+static int set_buffer(int fd, uint64_t size)
+{
+    return setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof size) == 0 &&
+           setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof size) == 0 ? 0 : -errno;
+}
+
+int end_option(struct end *e, const char *name, uint64_t value)
+{
+    int lowat = (int)value;
+
+    if (e && strcmp(name, "buffer") == 0)
+        return set_buffer(e->fd, value);
+    if (e && strcmp(name, "lowat") == 0)
+        return setsockopt(e->fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof lowat) == 0 ? 0 : -errno;
+    if (!e && strcmp(name, "buffer") == 0)
+        default_buffer = value;
+    else if (!e && strcmp(name, "resize") == 0)
+        default_resize = value;
+    else
+        return -EOPNOTSUPP;
+    return 0;
+}
+
 static int new_socket(void)
 {
-    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
-    const char *text;
+    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int err = fd < 0 ? -errno : default_buffer ? set_buffer(fd, default_buffer) : 0;
 
-    if (fd < 0)
-        return -errno;
-    if ((text = getenv("E2E_BUFFER"))) {
-        unsigned long long size = strtoull(text, NULL, 10);
-
-        if (setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof size) != 0 ||
-            setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof size) != 0) {
-            err = -errno;
-            close(fd);
-            return err;
-        }
-    }
-    return fd;
+    if (!err)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 static struct end *wrap(int fd)
 {
     struct end *e = calloc(1, sizeof *e);
-    const char *text = getenv("E2E_LOWAT");
 
     if (!e)
         exit(3);
     e->fd = fd;
-    if (text && setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ atoi(text) }, sizeof(int)) != 0)
-        perror("SO_RCVLOWAT");
     return e;
 }
 
@@ -130,15 +145,21 @@ int end_accept(struct end_listener *l, int ms, struct end **out)
 
 int end_begin(const char *where, struct end **out)
 {
-    const char *colon = strchr(where, ':');
+    const char *colon = strchr(where, ':'), *at = strchr(where, '@');
+    struct sockaddr_vm own = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY,
+                               .svm_port = at ? (unsigned)strtoul(at + 1, NULL, 10) : 0 };
     struct sockaddr_vm a = { .svm_family = AF_VSOCK, .svm_cid = (unsigned)strtoul(where, NULL, 10),
                              .svm_port = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0 };
     int fd = new_socket(), err;
 
     if (fd < 0)
         return fd;
-    if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0 && errno != EINPROGRESS) {
+    err = at && bind(fd, (struct sockaddr *)&own, sizeof own) != 0 ? -errno : 0;
+    if (!err && connect(fd, (struct sockaddr *)&a, sizeof a) != 0 && errno != EINPROGRESS)
         err = -errno;
+    if (!err && default_resize)
+        err = set_buffer(fd, default_resize);
+    if (err) {
         close(fd);
         return err;
     }

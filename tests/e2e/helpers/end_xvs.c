@@ -247,6 +247,14 @@ int end_error(struct end *e)
     return xvs_stream_error(e->s);
 }
 
+int end_option(struct end *e, const char *name, uint64_t value)
+{
+    (void)e;
+    (void)name;
+    (void)value;
+    return -EOPNOTSUPP;
+}
+
 int end_pump(int ms)
 {
     struct pollfd p[2] = { { .fd = xvs_fd(device), .events = POLLIN }, { .fd = end_input, .events = POLLIN } };

@@ -11,6 +11,7 @@
  *     line S [MS]                    line S WORDS, up to a newline and not a byte more | line S eof | line S ECONNRESET
  *     eof S [MS]                     eof S ok | eof S data | eof S ECONNRESET
  *     shutdown S rd|wr|rdwr          close S      reset S      error S      unlisten L
+ *     option [S] NAME VALUE          of the socket, or of those made from now on: option ok
  *     up [MS]   down [MS]            the device
  *     sleep MS                       the time that a test takes on purpose
  *     echo L [N]                     serves until N streams have ended or input arrives: echo L 200
@@ -508,6 +509,8 @@ static bool step(char *line)
         say("%s %s ok", verb, w[1]);
     } else if (IS("error", 1)) {
         say("error %s %s", w[1], word_of(end_error(stream_of(w[1], false)->end)));
+    } else if (IS("option", 2)) {
+        say("option %s", word_of(end_option(n > 3 ? stream_of(w[1], false)->end : NULL, w[n - 2], strtoull(w[n - 1], NULL, 10))));
     } else if (IS("up", 0) || IS("down", 0)) {
         say("%s %s", verb, word_of(end_wait_device(*verb == 'u', MS(1))));
     } else if (IS("sleep", 1)) {

@@ -16,6 +16,7 @@ from .problem import Problem
 
 _XZ = b"\xfd7zXZ"
 _LZ4 = b"\x02\x21\x4c\x18"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def find(pkgs, flavour):
@@ -39,8 +40,9 @@ def unpack(bzimage):
     if payload.startswith(_XZ):
         # What follows the xz stream is the size that the kernel's build appended.
         elf = lzma.LZMADecompressor().decompress(payload)
-    elif payload.startswith(_LZ4):
-        elf = subprocess.run(["lz4", "-dc"], input=payload[:-4], stdout=subprocess.PIPE, check=True).stdout
+    elif payload.startswith((_LZ4, _ZSTD)):
+        tool = "lz4" if payload.startswith(_LZ4) else "zstd"
+        elf = subprocess.run([tool, "-dc"], input=payload[:-4], stdout=subprocess.PIPE, check=True).stdout
     else:
         raise Problem(f"{bzimage}: packed in a way that the lab does not know ({payload[:6].hex()})")
     if not elf.startswith(b"\x7fELF"):

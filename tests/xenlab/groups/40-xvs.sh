@@ -59,39 +59,6 @@ exchange() {
 	heard "$2" "send $3 ok"
 }
 
-# ---- a peer that lives through save and restore: labctl's sessions do not -----------------------------
-
-# agent GUEST: a scripted peer in the guest, told and heard by way of files in it.
-agent() {
-	_agent=$1 _said=0
-	# shellcheck disable=SC2016 # expanded over there
-	on "$1" sh -c 'rm -f /tmp/agent.*; mkfifo /tmp/agent.in; e2e_guest - <>/tmp/agent.in >/tmp/agent.out 2>/tmp/agent.err &
-		echo $! >/tmp/agent.pid' </dev/null || fail "the agent does not start"
-}
-
-agent_tell() {
-	# shellcheck disable=SC2016 # expanded over there
-	on "$_agent" sh -c 'echo "$1" >/tmp/agent.in' tell "$1" </dev/null
-}
-
-agent_answer() { # [SECONDS]
-	_said=$((_said + 1))
-	# shellcheck disable=SC2016 # expanded over there
-	_answer=$(on "$_agent" timeout "${1:-240}" sh -c 'until line=$(sed -n "$1p" /tmp/agent.out) && [ -n "$line" ]; do
-		usleep 20000; done; echo "$line"' answer $_said </dev/null) ||
-		fail "the agent's answer $_said does not come"
-}
-
-agent_ask() { # STEP ANSWER
-	agent_tell "$1"
-	agent_answer
-	[ "$_answer" = "$2" ] || fail "the agent: '$_answer', not '$2'"
-}
-
-agent_lives() {
-	on "$_agent" sh -c 'kill -0 $(cat /tmp/agent.pid)' </dev/null
-}
-
 # ---- tests -------------------------------------------------------------------------------------------
 
 test_pages_of_a_device_by_default() { # limit 120

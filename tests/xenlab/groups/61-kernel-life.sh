@@ -1,0 +1,259 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# lab: e2e kernel timeout=900
+#
+# The life of the guest's driver: backends that end, come back or break the rules, guests that are saved and restored, and another Linux.
+. ./lib.sh
+. ./kernel.sh
+
+# ---- a newer Linux ------------------------------------------------------------------------------------------
+
+# The same source, built for it.
+test_streams_of_a_guest_with_linux_6_12() { # limit 240
+	cat /lab/guest.cpio ./lab/6.12/more.cpio >/tmp/newer.cpio
+	sed -e 's/"guest3"/"newer"/' -e "s|/lab/vmlinux|$PWD/lab/6.12/vmlinux|" -e 's|/lab/guest.cpio|/tmp/newer.cpio|' \
+		-e 's/memory = 128/memory = 192/' /lab/guest3.cfg >/lab/newer.cfg
+	create newer || fail "a guest with the newer kernel does not start"
+	case $(on newer uname -r </dev/null) in 6.12.*) ;; *) fail "it has Linux $(on newer uname -r </dev/null)" ;; esac
+	drive newer 6.12
+	talk h dom0
+	talk g newer
+	ask g "up" "up ok"
+	ask g "listen l 5040" "listen l ok"
+	ask h "connect a $RUN/guest/newer/vsock:5040" "connect a ok"
+	ask g "accept a l" "accept a ok"
+	exchange h g a 2000000
+	closed h g a
+	ask h "listen L $RUN/guest/newer/vsock_5041" "listen L ok"
+	ask g "connect b 2:5041" "connect b ok"
+	ask h "accept b L" "accept b ok"
+	exchange h g b 2000000
+	ask g "shutdown b wr" "shutdown b ok"
+	ask h "eof b" "eof b ok"
+	tell h "send b 300000"
+	ask g "recv b 300000" "recv b ok"
+	heard h "send b ok"
+	closed h g b
+	# To one with the older, and back.
+	talk o guest1
+	ask o "up" "up ok"
+	ask g "connect c 101:5042" "connect c ECONNRESET"
+	ask o "listen l 5042" "listen l ok"
+	ask g "connect c 101:5042" "connect c ok"
+	ask o "accept c l" "accept c ok"
+	exchange g o c 1000000
+	kill_daemon
+	ask g "down" "down ok"
+	ask g "eof c" "eof c ECONNRESET"
+	start_daemon
+	ask g "up" "up ok"
+	on newer sh -c "echo vsock-0 >$DRIVER/unbind" </dev/null || fail "unbind"
+	ask g "close c" "close c ok"
+	wait_for 'on newer rmmod xen_vsock 2>/dev/null </dev/null' 10 "rmmod"
+	kernel_is_content newer
+	figure "Linux $(on newer uname -r </dev/null)"
+	crash newer
+}
+
+# ---- life ---------------------------------------------------------------------------------------------
+
+# The backend goes: streams are reset, the listener stays, the device comes back, new streams work, nothing is lost of Xen.
+backend_comes_back() { # stop_daemon|kill_daemon
+	both guest1
+	held_by guest1 >/tmp/before
+	ask g "listen l 5010" "listen l ok"
+	ask h "connect a $GUEST1:5010" "connect a ok"
+	ask g "accept a l" "accept a ok"
+	ask h "send a 5000" "send a ok"
+	ask g "recv a 5000" "recv a ok"
+	"$1"
+	ask g "down" "down ok"
+	ask g "eof a" "eof a ECONNRESET"
+	ask g "send a 10" "send a 0 ECONNRESET"
+	ask g "close a" "close a ok"
+	ask g "connect b 2:5010" "connect b ENODEV"
+	start_daemon
+	: >"$T/is_standard"
+	ask g "up" "up ok"
+	wait_for 'attached guest1' 5
+	ask h "connect c $GUEST1:5010" "connect c ok"
+	ask g "accept c l" "accept c ok"
+	exchange h g c 400000
+	closed h g c
+	wait_until 'held_by guest1 >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 10 || fail "$(cat /tmp/leaks)"
+	kernel_is_content guest1
+}
+
+test_the_daemon_ends_and_comes_back() { # limit 120
+	backend_comes_back stop_daemon
+}
+
+test_the_daemon_is_killed_and_comes_back() { # limit 120
+	backend_comes_back kill_daemon
+}
+
+test_the_device_is_detached_and_attached() { # limit 120
+	both guest1
+	ask g "listen l 5011" "listen l ok"
+	ask h "connect a $GUEST1:5011" "connect a ok"
+	ask g "accept a l" "accept a ok"
+	xvs detach guest1 || fail "xvs detach"
+	ask g "down" "down ok"
+	ask g "eof a" "eof a ECONNRESET"
+	wait_for "! xenstore-exists /local/domain/$(domid guest1)/device/vsock/0" 10 "the guest's directory goes"
+	xvs attach guest1 || fail "xvs attach"
+	ask g "up" "up ok"
+	ask h "connect b $GUEST1:5011" "connect b ok"
+	ask g "accept b l" "accept b ok"
+	exchange h g b 100000
+	content guest1
+}
+
+test_a_program_of_the_library_is_told_that_the_kernel_has_the_device() {
+	talk g guest1
+	ask g "up" "up ok"
+	! on guest1 xvs cat -w 1 host 5000 >/tmp/cat 2>&1 </dev/null || fail "xvs cat got the device"
+	cat /tmp/cat
+	grep -q "belongs to this guest's kernel.*AF_VSOCK.*unbind" /tmp/cat || fail "it does not say so"
+	ask g "connect a 2:5999" "connect a ECONNRESET"
+	content guest1
+}
+
+test_the_driver_is_unloaded_with_sockets_open_and_loaded_again() { # limit 120
+	both guest1
+	joined a h 5012
+	ask g "listen l 5013" "listen l ok"
+	on guest1 sh -c "echo vsock-0 >$DRIVER/unbind" </dev/null || fail "unbind"
+	ask g "eof a" "eof a ECONNRESET"
+	wait_for '! xvs ls guest1 | grep -q Connected' 10 "the daemon sees it"
+	! on guest1 rmmod xen_vsock 2>/dev/null </dev/null || fail "a socket keeps the module"
+	ask g "close a" "close a ok"
+	wait_for 'on guest1 rmmod xen_vsock 2>/dev/null </dev/null' 10 "rmmod, once the socket is closed"
+	# Another owner of the device, with libxvs, and none of its pages left.
+	equal "$(on guest1 sh -c 'xvs ping -l 7 >/dev/null 2>/tmp/ping.err & echo $! >/tmp/ping.pid' </dev/null)" "" "xvs in the guest"
+	xvs ping -c 1 --retry 60 guest1 7 >/dev/null || fail "libxvs in the guest: $(on guest1 cat /tmp/ping.err)"
+	on guest1 insmod /tmp/lab/xen_vsock.ko </dev/null || fail "insmod while a program has the device"
+	on guest1 sh -c '! [ -e /sys/bus/xen/devices/vsock-0/driver ]' </dev/null || fail "the driver took the device from the program"
+	on guest1 sh -c 'kill $(cat /tmp/ping.pid)' </dev/null
+	wait_for '! xvs ls guest1 | grep -q Connected' 10 "the program's end"
+	on guest1 sh -c "echo vsock-0 >$DRIVER/bind" </dev/null || fail "bind"
+	ask g "up" "up ok"
+	ask h "connect b $GUEST1:5013" "connect b ok"
+	ask g "accept b l" "accept b ok"
+	exchange h g b 100000
+	kernel_is_content guest1
+}
+
+# The same process goes on: its stream is reset, its listener stays, its device comes back by itself.
+test_xl_save_and_restore_with_an_open_stream() { # limit 240
+	drive guest2
+	agent guest2
+	agent_ask "up" "up ok"
+	agent_ask "listen l 5014" "listen l ok"
+	talk h dom0
+	ask h "connect a $GUEST2:5014" "connect a ok"
+	agent_ask "accept a l" "accept a ok"
+	tell h "send a 4000000000 200000"
+	agent_tell "recv a 4000000000 200000"
+	wait_for '[ "$(counter guest2 rx_bytes)" -gt 1000000 ]' 20 "the stream flows"
+	left=$(grants guest2)
+	xl save guest2 /tmp/guest2.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
+	answer h 20
+	case $_answer in "send a "*" EPIPE" | "send a "*" ECONNRESET") ;; *) fail "the host program saw '$_answer'" ;; esac
+	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
+	rm /tmp/guest2.saved
+	labctl wait guest2 240 || fail "the guest's lab agent does not come back"
+	agent_answer
+	case $_answer in "recv a "*" ECONNRESET") ;; *) fail "the agent: '$_answer'" ;; esac
+	agent_ask "close a" "close a ok"
+	agent_ask "up" "up ok"
+	wait_for 'attached guest2' 10 "xvsd attaches the restored guest"
+	ask h "connect b $GUEST2:5014" "connect b ok"
+	agent_ask "accept b l" "accept b ok"
+	tell h "send b 400000"
+	agent_ask "recv b 400000" "recv b ok"
+	heard h "send b ok"
+	wait_for '[ "$(grants guest2)" = "$left" ]' 20 "as many grants are left"
+	kernel_is_content guest2
+}
+
+# A copy is saved and the guest goes on: nothing happens to its streams, or they are reset and it goes on; never silence.
+test_xl_save_of_a_copy() { # limit 240
+	drive guest2
+	agent guest2
+	agent_ask "up" "up ok"
+	agent_ask "listen l 5015" "listen l ok"
+	talk h dom0
+	ask h "connect a $GUEST2:5015" "connect a ok"
+	agent_ask "accept a l" "accept a ok"
+	tell h "send a 100000"
+	agent_ask "recv a 100000" "recv a ok"
+	heard h "send a ok"
+	xl save -c guest2 /tmp/guest2.saved 2>/tmp/xl || fail "xl save -c: $(tail -n 3 /tmp/xl)"
+	rm /tmp/guest2.saved
+	labctl wait guest2 240 || fail "the guest's lab agent does not answer"
+	agent_ask "up" "up ok"
+	tell h "send a 100000"
+	agent_tell "recv a 100000"
+	agent_answer
+	case $_answer in
+	"recv a ok") figure "the stream has gone on" ;;
+	"recv a "*" ECONNRESET") figure "the stream was reset" ;;
+	*) fail "the agent: '$_answer'" ;;
+	esac
+	answer h
+	ask h "connect b $GUEST2:5015" "connect b ok"
+	agent_ask "accept b l" "accept b ok"
+	tell h "send b 400000"
+	agent_ask "recv b 400000" "recv b ok"
+	heard h "send b ok"
+	kernel_is_content guest2
+}
+
+# ---- a backend that breaks the rules --------------------------------------------------------------------
+
+# Each costs the connection to that backend and a line in the log, and nothing else: programs go on, memory comes back, and a
+# good backend is served afterwards.
+test_a_hostile_backend_closes_its_device_and_nothing_more() { # limit 300
+	talk g guest1
+	ask g "up" "up ok"
+	held_by guest1 | grep -v nodes >/tmp/before
+	free=$(on guest1 awk '/^MemAvailable/ { print $2 }' /proc/meminfo </dev/null)
+	stop_daemon
+	on guest1 dmesg -c >/dev/null </dev/null
+	# A listener whose streams nobody reads.
+	ask g "listen l 5030 4096" "listen l ok"
+	hostile_backend "$(domid guest1)" 101 5030 >/tmp/said 2>/tmp/wrong || fail "$(tail -n 3 /tmp/said; cat /tmp/wrong)"
+	cat /tmp/said
+	on guest1 dmesg >/tmp/dmesg </dev/null
+	cat /tmp/dmesg
+	equal "$(grep -c ': the backend broke a rule: ' /tmp/said)" 21 "rules with a reason in xenstore"
+	! grep -v -e 'xen_vsock.*vsock-0: ' -e 'callbacks suppressed' -e clocksource -e hrtimer -e clock-skew -e grant_table /tmp/dmesg || fail "more in the guest's log"
+	kernel_is_content guest1
+	ask g "unlisten l" "unlisten l ok"
+	disturb
+	standard
+	ask g "up" "up ok"
+	talk h dom0
+	joined a h 5031
+	exchange h g a 300000
+	closed h g a
+	wait_until 'held_by guest1 | grep -v nodes >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 20 || fail "$(cat /tmp/leaks)"
+	less=$((free - $(on guest1 awk '/^MemAvailable/ { print $2 }' /proc/meminfo </dev/null)))
+	figure "21 rules broken; the guest has $less KiB less than before"
+	[ $less -lt 4096 ] || fail "the guest has $less KiB less than before"
+}
+
+# Linux waits five seconds for a device that does not close.
+test_a_guest_shuts_down_without_waiting_for_the_device() { # limit 120
+	standard
+	create guest3 >/dev/null 2>&1 || :
+	drive guest3
+	wait_for 'xvs ls guest3 | grep -q Connected' 20 "guest3 is connected"
+	id=$(domid guest3)
+	xl shutdown -w guest3 >/dev/null || fail "xl shutdown"
+	wait_for "! xl list | grep -q -e '--p--d' -e ' $id '" 20 "the domain goes"
+	! grep -a "timeout closing device" /var/log/xen/console/guest-guest3.log || fail "Linux has waited for the device"
+}
+
+run_driver_tests "$@"
