@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "policy.h"
+
 struct stream;
 
 /* What a stream does after its turn. */
@@ -40,6 +42,7 @@ enum lane_cut {
 struct end_kind {
     const char *name;           /* a word for people: what is at the other end */
     size_t size;                /* bytes of its record */
+    enum policy_kind policy;    /* what the policy calls what is there */
     bool passes_credit;         /* the guest's buf_alloc is not the stream's promise (promise.h), but what the other end gives */
 
     /* A REQUEST: 0, it is taken, and answered now or later; -ENOENT, it is none of this kind's, and the record is as it was; -EACCES, as

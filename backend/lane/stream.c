@@ -27,32 +27,26 @@ static void init(struct stream *s, struct lane *lane)
     list_init(&s->holding);
 }
 
-/* Where a UNIX socket would have been allowed, nobody listened at one, and it is AF_VSOCK that is not. */
-static void say_forbidden(struct stream *s)
+static void say_forbidden(struct stream *s, enum policy_kind to)
 {
-    uint32_t port = s->v.local.port;
-    struct lane *lane = s->lane;
-
-    if (s->v.local.cid != VSOCKIF_CID_HOST)
-        gate_refused_out(lane, POLICY_GUEST, lanes_find(lane->all, s->v.local.cid), port);
-    else
-        gate_refused_out(lane, gate_lets_out(lane, POLICY_UNIX, NULL, port) ? POLICY_VSOCK : POLICY_UNIX, NULL, port);
+    gate_refused_out(s->lane, to, to == POLICY_GUEST ? lanes_find(s->lane->all, s->v.local.cid) : NULL, s->v.local.port);
 }
 
 /* The first kind from here on that does not decline; NULL, it is refused. */
 static const struct end_kind *find_end(struct stream *s, const struct end_kind *const *kind)
 {
-    bool forbidden = false;
+    const struct end_kind *forbidden = NULL;
 
     for (; *kind; kind++) {
         int err = (*kind)->offer ? (*kind)->offer(s) : -ENOENT;
 
-        forbidden |= err == -EACCES;
+        if (err == -EACCES && !forbidden)
+            forbidden = *kind;
         if (err != -ENOENT && err != -EACCES)
             return err ? NULL : *kind;
     }
     if (forbidden)
-        say_forbidden(s);
+        say_forbidden(s, forbidden->policy);
     return NULL;
 }
 

@@ -35,6 +35,7 @@ part replay   check-replay
 part hosted   check-hosted
 part hostile  check-hostile
 part daemon   check-daemon
+part vhost    check-vhost
 part frontend check-frontend
 part tools    check-tools
 part e2e      check-e2e-some

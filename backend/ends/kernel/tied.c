@@ -430,6 +430,7 @@ static void lost(struct stream *s, enum lane_cut why)
 const struct end_kind kernel_end = {
     .name = "AF_VSOCK",
     .size = sizeof(struct tied),
+    .policy = POLICY_VSOCK,
     .passes_credit = true,
     .offer = offer,
     .turn = turn,

@@ -208,6 +208,7 @@ static void lost(struct stream *s, enum lane_cut why)
 const struct end_kind relay_end = {
     .name = "guest",
     .size = sizeof(struct relayed),
+    .policy = POLICY_GUEST,
     .passes_credit = true,
     .offer = offer,
     .turn = turn,

@@ -105,6 +105,7 @@ static void judge(struct stream *s)
 const struct end_kind service_end = {
     .name = "service",
     .size = sizeof(struct stream),
+    .policy = POLICY_UNIX,
     .offer = offer,
     .turn = turn,
     .judge = judge

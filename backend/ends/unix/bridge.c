@@ -743,6 +743,7 @@ static unsigned ready(const struct stream *s)
 const struct end_kind bridge_end = {
     .name = "host",
     .size = sizeof(struct bridge),
+    .policy = POLICY_UNIX,
     .offer = offer,
     .turn = turn,
     .event = event,

@@ -208,6 +208,24 @@ test_a_guest_that_is_paused_and_one_that_is_destroyed() { # limit 300
 	rm /tmp/in
 }
 
+# The guest comes back with the same program, under another domid, and has its CID again.
+test_a_guest_that_is_saved_and_restored() { # limit 300
+	serve guest1 7000 cat
+	mkfifo /tmp/in
+	vsock 200 -t 30 - VSOCK-CONNECT:101:7000 <>/tmp/in >/tmp/out 2>/tmp/err &
+	program=$!
+	echo first >/tmp/in
+	wait_for '[ "$(cat /tmp/out)" = first ]' 20 "a stream is open"
+	xl save guest1 /tmp/guest1.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
+	wait $program
+	wait_for '[ "$(workers)" = 0 ]' 20 "its kernel's thread goes"
+	xl restore /tmp/guest1.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
+	rm /tmp/guest1.saved /tmp/in
+	labctl wait guest1 240 || fail "the guest's lab agent does not come back"
+	wait_for 'vsock 5 -u /dev/null VSOCK-CONNECT:101:7000 2>/dev/null' 40 "the guest is reached again, by the same CID"
+	equal "$(echo again | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" again "what comes back"
+}
+
 # Without its program, and without streams, the guest's device goes after a moment.
 test_a_guest_without_a_program_costs_nothing() { # limit 120
 	before=$(files)
