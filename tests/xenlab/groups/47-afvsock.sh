@@ -45,6 +45,16 @@ vsock() { # SECONDS ARGUMENTS OF SOCAT...
 	timeout $_seconds socat "$@"
 }
 
+# open_stream CID: a program of dom0 that sends what is written to /tmp/in, as $program.
+open_stream() {
+	rm -f /tmp/in
+	mkfifo /tmp/in
+	vsock 200 -t 30 - "VSOCK-CONNECT:$1:7000" <>/tmp/in >/tmp/out 2>/tmp/err &
+	program=$!
+	echo first >/tmp/in
+	wait_for '[ "$(cat /tmp/out)" = first ]' 20 "a stream is open"
+}
+
 workers() {
 	cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^vhost-'
 }
@@ -170,11 +180,7 @@ test_what_was_sent_in_order_is_read_after_the_guest_s_program_has_ended() { # li
 
 test_a_killed_daemon_resets_programs_and_the_next_one_serves() { # limit 200
 	serve guest1 7000 cat
-	mkfifo /tmp/in
-	vsock 100 -t 30 - VSOCK-CONNECT:101:7000 <>/tmp/in >/tmp/out 2>/tmp/err &
-	program=$!
-	echo first >/tmp/in
-	wait_for '[ "$(cat /tmp/out)" = first ]' 20 "a stream is open"
+	open_stream 101
 	kill_daemon
 	: >$T/dom0/xvsd.log
 	wait $program
@@ -184,16 +190,11 @@ test_a_killed_daemon_resets_programs_and_the_next_one_serves() { # limit 200
 	start_daemon
 	wait_for 'vsock 5 -u /dev/null VSOCK-CONNECT:101:7000 2>/dev/null' 40 "the guest comes again, with the same CID"
 	equal "$(echo again | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" again "what comes back"
-	rm /tmp/in
 }
 
 test_a_guest_that_is_paused_and_one_that_is_destroyed() { # limit 300
 	serve guest2 7000 cat
-	mkfifo /tmp/in
-	vsock 200 -t 30 - VSOCK-CONNECT:102:7000 <>/tmp/in >/tmp/out 2>/tmp/err &
-	program=$!
-	echo first >/tmp/in
-	wait_for '[ "$(cat /tmp/out)" = first ]' 20 "a stream is open"
+	open_stream 102
 	xl pause guest2
 	echo second >/tmp/in
 	equal "$(echo other | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" other "another guest's stream"
@@ -205,22 +206,17 @@ test_a_guest_that_is_paused_and_one_that_is_destroyed() { # limit 300
 	wait_for "! xl list | grep -q -e '--p--d' -e ' $id '" 20 "the domain goes: nobody holds its pages"
 	wait_for '[ "$(workers)" = 1 ]' 20 "its kernel's thread goes"
 	equal "$(echo other | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" other "another guest's stream"
-	rm /tmp/in
 }
 
 # The guest comes back with the same program, under another domid, and has its CID again.
 test_a_guest_that_is_saved_and_restored() { # limit 300
 	serve guest1 7000 cat
-	mkfifo /tmp/in
-	vsock 200 -t 30 - VSOCK-CONNECT:101:7000 <>/tmp/in >/tmp/out 2>/tmp/err &
-	program=$!
-	echo first >/tmp/in
-	wait_for '[ "$(cat /tmp/out)" = first ]' 20 "a stream is open"
+	open_stream 101
 	xl save guest1 /tmp/guest1.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
 	wait $program
 	wait_for '[ "$(workers)" = 0 ]' 20 "its kernel's thread goes"
 	xl restore /tmp/guest1.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
-	rm /tmp/guest1.saved /tmp/in
+	rm /tmp/guest1.saved
 	labctl wait guest1 240 || fail "the guest's lab agent does not come back"
 	wait_for 'vsock 5 -u /dev/null VSOCK-CONNECT:101:7000 2>/dev/null' 40 "the guest is reached again, by the same CID"
 	equal "$(echo again | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" again "what comes back"
