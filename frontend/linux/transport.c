@@ -174,6 +174,22 @@ static s64 stream_has_space(struct vsock_sock *vsk)
 	return space;
 }
 
+static ssize_t stream_enqueue(struct vsock_sock *vsk, struct msghdr *msg,
+			      size_t len)
+{
+	ssize_t written = -EAGAIN;
+	struct xv_device *dev;
+	int key;
+
+	dev = xv_carrier_get(&key);
+	if (dev)
+		written = xv_tx_write(dev, vsk, msg, len);
+	xv_carrier_put(key);
+	if (written == -EAGAIN)
+		written = virtio_transport_stream_enqueue(vsk, msg, len);
+	return written;
+}
+
 /*
  * buf_alloc is a promise, and Linux resets a peer that has relied on it: what
  * a connection has been promised is not taken back.
@@ -203,7 +219,7 @@ struct virtio_transport xv_transport = {
 		.dgram_allow			= virtio_transport_dgram_allow,
 
 		.stream_dequeue			= virtio_transport_stream_dequeue,
-		.stream_enqueue			= virtio_transport_stream_enqueue,
+		.stream_enqueue			= stream_enqueue,
 		.stream_has_data		= virtio_transport_stream_has_data,
 		.stream_has_space		= stream_has_space,
 		.stream_rcvhiwat		= virtio_transport_stream_rcvhiwat,

@@ -6,7 +6,10 @@
  * sends nothing (its release has done so) and does not take that lock.
  */
 #include <linux/bitmap.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
 #include <net/sock.h>
+#include <uapi/linux/vsockmon.h>
 #include <xen/events.h>
 
 #include "device.h"
@@ -36,6 +39,15 @@ static u16 op_of(const struct virtio_vsock_hdr *hdr)
 
 /* ---- the ring and its pool ---- */
 
+static void release(struct xv_tx *tx, u32 id)
+{
+	struct xv_flight *flight = &tx->flight[id];
+
+	flight->flying = false;
+	bitmap_clear(tx->used, flight->first, flight->count);
+	tx->free_id[tx->free_ids++] = id;
+}
+
 /* What the backend has answered is free again. */
 static void reap(struct xv_device *dev)
 {
@@ -57,9 +69,7 @@ static void reap(struct xv_device *dev)
 			       slot.id);
 			return;
 		}
-		flight->flying = false;
-		bitmap_clear(tx->used, flight->first, flight->count);
-		tx->free_id[tx->free_ids++] = slot.id;
+		release(tx, slot.id);
 	}
 	if (n > 0)
 		xv_ring_take(&tx->ring, n);
@@ -364,6 +374,132 @@ int xv_tx_send(struct xv_device *dev, struct sk_buff *skb)
 	}
 	mutex_unlock(&dev->tx.lock);
 	return len;
+}
+
+/* ---- sending without an skb ---- */
+
+struct write {
+	struct virtio_vsock_hdr hdr;
+	const u8 *data;
+	u32 len;
+};
+
+/* For a tap, if there is one: what Linux's common code makes of an skb. */
+static struct sk_buff *show_write(void *arg)
+{
+	struct af_vsockmon_hdr *mon;
+	struct write *w = arg;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(sizeof(*mon) + sizeof(w->hdr) + w->len,
+			GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	mon = skb_put_zero(skb, sizeof(*mon));
+	mon->src_cid = w->hdr.src_cid;
+	mon->dst_cid = w->hdr.dst_cid;
+	mon->src_port = w->hdr.src_port;
+	mon->dst_port = w->hdr.dst_port;
+	mon->op = cpu_to_le16(AF_VSOCK_OP_PAYLOAD);
+	mon->transport = cpu_to_le16(AF_VSOCK_TRANSPORT_VIRTIO);
+	mon->len = cpu_to_le16(sizeof(w->hdr));
+	skb_put_data(skb, &w->hdr, sizeof(w->hdr));
+	skb_put_data(skb, w->data, w->len);
+	return skb;
+}
+
+static void fill_header(struct xv_device *dev, struct vsock_sock *vsk,
+			struct virtio_vsock_hdr *hdr, u32 len)
+{
+	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
+
+	memset(hdr, 0, sizeof(*hdr));
+	hdr->type = cpu_to_le16(VIRTIO_VSOCK_TYPE_STREAM);
+	hdr->op = cpu_to_le16(VIRTIO_VSOCK_OP_RW);
+	hdr->len = cpu_to_le32(len);
+	hdr->src_cid = cpu_to_le64(dev->cid);
+	hdr->src_port = cpu_to_le32(vsk->local_addr.svm_port);
+	hdr->dst_cid = cpu_to_le64(vsk->remote_addr.svm_cid);
+	hdr->dst_port = cpu_to_le32(vsk->remote_addr.svm_port);
+	spin_lock_bh(&vvs->rx_lock);
+	vvs->last_fwd_cnt = vvs->fwd_cnt;
+	hdr->fwd_cnt = cpu_to_le32(vvs->fwd_cnt);
+	hdr->buf_alloc = cpu_to_le32(vvs->buf_alloc);
+	spin_unlock_bh(&vvs->rx_lock);
+}
+
+/*
+ * With page faults off: a page that its owner keeps from coming would keep the
+ * lock, and so everybody.  Such data takes the other way.
+ */
+static bool copy_in(u8 *to, u32 len, struct iov_iter *from)
+{
+	size_t copied;
+
+	pagefault_disable();
+	copied = copy_from_iter(to, len, from);
+	pagefault_enable();
+	if (copied == len)
+		return true;
+	iov_iter_revert(from, copied);
+	return false;
+}
+
+static void has_left(struct virtio_vsock_sock *vvs, u32 len)
+{
+#if XV_HAS_UNSENT
+	spin_lock_bh(&vvs->tx_lock);
+	vvs->bytes_unsent -= len;
+	spin_unlock_bh(&vvs->tx_lock);
+#endif
+}
+
+ssize_t xv_tx_write(struct xv_device *dev, struct vsock_sock *vsk,
+		    struct msghdr *msg, size_t len)
+{
+	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
+	struct xv_sock *xs = xv_sock_of(vsk);
+	struct xv_tx *tx = &dev->tx;
+	struct write w = {};
+	u32 id, off;
+
+	/* What xv_sock_is_stale() would have to look at closely. */
+	if (READ_ONCE(xs->dead) || sock_flag(xs->sk, SOCK_DONE) ||
+	    list_empty(&vsk->connected_table))
+		return -EAGAIN;
+	mutex_lock(&tx->lock);
+	if (!tx->open || !skb_queue_empty(&tx->queue))
+		goto fail;
+	if (tx->free_ids < 2 * VSOCKIF_CONTROL_SLOTS)
+		reap(dev);
+	w.len = min_t(size_t, len, VSOCKIF_MAX_PACKET);
+	w.len = virtio_transport_get_credit(vvs, w.len);
+	if (!w.len)
+		goto fail;
+	id = reserve(tx, w.len, &off);
+	if (id == NO_ID)
+		goto fail_credit;
+	if (!copy_in(tx->pool + off, w.len, &msg->msg_iter))
+		goto fail_id;
+	w.data = tx->pool + off;
+	fill_header(dev, vsk, &w.hdr, w.len);
+	vsock_deliver_tap(show_write, &w);
+	if (pay(xs))
+		xv_count(dev, XV_MERGED);
+	put(dev, &w.hdr, id, off, w.len);
+	told(xs, &w.hdr);
+	publish(dev);
+	mutex_unlock(&tx->lock);
+	has_left(vvs, w.len);
+	return w.len;
+
+fail_id:
+	release(tx, id);
+fail_credit:
+	virtio_transport_put_credit(vvs, w.len);
+fail:
+	mutex_unlock(&tx->lock);
+	return -EAGAIN;
 }
 
 void xv_tx_cancel(struct xv_device *dev, struct vsock_sock *vsk)

@@ -67,6 +67,14 @@ void xv_tx_close(struct xv_device *dev);
  */
 int xv_tx_send(struct xv_device *dev, struct sk_buff *skb);
 
+/*
+ * Data straight from the caller's pages into the pool, without an skb: how many
+ * bytes of @len, or -EAGAIN if it cannot be done so now.  With the socket's
+ * lock held.
+ */
+ssize_t xv_tx_write(struct xv_device *dev, struct vsock_sock *vsk,
+		    struct msghdr *msg, size_t len);
+
 /* A packet has been asked for in the name of @vsk: it never comes. */
 void xv_tx_cancel(struct xv_device *dev, struct vsock_sock *vsk);
 
