@@ -239,6 +239,21 @@ static int drop(struct store *s, void *arg)
     return 0;
 }
 
+static int drop_error(struct store *s, void *arg)
+{
+    struct paths p;
+
+    paths_of(&p, arg);
+    return prune(s, p.error, 2);
+}
+
+int attach_remove_error(struct store *s, const struct device_id *id)
+{
+    struct device_id copy = *id;
+
+    return store_transact(s, drop_error, &copy);
+}
+
 int attach_remove(struct store *s, const struct device_id *id)
 {
     struct device_id copy = *id;

@@ -28,6 +28,8 @@ int attach_create(struct store *s, const struct attach_device *d);
 /* Removes the device: both directories, its error node, and parents that are now empty.  0 if it did not exist.  The
  * caller has unmapped. */
 int attach_remove(struct store *s, const struct device_id *id);
+/* The error alone, where the rest is not ours to remove or gone already. */
+int attach_remove_error(struct store *s, const struct device_id *id);
 
 /* The devices of backend domain 'back': at most max, orphans among them (attach_create() would replace those, and whoever
  * finds one whose domain is dead removes it).  Returns how many; *more as in store_list(). */

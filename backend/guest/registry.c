@@ -497,16 +497,24 @@ static bool is_over(const struct device *d)
     return d->seen && !d->asked && life_back_is_over(&d->life);
 }
 
-/* Its nodes go first, where that is for us to do: a device that was forgotten and is still there would be found again. */
+/* What is for us to remove.  Of a device whose directory somebody else has removed, that is what we have said of it beside that. */
+static int remove_nodes(struct device *d)
+{
+    struct registry *r = d->r;
+
+    if (d->life.dead || d->detach)
+        return attach_remove(r->store, &d->id);
+    return r->stopping || !*d->error ? 0 : attach_remove_error(r->store, &d->id);
+}
+
+/* Its nodes go first: a device that was forgotten and is still there would be found again. */
 static bool is_removed(struct device *d)
 {
     struct registry *r = d->r;
 
-    if (!d->life.dead && !d->detach)
-        return true;
     if (d->remove_at != UINT64_MAX && d->remove_at > loop_now(r->loop))
         return false;
-    if (!attach_remove(r->store, &d->id))
+    if (!remove_nodes(d))
         return true;
     d->remove_at = clock_deadline_ms(BACKOFF_FIRST_MS);
     alarm_at(r->loop, &d->alarm, d->remove_at);

@@ -208,20 +208,6 @@ test_a_guest_that_is_paused_and_one_that_is_destroyed() { # limit 300
 	equal "$(echo other | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" other "another guest's stream"
 }
 
-# The guest comes back with the same program, under another domid, and has its CID again.
-test_a_guest_that_is_saved_and_restored() { # limit 300
-	serve guest1 7000 cat
-	open_stream 101
-	xl save guest1 /tmp/guest1.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
-	wait $program
-	wait_for '[ "$(workers)" = 0 ]' 20 "its kernel's thread goes"
-	xl restore /tmp/guest1.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
-	rm /tmp/guest1.saved
-	labctl wait guest1 240 || fail "the guest's lab agent does not come back"
-	wait_for 'vsock 5 -u /dev/null VSOCK-CONNECT:101:7000 2>/dev/null' 40 "the guest is reached again, by the same CID"
-	equal "$(echo again | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" again "what comes back"
-}
-
 # Without its program, and without streams, the guest's device goes after a moment.
 test_a_guest_without_a_program_costs_nothing() { # limit 120
 	before=$(files)
@@ -248,6 +234,20 @@ test_a_cid_that_another_virtual_machine_has_is_one_line() { # limit 120
 	serve guest1 7000 cat
 	equal "$(echo again | vsock 20 -t 5 - VSOCK-CONNECT:101:7000)" again "what comes back when it is free"
 	unserve guest1
+}
+
+# The last one: in a restored guest Linux cannot end a program that held an event channel (40-xvs.sh).
+test_a_guest_that_is_saved_and_restored() { # limit 300
+	serve guest4 7000 cat
+	open_stream "$(cid_of guest4)"
+	xl save guest4 /tmp/guest4.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
+	wait $program
+	wait_for '[ "$(workers)" = 0 ]' 20 "its kernel's thread goes"
+	xl restore /tmp/guest4.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
+	rm /tmp/guest4.saved
+	labctl wait guest4 240 || fail "the guest's lab agent does not come back"
+	wait_for 'vsock 5 -u /dev/null "VSOCK-CONNECT:$(cid_of guest4):7000" 2>/dev/null' 40 "the guest is reached again"
+	equal "$(echo again | vsock 20 -t 5 - "VSOCK-CONNECT:$(cid_of guest4):7000")" again "what comes back"
 }
 
 if [ $# -gt 0 ]; then
