@@ -36,7 +36,10 @@ const char *vsockif_check(const struct vsockif_hdr *hdr)
 
 static const char *check_cids(const struct vmux *m, const struct vsockif_hdr *hdr)
 {
-    if (hdr->src_cid == VSOCKIF_CID_LOCAL || (hdr->dst_cid == VSOCKIF_CID_LOCAL && !m->config.offer))
+    bool is_backend = m->config.offer;
+
+    if ((hdr->src_cid == VSOCKIF_CID_LOCAL && (is_backend || hdr->op != VSOCKIF_OP_RST)) ||
+        (hdr->dst_cid == VSOCKIF_CID_LOCAL && !is_backend))
         return "CID 1 on the wire";
     if (m->peer_cid && hdr->src_cid != m->peer_cid)
         return "the source CID is not the sender's";

@@ -173,8 +173,8 @@
  * The header is virtio_vsock_hdr (virtio 1.2, 5.10.6), 44 bytes, little-endian, packed.  Only type
  * STREAM exists in version 1.  The source CID of a packet from a frontend is that device's; the
  * backend closes the device otherwise.  The destination of a packet to a frontend is its CID.
- * CID 1 is local to a guest, and nothing comes from it.  A packet to it is answered with RST as one to a CID that nobody has: a guest's
- * kernel without a transport for its own programs lets any of them send one.  CID 2 is the host.
+ * CID 1 is local to a guest, and nothing comes from it but an RST to that guest: a packet to it is answered as one to a CID that nobody
+ * has, for a guest's kernel without a transport for its own programs lets any of them send one.  CID 2 is the host.
  *
  *   op               len      flags       legal for the sender when
  *   1 REQUEST        0        0           it has no connection with this pair of addresses

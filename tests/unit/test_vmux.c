@@ -686,7 +686,9 @@ static void addresses_that_cannot_be_are_violations(void)
     vmux_set_cids(guest, GUEST, 0);
     EQ(rx(guest, at(HOST, 1), at(9, 2), VSOCKIF_OP_RST, 0, 0).kind, VMUX_VIOLATION);
     EQ(rx(guest, at(HOST, 1), at(GUEST, 2), VSOCKIF_OP_RST, 0, 0).kind, VMUX_NOTHING);
-    EQ(rx(guest, at(VSOCKIF_CID_LOCAL, 1), at(GUEST, 2), VSOCKIF_OP_RST, 0, 0).kind, VMUX_VIOLATION);
+    EQ(rx(guest, at(VSOCKIF_CID_LOCAL, 1), at(GUEST, 2), VSOCKIF_OP_REQUEST, 0, 0).kind, VMUX_VIOLATION);
+    EQ(rx(guest, at(VSOCKIF_CID_LOCAL, 1), at(GUEST, 2), VSOCKIF_OP_RST, 0, 0).kind, VMUX_NOTHING);      /* what was sent there */
+    EQ(rx(guest, at(HOST, 1), at(VSOCKIF_CID_LOCAL, 2), VSOCKIF_OP_RST, 0, 0).kind, VMUX_VIOLATION);
     vmux_set_cids(host, 0, GUEST);
     EQ(rx(host, at(GUEST, 1), at(77, 2), VSOCKIF_OP_RST, 0, 0).kind, VMUX_NOTHING);
     EQ(rx(host, at(VSOCKIF_CID_LOCAL, 1), at(HOST, 2), VSOCKIF_OP_RST, 0, 0).kind, VMUX_VIOLATION);
