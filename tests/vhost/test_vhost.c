@@ -432,55 +432,11 @@ static void a_program_that_stands_still_holds_nobody_else_up(void)
     end();
 }
 
-/* ---- the policy ---- */
-
-/* What is in force until policy_back(). */
-static const struct policy *usual;
-
-static void policy_is(const char *text)
-{
-    const struct policy_file file = { "test", text, strlen(text) };
-    char why[POLICY_WHY];
-    struct policy *p;
-
-    usual = lane->all->policy;
-    REQUIRE(policy_read(&file, 1, joined_settings(), NULL, &p, why) == 0);
-    lane->all->policy = p;
-}
-
-static void policy_back(void)
-{
-    policy_free((struct policy *)(uintptr_t)lane->all->policy);
-    lane->all->policy = usual;
-}
-
-static void the_policy_decides_for_af_vsock_by_itself(void)
-{
-    struct xvs_stream *s;
-    struct prog *p;
-
-    begin();
-    policy_is("* @unix @any allow\n* @any @unix allow\n9000 @any @vsock deny\n* @any @vsock allow\n");
-    p = prog_connect(6100, PORT, USUAL);
-    settle();
-    EQ(prog_error(p), ECONNREFUSED);
-    prog_close(p);
-    EQ(lane->count.refused, 1);
-    linux_listener_gone();
-    prog_listen(9000, USUAL);
-    REQUIRE(xvs_connect(guest, XVS_CID_HOST, 9000, &s) == 0);
-    settle();
-    EQ(xvs_stream_error(s), -ECONNREFUSED);
-    CU_ASSERT_PTR_NULL(prog_accept(9000));
-    EQ(lane->count.refused, 2);
-    xvs_stream_close(s);
-    policy_back();
-    end();
-}
-
 /* What the kernel is about to read must stay where it is until it has. */
 static void a_new_policy_cuts_streams_with_data_on_its_way(void)
 {
+    struct policy *out = policy_of("* @any @vsock allow\n");
+    const struct policy *before;
     struct xvs_stream *s, *other;
     struct prog *p, *q;
 
@@ -492,7 +448,7 @@ static void a_new_policy_cuts_streams_with_data_on_its_way(void)
     settle();
     CU_ASSERT_TRUE(linux_unread() > 0);
     linux_holds_still = false;
-    policy_is("* @any @vsock allow\n");
+    before = decide_by(out);
     streams_judge(lane);
     EQ(linux_unread(), 0);
     EQ(lane->inboxes.held_packets, 0);
@@ -500,7 +456,8 @@ static void a_new_policy_cuts_streams_with_data_on_its_way(void)
     EQ(xvs_stream_error(s), -ECONNRESET);
     CU_ASSERT_TRUE(prog_is_over(p));
     EQ(xvs_stream_error(other), 0);
-    policy_back();
+    decide_by(before);
+    policy_free(out);
     prog_close(p);
     xvs_stream_close(s);
     close_both(q, other);
@@ -621,7 +578,6 @@ int main(int argc, char **argv)
         TEST(a_program_that_stands_still_holds_nobody_else_up),
         TEST(what_the_kernel_cannot_work_with_ends_its_streams_and_no_other),
         TEST(what_the_kernel_says_wrongly_is_dropped),
-        TEST(the_policy_decides_for_af_vsock_by_itself),
         TEST(a_new_policy_cuts_streams_with_data_on_its_way),
         TEST(a_kernel_that_does_not_read_is_let_go_before_pages_go),
         TEST(the_kernel_has_read_all_before_pages_go),
