@@ -51,7 +51,7 @@ uint16_t virtq_add(struct virtq *q, const struct iovec *piece, uint16_t count, b
 
 static uint16_t device_index(const struct virtq *q)
 {
-    return __atomic_load_n(&q->ring.used->idx, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&q->ring.used->idx, __ATOMIC_SEQ_CST);
 }
 
 bool virtq_take(struct virtq *q, uint16_t *chain, uint32_t *written)
@@ -81,17 +81,16 @@ bool virtq_publish(struct virtq *q)
 
     if (q->avail == old)
         return false;
-    __atomic_store_n(&q->ring.avail->idx, q->avail, __ATOMIC_RELEASE);
-    /* What is shown comes before the look at whether the device sleeps, as its own two come in the other order. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    /* What is shown comes before the look at whether the device sleeps, as its own two come in the other order: each a store that is
+     * ordered before the load that follows it (shm.h). */
+    __atomic_store_n(&q->ring.avail->idx, q->avail, __ATOMIC_SEQ_CST);
     q->shown = q->avail;
-    return vring_need_event(__atomic_load_n(&vring_avail_event(&q->ring), __ATOMIC_RELAXED), q->avail, old);
+    return vring_need_event(__atomic_load_n(&vring_avail_event(&q->ring), __ATOMIC_SEQ_CST), q->avail, old);
 }
 
 bool virtq_arm(struct virtq *q)
 {
-    __atomic_store_n(&vring_used_event(&q->ring), q->used, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(&vring_used_event(&q->ring), q->used, __ATOMIC_SEQ_CST);
     return q->used == device_index(q);
 }
 
