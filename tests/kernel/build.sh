@@ -4,6 +4,8 @@
 # build.sh OUT [VERSION [word of make]...]: builds OUT/VERSION/xen_vsock.ko, of every version that OUT/headers has if none is
 # said, from OUT/src.  Warnings are errors.
 set -eu
+# The kernel's make is none of ours: no jobs are shared with it.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 out=$(cd "$1" && pwd)
 shift
 if [ $# -eq 0 ]; then

@@ -6,6 +6,8 @@
 # what boots a guest with it: its kernel, and what is to be appended to the guests' RAM disk.  In OUT/lab/bin: socat with its
 # libraries, a program that is not ours.
 set -eu
+# The kernel's make is none of ours: no jobs are shared with it.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$1" && pwd)
 version=$2
