@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parse.h"
+#include "paths.h"
 #include "refusal.h"
 #include "vsockif.h"
 
@@ -59,9 +61,8 @@ static json_t *all_lines(const struct policy *p)
 /* The guest that has this name or UUID, or is this domain; NULL. */
 static const struct title *find_guest(const struct worker *w, const char *text)
 {
-    char *end;
-    unsigned long domid = strtoul(text + (*text == ':'), &end, 10);
-    bool is_domid = *text == ':' && end > text + 1 && !*end;
+    uint32_t domid;
+    bool is_domid = *text == ':' && !parse_u32("domid", text + 1, 0, PATHS_DOMID - 1, &domid, NULL);
 
     each_guest(w, l) {
         const struct guest *g = guest_at(l);

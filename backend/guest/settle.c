@@ -108,10 +108,12 @@ static void move(struct device *d)
         if (strcmp(why, d->home_error))
             journal_guest(&d->journal, JOURNAL_ERROR, "%s", why);
         snprintf(d->home_error, sizeof d->home_error, "%s", why);
+        d->told = false;
         return;
     }
     d->home_again = (struct backoff){ 0 };
     *d->home_error = '\0';
+    d->told = false;
     if (d->announced)
         journal_guest(&d->journal, JOURNAL_INFO, "its socket is %s/vsock from now on", home_path(d));
     else
@@ -183,13 +185,6 @@ static bool lives(const struct device *d)
     return !d->domain->is_dead && !(d->seen && life_back_is_over(&d->life));
 }
 
-/* Their names, their CIDs, or why they have no directory may be others now. */
-static void doubt_all(struct registry *r)
-{
-    each_device(r, l)
-        device_at(l)->told = false;
-}
-
 void settle(struct registry *r)
 {
     if (!r->unsettled || r->stopping)
@@ -203,8 +198,9 @@ void settle(struct registry *r)
     each_device(r, l)
         if (lives(device_at(l)))
             choose_cid(device_at(l));
-    /* Who sees a directory of a name finds the worker knowing the name. */
-    doubt_all(r);
+    /* Names and CIDs may be others now, and who sees a directory of a name finds the worker knowing the name. */
+    each_device(r, l)
+        device_at(l)->told = false;
     devices_tell(r);
     each_device(r, l)
         if (lives(device_at(l)))
@@ -213,7 +209,6 @@ void settle(struct registry *r)
         drop_link(device_at(l));
     each_device(r, l)
         make_link(device_at(l));
-    doubt_all(r);
 }
 
 void settle_settings(struct registry *r)

@@ -475,26 +475,8 @@ static void end_of_guest(struct prog *p)
     linux_cid++;
 }
 
-/* A guest's pages are unmapped when lane_down() returns. */
-static void a_kernel_that_does_not_read_is_let_go_before_pages_go(void)
-{
-    struct xvs_stream *s;
-    struct prog *p;
-
-    begin();
-    from_guest(USUAL, &p, &s);
-    linux_holds_still = true;
-    EQ(guest_send(s, 60000), 60000);
-    settle();
-    CU_ASSERT_TRUE(linux_runs);
-    lane_down(lane, LANE_GONE);
-    CU_ASSERT_FALSE(linux_runs);
-    loop_take_turns(lane->all->loop);
-    EQ(failures, 1);
-    end_of_guest(p);
-}
-
-static void the_kernel_has_read_all_before_pages_go(void)
+/* A guest's 60000 bytes are shown to a kernel that does not read. */
+static struct prog *hold_still(void)
 {
     struct xvs_stream *s;
     struct prog *p;
@@ -505,6 +487,26 @@ static void the_kernel_has_read_all_before_pages_go(void)
     EQ(guest_send(s, 60000), 60000);
     settle();
     CU_ASSERT_TRUE(linux_unread() > 0);
+    return p;
+}
+
+/* A guest's pages are unmapped when lane_down() returns. */
+static void a_kernel_that_does_not_read_is_let_go_before_pages_go(void)
+{
+    struct prog *p = hold_still();
+
+    CU_ASSERT_TRUE(linux_runs);
+    lane_down(lane, LANE_GONE);
+    CU_ASSERT_FALSE(linux_runs);
+    loop_take_turns(lane->all->loop);
+    EQ(failures, 1);
+    end_of_guest(p);
+}
+
+static void the_kernel_has_read_all_before_pages_go(void)
+{
+    struct prog *p = hold_still();
+
     linux_holds_still = false;  /* it reads as soon as it is kicked */
     lane_down(lane, LANE_GONE);
     EQ(linux_unread(), 0);

@@ -75,7 +75,7 @@ static void finish(struct device *d)
 static void lose(struct vmux_conn *conn, void *arg)
 {
     if (!conn->released)
-        tied_dead(arg, (struct far *)(void *)conn);
+        tied_dead(arg, far_of(conn));
 }
 
 static void fail(struct device *d, const char *why)
@@ -90,19 +90,19 @@ static void fail(struct device *d, const char *why)
 /* True if the packet's buffer is kept. */
 static bool act(struct kernel *k, struct vmux_event *ev, struct pipe_buffer *b)
 {
-    struct far *far = (struct far *)(void *)ev->conn;
+    struct far *far = far_of(ev->conn);
 
     switch (ev->kind) {
     case VMUX_OFFER:
         tied_offered(k, far);
         return false;
     case VMUX_CONN:
-        return tied_event(k, far, ev->now, b);
+        return tied_event(far, ev->now, b);
     case VMUX_VIOLATION:
         /* One connection's, and not the guest's fault: the kernel lets go of it. */
         if (far) {
             vmux_abort(k->mux, &far->v, ECONNRESET);
-            tied_event(k, far, VCONN_NOW_CLOSED, NULL);
+            tied_event(far, VCONN_NOW_CLOSED, NULL);
         }
         journal_guest(k->lane->journal, JOURNAL_WARNING, "a packet of this host's kernel is dropped: %s", ev->why);
         return false;
@@ -121,7 +121,7 @@ static void take_done(struct kernel *k)
     while (pipe_done(&k->pipe, &of, &len)) {
         any = true;
         if (of)
-            tied_read(k, of, len);
+            tied_read(of, len);
     }
     while (any && (link = list_take(&k->waiting)))
         stream_wake(&container_of(link, struct tied, waits)->s);
@@ -160,8 +160,8 @@ static void send_owed(struct kernel *k)
 
     while (pipe_takes_header(&k->pipe) && vmux_owed_by(k->mux, &hdr, &who)) {
         pipe_send(&k->pipe, &hdr, NULL, 0, NULL);
-        if (who && hdr.op == VSOCKIF_OP_RESPONSE && ((struct far *)(void *)who)->tied)
-            stream_wake(&((struct far *)(void *)who)->tied->s);         /* it has room from now on */
+        if (who && hdr.op == VSOCKIF_OP_RESPONSE && far_of(who)->tied)
+            stream_wake(&far_of(who)->tied->s);         /* it has room from now on */
     }
 }
 

@@ -24,12 +24,13 @@ int pipe_begin(struct pipe *p, int fd, const char **what)
     *p = (struct pipe){ .vhost.fd = fd, .vhost.kick = { -1, -1 }, .vhost.call = -1, .vhost.error = -1 };
     *what = "memory";
     p->area = mmap(NULL, PIPE_BUFFERS * each, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p->area == MAP_FAILED)
+    if (p->area == MAP_FAILED) {
         p->area = NULL;
-    err = !p->area ? -ENOMEM : virtq_init(&p->queue[VHOST_RX]);
-    if (!err)
-        err = virtq_init(&p->queue[VHOST_TX]);
-    if (err || (err = vhost_begin(&p->vhost, fd, p->queue, what))) {
+        vhost_close(&p->vhost);
+        return -ENOMEM;
+    }
+    if ((err = virtq_init(&p->queue[VHOST_RX])) || (err = virtq_init(&p->queue[VHOST_TX])) ||
+        (err = vhost_begin(&p->vhost, fd, p->queue, what))) {
         pipe_end(p);
         return err;
     }

@@ -114,7 +114,7 @@ static int offer(struct stream *s)
     err = vmux_connect(k->mux, s->v.peer, s->v.local, s->v.c.peer_alloc, VCONN_CONNECT_MS, clock_deadline_ms(0), &conn);
     if (err)
         return err;
-    tie(tied_of(s), (struct far *)(void *)conn);
+    tie(tied_of(s), far_of(conn));
     kernel_wake(k);
     return 0;
 }
@@ -161,11 +161,10 @@ static void judge(struct stream *s)
 
 /* ---- the two are told of each other ---- */
 
-bool tied_event(struct kernel *k, struct far *far, unsigned now, struct pipe_buffer *b)
+bool tied_event(struct far *far, unsigned now, struct pipe_buffer *b)
 {
     struct tied *t = far->tied;
 
-    (void)k;
     if (!t)
         return false;
     if (now & VCONN_NOW_DATA)
@@ -205,11 +204,10 @@ static void guest_event(struct stream *s, unsigned now)
 
 /* ---- guest to kernel ---- */
 
-void tied_read(struct kernel *k, struct far *far, uint32_t len)
+void tied_read(struct far *far, uint32_t len)
 {
     struct tied *t = far->tied;
 
-    (void)k;
     far->in_flight -= len;
     if (!t)
         return;

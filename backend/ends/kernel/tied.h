@@ -30,6 +30,11 @@ struct far {
     bool told_eof;              /* …and the guest knows */
 };
 
+static inline struct far *far_of(struct vmux_conn *conn)
+{
+    return (struct far *)(void *)conn;
+}
+
 /* The guest's. */
 struct tied {
     struct stream s;            /* first */
@@ -49,9 +54,9 @@ static inline void kernel_wake(struct kernel *k)
 /* The kernel asks for a connection to the guest: it is refused at once, or asked of the guest. */
 void tied_offered(struct kernel *k, struct far *far);
 /* The kernel did something: now is a set of VCONN_NOW_*.  b: data, with VCONN_NOW_DATA.  True if b is kept. */
-bool tied_event(struct kernel *k, struct far *far, unsigned now, struct pipe_buffer *b);
+bool tied_event(struct far *far, unsigned now, struct pipe_buffer *b);
 /* It has read len bytes. */
-void tied_read(struct kernel *k, struct far *far, uint32_t len);
+void tied_read(struct far *far, uint32_t len);
 /* …and will read nothing any more. */
 void tied_dead(struct kernel *k, struct far *far);
 
