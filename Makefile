@@ -24,7 +24,7 @@ B         := build/$(VARIANT)
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
-tools := $(addprefix tools/,base ends sides xvs)
+tools := $(addprefix tools/,base proto ends sides xvs)
 modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
 sees.common/wire   :=
@@ -64,6 +64,7 @@ sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend
 
 # The command.
 sees.tools/base  := common/base
+sees.tools/proto :=
 sees.tools/ends  := common/base tools/base
 sees.tools/sides := frontend/include common/base tools/base tools/ends
 sees.tools/xvs   := frontend/include common/base tools/base tools/ends tools/sides
@@ -140,7 +141,7 @@ $(B)/examples/%: frontend/examples/%.c $(B)/libxvs.so.0
 
 # ---- tests --------------------------------------------------------------------------------------------
 # Everything under test is linked statically into each unit test, internals included.
-$(B)/libtest.a: $(lib_objs)
+$(B)/libtest.a: $(lib_objs) $(call objs,tools/proto)
 	rm -f $@ && $(AR) rcs $@ $^
 test_incs  := $(addprefix -I,$(sees.tests))
 $(B)/obj/tests/%.o: tests/%.c Makefile
@@ -150,6 +151,7 @@ unit_tests := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/harness/harness.o $(B)/libtest.a
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(cunit_libs)
+$(B)/unit/test_proto: xen_libs += $(json_libs)
 .SECONDARY:
 
 .PHONY: unit-tests clean

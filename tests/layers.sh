@@ -43,6 +43,7 @@ may_know() {
     backend/daemon) echo "$(may_know backend/control)" backend/ends/relay backend/ends/service backend/control backend/dirs \
         backend/dialer backend/guest ;;
     tools/base) echo common/base ;;
+    tools/proto) ;;
     tools/ends) echo common/base tools/base ;;
     tools/sides) echo common/base frontend/include tools/base tools/ends ;;
     tools/xvs) echo common/base frontend/include tools/base tools/ends tools/sides ;;

@@ -20,6 +20,9 @@ fuzz_parts.fuzz_ring  := common/base common/ring
 fuzz_parts.fuzz_link  := common/base common/ring common/vsock common/link
 fuzz_parts.fuzz_life  := common/base xenstore-glue
 fuzz_parts.fuzz_parse := common/base xenstore-glue
+fuzz_parts.fuzz_frame   := tools/proto
+fuzz_parts.fuzz_tcpmux  := tools/proto
+fuzz_parts.fuzz_message := tools/proto
 
 # Those that are linked with a whole program or library, on a mocked host (tests/mock): further down.
 fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings fuzz_policy fuzz_wall
@@ -31,7 +34,7 @@ fuzz_incs     = $(sort $(addprefix -I,$(call fuzz_dirs,$(1)) $(foreach d,$(call 
 define fuzz_rule
 $(B)/fuzz/$(1): tests/fuzz/$(1).c $(foreach d,$(call fuzz_dirs,$(1)),$(wildcard $(d)/*.[ch])) common/wire/vsockif.h Makefile tests/fuzz/rules.mk
 	@mkdir -p $$(@D)
-	$$(FUZZ_CC) $$(fuzz_flags) $(call fuzz_incs,$(1)) -Wl,--as-needed -o $$@ $$(filter %.c,$$^) $$(xen_libs)
+	$$(FUZZ_CC) $$(fuzz_flags) $(call fuzz_incs,$(1)) -Wl,--as-needed -o $$@ $$(filter %.c,$$^) $$(xen_libs) $$(json_libs)
 endef
 $(foreach t,$(filter-out $(fuzz_whole),$(notdir $(fuzz_targets))),$(eval $(call fuzz_rule,$(t))))
 
@@ -80,7 +83,7 @@ $(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz
 	$(CC) $(all_ldflags) -o $@ $^
 $(addprefix $(B)/replay/,$(replay_bare)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libtest.a
 	@mkdir -p $(@D)
-	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs)
+	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(json_libs)
 
 .PHONY: check-replay
 check-replay: $(replay_tests)
