@@ -65,9 +65,9 @@ sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend
 # The command.
 sees.tools/base  := common/base
 sees.tools/proto :=
-sees.tools/ends  := common/base tools/base
-sees.tools/sides := frontend/include common/base tools/base tools/ends
-sees.tools/xvs   := frontend/include common/base tools/base tools/ends tools/sides
+sees.tools/ends  := common/base tools/base tools/proto
+sees.tools/sides := frontend/include common/base tools/base tools/proto tools/ends
+sees.tools/xvs   := frontend/include common/base tools/base tools/proto tools/ends tools/sides
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 

@@ -44,9 +44,9 @@ may_know() {
         backend/dialer backend/guest ;;
     tools/base) echo common/base ;;
     tools/proto) ;;
-    tools/ends) echo common/base tools/base ;;
-    tools/sides) echo common/base frontend/include tools/base tools/ends ;;
-    tools/xvs) echo common/base frontend/include tools/base tools/ends tools/sides ;;
+    tools/ends) echo common/base tools/base tools/proto ;;
+    tools/sides) echo common/base frontend/include tools/base tools/proto tools/ends ;;
+    tools/xvs) echo common/base frontend/include tools/base tools/proto tools/ends tools/sides ;;
     *) return 1 ;;
     esac
 }

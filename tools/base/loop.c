@@ -24,6 +24,8 @@ static void on_signal(uv_signal_t *handle, int number)
     struct loop *l = handle->data;
 
     if (number != SIGCHLD) {
+        if (l->signalled && l->signalled(l->signalled_arg, number))
+            return;
         l->caught = number;
         l->stopping = true;
     } else if (l->child) {

@@ -6,7 +6,7 @@
  *     task    something to do in the next turn, without sleeping first
  *
  * The structs are the caller's and live until they are dropped.  SIGINT, SIGTERM and SIGHUP stop the loop, and loop_end() then
- * dies of them once all is tidy; SIGCHLD calls 'child'.
+ * dies of them once all is tidy, unless 'signalled' takes them; SIGCHLD calls 'child'.
  *
  * As in the daemon (backend/base/loop.h) libuv is inside and not around: it has the signals, and whatever handles others give it, and
  * its descriptor is one of those that are waited for.  The others are not its own, for uv_poll would set O_NONBLOCK on standard input and
@@ -56,7 +56,8 @@ struct loop {
     int status;
     void (*child)(void *arg);   /* SIGCHLD */
     void (*prepare)(void *arg); /* before each sleep: may start tasks */
-    void *child_arg, *prepare_arg;
+    bool (*signalled)(void *arg, int number);   /* true: it is no end of the loop */
+    void *child_arg, *prepare_arg, *signalled_arg;
 };
 
 /* 0 or a negative errno; then nothing is left to be ended. */

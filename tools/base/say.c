@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *verb = "";
+static const char *program = "xvs", *verb = "";
 static bool quiet;
 
 int exit_status(int err)
@@ -53,6 +53,11 @@ void say_begin(const char *name)
     verb = name;
 }
 
+void say_program(const char *name)
+{
+    program = name;
+}
+
 void say_quiet(void)
 {
     quiet = true;
@@ -85,7 +90,7 @@ static void say_args(const char *format, va_list args)
 
     vsnprintf(text, sizeof text, format, args);
     clean(text);
-    fprintf(stderr, "xvs%s%s: %s\n", *verb ? " " : "", verb, text);
+    fprintf(stderr, "%s%s%s: %s\n", program, *verb ? " " : "", verb, text);
 }
 
 void say(const char *format, ...)
@@ -118,7 +123,7 @@ int fail_usage(const char *format, ...)
     va_start(args, format);
     say_args(format, args);
     va_end(args);
-    fprintf(stderr, "Try 'xvs%s%s --help'.\n", *verb ? " " : "", verb);
+    fprintf(stderr, "Try '%s%s%s --help'.\n", program, *verb ? " " : "", verb);
     return EXIT_USAGE;
 }
 

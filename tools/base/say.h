@@ -27,6 +27,8 @@ enum {
 int exit_status(int err);
 
 void say_begin(const char *verb);
+/* The name in front of every message; "xvs" until it is said otherwise. */
+void say_program(const char *name);
 void say_quiet(void);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* say(), and returns status. */

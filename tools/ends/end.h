@@ -56,6 +56,8 @@ struct end {
 /* Standard input and output as one end.  Puts neither into non-blocking mode, which others who share them would feel.
  * With keep, 'finish' leaves standard output open.  NULL: no memory. */
 struct end *fdend_stdio(struct loop *l, bool keep);
+/* Likewise any two standard descriptors, of which one may be -1. */
+struct end *fdend_standard(struct loop *l, int in, int out, bool keep);
 /* A stream socket, which the end then owns. */
 struct end *fdend_socket(struct loop *l, int fd);
 /* True if such a socket had to throw away bytes that had come (stop). */

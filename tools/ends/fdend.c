@@ -304,18 +304,25 @@ static enum kind kind_of(int fd, int flags)
     return NONBLOCKING;
 }
 
-struct end *fdend_stdio(struct loop *l, bool keep)
+struct end *fdend_standard(struct loop *l, int in, int out, bool keep)
 {
-    struct end *e = fdend_new(l, STDIN_FILENO, STDOUT_FILENO);
+    struct end *e = fdend_new(l, in, out);
 
     if (e) {
         struct fdend *f = fdend_of(e);
 
         f->keep = keep;
-        f->in.kind = kind_of(STDIN_FILENO, O_RDONLY);
-        f->out.kind = kind_of(STDOUT_FILENO, O_WRONLY);
+        if (in >= 0)
+            f->in.kind = kind_of(in, O_RDONLY);
+        if (out >= 0)
+            f->out.kind = kind_of(out, O_WRONLY);
     }
     return e;
+}
+
+struct end *fdend_stdio(struct loop *l, bool keep)
+{
+    return fdend_standard(l, STDIN_FILENO, STDOUT_FILENO, keep);
 }
 
 struct end *fdend_socket(struct loop *l, int fd)

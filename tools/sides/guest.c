@@ -323,7 +323,7 @@ static int guest_listen(struct listening *l)
     if (l->peer)
         return other_side(l->side, l->why, "in a guest whoever calls is heard: no GUEST belongs behind PORT");
     ear = calloc(1, sizeof *ear);
-    if ((err = ear ? xvs_listen(g->x, l->port, BACKLOG, &ear->listener) : -ENOMEM)) {
+    if ((err = ear ? xvs_listen(g->x, l->port, l->backlog ? l->backlog : BACKLOG, &ear->listener) : -ENOMEM)) {
         free(ear);
         return err;
     }
