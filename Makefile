@@ -25,15 +25,16 @@ B         := build/$(VARIANT)
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base proto ends sides xvs)
-modules := common/base common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
+modules := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
 sees.common/wire   :=
 sees.common/base   :=
+sees.common/reason := common/wire
 sees.common/ring   := common/wire common/base
-sees.common/vsock  := common/wire common/base
-sees.common/link   := common/wire common/base common/ring common/vsock
+sees.common/vsock  := common/wire common/base common/reason
+sees.common/link   := common/wire common/base common/reason common/ring common/vsock
 sees.xenstore-glue := common/wire common/base
-common := common/wire common/base common/ring common/vsock common/link
+common := common/wire common/base common/reason common/ring common/vsock common/link
 
 # The library, from the ground up; include paths are not inherited.
 sees.frontend/base    := frontend/include common/base
@@ -65,14 +66,14 @@ sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend
 # The command.
 sees.tools/base  := common/base
 sees.tools/proto :=
-sees.tools/ends  := common/base tools/base tools/proto
-sees.tools/sides := frontend/include common/base tools/base tools/proto tools/ends
-sees.tools/xvs   := frontend/include common/base tools/base tools/proto tools/ends tools/sides
+sees.tools/ends  := common/wire common/base common/reason tools/base tools/proto
+sees.tools/sides := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends
+sees.tools/xvs   := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
-lib_parts    := common/base common/ring common/vsock common/link xenstore-glue $(frontend)
-daemon_parts := common/base common/ring common/vsock common/link xenstore-glue $(backend)
+lib_parts    := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend)
+daemon_parts := common/base common/reason common/ring common/vsock common/link xenstore-glue $(backend)
 
 # ---- tools and flags -----------------------------------------------------------------------------
 CC       ?= gcc
@@ -127,7 +128,7 @@ $(B)/libxvs.a: $(lib_objs)
 $(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
 	$(CC) -pie $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)
 
-xvs_objs := $(foreach m,$(tools),$(call objs,$(m)))
+xvs_objs := $(foreach m,common/reason $(tools),$(call objs,$(m)))
 $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
 	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(uv_libs) $(json_libs)
 

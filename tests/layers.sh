@@ -15,12 +15,14 @@ passed=0 failed=0 skipped=0
 err=$(mktemp) || exit 2
 trap 'rm -f "$err"' EXIT
 
-common="common/wire common/base common/ring common/vsock common/link"
+common="common/wire common/base common/reason common/ring common/vsock common/link"
 may_know() {
     case $1 in
     common/wire | common/base) ;;
-    common/ring | common/vsock | xenstore-glue) echo common/wire common/base ;;
-    common/link) echo common/wire common/base common/ring common/vsock ;;
+    common/reason) echo common/wire ;;
+    common/ring | xenstore-glue) echo common/wire common/base ;;
+    common/vsock) echo common/wire common/base common/reason ;;
+    common/link) echo common/wire common/base common/reason common/ring common/vsock ;;
     frontend/base) echo common/base frontend/include ;;
     frontend/owner) echo common/base ;;
     frontend/trunk) echo "$common" frontend/include frontend/base ;;
@@ -44,9 +46,9 @@ may_know() {
         backend/dialer backend/guest ;;
     tools/base) echo common/base ;;
     tools/proto) ;;
-    tools/ends) echo common/base tools/base tools/proto ;;
-    tools/sides) echo common/base frontend/include tools/base tools/proto tools/ends ;;
-    tools/xvs) echo common/base frontend/include tools/base tools/proto tools/ends tools/sides ;;
+    tools/ends) echo common/wire common/base common/reason tools/base tools/proto ;;
+    tools/sides) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends ;;
+    tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides ;;
     *) return 1 ;;
     esac
 }

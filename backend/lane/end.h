@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "policy.h"
+#include "reason.h"
 
 struct stream;
 
@@ -34,6 +35,9 @@ enum lane_cut {
     LANE_REFUSED,               /* the guest broke a rule */
     LANE_DOWN                   /* the guest's program gave up the device */
 };
+
+/* …as the other end of a stream hears of it. */
+struct reason lane_cut_reason(enum lane_cut why);
 
 /* What the other end is ready for, as far as we know: a set. */
 #define END_READABLE (1u << 0)

@@ -6,10 +6,12 @@
 
 #define WHY 500                 /* bytes of what decides, with its end */
 
+static const struct title nobody = { .name = "", .uuid = "" };
+
 static const struct policy_line *decide_out(const struct lane *from, enum policy_kind to, const struct lane *there, uint32_t port)
 {
     const struct policy_end here = { .kind = POLICY_GUEST, .guest = from->title };
-    const struct policy_end other = { .kind = to, .guest = there ? there->title : NULL };
+    const struct policy_end other = { .kind = to, .guest = there ? there->title : &nobody };
 
     return policy_decide(from->all->policy, &here, &other, port);
 }
@@ -62,7 +64,8 @@ void gate_refused_out(struct lane *from, enum policy_kind to, struct lane *there
         there->count.refused++;
     if (refusals_again(&from->refusals, pair))
         return;
-    snprintf(text, sizeof text, "may not reach %s%s", there ? there->journal->who : "the host", by(to));
+    snprintf(text, sizeof text, "may not reach %s%s",
+             there ? there->journal->who : to == POLICY_GUEST ? "other guests" : "the host", by(to));
     say_why(why, decide_out(from, to, there, port), port);
     refusals_add(&from->refusals, from->journal->who, pair, text, why);
 }

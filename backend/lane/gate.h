@@ -13,7 +13,7 @@
 
 #include "lane.h"
 
-/* From a guest to a port of the host's (to: UNIX or VSOCK; there: NULL) or of another guest's (GUEST). */
+/* From a guest to a port of the host's (to: UNIX or VSOCK; there: NULL) or of another guest's (GUEST; there NULL: one that is not there). */
 bool gate_lets_out(const struct lane *from, enum policy_kind to, const struct lane *there, uint32_t port);
 /* From the host (UNIX or VSOCK) to a port of a guest's.  peer: whose program it is; NULL if that is not known, or not asked for. */
 bool gate_lets_in(const struct lane *to, enum policy_kind from, const struct policy_peer *peer, uint32_t port);

@@ -32,6 +32,13 @@ struct lane *lanes_find(const struct lanes *all, uint64_t cid)
     return NULL;
 }
 
+struct lane *lanes_find_any(struct lanes *all, uint64_t cid)
+{
+    struct lane *lane = lanes_find(all, cid);
+
+    return lane || !all->find_down ? lane : all->find_down(all, cid);
+}
+
 void lane_set_cid(struct lane *lane, uint64_t cid)
 {
     if (lane->cid)

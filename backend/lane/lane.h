@@ -44,6 +44,8 @@ struct lanes {
     const struct policy *policy;                /* …likewise */
     const struct end_kind *const *ends;         /* asked in this order, ended by NULL (end.h) */
     struct farewells *farewells;                /* farewell.h */
+    /* The lane that is down of a guest with this CID, or NULL.  NULL: nobody knows those. */
+    struct lane *(*find_down)(struct lanes *all, uint64_t cid);
     struct xengntdev_handle *gnt;               /* for all pages of all guests; NULL while it could not be opened */
     struct hash by_cid;                         /* struct lane.by_cid of those that are up */
     struct hash_seed seed;
@@ -111,6 +113,8 @@ int  lanes_init(struct lanes *all, struct loop *loop, const struct end_kind *con
 void lanes_free(struct lanes *all);
 /* The lane that is up with this CID, or NULL. */
 struct lane *lanes_find(const struct lanes *all, uint64_t cid);
+/* The same, or one that is down and whose guest has this CID. */
+struct lane *lanes_find_any(struct lanes *all, uint64_t cid);
 /* lane->cid names it from now on, or with 0 nothing does. */
 void lane_set_cid(struct lane *lane, uint64_t cid);
 

@@ -113,13 +113,13 @@ static bool expire(struct lane *lane)
 static void send_owed(struct lane *lane)
 {
     struct vsockif_hdr hdr;
-    struct vmux_conn *who;
+    struct vmux_sender by;
 
-    while (vmux_has_owed(lane->mux) && link_back_can_send(&lane->back) && vmux_owed_by(lane->mux, &hdr, &who)) {
-        link_back_send(&lane->back, &hdr);
+    while (vmux_has_owed(lane->mux) && link_back_can_send(&lane->back) && vmux_owed_by(lane->mux, &hdr, &by)) {
+        link_back_control(&lane->back, &hdr, by.reason);
         lane->moved = true;
-        if (who && hdr.op == VSOCKIF_OP_RESPONSE)
-            stream_wake(stream_of(who));        /* it has room from now on */
+        if (by.conn && hdr.op == VSOCKIF_OP_RESPONSE)
+            stream_wake(stream_of(by.conn));    /* it has room from now on */
     }
 }
 

@@ -17,6 +17,18 @@ size_t end_record_size(const struct end_kind *const *ends)
     return most;
 }
 
+struct reason lane_cut_reason(enum lane_cut why)
+{
+    switch (why) {
+    case LANE_STOPPED:  return REASON(STOPPED);
+    case LANE_DETACHED: return REASON(DETACHED);
+    case LANE_GONE:     return REASON(GONE);
+    case LANE_REFUSED:  return REASON(VIOLATION);
+    case LANE_DOWN:     return REASON(LEFT);
+    }
+    return REASON(NONE);
+}
+
 /* ---- by the lane ---- */
 
 /* Fills in what is not zero in a record that has just come from the table. */
@@ -29,11 +41,24 @@ static void init(struct stream *s, struct lane *lane)
 
 static void say_forbidden(struct stream *s, enum policy_kind to)
 {
-    gate_refused_out(s->lane, to, to == POLICY_GUEST ? lanes_find(s->lane->all, s->v.local.cid) : NULL, s->v.local.port);
+    gate_refused_out(s->lane, to, to == POLICY_GUEST ? lanes_find_any(s->lane->all, s->v.local.cid) : NULL, s->v.local.port);
 }
 
-/* The first kind from here on that does not decline; NULL, it is refused. */
-static const struct end_kind *find_end(struct stream *s, const struct end_kind *const *kind)
+/* What a kind's refusal is to its guest. */
+static struct reason reason_of(int err)
+{
+    switch (-err) {
+    case EHOSTUNREACH: return REASON(UNKNOWN);
+    case EHOSTDOWN:    return REASON(ABSENT);
+    case EMFILE:
+    case ENOBUFS:      return REASON(LIMIT);
+    case ENOMEM:       return REASON(SHORT);
+    default:           return REASON(NONE);
+    }
+}
+
+/* The first kind from here on that does not decline; NULL, it is refused, and why. */
+static const struct end_kind *find_end(struct stream *s, const struct end_kind *const *kind, struct reason *why)
 {
     const struct end_kind *forbidden = NULL;
 
@@ -42,26 +67,36 @@ static const struct end_kind *find_end(struct stream *s, const struct end_kind *
 
         if (err == -EACCES && !forbidden)
             forbidden = *kind;
+        *why = reason_of(err);
         if (err != -ENOENT && err != -EACCES)
             return err ? NULL : *kind;
     }
+    *why = forbidden ? REASON(POLICY) : REASON(NOBODY);
     if (forbidden)
         say_forbidden(s, forbidden->policy);
     return NULL;
 }
 
-static void refuse(struct stream *s)
+void stream_refuse(struct stream *s, struct reason why)
 {
-    vmux_abort(s->lane->mux, &s->v, ECONNREFUSED);
+    vmux_abort(s->lane->mux, &s->v, ECONNREFUSED, why);
     stream_end(s);
+}
+
+/* Its end, from here on in the table. */
+static void find_or_refuse(struct stream *s, const struct end_kind *const *kind)
+{
+    struct reason why;
+
+    if (!(s->kind = find_end(s, kind, &why)))
+        stream_refuse(s, why);
 }
 
 void stream_offered(struct lane *lane, struct stream *s)
 {
     init(s, lane);
     vmux_set_buf_alloc(lane->mux, &s->v, promise_make(&lane->promises, &s->promise));
-    if (!(s->kind = find_end(s, lane->all->ends)))
-        refuse(s);
+    find_or_refuse(s, lane->all->ends);
 }
 
 void stream_pass_on(struct stream *s)
@@ -71,8 +106,7 @@ void stream_pass_on(struct stream *s)
     while (*kind != s->kind)
         kind++;
     memset((char *)s + sizeof *s, 0, s->kind->size - sizeof *s);
-    if (!(s->kind = find_end(s, kind + 1)))
-        refuse(s);
+    find_or_refuse(s, kind + 1);
 }
 
 enum stream_again stream_turn(struct stream *s)
@@ -92,6 +126,8 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
         kept = true;
     } else if (now & VCONN_NOW_DATA) {
         vmux_consumed(lane->mux, &s->v, packet->hdr.len);
+    } else if (now & VCONN_NOW_CLOSED && packet && packet->hdr.op == VSOCKIF_OP_RST) {
+        vconn_heard(&s->v.c, reason_of_guest(packet->reason));
     }
     s->unread |= (now & (VCONN_NOW_DATA | VCONN_NOW_DROP)) && !kept;
     s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
@@ -232,7 +268,7 @@ void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len)
 void stream_cut(struct stream *s)
 {
     s->deaf = true;
-    vmux_abort(s->lane->mux, &s->v, EACCES);
+    vmux_abort(s->lane->mux, &s->v, EACCES, REASON(POLICY));
     stream_discard(s);
     stream_wake(s);
 }

@@ -53,6 +53,8 @@ void streams_judge(struct lane *lane);
 /* The kind that has taken its REQUEST, and has not answered, finds that it is none of its own, and holds nothing for it any more: the kinds
  * behind it in the table are asked.  Without any it is refused.  Not from within the kind's offer(). */
 void stream_pass_on(struct stream *s);
+/* Refuses a REQUEST that has not been answered; the record is gone. */
+void stream_refuse(struct stream *s, struct reason why);
 /* Asks the guest for a connection; 'most' bytes are promised to it at most.  0 or a negative errno of vmux_connect(). */
 int  stream_connect(struct lane *lane, const struct end_kind *kind, struct vaddr local, struct vaddr peer, uint32_t most,
                     struct stream **out);
@@ -96,7 +98,7 @@ void stream_become_deaf(struct stream *s);
 void stream_discard(struct stream *s);
 /* Copies len bytes from pieces to pieces; both have as many. */
 void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len);
-/* Ends it with a reset for its guest, and a turn in which its end sees that; nothing that was sent is delivered any more. */
+/* The policy ends it: with a reset for its guest, and a turn in which its end sees that; nothing that was sent is delivered any more. */
 void stream_cut(struct stream *s);
 /* Lets go: closes what is open, in order if that is possible. */
 void stream_end(struct stream *s);

@@ -391,6 +391,17 @@ static void raise_limit(struct worker *w)
     accounts_share_files(&w->accounts, limit.rlim_cur);
 }
 
+/* Only a guest's failed connects come here, so looking at all of them will do. */
+static struct lane *find_down(struct lanes *all, uint64_t cid)
+{
+    const struct worker *w = container_of(all, struct worker, lanes);
+
+    for (struct list *l = w->guests.next; l != &w->guests; l = l->next)
+        if (guest_at(l)->cid == cid)
+            return &guest_at(l)->lane;
+    return NULL;
+}
+
 int worker_open(struct worker *w, struct loop *loop, const struct end_kind *const *ends, int fd)
 {
     int err;
@@ -413,6 +424,7 @@ int worker_open(struct worker *w, struct loop *loop, const struct end_kind *cons
     w->lanes.settings = w->settings;
     w->lanes.policy = w->policy;
     w->lanes.farewells = &w->farewells;
+    w->lanes.find_down = find_down;
     w->lanes.gnt = xengnttab_open(NULL, 0);     /* else lane_up() tries again, and says so */
     w->proc_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
     return wall_open(&w->wall, loop, fd, false);

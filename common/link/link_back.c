@@ -60,6 +60,7 @@ int link_back_recv(struct link_back *l, struct link_request *request)
     bit_flip(l->held, slot.id);
     l->held_count++;
     request->hdr = slot.hdr;
+    request->reason = (struct reason){ slot.reason, slot.detail };
     request->id = slot.id;
     request->data = l->mem.tx_pool + slot.off;
     l->counters.rx_packets++;
@@ -146,6 +147,28 @@ static uint32_t buffers_for(const struct link_back *l, uint32_t len)
     return n;
 }
 
+/* Puts the slot where the oldest posted buffer was. */
+static void fill(struct link_back *l, const struct vsockif_slot *slot)
+{
+    const struct link_buffer *b = &l->buffer[l->first];
+
+    ring_put(&l->rx, slot);
+    bit_flip(l->posted, b->id);
+    l->room -= b->size;
+    l->first = (l->first + 1) % LINK_MAX_SLOTS;
+    l->count--;
+}
+
+void link_back_control(struct link_back *l, const struct vsockif_hdr *hdr, struct reason reason)
+{
+    struct vsockif_slot slot = {
+        .hdr = *hdr, .id = l->buffer[l->first].id, .count = 1, .reason = reason.code, .detail = reason.detail
+    };
+
+    fill(l, &slot);
+    l->counters.tx_packets++;
+}
+
 void link_back_send(struct link_back *l, const struct vsockif_hdr *hdr)
 {
     struct vsockif_slot slot = { .hdr = *hdr };
@@ -157,13 +180,9 @@ void link_back_send(struct link_back *l, const struct vsockif_hdr *hdr)
 
         slot.id = b->id;
         slot.size = b->size < left ? b->size : left;
-        ring_put(&l->rx, &slot);
         left -= slot.size;
+        fill(l, &slot);
         slot.count = 0;
-        bit_flip(l->posted, b->id);
-        l->room -= b->size;
-        l->first = (l->first + 1) % LINK_MAX_SLOTS;
-        l->count--;
     }
     l->counters.tx_packets++;
     l->counters.tx_bytes += hdr->len;
@@ -172,9 +191,10 @@ void link_back_send(struct link_back *l, const struct vsockif_hdr *hdr)
 void link_back_owed(struct link_back *l, struct vmux *m)
 {
     struct vsockif_hdr hdr;
+    struct vmux_sender by;
 
-    while (link_back_can_send(l) && vmux_owed(m, &hdr))
-        link_back_send(l, &hdr);
+    while (link_back_can_send(l) && vmux_owed_by(m, &hdr, &by))
+        link_back_control(l, &hdr, by.reason);
 }
 
 /* ---- waking and sleeping ---- */

@@ -20,6 +20,7 @@
 
 struct link_request {
     struct vsockif_hdr hdr;             /* a private copy; len and the descriptor are judged */
+    struct reason reason;               /* of an RST: any two numbers */
     uint32_t id;
     const uint8_t *data;                /* hdr.len bytes in shared memory: move, never interpret */
 };
@@ -55,6 +56,8 @@ uint32_t link_back_room(const struct link_back *l, uint32_t want, struct iovec *
 /* Sends a packet of hdr->len bytes, which are in the buffers that link_back_room() named.  With len 0 it takes one
  * buffer: there must be one. */
 void link_back_send(struct link_back *l, const struct vsockif_hdr *hdr);
+/* The same for a packet without data, which if it is an RST may have a reason. */
+void link_back_control(struct link_back *l, const struct vsockif_hdr *hdr, struct reason reason);
 static inline bool link_back_can_send(const struct link_back *l)
 {
     return l->count > 0;

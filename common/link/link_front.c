@@ -45,10 +45,12 @@ void link_front_cancel(struct link_front *l, uint32_t off, uint32_t bytes)
     pool_give(&l->pool, off, bytes);
 }
 
-static void put(struct link_front *l, const struct vsockif_hdr *hdr, uint32_t off, uint32_t bytes)
+static void put(struct link_front *l, const struct vsockif_hdr *hdr, uint32_t off, uint32_t bytes, struct reason reason)
 {
     uint32_t id = l->free_id[--l->free_ids];
-    struct vsockif_slot slot = { .hdr = *hdr, .id = id, .off = off, .size = hdr->len };
+    struct vsockif_slot slot = {
+        .hdr = *hdr, .id = id, .off = off, .size = hdr->len, .reason = reason.code, .detail = reason.detail
+    };
 
     l->flight[id].off = off;
     l->flight[id].bytes = bytes;
@@ -64,20 +66,21 @@ void link_front_send(struct link_front *l, const struct vsockif_hdr *hdr, uint32
 
     if (needed < bytes)
         pool_give(&l->pool, off + needed, bytes - needed);
-    put(l, hdr, off, needed);
+    put(l, hdr, off, needed, REASON(NONE));
 }
 
-void link_front_control(struct link_front *l, const struct vsockif_hdr *hdr)
+void link_front_control(struct link_front *l, const struct vsockif_hdr *hdr, struct reason reason)
 {
-    put(l, hdr, 0, 0);
+    put(l, hdr, 0, 0, reason);
 }
 
 void link_front_owed(struct link_front *l, struct vmux *m)
 {
     struct vsockif_hdr hdr;
+    struct vmux_sender by;
 
-    while (link_front_can_control(l) && vmux_owed(m, &hdr))
-        link_front_control(l, &hdr);
+    while (link_front_can_control(l) && vmux_owed_by(m, &hdr, &by))
+        link_front_control(l, &hdr, by.reason);
 }
 
 int link_front_reap(struct link_front *l)
@@ -131,6 +134,7 @@ int link_front_recv(struct link_front *l, struct link_packet *packet)
         return n ? protocol_error(l, "impossible index of rx responses", l->rx.bad_index) : 0;
     ring_get(&l->rx, 0, &slot);
     packet->hdr = slot.hdr;
+    packet->reason = (struct reason){ slot.reason, slot.detail };
     packet->count = slot.count;
     left = slot.hdr.len;
     if (left > VSOCKIF_MAX_PACKET)

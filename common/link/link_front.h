@@ -42,6 +42,7 @@ struct link_packet {
     struct vsockif_hdr hdr;             /* a private copy, not judged yet but for len and the pieces */
     uint32_t count;                     /* at least 1: a packet without data holds a buffer, too */
     struct link_piece piece[LINK_PIECES];
+    struct reason reason;               /* of an RST: any two numbers */
 };
 
 struct link_counters {
@@ -86,7 +87,8 @@ static inline bool link_front_can_control(const struct link_front *l)
 {
     return l->free_ids > 0 && ring_room(&l->tx) > 0;
 }
-void link_front_control(struct link_front *l, const struct vsockif_hdr *hdr);
+/* A packet without data, which if it is an RST may have a reason. */
+void link_front_control(struct link_front *l, const struct vsockif_hdr *hdr, struct reason reason);
 /* Sends what the table owes for as long as there are slots. */
 void link_front_owed(struct link_front *l, struct vmux *m);
 

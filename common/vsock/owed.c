@@ -6,14 +6,14 @@
  * all else, because each answers a packet that came before the REQUEST of any connection now in the table. */
 #include "vmux_impl.h"
 
-void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer)
+void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer, struct reason reason)
 {
     uint32_t i;
 
     if (m->reset_count == m->config.max_resets)
         return;
     i = (m->first_reset + m->reset_count++) % m->config.max_resets;
-    m->resets[i] = (struct reset){ *local, *peer };
+    m->resets[i] = (struct reset){ *local, *peer, reason };
 }
 
 static void address(struct vsockif_hdr *hdr, const struct vaddr *local, const struct vaddr *peer)
@@ -24,7 +24,7 @@ static void address(struct vsockif_hdr *hdr, const struct vaddr *local, const st
     hdr->dst_port = peer->port;
 }
 
-static void take_reset(struct vmux *m, struct vsockif_hdr *hdr)
+static struct reason take_reset(struct vmux *m, struct vsockif_hdr *hdr)
 {
     struct reset *reset = &m->resets[m->first_reset];
 
@@ -32,15 +32,16 @@ static void take_reset(struct vmux *m, struct vsockif_hdr *hdr)
     address(hdr, &reset->local, &reset->peer);
     m->first_reset = (m->first_reset + 1) % m->config.max_resets;
     m->reset_count--;
+    return reset->reason;
 }
 
-bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_conn **who)
+bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_sender *by)
 {
     struct vmux_conn *conn;
 
-    *who = NULL;
+    by->conn = NULL;
     if (m->reset_count) {
-        take_reset(m, hdr);
+        by->reason = take_reset(m, hdr);
         return true;
     }
     if (list_is_empty(&m->owed))
@@ -48,16 +49,17 @@ bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_conn **wh
     conn = container_of(list_take(&m->owed), struct vmux_conn, owed_link);
     vconn_owed(&conn->c, hdr);
     address(hdr, &conn->local, &conn->peer);
+    by->reason = hdr->op == VSOCKIF_OP_RST ? conn->c.reason : REASON(NONE);
     if (!vmux_settle(m, conn) && !conn->released)
-        *who = conn;
+        by->conn = conn;
     return true;
 }
 
 bool vmux_owed(struct vmux *m, struct vsockif_hdr *hdr)
 {
-    struct vmux_conn *who;
+    struct vmux_sender by;
 
-    return vmux_owed_by(m, hdr, &who);
+    return vmux_owed_by(m, hdr, &by);
 }
 
 bool vmux_has_owed(const struct vmux *m)

@@ -126,11 +126,13 @@ static unsigned over_in_order(struct vconn *c, unsigned owed)
     return over(c, vconn_is_delivered(c) ? 0 : ECONNRESET, owed);
 }
 
-void vconn_abort(struct vconn *c, int error)
+void vconn_abort(struct vconn *c, int error, struct reason reason)
 {
+    if (c->state == VCONN_CLOSED)
+        return;
     /* A REQUEST that has not left needs no RST after it. */
-    if (c->state != VCONN_CLOSED)
-        over(c, error, c->owed & VCONN_OWE_REQUEST ? 0 : VCONN_OWE_RST);
+    over(c, error, c->owed & VCONN_OWE_REQUEST ? 0 : VCONN_OWE_RST);
+    c->reason = reason;
 }
 
 void vconn_transport_reset(struct vconn *c)
@@ -158,7 +160,7 @@ void vconn_close(struct vconn *c, uint64_t now)
     if (c->state == VCONN_CLOSING)
         return;
     if (c->state != VCONN_ESTABLISHED || vconn_unread(c) > 0) {
-        vconn_abort(c, ECONNRESET);
+        vconn_abort(c, ECONNRESET, c->state == VCONN_ESTABLISHED ? REASON(UNREAD) : REASON(ABORTED));
         return;
     }
     /* Where both ends have said enough, the peer's RST comes with its last byte, and a packet that crossed it would be answered
@@ -175,8 +177,10 @@ unsigned vconn_expire(struct vconn *c, uint64_t now)
 {
     if (now < c->deadline)
         return 0;
-    if (c->state == VCONN_CONNECTING)
-        return over(c, ETIMEDOUT, c->owed & VCONN_OWE_REQUEST ? 0 : VCONN_OWE_RST);
+    if (c->state == VCONN_CONNECTING) {
+        vconn_abort(c, ETIMEDOUT, REASON(TIMEOUT));
+        return VCONN_NOW_CLOSED;
+    }
     /* What has not left in all that time still leaves first: the peer sees an end of stream and not an error. */
     return over_in_order(c, (c->owed & (VCONN_OWE_RESPONSE | VCONN_OWE_SHUTDOWN)) | VCONN_OWE_RST);
 }
@@ -478,6 +482,12 @@ unsigned vconn_rx(struct vconn *c, const struct vsockif_hdr *hdr, uint64_t now, 
     return 0;
 }
 
+void vconn_heard(struct vconn *c, struct reason reason)
+{
+    if (c->state == VCONN_CLOSED && c->error)
+        c->reason = reason_heard(reason.code, reason.detail);
+}
+
 /* ---- what must always be true ------------------------------------------------------------------- */
 
 const char *vconn_invariant(const struct vconn *c)
@@ -504,6 +514,10 @@ const char *vconn_invariant(const struct vconn *c)
         return "what was decided and what was told differ, and SHUTDOWN is not owed, or the other way round";
     if (c->error && c->state != VCONN_CLOSED)
         return "an error and not CLOSED";
+    if (c->reason.code && !c->error)
+        return "a reason and no error";
+    if (c->reason.code >= REASONS || (c->reason.detail && !reason_has_detail(c->reason)))
+        return "a reason that is not on the list";
     if (c->fwd_cnt - c->told_fwd > c->rx_cnt - c->told_fwd)
         return "more was consumed than was received";
     if (c->state == VCONN_CLOSING && vconn_unread(c) > 0)

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "reason.h"
 #include "vsockif.h"
 
 #define VCONN_STATES(X)                                                        \
@@ -85,6 +86,7 @@ struct vconn {
     uint8_t  shut_here;         /* VSOCKIF_SHUTDOWN_*: what we decided */
     uint8_t  shut_told;         /* VSOCKIF_SHUTDOWN_*: what has left; the rest is owed */
     uint8_t  shut_peer;         /* VSOCKIF_SHUTDOWN_*: what the peer said */
+    struct reason reason;       /* in CLOSED with an error: why, as this end knows it or the peer has said */
 };
 
 const char *vconn_state_name(enum vconn_state state);
@@ -104,6 +106,8 @@ void vconn_answer(struct vconn *c);
  * left, RESPONSE and RST are dropped for the same reason.
  * What arrived before VCONN_NOW_CLOSED is still the owner's to deliver, whatever the error. */
 unsigned vconn_rx(struct vconn *c, const struct vsockif_hdr *hdr, uint64_t now, const char **why);
+/* The RST that vconn_rx() has just taken gave a reason, which may be any two numbers. */
+void vconn_heard(struct vconn *c, struct reason reason);
 
 /* Bytes that may be sent now: 0 when there is no credit, the state forbids it, either end shut the direction, or our
  * RESPONSE has not left yet (vmux_owed_by() says when it does). */
@@ -140,8 +144,8 @@ void vconn_shutdown(struct vconn *c, unsigned flags, uint64_t now);
  * this point is lost to the peer's knowledge, so it is an abort when there is any (as TCP does), and so it is
  * before the connection is established.  An end of what is over already stays as it was. */
 void vconn_close(struct vconn *c, uint64_t now);
-/* Over at once.  RST is owed unless the peer has already reset.  error as in struct vconn. */
-void vconn_abort(struct vconn *c, int error);
+/* Over at once.  RST is owed unless the peer has already reset, and tells the reason.  error as in struct vconn. */
+void vconn_abort(struct vconn *c, int error, struct reason reason);
 /* Over at once, and nothing is owed: the transport is gone. */
 void vconn_transport_reset(struct vconn *c);
 

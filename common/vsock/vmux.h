@@ -114,6 +114,12 @@ void vmux_rx(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct
 /* The same for a packet that this table has itself addressed to VSOCKIF_CID_LOCAL: both ends are in it, and there is
  * nothing to judge. */
 void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev);
+/* The packet that one of the two has just taken gave a reason: it counts if that was the RST of ev's connection.  Any two numbers. */
+static inline void vmux_heard(const struct vmux_event *ev, const struct vsockif_hdr *hdr, struct reason reason)
+{
+    if (hdr->op == VSOCKIF_OP_RST && ev->conn)
+        vconn_heard(&ev->conn->c, reason);
+}
 /* NULL if op, type, len and flags of a header keep to the table in section 7; else which rule it breaks. */
 const char *vsockif_check(const struct vsockif_hdr *hdr);
 
@@ -124,16 +130,21 @@ void vmux_consumed(struct vmux *m, struct vmux_conn *conn, uint32_t len);
 void vmux_set_buf_alloc(struct vmux *m, struct vmux_conn *conn, uint32_t buf_alloc);
 void vmux_shutdown(struct vmux *m, struct vmux_conn *conn, unsigned flags, uint64_t now);
 void vmux_close(struct vmux *m, struct vmux_conn *conn, uint64_t now);
-void vmux_abort(struct vmux *m, struct vmux_conn *conn, int error);
+void vmux_abort(struct vmux *m, struct vmux_conn *conn, int error, struct reason reason);
 /* The owner will not use the pointer again.  A connection that is not closed is closed first. */
 void vmux_release(struct vmux *m, struct vmux_conn *conn, uint64_t now);
 
 /* Takes the next packet without data that anyone owes, addresses filled in; false if there is none.  Connections
  * take turns, one packet each. */
 bool vmux_owed(struct vmux *m, struct vsockif_hdr *hdr);
-/* The same, and says whose it was; NULL for none that its owner still holds.  With VSOCKIF_OP_RESPONSE that
- * connection has room from now on, and no other event says so: a sender that found none must look again. */
-bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_conn **conn);
+/* The same, and says more of it. */
+struct vmux_sender {
+    /* Whose it was; NULL for none that its owner still holds.  With VSOCKIF_OP_RESPONSE that connection has room from now on, and no
+     * other event says so: a sender that found none must look again. */
+    struct vmux_conn *conn;
+    struct reason reason;       /* of an RST */
+};
+bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_sender *by);
 bool vmux_has_owed(const struct vmux *m);
 /* True while vmux_rx() must not be called, because max_resets are held. */
 bool vmux_is_choked(const struct vmux *m);

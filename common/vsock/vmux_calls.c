@@ -151,9 +151,9 @@ void vmux_close(struct vmux *m, struct vmux_conn *conn, uint64_t now)
     vmux_settle(m, conn);
 }
 
-void vmux_abort(struct vmux *m, struct vmux_conn *conn, int error)
+void vmux_abort(struct vmux *m, struct vmux_conn *conn, int error, struct reason reason)
 {
-    vconn_abort(&conn->c, error);
+    vconn_abort(&conn->c, error, reason);
     vmux_settle(m, conn);
 }
 
@@ -171,7 +171,7 @@ void vmux_unlisten(struct vmux *m, struct vmux_listener *l)
     if (!l)
         return;
     while ((conn = vmux_accept(m, l))) {
-        vconn_abort(&conn->c, ECONNRESET);
+        vconn_abort(&conn->c, ECONNRESET, REASON(ABORTED));
         conn->released = true;
         vmux_settle(m, conn);
     }

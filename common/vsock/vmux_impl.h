@@ -29,6 +29,7 @@ struct vmux_listener {
 /* An RST that no connection owes. */
 struct reset {
     struct vaddr local, peer;
+    struct reason reason;
 };
 
 struct due {
@@ -89,7 +90,7 @@ void ports_free(struct vmux *m);
 
 /* ---- owed.c ---- */
 /* Owes an RST to a packet for which there is no connection; dropped when max_resets are held. */
-void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer);
+void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer, struct reason reason);
 
 /* ---- deadlines.c ---- */
 /* 0 or -ENOMEM.  After this, deadlines_set() cannot fail. */

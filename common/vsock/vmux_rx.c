@@ -48,6 +48,16 @@ static const char *check_cids(const struct vmux *m, const struct vsockif_hdr *hd
     return NULL;
 }
 
+/* Why nobody here takes a REQUEST: l is who listens at its port, on a side where somebody must. */
+static struct reason refusal(const struct vmux *m, const struct vmux_listener *l)
+{
+    if (!m->config.offer && !l)
+        return REASON(NOBODY);
+    if (l && l->waiting >= l->limit)
+        return REASON(BACKLOG);
+    return m->count >= m->config.max_conns ? REASON(LIMIT) : REASON(SHORT);
+}
+
 static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const struct vaddr *local,
                        const struct vaddr *peer, struct vmux_event *ev)
 {
@@ -61,7 +71,7 @@ static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const stru
     }
     if ((!m->config.offer && (!(l = ports_find(m, local->port)) || l->waiting >= l->limit)) ||
         !(conn = vmux_add(m, local, peer))) {
-        owed_reset(m, local, peer);
+        owed_reset(m, local, peer, refusal(m, l));
         return;
     }
     vconn_offer(&conn->c, hdr, m->config.buf_alloc, m->config.tx_cap);
@@ -111,7 +121,7 @@ void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, stru
         if (hdr->op == VSOCKIF_OP_REQUEST)
             rx_request(m, hdr, &local, &peer, ev);
         else if (hdr->op != VSOCKIF_OP_RST)
-            owed_reset(m, &local, &peer);
+            owed_reset(m, &local, &peer, REASON(NONE));
         return;
     }
     ev->now = vconn_rx(&conn->c, hdr, now, &ev->why);

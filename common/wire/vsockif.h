@@ -161,6 +161,8 @@
  *                  in the others, whose hdr is ignored; size is the number of bytes in this buffer and the
  *                  sizes add up to hdr.len.  A packet without data takes one buffer and leaves it empty.
  *
+ * reason and detail belong to an RST (section 7), and are 0 in any other packet and in a tx response.
+ *
  * id is chosen by the frontend, below the number of slots of its ring, and names one request in flight.
  * An id that is in flight twice, or answered without being in flight, closes the device.
  * Why a packet may span several buffers: buffers of one page suit thousands of small messages, and 64 KiB
@@ -203,6 +205,14 @@
  * that and then sends RST.
  * So a sender knows whether what it sent has arrived: its connection is over in order, and the last fwd_cnt it was told, that
  * of the RST included (section 8), is all that it sent.
+ *
+ * An RST may say why: its slot has a reason, one of enum vsockif_reason, and for some of them a detail.  It is news for people, and no
+ * rule of this file depends on it.  A sender that knows no reason, or none of the list, writes 0 (as those do that are older than the
+ * field), and one that ends a connection in order writes 0 too.  A receiver takes a number that it does not know for 0, and the
+ * detail of a reason that has none for 0: neither is an error, so the list may grow.  The peer may say what it likes.  A
+ * backend takes those of the list that only it and its host can know (POLICY, UNKNOWN, ABSENT, RATE, and from GONE to VIOLATION) for 0 when
+ * a frontend says them, and passes what is left on to the other end of the connection: so a guest can lie of its own program, and cannot
+ * speak for the administrator.
  *
  *
  * 8. Credit
@@ -295,6 +305,37 @@ enum vsockif_op {
 #define VSOCKIF_SHUTDOWN_RCV        1u
 #define VSOCKIF_SHUTDOWN_SEND       2u
 
+/* Why a connection was refused or reset (section 7): a number that never changes, the name that tools print and logs have, and what it
+ * says to a person, behind "refused: " or "reset: ". */
+#define VSOCKIF_REASONS(X)                                                                              \
+    X(NONE,       0, "unspecified", "no reason was given")                                              \
+    X(NOBODY,     1, "nobody",      "nobody listens at that port")                                      \
+    X(BACKLOG,    2, "backlog",     "a program listens at that port, and its backlog is full")          \
+    X(POLICY,     3, "policy",      "the policy of the host forbids it")                                \
+    X(UNKNOWN,    4, "unknown",     "no guest has that CID")                                            \
+    X(ABSENT,     5, "absent",      "the guest is there, but no program in it has its device open")     \
+    X(RATE,       6, "rate",        "these are more connections a second than the host allows")         \
+    X(LIMIT,      7, "limit",       "there are as many connections as an end may have at a time")       \
+    X(SHORT,      8, "short",       "memory or descriptors are short at the other end")                 \
+    X(TIMEOUT,    9, "timeout",     "the other end has not answered in time")                           \
+    X(UNUSABLE,  10, "unusable",    "what is at that port cannot be connected to; the log says why")    \
+    X(ABORTED,   11, "aborted",     "the program at the other end cut it off, or was killed")           \
+    X(UNREAD,    12, "unread",      "the program at the other end closed it without reading everything") \
+    X(GONE,      13, "gone",        "the guest at the other end is gone")                               \
+    X(LEFT,      14, "left",        "the program at the other end has given up its device")             \
+    X(DETACHED,  15, "detached",    "the device at the other end was taken away")                       \
+    X(STOPPED,   16, "stopped",     "the daemon of the host stops")                                     \
+    X(VIOLATION, 17, "violation",   "the other end broke a rule of the protocol")                       \
+    X(STATUS,    18, "status",      "the command at the other end has failed: its exit status")         \
+    X(SIGNAL,    19, "signal",      "the command at the other end was killed: by signal number")
+
+enum vsockif_reason {
+#define X(name, number, word, text) VSOCKIF_REASON_##name = number,
+    VSOCKIF_REASONS(X)
+#undef X
+    VSOCKIF_REASONS_END     /* one more than the last that this file knows */
+};
+
 /* virtio_vsock_hdr, little-endian. */
 struct vsockif_hdr {
     uint64_t src_cid;
@@ -328,7 +369,9 @@ struct vsockif_slot {
     uint32_t size;              /* bytes */
     uint16_t count;             /* rx response: buffers in this packet */
     int16_t  status;            /* tx response: 0, or a negative errno of the backend's */
-    uint32_t reserved;
+    uint8_t  reason;            /* RST: enum vsockif_reason */
+    uint8_t  detail;            /* …STATUS: the exit status, 1 to 255; SIGNAL: the signal's number, 1 to 127; else 0 */
+    uint16_t reserved;
 } __attribute__((aligned(64)));
 
 VSOCKIF_ASSERT(sizeof(struct vsockif_slot) == 64);
@@ -337,7 +380,9 @@ VSOCKIF_AT(vsockif_slot, off, 48);
 VSOCKIF_AT(vsockif_slot, size, 52);
 VSOCKIF_AT(vsockif_slot, count, 56);
 VSOCKIF_AT(vsockif_slot, status, 58);
-VSOCKIF_AT(vsockif_slot, reserved, 60);
+VSOCKIF_AT(vsockif_slot, reason, 60);
+VSOCKIF_AT(vsockif_slot, detail, 61);
+VSOCKIF_AT(vsockif_slot, reserved, 62);
 
 /* The start of a ring; the slots follow (section 5). */
 struct vsockif_ring {

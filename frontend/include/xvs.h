@@ -195,9 +195,19 @@ void xvs_stream_reset(struct xvs_stream *s);
 void  xvs_stream_set_user(struct xvs_stream *s, void *user);
 void *xvs_stream_user(const struct xvs_stream *s);
 struct xvs *xvs_stream_device(const struct xvs_stream *s);
-/* 0 while it lives and after an orderly end, else the negative errno that ended it.  After XVS_EVENT_HUP 0 says that the peer
+/* 0 while it lives and after an orderly end, else the negative errno that ended it: -ECONNREFUSED and -ECONNRESET have many causes
+ * (xvs_stream_reason()).  After XVS_EVENT_HUP 0 says that the peer
  * has taken all that was sent: a program has read it, or a socket of the host's has it. */
 int  xvs_stream_error(const struct xvs_stream *s);
+/* Why a stream was refused or reset: XVS_REASON_*.  NONE while it lives, after an orderly end, and if nobody has said: older
+ * daemons and libraries do not, nor do AF_VSOCK programs.  *detail, which may be NULL, is the exit status or the signal of a command
+ * (STATUS, SIGNAL), else 0.  What the other program says of itself it may invent. */
+int  xvs_stream_reason(const struct xvs_stream *s, unsigned *detail);
+/* It in words, for a person; never NULL.  For STATUS and SIGNAL the number belongs behind it. */
+const char *xvs_reason_text(int reason);
+/* As xvs_stream_reset(), and says why: XVS_REASON_STATUS (detail 1 to 255) or _SIGNAL (1 to 127) for a command that failed; or, with
+ * detail 0, another that a program can know of itself (xvs_stream(3)).  -EINVAL for all others: then nothing has been done. */
+int  xvs_stream_reset_with(struct xvs_stream *s, int reason, unsigned detail);
 struct xvs_address xvs_stream_local(const struct xvs_stream *s);
 struct xvs_address xvs_stream_peer(const struct xvs_stream *s);
 /* Bytes that can be read, and written, without -EAGAIN. */
@@ -205,6 +215,34 @@ size_t xvs_stream_readable(const struct xvs_stream *s);
 size_t xvs_stream_writable(const struct xvs_stream *s);
 /* Changes how many bytes may arrive unread (4 KiB to 64 MiB, else -EINVAL).  What was promised before may still arrive. */
 int  xvs_stream_set_buffer(struct xvs_stream *s, uint32_t bytes);
+
+/* ---- why ---- */
+
+/* The numbers never change, and there may be more of them in a later version: what you do not know is NONE to you. */
+enum xvs_reason {
+    XVS_REASON_NONE = 0,
+    /* refused */
+    XVS_REASON_NOBODY = 1,      /* nobody listens at that port */
+    XVS_REASON_BACKLOG = 2,     /* somebody does, and has as many callers waiting as he takes */
+    XVS_REASON_POLICY = 3,      /* the administrator forbids it; open streams end with it, too, when he does so later */
+    XVS_REASON_UNKNOWN = 4,     /* no guest has that CID */
+    XVS_REASON_ABSENT = 5,      /* the guest is there, and no program in it has its device open */
+    XVS_REASON_RATE = 6,        /* too many in too short a time */
+    XVS_REASON_LIMIT = 7,       /* as many connections as one end may have at a time */
+    XVS_REASON_SHORT = 8,       /* memory or descriptors are short; open streams end with it, too */
+    XVS_REASON_TIMEOUT = 9,     /* the other end has not answered */
+    XVS_REASON_UNUSABLE = 10,   /* what is at the host's port is nothing to connect to; the daemon's log says why */
+    /* reset */
+    XVS_REASON_ABORTED = 11,    /* the other program cut it off, or was killed */
+    XVS_REASON_UNREAD = 12,     /* the other program closed it with bytes unread */
+    XVS_REASON_GONE = 13,       /* the other guest is gone */
+    XVS_REASON_LEFT = 14,       /* the other program has given up its device */
+    XVS_REASON_DETACHED = 15,   /* the other guest's device was taken away */
+    XVS_REASON_STOPPED = 16,    /* the daemon stops */
+    XVS_REASON_VIOLATION = 17,  /* the other guest broke a rule of the protocol */
+    XVS_REASON_STATUS = 18,     /* the command at the other end ended with a status that is not 0 */
+    XVS_REASON_SIGNAL = 19      /* …was killed by a signal */
+};
 
 /* ---- looking inside ---- */
 

@@ -112,12 +112,30 @@ void xvs_stream_close(struct xvs_stream *s)
     let_go(s);
 }
 
+static void reset(struct xvs_stream *s, struct reason reason)
+{
+    vmux_abort(s->trunk->mux, &s->v, ECONNRESET, reason);
+    let_go(s);
+}
+
 void xvs_stream_reset(struct xvs_stream *s)
 {
-    if (!s)
-        return;
-    vmux_abort(s->trunk->mux, &s->v, ECONNRESET);
-    let_go(s);
+    if (s)
+        reset(s, REASON(ABORTED));
+}
+
+int xvs_stream_reset_with(struct xvs_stream *s, int reason, unsigned detail)
+{
+    struct reason r;
+
+    if (reason < 0 || reason > UINT8_MAX || detail > UINT8_MAX)
+        return -EINVAL;
+    r = reason_of_guest((struct reason){ (uint8_t)reason, (uint8_t)detail });
+    if (r.code != reason || r.detail != detail)
+        return -EINVAL;
+    if (s)
+        reset(s, r);
+    return 0;
 }
 
 void xvs_stream_set_user(struct xvs_stream *s, void *user)
@@ -138,6 +156,18 @@ struct xvs *xvs_stream_device(const struct xvs_stream *s)
 int xvs_stream_error(const struct xvs_stream *s)
 {
     return s->v.c.state == VCONN_CLOSED ? -s->v.c.error : 0;
+}
+
+int xvs_stream_reason(const struct xvs_stream *s, unsigned *detail)
+{
+    if (detail)
+        *detail = s->v.c.reason.detail;
+    return s->v.c.reason.code;
+}
+
+const char *xvs_reason_text(int reason)
+{
+    return reason_text(reason < 0 ? REASONS : (unsigned)reason);
 }
 
 struct xvs_address xvs_stream_local(const struct xvs_stream *s)

@@ -51,6 +51,7 @@ static int take_packet(struct trunk *t, struct link_packet *packet, uint64_t now
         if (!unread_packet(t, stream_of(ev.conn), packet))
             tell_failed(t, stream_of(ev.conn), ENOMEM);
     } else {
+        vmux_heard(&ev, hdr, packet->reason);
         return_pieces(t, packet);
     }
     tell_event(t, &ev);
@@ -102,22 +103,23 @@ void packets_expire(struct trunk *t, uint64_t now)
 static void send_owed(struct trunk *t)
 {
     struct vsockif_hdr hdr;
-    struct vmux_conn *conn;
+    struct vmux_sender by;
 
     while (link_front_can_control(&t->link) && t->link.free_ids > slots_kept(t) &&
-           vmux_owed_by(t->mux, &hdr, &conn)) {
+           vmux_owed_by(t->mux, &hdr, &by)) {
         /* From now on there is room, and nothing else says so. */
-        if (hdr.op == VSOCKIF_OP_RESPONSE && conn && stream_of(conn)->wants_out) {
-            stream_of(conn)->wants_out = false;
-            source_raise(&t->events, &stream_of(conn)->source, XVS_EVENT_OUT);
+        if (hdr.op == VSOCKIF_OP_RESPONSE && by.conn && stream_of(by.conn)->wants_out) {
+            stream_of(by.conn)->wants_out = false;
+            source_raise(&t->events, &stream_of(by.conn)->source, XVS_EVENT_OUT);
         }
         if (hdr.dst_cid == VSOCKIF_CID_LOCAL) {
             struct vmux_event ev;
 
             vmux_loop(t->mux, &hdr, clock_coarse_ms(), &ev);
+            vmux_heard(&ev, &hdr, by.reason);
             tell_event(t, &ev);
         } else {
-            link_front_control(&t->link, &hdr);
+            link_front_control(&t->link, &hdr, by.reason);
         }
     }
 }

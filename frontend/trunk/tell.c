@@ -48,6 +48,6 @@ void tell_failed(struct trunk *t, struct xvs_stream *s, int error)
 {
     struct vmux_event ev = { .kind = VMUX_CONN, .now = VCONN_NOW_CLOSED, .conn = &s->v };
 
-    vmux_abort(t->mux, &s->v, error);
+    vmux_abort(t->mux, &s->v, error, REASON(SHORT));
     tell_event(t, &ev);
 }

@@ -163,6 +163,8 @@ static void hear(struct far *f, const struct link_request *r)
     f->ops |= 1u << r->hdr.op;
     if (r->hdr.op == VSOCKIF_OP_REQUEST)
         f->guest = r->hdr.src_port;
+    if (r->hdr.op == VSOCKIF_OP_RST)
+        f->reason = r->reason;
     if (r->hdr.op == VSOCKIF_OP_SHUTDOWN)
         f->shut = r->hdr.flags;
     f->told_fwd = r->hdr.fwd_cnt;
@@ -238,7 +240,10 @@ void lab_send(struct far *f, unsigned op, uint32_t len)
         lab_fill(iov[i].iov_base, f->sent, iov[i].iov_len);
         f->sent += (uint32_t)iov[i].iov_len;
     }
-    link_back_send(&back.link, &hdr);
+    if (hdr.len)
+        link_back_send(&back.link, &hdr);
+    else
+        link_back_control(&back.link, &hdr, f->reason);
     lab_kick();
 }
 

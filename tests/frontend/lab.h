@@ -77,6 +77,7 @@ struct far {
     uint32_t ops;               /* 1 << op of what came */
     uint32_t told_fwd, told_alloc;  /* of the last header */
     unsigned shut;              /* flags of the last SHUTDOWN */
+    struct reason reason;       /* of an RST: what lab_send() says, and what came */
     bool bad;                   /* a byte out of place */
 };
 

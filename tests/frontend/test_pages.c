@@ -317,7 +317,7 @@ static void what_is_committed_too_late_is_not_seen(void)
     s = lab_accept(&a, 5, 1 << 20);
     EQ(xvs_reserve(s, 3000, &piece), 3000);
     memcpy(piece, text, 3000);
-    vmux_abort(x->trunk.mux, &s->v, ECONNRESET);              /* the end has not been told to the stream yet */
+    vmux_abort(x->trunk.mux, &s->v, ECONNRESET, REASON(NONE));              /* the end has not been told to the stream yet */
     EQ(xvs_commit(s, 3000, 0), -ECONNRESET);
     CU_ASSERT_FALSE(seen());
     lab_stop();

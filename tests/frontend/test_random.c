@@ -368,7 +368,7 @@ static void back_offered(struct vmux_conn *conn)
             return;
         }
     }
-    vmux_abort(far, conn, ECONNREFUSED);
+    vmux_abort(far, conn, ECONNREFUSED, REASON(NONE));
     vmux_release(far, conn, clock_coarse_ms());
 }
 
@@ -481,7 +481,7 @@ static void back_connects(void)
 static void back_closes(struct pair *p, struct end *e, bool reset)
 {
     if (reset)
-        vmux_abort(far, &e->f->v, ECONNRESET);
+        vmux_abort(far, &e->f->v, ECONNRESET, REASON(NONE));
     if (reset || e->unread || !e->open || (e->got != other(p, e)->sent && !e->shut_rd))
         p->broken = true;
     back_ends(p, e);

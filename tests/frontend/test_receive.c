@@ -580,9 +580,86 @@ static void no_more_streams_than_the_options_say(void)
     lab_stop();
 }
 
+/* What the daemon says of a stream that is refused, and of one that is reset; and what is on no list. */
+static void a_refusal_and_a_reset_tell_their_reason(void)
+{
+    static const struct { struct reason said; int heard; unsigned detail; } cases[] = {
+        { { VSOCKIF_REASON_POLICY, 0 }, XVS_REASON_POLICY, 0 },
+        { { VSOCKIF_REASON_STATUS, 28 }, XVS_REASON_STATUS, 28 },
+        { { 0, 0 }, XVS_REASON_NONE, 0 },
+        { { 255, 255 }, XVS_REASON_NONE, 0 },
+    };
+    struct xvs_stream *s;
+    unsigned detail;
+    struct far f;
+
+    lab_start();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t port = 40 + (uint32_t)i;
+
+        REQUIRE(xvs_connect(x, XVS_CID_HOST, port, &s) == 0);
+        EQ(xvs_stream_reason(s, &detail), XVS_REASON_NONE);
+        f = (struct far){ .host = port };
+        lab_take(&f, false);
+        f.reason = cases[i].said;
+        lab_send(&f, VSOCKIF_OP_RST, 0);
+        lab_process();
+        EQ(xvs_stream_error(s), -ECONNREFUSED);
+        EQ(xvs_stream_reason(s, &detail), cases[i].heard);
+        EQ(detail, cases[i].detail);
+        xvs_stream_close(s);
+
+        s = lab_accept(&f, 50 + (uint32_t)i, 65536);
+        f.reason = cases[i].said;
+        lab_send(&f, VSOCKIF_OP_RST, 0);
+        lab_process();
+        EQ(xvs_stream_error(s), -ECONNRESET);
+        EQ(xvs_stream_reason(s, NULL), cases[i].heard);
+        xvs_stream_close(s);
+    }
+    NO_LEAK();
+    lab_stop();
+}
+
+static void a_program_says_why_it_resets(void)
+{
+    static const struct { int reason; unsigned detail; int err; } cases[] = {
+        { XVS_REASON_STATUS, 255, 0 }, { XVS_REASON_SIGNAL, 9, 0 }, { XVS_REASON_ABORTED, 0, 0 }, { XVS_REASON_NONE, 0, 0 },
+        { XVS_REASON_STATUS, 0, -EINVAL }, { XVS_REASON_STATUS, 256, -EINVAL }, { XVS_REASON_POLICY, 0, -EINVAL },
+        { XVS_REASON_ABORTED, 1, -EINVAL }, { -1, 0, -EINVAL }, { 256 + XVS_REASON_ABORTED, 0, -EINVAL },
+    };
+    struct xvs_stream *s;
+    struct far f;
+
+    lab_start();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        s = lab_accept(&f, 60 + (uint32_t)i, 65536);
+        EQ(xvs_stream_reset_with(s, cases[i].reason, cases[i].detail), cases[i].err);
+        if (cases[i].err) {
+            EQ(xvs_stream_error(s), 0);
+            xvs_stream_reset(s);
+        }
+        lab_take(&f, false);
+        CU_ASSERT_TRUE(f.ops & 1u << VSOCKIF_OP_RST);
+        EQ(f.reason.code, cases[i].err ? XVS_REASON_ABORTED : cases[i].reason);
+        EQ(f.reason.detail, cases[i].err ? 0 : cases[i].detail);
+    }
+    EQ(xvs_stream_reset_with(NULL, XVS_REASON_ABORTED, 0), 0);
+
+    s = lab_accept(&f, 80, 65536);                      /* closed with bytes unread */
+    lab_send(&f, VSOCKIF_OP_RW, 10);
+    lab_process();
+    xvs_stream_close(s);
+    lab_take(&f, false);
+    EQ(f.reason.code, XVS_REASON_UNREAD);
+    lab_stop();
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
+        TEST(a_refusal_and_a_reset_tell_their_reason),
+        TEST(a_program_says_why_it_resets),
         TEST(received_bytes_are_read),
         TEST(peek_shows_in_place_and_done_consumes),
         TEST(slow_readers_hold_half_of_the_buffers),

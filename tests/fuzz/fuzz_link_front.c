@@ -160,7 +160,7 @@ static void send_control(void)
     struct vsockif_hdr hdr = { .op = VSOCKIF_OP_CREDIT_UPDATE };
 
     if (link_front_can_control(&l))
-        link_front_control(&l, &hdr);
+        link_front_control(&l, &hdr, REASON(NONE));
 }
 
 static bool receive(void)

@@ -86,6 +86,8 @@ static bool receive(struct vconn *c)
     /* Mostly a fwd_cnt that can be. */
     hdr.fwd_cnt = how & 128 ? word() : c->peer_fwd + (c->tx_cnt - c->peer_fwd ? byte() % (c->tx_cnt - c->peer_fwd + 1) : 0);
     now = vconn_rx(c, &hdr, 0, &why);
+    if (hdr.op == VSOCKIF_OP_RST && now & VCONN_NOW_CLOSED)
+        vconn_heard(c, (struct reason){ (uint8_t)byte(), (uint8_t)byte() });
     if (now & VCONN_NOW_VIOLATION) {
         insist(why != NULL, "a violation without a sentence", c);
         return false;
@@ -171,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 15:
             switch (byte() % 8) {
             case 0: vconn_close(&c, now); break;
-            case 1: vconn_abort(&c, 1 + (int)byte()); break;
+            case 1: vconn_abort(&c, 1 + (int)byte(), REASON(NONE)); break;
             case 2: vconn_transport_reset(&c); insist(c.owed == 0, "owes after a transport reset", &c); break;
             default: vconn_answer(&c); break;
             }

@@ -87,6 +87,8 @@ static bool receive(void)
     if (vmux_is_choked(m))
         return true;
     vmux_rx(m, &hdr, now, &ev);
+    if (hdr.op == VSOCKIF_OP_RST)
+        vmux_heard(&ev, &hdr, (struct reason){ (uint8_t)byte(), (uint8_t)byte() });
     switch (ev.kind) {
     case VMUX_VIOLATION:
         insist(ev.why != NULL, "a violation without a sentence");
@@ -129,7 +131,7 @@ static void on_conn(int i)
     insist(conn->in_use, "an owner's record is in the pool");
     switch (byte() % 10) {
     case 0: vmux_answer(m, conn); break;
-    case 1: vmux_abort(m, conn, 1); break;
+    case 1: vmux_abort(m, conn, 1, REASON(NONE)); break;
     case 2: vmux_close(m, conn, now); break;
     case 3: let_go(i); break;
     case 4: vmux_shutdown(m, conn, byte() % 4, now); break;
@@ -192,6 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct vmux_conn *conn;
         struct vsockif_hdr hdr;
         struct vmux_event ev;
+        struct vmux_sender by;
         const char *why;
         uint32_t i;
 
@@ -201,9 +204,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 in = in_end;
             break;
         case 4: case 5:
-            if (vmux_owed_by(m, &hdr, &conn)) {
+            if (vmux_owed_by(m, &hdr, &by)) {
                 insist(!vsockif_check(&hdr), "owed a header that breaks a rule");
-                insist(!conn || (conn->in_use && !conn->released), "owed by nobody");
+                insist(!by.conn || (by.conn->in_use && !by.conn->released), "owed by nobody");
+                insist(hdr.op == VSOCKIF_OP_RST || !by.reason.code, "a reason for what is no RST");
             }
             break;
         case 6: case 7:

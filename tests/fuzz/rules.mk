@@ -14,10 +14,10 @@ FUZZ_SECONDS ?= 20
 fuzz_flags   := -std=gnu11 -g -O1 $(warnings) -D_GNU_SOURCE -DXVS_VERSION='"$(VERSION)"' -pthread \
                 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-fuzz_parts.fuzz_vconn := common/base common/vsock
-fuzz_parts.fuzz_vmux  := common/base common/vsock
+fuzz_parts.fuzz_vconn := common/base common/reason common/vsock
+fuzz_parts.fuzz_vmux  := common/base common/reason common/vsock
 fuzz_parts.fuzz_ring  := common/base common/ring
-fuzz_parts.fuzz_link  := common/base common/ring common/vsock common/link
+fuzz_parts.fuzz_link  := common/base common/reason common/ring common/vsock common/link
 fuzz_parts.fuzz_life  := common/base xenstore-glue
 fuzz_parts.fuzz_parse := common/base xenstore-glue
 fuzz_parts.fuzz_frame   := tools/proto
@@ -28,7 +28,7 @@ fuzz_parts.fuzz_message := tools/proto
 fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings fuzz_policy fuzz_wall
 fuzz_whole   := $(fuzz_daemons) fuzz_library
 fuzz_targets := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz_dirs     = $(or $(fuzz_parts.$(1)),common/base common/ring common/vsock common/link)
+fuzz_dirs     = $(or $(fuzz_parts.$(1)),common/base common/reason common/ring common/vsock common/link)
 fuzz_incs     = $(sort $(addprefix -I,$(call fuzz_dirs,$(1)) $(foreach d,$(call fuzz_dirs,$(1)),$(sees.$(d)))))
 
 define fuzz_rule

@@ -56,7 +56,7 @@ static bool send_up(uint32_t n, uint32_t len)
     if (!len) {
         if (!link_front_can_control(&front))
             return false;
-        link_front_control(&front, &hdr);
+        link_front_control(&front, &hdr, REASON(NONE));
         return true;
     }
     if (!(got = link_front_reserve(&front, len, &off)))
@@ -607,7 +607,42 @@ static void random_traffic_arrives_whole_and_in_order(void)
     }
 }
 
+static void a_reason_travels_both_ways_with_the_packet_it_belongs_to(void)
+{
+    static const struct reason given[] = { { VSOCKIF_REASON_STATUS, 42 }, { VSOCKIF_REASON_POLICY, 0 }, { 255, 254 }, { 0, 0 } };
+    struct vsockif_hdr hdr = { .op = VSOCKIF_OP_RST };
+    struct link_request request;
+    struct link_packet packet;
+
+    open_with(4096);
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        link_front_control(&front, &hdr, given[i]);
+        link_front_publish(&front);
+        REQUIRE(link_back_recv(&back, &request) == 1);
+        EQ(request.reason.code, given[i].code);
+        EQ(request.reason.detail, given[i].detail);
+        link_back_done(&back, request.id);
+
+        link_back_control(&back, &hdr, given[i]);
+        REQUIRE(send_down(7, 100));
+        link_back_publish(&back);
+        REQUIRE(link_front_recv(&front, &packet) == 1);
+        EQ(packet.reason.code, given[i].code);
+        EQ(packet.reason.detail, given[i].detail);
+        EQ(packet.count, 1);
+        give_back(&packet);
+        expect_down(7, 100, &packet);
+        EQ(packet.reason.code, 0);
+        EQ(packet.reason.detail, 0);
+        give_back(&packet);
+        link_front_publish(&front);
+        EQ(link_back_refill(&back), 0);
+        EQ(back.count, front.buffers);
+    }
+}
+
 static const struct test tests[] = {
+    TEST(a_reason_travels_both_ways_with_the_packet_it_belongs_to),
     TEST(every_length_goes_up_and_its_buffer_comes_back),
     TEST(every_length_comes_down_for_every_size_of_buffer),
     TEST(nothing_is_shown_before_publish),

@@ -249,7 +249,7 @@ static void an_offer_waits_and_can_be_taken_back(void)
     EQ(c.state, VCONN_CLOSED);
 
     vconn_offer(&c, &request, BUF, BUF);
-    vconn_abort(&c, ECONNREFUSED);
+    vconn_abort(&c, ECONNREFUSED, REASON(NONE));
     EQ(owed(&c, NULL), VSOCKIF_OP_RST);
     EQ(c.error, ECONNREFUSED);
 
@@ -836,7 +836,7 @@ static void a_peer_that_resets_after_both_ends_shut_has_not_consumed_all(void)
 
     shut_both_with_100_bytes_in_b(&a, &b);
     vconn_consumed(&b, 99);
-    vconn_abort(&b, ECONNRESET);
+    vconn_abort(&b, ECONNRESET, REASON(NONE));
     EQ(settle(&a, &b), 1);
     EQ(a.state, VCONN_CLOSED);
     EQ(a.error, ECONNRESET);
@@ -1184,7 +1184,7 @@ static void a_transport_reset_owes_nothing(void)
     EQ(owed(&c, NULL), 0);
 
     establish(&c, BUF, BUF, BUF);
-    vconn_abort(&c, ETIMEDOUT);
+    vconn_abort(&c, ETIMEDOUT, REASON(NONE));
     vconn_transport_reset(&c);
     EQ(c.error, ETIMEDOUT);
     EQ(owed(&c, NULL), 0);
@@ -1222,8 +1222,8 @@ static bool in_state(struct vconn *c, int i)
     case 9: vconn_shutdown(c, BOTH, 0); owed(c, NULL); return true;
     case 10: vconn_close(c, 0); return true;
     case 11: vconn_close(c, 0); owed(c, NULL); return true;
-    case 12: vconn_abort(c, ECONNRESET); return true;
-    case 13: vconn_abort(c, ECONNRESET); owed(c, NULL); return true;
+    case 12: vconn_abort(c, ECONNRESET, REASON(NONE)); return true;
+    case 13: vconn_abort(c, ECONNRESET, REASON(NONE)); owed(c, NULL); return true;
     }
     return false;
 }
@@ -1278,7 +1278,7 @@ static void every_op_in_every_state_keeps_the_invariants(void)
                 switch (act) {
                 case 0: vconn_close(&c, 5); break;
                 case 1: vconn_shutdown(&c, BOTH, 5); break;
-                case 2: vconn_abort(&c, 0); break;
+                case 2: vconn_abort(&c, 0, REASON(NONE)); break;
                 case 3: vconn_consumed(&c, 3); break;
                 case 4: vconn_want_room(&c); break;
                 case 5: vconn_set_buf_alloc(&c, 2 * BUF); break;
@@ -1321,7 +1321,37 @@ static void the_invariants_notice_what_is_wrong(void)
 #undef BROKEN
 }
 
+static void an_end_that_is_given_up_knows_why(void)
+{
+    struct vconn a, b;
+    struct vsockif_hdr hdr;
+
+    join(&a, &b, 4096, 4096, 4096);
+    send_to(&a, &b, 10);
+    vconn_close(&b, 0);                                 /* with bytes unread */
+    EQ(b.reason.code, VSOCKIF_REASON_UNREAD);
+    CU_ASSERT_TRUE(vconn_owed(&b, &hdr));
+
+    vconn_open(&a, 4096, 4096, 100, 0);
+    owed(&a, NULL);
+    vconn_close(&a, 0);                                 /* before there was an answer */
+    EQ(a.reason.code, VSOCKIF_REASON_ABORTED);
+
+    vconn_open(&a, 4096, 4096, 100, 0);
+    owed(&a, NULL);
+    EQ(vconn_expire(&a, 100), VCONN_NOW_CLOSED);
+    EQ(a.error, ETIMEDOUT);
+    EQ(a.reason.code, VSOCKIF_REASON_TIMEOUT);
+    EQ(owed(&a, NULL), VSOCKIF_OP_RST);
+
+    join(&a, &b, 4096, 4096, 4096);
+    vconn_abort(&a, ECONNRESET, REASON(POLICY));
+    vconn_abort(&a, ECONNRESET, REASON(SHORT));         /* it is over already */
+    EQ(a.reason.code, VSOCKIF_REASON_POLICY);
+}
+
 static const struct test tests[] = {
+    TEST(an_end_that_is_given_up_knows_why),
     TEST(a_connection_begins_with_a_request_that_states_our_buffer),
     TEST(a_response_opens_and_brings_room),
     TEST(a_refusal_is_econnrefused_and_a_later_reset_econnreset),

@@ -236,7 +236,7 @@ static void a_pair_is_free_at_once_while_its_owner_still_holds_the_record(void)
         settle();
         EQ(new->c.state, VCONN_ESTABLISHED);
         EQ(old->c.state, VCONN_CLOSED);
-        vmux_abort(guest, new, 0);
+        vmux_abort(guest, new, 0, REASON(NONE));
         settle();
         vmux_release(guest, new, 0);
         if (i % 2)
@@ -260,7 +260,7 @@ static void a_pair_reused_in_the_middle_of_a_stream_is_a_new_connection(void)
     s = vmux_accept(host, l);
     for (int i = 0; i < 3; i++)
         vmux_send(host, s, 1000, &in_flight[i]);
-    vmux_abort(guest, c, ECONNRESET);
+    vmux_abort(guest, c, ECONNRESET, REASON(NONE));
     vmux_release(guest, c, 0);
     again = connect_to(guest, 77, 22);
     EQ(owed(guest, &hdr), VSOCKIF_OP_RST);          /* the old one's leaves first */
@@ -349,7 +349,7 @@ static void what_is_reset_in_the_backlog_keeps_its_place(void)
     c = connect_to(guest, 77, 22);
     settle();
     send_all(guest, c, host, 100, &ev);
-    vmux_abort(guest, c, 0);
+    vmux_abort(guest, c, 0, REASON(NONE));
     settle();
     EQ(vmux_listener_waiting(l), 1);
     CU_ASSERT_PTR_NULL(vmux_invariant(host));
@@ -553,7 +553,7 @@ static void a_connection_whose_rst_waits_needs_no_second_one(void)
     rx(guest, at(HOST, 77), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0);
     EQ(owed(guest, NULL), VSOCKIF_OP_RESPONSE);
     c = vmux_accept(guest, l);
-    vmux_abort(guest, c, ECONNRESET);
+    vmux_abort(guest, c, ECONNRESET, REASON(NONE));
     vmux_release(guest, c, 0);
     for (int i = 0; i < 10; i++)
         EQ(rx(guest, at(HOST, 77), at(GUEST, 22), VSOCKIF_OP_RW, 1, 0).kind, VMUX_NOTHING);
@@ -566,7 +566,7 @@ static void a_connection_whose_rst_waits_needs_no_second_one(void)
         rx(guest, at(HOST, 78), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0);
         EQ(owed(guest, &hdr), VSOCKIF_OP_RESPONSE);
         c = vmux_accept(guest, l);
-        vmux_abort(guest, c, ECONNRESET);
+        vmux_abort(guest, c, ECONNRESET, REASON(NONE));
         if (i == 0)
             EQ(rx(guest, at(HOST, 78), at(GUEST, 22), VSOCKIF_OP_RST, 0, 0).kind, VMUX_NOTHING);
         EQ(rx(guest, at(HOST, 78), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0).kind, VMUX_INCOMING);
@@ -609,7 +609,7 @@ static void an_offer_is_answered_now_or_later_or_refused(void)
 {
     struct vmux_config c = config(true);
     struct vmux_event ev, gone;
-    struct vmux_conn *who;
+    struct vmux_sender by;
     struct vsockif_hdr hdr;
     struct vmux *m;
 
@@ -620,18 +620,18 @@ static void an_offer_is_answered_now_or_later_or_refused(void)
     CU_ASSERT_FALSE(vmux_has_owed(m));
     vmux_answer(m, ev.conn);
     EQ(vconn_room(&ev.conn->c), 0);
-    CU_ASSERT_TRUE(vmux_owed_by(m, &hdr, &who));
+    CU_ASSERT_TRUE(vmux_owed_by(m, &hdr, &by));
     EQ(hdr.op, VSOCKIF_OP_RESPONSE);
-    CU_ASSERT_PTR_EQUAL(who, ev.conn);
+    CU_ASSERT_PTR_EQUAL(by.conn, ev.conn);
     EQ(vconn_room(&ev.conn->c), BUF);
 
     ev = rx(m, at(GUEST, 78), at(HOST, 22), VSOCKIF_OP_REQUEST, 0, 0);
-    vmux_abort(m, ev.conn, ECONNREFUSED);
+    vmux_abort(m, ev.conn, ECONNREFUSED, REASON(NONE));
     vmux_release(m, ev.conn, 0);
     EQ(vmux_count(m), 2);
-    CU_ASSERT_TRUE(vmux_owed_by(m, &hdr, &who));
+    CU_ASSERT_TRUE(vmux_owed_by(m, &hdr, &by));
     EQ(hdr.op, VSOCKIF_OP_RST);
-    CU_ASSERT_PTR_NULL(who);
+    CU_ASSERT_PTR_NULL(by.conn);
     EQ(vmux_count(m), 1);
 
     ev = rx(m, at(GUEST, 79), at(HOST, 22), VSOCKIF_OP_REQUEST, 0, 0);
@@ -767,7 +767,7 @@ static void deadlines_come_in_order_whatever_happens_between(void)
     for (int i = 0; i < COUNT; i++) {
         seed = seed * 1103515245 + 12345;
         if ((seed >> 16) % 3 == 0) {
-            vmux_abort(guest, c[i], 0);
+            vmux_abort(guest, c[i], 0, REASON(NONE));
             left--;
         }
     }
@@ -844,7 +844,7 @@ static void a_transport_reset_ends_connections_and_keeps_listeners(void)
     rx(guest, at(HOST, 9), at(GUEST, 5000), VSOCKIF_OP_REQUEST, 0, 0);
     waiting = connect_to(guest, ANY, 22);
     vmux_release(guest, c[0], 0);               /* CLOSING and released */
-    vmux_abort(guest, c[1], ETIMEDOUT);         /* CLOSED before */
+    vmux_abort(guest, c[1], ETIMEDOUT, REASON(NONE));         /* CLOSED before */
     EQ(vmux_count(guest), 5);
     disposed = told = 0;
     vmux_transport_reset(guest, release_and_reconnect, guest);
@@ -1000,7 +1000,128 @@ static void each_tells_of_all_of_them(void)
     teardown();
 }
 
+/* The RST that m owes next, and no other packet: its reason. */
+static unsigned reason_owed(struct vmux *m)
+{
+    struct vsockif_hdr hdr = { 0 };
+    struct vmux_sender by = { .reason.code = 99 };
+
+    CU_ASSERT_TRUE(vmux_owed_by(m, &hdr, &by));
+    EQ(hdr.op, VSOCKIF_OP_RST);
+    CU_ASSERT_FALSE(vmux_has_owed(m));
+    return by.reason.code;
+}
+
+static void a_refusal_says_which_it_is(void)
+{
+    struct vmux_config c = config(false);
+    struct vmux *m;
+
+    c.max_conns = 2;
+    REQUIRE(vmux_new(&c, &m) == 0);
+    rx(m, at(HOST, 1), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0);
+    EQ(reason_owed(m), VSOCKIF_REASON_NOBODY);
+
+    listen_at(m, 22, 1);
+    listen_at(m, 23, 10);
+    rx(m, at(HOST, 1), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0);
+    EQ(owed(m, NULL), VSOCKIF_OP_RESPONSE);
+    rx(m, at(HOST, 2), at(GUEST, 22), VSOCKIF_OP_REQUEST, 0, 0);
+    EQ(reason_owed(m), VSOCKIF_REASON_BACKLOG);
+
+    rx(m, at(HOST, 3), at(GUEST, 23), VSOCKIF_OP_REQUEST, 0, 0);
+    EQ(owed(m, NULL), VSOCKIF_OP_RESPONSE);
+    rx(m, at(HOST, 4), at(GUEST, 23), VSOCKIF_OP_REQUEST, 0, 0);
+    EQ(reason_owed(m), VSOCKIF_REASON_LIMIT);
+
+    /* Of a connection that it does not know it knows no reason. */
+    rx(m, at(HOST, 9), at(GUEST, 22), VSOCKIF_OP_SHUTDOWN, 0, 3);
+    EQ(reason_owed(m), VSOCKIF_REASON_NONE);
+    vmux_free(m);
+}
+
+/* From the first end to the last: why it is given up, what the RST says, what the other end makes of it. */
+static void a_reset_says_why_and_is_heard(void)
+{
+    static const struct { struct reason said, heard; } cases[] = {
+        { { VSOCKIF_REASON_STATUS, 3 }, { VSOCKIF_REASON_STATUS, 3 } },
+        { { VSOCKIF_REASON_POLICY, 0 }, { VSOCKIF_REASON_POLICY, 0 } },
+        { { VSOCKIF_REASON_NONE, 0 }, { VSOCKIF_REASON_NONE, 0 } },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vmux_listener *l;
+        struct vmux_conn *c, *s;
+        struct vsockif_hdr hdr;
+        struct vmux_sender by;
+        struct vmux_event ev;
+
+        setup();
+        l = listen_at(host, 22, 5);
+        c = connect_to(guest, VSOCKIF_PORT_ANY, 22);
+        settle();
+        REQUIRE((s = vmux_accept(host, l)) != NULL);
+        vmux_abort(host, s, ECONNRESET, cases[i].said);
+        vmux_release(host, s, 0);
+        REQUIRE(vmux_owed_by(host, &hdr, &by));
+        vmux_rx(guest, &hdr, 0, &ev);
+        vmux_heard(&ev, &hdr, by.reason);
+        EQ(c->c.error, ECONNRESET);
+        EQ(c->c.reason.code, cases[i].heard.code);
+        EQ(c->c.reason.detail, cases[i].heard.detail);
+        vmux_release(guest, c, 0);
+        teardown();
+    }
+}
+
+static void a_reason_counts_with_an_rst_that_ends_a_connection_badly_and_only_then(void)
+{
+    struct vsockif_hdr rst = { .op = VSOCKIF_OP_RST }, data = { .op = VSOCKIF_OP_RW };
+    struct vmux_listener *l;
+    struct vmux_event ev;
+    struct vmux_conn *c, *s;
+
+    setup();
+    l = listen_at(host, 22, 5);
+    c = connect_to(guest, VSOCKIF_PORT_ANY, 22);
+    settle();
+    REQUIRE((s = vmux_accept(host, l)) != NULL);
+
+    ev = (struct vmux_event){ .kind = VMUX_CONN, .conn = c };
+    vmux_heard(&ev, &rst, REASON(POLICY));              /* it lives: a reason is none */
+    EQ(c->c.reason.code, VSOCKIF_REASON_NONE);
+    ev = rx(guest, at(HOST, 22), at(GUEST, c->local.port), VSOCKIF_OP_RST, 0, 0);
+    vmux_heard(&ev, &data, REASON(POLICY));
+    EQ(c->c.reason.code, VSOCKIF_REASON_NONE);
+    vmux_heard(&ev, &rst, (struct reason){ 200, 7 });
+    EQ(c->c.reason.code, VSOCKIF_REASON_NONE);
+    vmux_heard(&ev, &rst, REASON(UNREAD));
+    EQ(c->c.reason.code, VSOCKIF_REASON_UNREAD);
+    vmux_release(guest, c, 0);
+
+    c = connect_to(guest, VSOCKIF_PORT_ANY, 22);        /* over in order: whatever the RST says */
+    settle();
+    vmux_release(host, s, 0);
+    REQUIRE((s = vmux_accept(host, l)) != NULL);
+    vmux_shutdown(guest, c, 3, 0);
+    vmux_shutdown(host, s, 3, 0);
+    rx(guest, at(HOST, 22), at(GUEST, c->local.port), VSOCKIF_OP_SHUTDOWN, 0, 3);
+    owed(guest, NULL);
+    ev = rx(guest, at(HOST, 22), at(GUEST, c->local.port), VSOCKIF_OP_RST, 0, 0);
+    vmux_heard(&ev, &rst, REASON(POLICY));
+    EQ(c->c.state, VCONN_CLOSED);
+    EQ(c->c.error, 0);
+    EQ(c->c.reason.code, VSOCKIF_REASON_NONE);
+    vmux_release(guest, c, 0);
+    vmux_release(host, s, 0);
+    settle();
+    teardown();
+}
+
 static const struct test tests[] = {
+    TEST(a_refusal_says_which_it_is),
+    TEST(a_reset_says_why_and_is_heard),
+    TEST(a_reason_counts_with_an_rst_that_ends_a_connection_badly_and_only_then),
     TEST(a_connection_is_accepted_and_closed_with_four_packets),
     TEST(nobody_listens_is_econnrefused),
     TEST(a_full_backlog_refuses),

@@ -231,12 +231,12 @@ static bool emit(int node)
 {
     struct node *n = &w.node[node];
     struct vsockif_hdr hdr;
-    struct vmux_conn *who;
+    struct vmux_sender by;
     struct end *e;
 
-    if (n->count == n->capacity || !vmux_owed_by(n->m, &hdr, &who))
+    if (n->count == n->capacity || !vmux_owed_by(n->m, &hdr, &by))
         return false;
-    e = who ? end_of(who) : NULL;
+    e = by.conn ? end_of(by.conn) : NULL;
     if (e && hdr.op == VSOCKIF_OP_RESPONSE)
         e->blocked = false;
     return put(n, &hdr, e ? (int)(e - w.end) : -1, 0);
@@ -295,7 +295,7 @@ static bool answer(struct end *e, bool yes)
         vmux_answer(m, e->conn);
     } else {
         e->killed = true;
-        vmux_abort(m, e->conn, ECONNREFUSED);
+        vmux_abort(m, e->conn, ECONNREFUSED, REASON(NONE));
     }
     return true;
 }
@@ -432,7 +432,7 @@ static void act(void)
             return;             /* see connect_from(): what crosses an end would be taken for the next one's */
         if (e->conn->c.state != VCONN_CLOSED) {
             e->killed = true;
-            vmux_abort(w.node[e->node].m, e->conn, ECONNRESET);
+            vmux_abort(w.node[e->node].m, e->conn, ECONNRESET, REASON(NONE));
         }
         return;
     case 19: case 20:

@@ -48,7 +48,7 @@ static void a_header_is_44_bytes_of_virtio(void)
 
 static void a_slot_is_a_header_and_a_descriptor(void)
 {
-    struct vsockif_slot slot = { .id = 0x11, .off = 0x22, .size = 0x33, .count = 0x44, .status = -5 };
+    struct vsockif_slot slot = { .id = 0x11, .off = 0x22, .size = 0x33, .count = 0x44, .status = -5, .reason = 0x66, .detail = 0x77 };
     const uint8_t *bytes = (const uint8_t *)&slot;
 
     EQ(sizeof slot, 64);
@@ -59,6 +59,9 @@ static void a_slot_is_a_header_and_a_descriptor(void)
     EQ(bytes[56], 0x44);
     EQ(bytes[58], 0xfb);
     EQ(bytes[59], 0xff);
+    EQ(bytes[60], 0x66);
+    EQ(bytes[61], 0x77);
+    EQ(bytes[62] | bytes[63], 0);
 }
 
 static void the_control_page_is_a_page(void)

@@ -131,7 +131,7 @@ static void offered(struct prog *p)
     uint32_t buffer = buffer_of_listener(p->v.local.port);
 
     if (!buffer) {
-        vmux_abort(kernel.mux, &p->v, ECONNREFUSED);
+        vmux_abort(kernel.mux, &p->v, ECONNREFUSED, REASON(NONE));
         vmux_release(kernel.mux, &p->v, 0);
         return;
     }

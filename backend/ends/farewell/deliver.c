@@ -74,7 +74,7 @@ static enum stream_again turn(struct stream *s)
         if (f->left)
             return deliver(s, f);
         if (f->is_cut)
-            vmux_abort(s->lane->mux, &s->v, ECONNRESET);
+            vmux_abort(s->lane->mux, &s->v, ECONNRESET, REASON(LEFT));
         else
             stream_shut(s, VSOCKIF_SHUTDOWN_SEND);
     }

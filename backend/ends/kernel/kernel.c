@@ -101,7 +101,7 @@ static bool act(struct kernel *k, struct vmux_event *ev, struct pipe_buffer *b)
     case VMUX_VIOLATION:
         /* One connection's, and not the guest's fault: the kernel lets go of it. */
         if (far) {
-            vmux_abort(k->mux, &far->v, ECONNRESET);
+            vmux_abort(k->mux, &far->v, ECONNRESET, REASON(VIOLATION));
             tied_event(far, VCONN_NOW_CLOSED, NULL);
         }
         journal_guest(k->lane->journal, JOURNAL_WARNING, "a packet of this host's kernel is dropped: %s", ev->why);
@@ -156,12 +156,12 @@ static void expire(struct kernel *k)
 static void send_owed(struct kernel *k)
 {
     struct vsockif_hdr hdr;
-    struct vmux_conn *who;
+    struct vmux_sender by;
 
-    while (pipe_takes_header(&k->pipe) && vmux_owed_by(k->mux, &hdr, &who)) {
-        pipe_send(&k->pipe, &hdr, NULL, 0, NULL);
-        if (who && hdr.op == VSOCKIF_OP_RESPONSE && far_of(who)->tied)
-            stream_wake(&far_of(who)->tied->s);         /* it has room from now on */
+    while (pipe_takes_header(&k->pipe) && vmux_owed_by(k->mux, &hdr, &by)) {
+        pipe_send(&k->pipe, &hdr, NULL, 0, NULL);       /* Linux has no word for a reason */
+        if (by.conn && hdr.op == VSOCKIF_OP_RESPONSE && far_of(by.conn)->tied)
+            stream_wake(&far_of(by.conn)->tied->s);     /* it has room from now on */
     }
 }
 

@@ -130,7 +130,7 @@ void tied_offered(struct kernel *k, struct far *far)
     else if (lane_is_connected(k->lane))
         err = stream_connect(k->lane, &kernel_end, far->v.peer, far->v.local, far->v.c.peer_alloc, &s);
     if (err) {
-        vmux_abort(k->mux, &far->v, ECONNREFUSED);
+        vmux_abort(k->mux, &far->v, ECONNREFUSED, REASON(NONE));
         release(k, far);
         return;
     }
@@ -155,7 +155,7 @@ static void judge(struct stream *s)
     }
     stream_cut(s);
     if (!far_is_closed(t))
-        vmux_abort(k->mux, &t->far->v, ECONNRESET);
+        vmux_abort(k->mux, &t->far->v, ECONNRESET, REASON(POLICY));
     kernel_wake(k);
 }
 
@@ -221,7 +221,7 @@ void tied_dead(struct kernel *k, struct far *far)
     if (!far->tied)
         return;
     far->in_flight = 0;
-    vmux_abort(k->mux, &far->v, ECONNRESET);
+    vmux_abort(k->mux, &far->v, ECONNRESET, REASON(NONE));
     stream_wake(&far->tied->s);
 }
 
@@ -381,13 +381,15 @@ static void end_both(struct tied *t)
 {
     struct kernel *k = kernel_of(t);
     struct far *far = t->far;
-    int error = stream_is_closed(&t->s) ? t->s.v.c.error : far->v.c.error;
+    const struct vconn *ended = stream_is_closed(&t->s) ? &t->s.v.c : &far->v.c;
+    struct reason reason = ended->reason;
+    int error = ended->error;
 
     list_remove(&t->waits);
     if (error && !far_is_closed(t))
-        vmux_abort(k->mux, &far->v, error);
+        vmux_abort(k->mux, &far->v, error, reason);
     if (error && !stream_is_closed(&t->s))
-        vmux_abort(t->s.lane->mux, &t->s.v, error);
+        vmux_abort(t->s.lane->mux, &t->s.v, error, reason);
     release(k, far);
     stream_end(&t->s);
 }
@@ -411,7 +413,6 @@ static void lost(struct stream *s, enum lane_cut why)
     struct far *far = t->far;
     bool in_order;
 
-    (void)why;
     if (s->open && !far_is_deaf(t) && !k->pipe.is_dead)
         while (to_kernel(t) == STREAM_MORE)
             ;
@@ -421,7 +422,7 @@ static void lost(struct stream *s, enum lane_cut why)
     list_remove(&t->waits);
     far->tied = NULL;
     if (!in_order)
-        vmux_abort(k->mux, &far->v, ECONNRESET);
+        vmux_abort(k->mux, &far->v, ECONNRESET, lane_cut_reason(why));
     release(k, far);
 }
 

@@ -40,11 +40,15 @@ static int offer(struct stream *s)
 
     if (s->v.local.cid == VSOCKIF_CID_HOST)
         return -ENOENT;
-    there = lanes_find(here->all, s->v.local.cid);
-    if (!there || there == here || !lane_is_connected(there))
+    if ((there = lanes_find_any(here->all, s->v.local.cid)) == here)
         return -EHOSTUNREACH;
+    /* A guest that may reach no other does not learn which there are. */
     if (!gate_lets_out(here, POLICY_GUEST, there, s->v.local.port))
         return -EACCES;
+    if (!there)
+        return -EHOSTUNREACH;
+    if (!lane_is_connected(there))
+        return -EHOSTDOWN;
     if ((err = stream_connect(there, &relay_end, s->v.peer, s->v.local, s->v.c.peer_alloc, &t)))
         return err;
     r->twin = relayed_of(t);
@@ -137,11 +141,13 @@ static bool is_over(const struct relayed *r)
 
 static void end_both(struct relayed *ended, struct relayed *other)
 {
-    int error = ended->s.v.c.error;
+    const struct vconn *c = &ended->s.v.c;
+    struct reason reason = c->reason;
+    int error = c->error;
 
     ended->twin = other->twin = NULL;
     if (error && !stream_is_closed(&other->s))
-        vmux_abort(other->s.lane->mux, &other->s.v, error);
+        vmux_abort(other->s.lane->mux, &other->s.v, error, reason);
     stream_end(&ended->s);
     stream_end(&other->s);
 }
@@ -191,7 +197,6 @@ static void lost(struct stream *s, enum lane_cut why)
     struct relayed *r = relayed_of(s);
     struct stream *t;
 
-    (void)why;
     if (!r->twin)
         return;
     t = &r->twin->s;
@@ -201,7 +206,7 @@ static void lost(struct stream *s, enum lane_cut why)
         deliver_begin(t, s))
         return;
     if (!stream_is_closed(t))
-        vmux_abort(t->lane->mux, &t->v, ECONNRESET);
+        vmux_abort(t->lane->mux, &t->v, ECONNRESET, lane_cut_reason(why));
     stream_end(t);
 }
 

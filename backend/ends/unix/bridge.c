@@ -130,6 +130,20 @@ static bool is_nobody(int err)
     return err == -ENOENT || err == -ECONNREFUSED;
 }
 
+static struct reason reason_of_dial(const struct bridge_dialed *dialed)
+{
+    switch (*dialed->why ? EACCES : -dialed->fd) {
+    case EAGAIN:       return REASON(BACKLOG);
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:      return REASON(SHORT);
+    case ENOENT:
+    case ECONNREFUSED: return REASON(NOBODY);
+    default:           return REASON(UNUSABLE);
+    }
+}
+
 /* No host program takes it. */
 static void refuse_guest(struct bridge *b, const struct bridge_dialed *dialed)
 {
@@ -147,8 +161,7 @@ static void refuse_guest(struct bridge *b, const struct bridge_dialed *dialed)
         stream_pass_on(&b->s);
         return;
     }
-    vmux_abort(lane->mux, &b->s.v, ECONNREFUSED);
-    stream_end(&b->s);
+    stream_refuse(&b->s, reason_of_dial(dialed));
 }
 
 /* The first that is written to a socket fits, or the listener has gone; and the guest may not begin before it has been answered.  A
@@ -240,7 +253,7 @@ int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, u
     b->socket.fd = -1;
     fate_init(&b->fate, &watched_kind);
     if ((err = take_socket(b, fd))) {
-        vmux_abort(lane->mux, &s->v, ECONNRESET);
+        vmux_abort(lane->mux, &s->v, ECONNRESET, REASON(SHORT));
         stream_end(s);
         return err;
     }
@@ -434,7 +447,7 @@ static void end_of_file(struct bridge *b)
         return;                 /* said_end() looks again, or abandoned() makes it a reset */
     b->host_eof = true;
     if (b->host_reset)
-        vmux_abort(b->s.lane->mux, &b->s.v, ECONNRESET);
+        vmux_abort(b->s.lane->mux, &b->s.v, ECONNRESET, REASON(UNREAD));
     else
         stream_shut(&b->s, VSOCKIF_SHUTDOWN_SEND);
 }
@@ -664,7 +677,7 @@ static void abandoned(struct watched *w)
     struct stream *s = &bridge_watched(w)->s;
 
     bridge_of(s)->host_reset = s->deaf = true;
-    vmux_abort(s->lane->mux, &s->v, ECONNRESET);
+    vmux_abort(s->lane->mux, &s->v, ECONNRESET, REASON(ABORTED));
     stream_discard(s);
     stream_wake(s);
 }
@@ -685,7 +698,7 @@ static enum stream_again turn(struct stream *s)
     enum stream_again to_host = STREAM_WAITS, to_guest = STREAM_WAITS;
 
     if (!s->open && b->hung_up && !stream_is_closed(s))
-        vmux_abort(s->lane->mux, &s->v, ECONNRESET);    /* the client gave up while it waited for OK */
+        vmux_abort(s->lane->mux, &s->v, ECONNRESET, REASON(ABORTED));   /* the client gave up while it waited for OK */
     if (has_died(b))
         abandoned(&b->fate.watched);
     if (!b->leaving) {
