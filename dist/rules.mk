@@ -19,7 +19,8 @@ DOCDIR     ?= $(PREFIX)/share/doc/xvs
 
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
-install_units := backend/xvsd.service dist/xvs-agent@.service
+install_units := backend/xvsd.service dist/xvs-agent@.service dist/xvs-metrics.service dist/xvs-metrics.timer
+install_monitoring := $(wildcard dist/monitoring/*)
 # One page describes several calls: "PAGE CALL" for each that NAME lists, so that man finds it under each.
 man_aliases = for page in frontend/man/*.3; do \
 	sed -n '/^\.SH NAME/,/^\.SH SYN/{/^\.SH/d; s/\\-.*//; s/,/ /g; p}' $$page | tr ' ' '\n' | \
@@ -60,6 +61,7 @@ install: all
 	$(if $(wildcard $(DESTDIR)$(SSHDIR)/30-xvs.conf),,$(call install_filled,dist/ssh.conf,$(SSHDIR),30-xvs.conf))
 	test -d "$(DESTDIR)$(SYSCONFDIR)/xvs/policy.d" || \
 		$(INSTALL) -D -m 644 dist/90-default.policy "$(DESTDIR)$(SYSCONFDIR)/xvs/policy.d/90-default.policy"
+	$(foreach file,$(install_monitoring),$(INSTALL) -D -m 644 $(file) "$(DESTDIR)$(DOCDIR)/monitoring/$(notdir $(file))" &&) true
 	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
 	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" || echo "make a user xvs, whose rights the worker of xvsd has"
@@ -71,9 +73,10 @@ uninstall:
 		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" \
 		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
 		$(foreach unit,$(install_units),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))") \
-		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE"
+		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE" \
+		$(foreach file,$(install_monitoring),"$(DESTDIR)$(DOCDIR)/monitoring/$(notdir $(file))")
 	$(man_aliases) | while read -r page alias; do rm -f "$(DESTDIR)$(MANDIR)/man3/$$alias"; done
-	-rmdir "$(DESTDIR)$(DOCDIR)" 2>/dev/null
+	-rmdir "$(DESTDIR)$(DOCDIR)/monitoring" "$(DESTDIR)$(DOCDIR)" 2>/dev/null
 
 check-install: all
 	tests/install.sh

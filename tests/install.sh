@@ -133,6 +133,7 @@ if command -v systemd-analyze >/dev/null 2>&1; then
         if [ -z "$out" ]; then ok "systemd reads ${unit##*/}"; else
             fail "systemd reads ${unit##*/}" "$(echo "$out" | head -n 3 | tr '\n' '|')"; fi
         # 20 of 100: what a service of ours may do to the rest of the machine.
+        case $unit in *.service) ;; *) continue ;; esac
         check "${unit##*/} is closed to what it does not need" systemd-analyze security --offline=true --threshold=20 "$unit"
     done
 else

@@ -48,7 +48,8 @@ may_know() {
     tools/proto) ;;
     tools/ends) echo common/wire common/base common/reason tools/base tools/proto ;;
     tools/sides) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends ;;
-    tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides ;;
+    tools/views) echo common/base tools/base ;;
+    tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views ;;
     *) return 1 ;;
     esac
 }

@@ -164,6 +164,7 @@ void loop_run(struct loop *l, bool (*chores)(struct loop *l))
     while (!l->is_over) {
         bool more;
 
+        l->rounds++;
         if (l->uv_ready || until_timer(l) == 0) {
             l->uv_ready = false;
             uv_run(&l->uv, UV_RUN_NOWAIT);

@@ -44,6 +44,7 @@ struct loop {
     struct list alarms;         /* struct alarm.link */
     struct list turns;          /* struct turn.link, for the next round, */
     struct list round;          /* …and those of this one that are still waited for */
+    uint64_t rounds;            /* so far */
     bool is_over;               /* it ends with this round */
     uint32_t out_of_files;      /* how often, since it was last said */
     uint64_t out_of_files_at;   /* ms: when it may be said again */

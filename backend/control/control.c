@@ -18,6 +18,7 @@
 struct control {
     struct worker *worker;
     struct loop *loop;
+    bool tells_only;
     struct source listener;
     struct alarm again;
     struct list clients;
@@ -93,7 +94,7 @@ static void answer(struct control_client *c, const char *line, size_t len)
 {
     json_error_t error;
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    json_t *reply = request ? verbs_run(c->control->worker, request, &c->asked)
+    json_t *reply = request ? verbs_run(c->control->worker, request, c->control->tells_only, &c->asked)
                             : json_pack("{s:b, s:s++}", "ok", 0, "error", "not a JSON object: ", error.text, "");
 
     json_decref(request);
@@ -223,7 +224,7 @@ static void listen_again(struct alarm *alarm, uint64_t now)
         source_change(&control->loop->poller, &control->listener, EPOLLIN);
 }
 
-int control_start(struct worker *w, int fd, struct control **out)
+int control_start(struct worker *w, int fd, bool tells_only, struct control **out)
 {
     struct control *control = calloc(1, sizeof *control);
     int err = control ? 0 : -ENOMEM;
@@ -231,6 +232,7 @@ int control_start(struct worker *w, int fd, struct control **out)
     if (!err) {
         control->worker = w;
         control->loop = w->loop;
+        control->tells_only = tells_only;
         list_init(&control->clients);
         alarm_init(&control->again, listen_again);
         err = source_add(&w->loop->poller, &control->listener, fd, EPOLLIN, on_listener);

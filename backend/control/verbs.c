@@ -2,13 +2,10 @@
 /* verbs.c: see verbs.h.  One function a verb; a table says which keys each takes, and anything else is refused. */
 #include "verbs.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "counters.h"
 #include "door.h"
 #include "life.h"
 #include "parse.h"
@@ -19,24 +16,16 @@
 
 /* ---- ls ---- */
 
-static json_t *flow(uint64_t packets, uint64_t bytes)
-{
-    return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
-}
-
 static json_t *guest_json(const struct guest *g)
 {
-    static const struct link_counters none;
     const struct lane *lane = &g->lane;
-    const struct link_counters *now = lane->mux ? &lane->back.counters : &none;
     const struct held *held = &g->account->held;
 
     return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:b, s:s, s:s}",
                      "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "state", life_state_name(g->state),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
-                     "from_guest", flow(lane->count.from_packets + now->rx_packets, lane->count.from_bytes + now->rx_bytes),
-                     "to_guest", flow(lane->count.to_packets + now->tx_packets, lane->count.to_bytes + now->tx_bytes),
+                     "from_guest", counters_from_guest(lane), "to_guest", counters_to_guest(lane),
                      "notifications", "sent", (json_int_t)lane->count.notify_sent,
                      "received", (json_int_t)lane->count.notify_received,
                      "held", "packets", (json_int_t)(lane->mux ? lane->inboxes.held_packets : 0),
@@ -233,70 +222,21 @@ static json_t *verb_dump(struct worker *w, json_t *request)
     return json_pack("{s:b, s:o}", "ok", 1, "guests", guests);
 }
 
-/* ---- stats ---- */
-
-static json_int_t open_files(const struct worker *w)
-{
-    int fd = openat(w->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    json_int_t n = -3;          /* ".", ".." and this directory itself */
-
-    if (!dir) {
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
-static json_int_t resident_bytes(const struct worker *w)
-{
-    int fd = openat(w->proc_fd, "statm", O_RDONLY | O_CLOEXEC);
-    char text[80] = "";
-    long long pages = 0;
-
-    if (fd < 0)
-        return -1;
-    if (read(fd, text, sizeof text - 1) < 0 || sscanf(text, "%*s %lld", &pages) != 1)
-        pages = 0;
-    close(fd);
-    return pages * 4096;
-}
+/* ---- stats, metrics ---- */
 
 static json_t *verb_stats(struct worker *w, json_t *request)
 {
-    json_int_t guests = 0, connected = 0, connections = 0, tables = 0, spilled = 0, in_sockets = 0, mapped = 0;
+    json_t *answer = counters_daemon(w);
 
     (void)request;
-    each_guest(w, l) {
-        const struct lane *lane = &guest_at(l)->lane;
+    json_object_set_new(answer, "ok", json_true());
+    return answer;
+}
 
-        guests++;
-        if (!lane->mux)
-            continue;
-        connected++;
-        connections += vmux_count(lane->mux);
-        tables += (json_int_t)vmux_memory(lane->mux);
-        for (int i = 0; i < 4; i++)
-            mapped += (json_int_t)lane->map.group[i].pages * VSOCKIF_PAGE_SIZE;
-    }
-    for (struct list *l = w->accounts.list.next; l != &w->accounts.list; l = l->next) {
-        const struct held *h = &container_of(l, struct account, link)->held;
-
-        spilled += (json_int_t)h->chunks;
-        in_sockets += (json_int_t)h->in_sockets;
-    }
-    return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1,
-                     "version", XVS_VERSION, "uptime_ms", (json_int_t)(loop_now(w->loop) - w->started),
-                     "guests", guests, "connected", connected, "connections", connections,
-                     "bytes_per_guest", (json_int_t)sizeof(struct guest),
-                     "bytes_per_connection", (json_int_t)end_record_size(w->lanes.ends), "table_bytes", tables,
-                     "spilled_bytes", spilled, "socket_bytes", in_sockets, "farewells", (json_int_t)w->farewells.count,
-                     "mapped_bytes", mapped, "resident_bytes", resident_bytes(w),
-                     "fds", open_files(w), "wakeups", (json_int_t)w->loop->poller.wakeups);
+static json_t *verb_metrics(struct worker *w, json_t *request)
+{
+    (void)request;
+    return counters_all(w);
 }
 
 /* ---- the table ---- */
@@ -304,15 +244,17 @@ static json_t *verb_stats(struct worker *w, json_t *request)
 static const struct verb {
     const char *name;
     const char *keys;           /* besides "verb", with spaces between them */
+    bool tells;                 /* …and changes nothing, and shows nothing that streams carry, nor the policy */
     json_t *(*run)(struct worker *w, json_t *request);
 } verbs[] = {
-    { "ls",     "",                    verb_ls },
-    { "attach", "domain device cid",   verb_attach },
-    { "detach", "domain device all",   verb_detach },
-    { "dump",   "domain",              verb_dump },
-    { "stats",  "",                    verb_stats },
-    { "reload", "",                    verb_reload },
-    { "policy", POLICY_VERB_KEYS,      policy_verb },
+    { "ls",      "",                  true,  verb_ls },
+    { "attach",  "domain device cid", false, verb_attach },
+    { "detach",  "domain device all", false, verb_detach },
+    { "dump",    "domain",            true,  verb_dump },
+    { "stats",   "",                  true,  verb_stats },
+    { "metrics", "",                   true,  verb_metrics },
+    { "reload",  "",                  false, verb_reload },
+    { "policy",  POLICY_VERB_KEYS,    false, policy_verb },
 };
 
 static bool takes(const struct verb *verb, const char *key)
@@ -327,7 +269,15 @@ static bool takes(const struct verb *verb, const char *key)
     return false;
 }
 
-json_t *verbs_run(struct worker *w, json_t *request, uint32_t *asked)
+static json_t *denied(const char *verb)
+{
+    json_t *answer = refusal("%s: this socket only tells; ask at control.sock, as root", verb);
+
+    json_object_set_new(answer, "denied", json_true());
+    return answer;
+}
+
+json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked)
 {
     const char *name = json_string_value(json_object_get(request, "verb")), *key;
     json_t *value, *answer;
@@ -342,10 +292,12 @@ json_t *verbs_run(struct worker *w, json_t *request, uint32_t *asked)
         json_object_foreach(request, key, value)
             if (!takes(&verbs[i], key))
                 return refusal("%s: it has no key \"%.40s\"", name, key);
+        if (tells_only && !verbs[i].tells)
+            return denied(name);
         before = w->last_asked;
         answer = verbs[i].run(w, request);
         *asked = w->last_asked == before ? 0 : w->last_asked;
         return answer;
     }
-    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, reload, policy", name);
+    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, metrics, reload, policy", name);
 }

@@ -8,8 +8,9 @@
 #include "worker.h"
 
 /* The answer, a new reference; NULL without memory, or with *asked, which is 0 else: the keeper was asked, and verbs_answer() has the
- * answer when it comes.  Every answer has "ok"; one that is not has "error". */
-json_t *verbs_run(struct worker *w, json_t *request, uint32_t *asked);
+ * answer when it comes.  Every answer has "ok"; one that is not has "error".  tells_only: a verb that
+ * changes something is refused, with "denied" true. */
+json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked);
 /* m: WALL_ANSWER to that; or NULL, there was none in time. */
 json_t *verbs_answer(struct worker *w, const struct wall_msg *m);
 

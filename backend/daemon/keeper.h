@@ -33,6 +33,7 @@ struct keeper {
     struct dialer dialling;     /* …and the dialer */
     bool ready, ending;         /* whoever asks may be answered; children may go */
     int control_fd;             /* the control socket, for the worker; -1 */
+    struct sockfile status;     /* …and the one that only tells */
     struct registry registry;
     struct source store_source;
     struct alarm store_check;

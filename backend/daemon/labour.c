@@ -31,10 +31,10 @@ static void on_over(struct worker *w, const char *why)
     labour_of(w)->why = why;
 }
 
-static void on_control(struct worker *w, int fd)
+static void on_control(struct worker *w, int fd, bool tells_only)
 {
-    struct labour *l = labour_of(w);
-    int err = fd < 0 || l->control ? -EMFILE : control_start(w, fd, &l->control);
+    struct control **control = tells_only ? &labour_of(w)->status : &labour_of(w)->control;
+    int err = fd < 0 || *control ? -EMFILE : control_start(w, fd, tells_only, control);
 
     if (err)
         on_over(w, strerror(-err));
@@ -49,6 +49,7 @@ int labour_begin(struct labour *l, struct loop *loop, int fd)
 void labour_end(struct labour *l)
 {
     control_stop(l->control);
+    control_stop(l->status);
     worker_close(&l->worker);
     *l = (struct labour){ 0 };
 }

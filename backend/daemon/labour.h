@@ -8,7 +8,7 @@
 
 struct labour {
     struct worker worker;
-    struct control *control;
+    struct control *control, *status;
     bool is_over;               /* the keeper has said so, or is gone */
     const char *why;            /* …or why else; NULL */
 };

@@ -22,11 +22,12 @@
 #include "xenstored.h"
 
 #define STOP_MS 3000u           /* for all devices to be closed in order */
+#define STATUS  "status.sock"
 
-/* Somebody other than the daemon's user may use some guest's sockets. */
+/* Somebody other than the daemon's user may use some guest's sockets, or ask at the one that only tells. */
 static bool is_shared(const struct settings *s)
 {
-    bool shared = rundir_lets_in(&s->sockets) || rundir_lets_in(&s->any);
+    bool shared = rundir_lets_in(&s->sockets) || rundir_lets_in(&s->any) || s->status_group != (gid_t)-1;
 
     for (size_t i = 0; i < s->guest_count; i++) {
         struct settings_sockets sockets = settings_sockets_of(s, &s->guests[i]);
@@ -66,6 +67,14 @@ static void tell_settings(struct keeper *k)
     wall_send(&k->worker.wall, &m, copy_for_worker(k->decided.settings_fd));
 }
 
+static int permit_status(const struct keeper *k)
+{
+    gid_t group = k->decided.settings->status_group;
+    struct access access = { group == (gid_t)-1 ? 0600 : 0660, (uid_t)-1, group };
+
+    return access_set(k->status.name_fd, &access);
+}
+
 static int reload(struct keeper *k, char *why)
 {
     struct decided fresh;
@@ -81,6 +90,8 @@ static int reload(struct keeper *k, char *why)
         journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->rundir.path, strerror(-err2));
     if ((err2 = any_dir_permit(&k->any, &k->decided.settings->any)))
         journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->any.path, strerror(-err2));
+    if ((err2 = permit_status(k)))
+        journal(JOURNAL_WARNING, "cannot let status_group ask at %s/" STATUS ": %s", k->rundir.path, strerror(-err2));
     registry_reloaded(&k->registry);
     journal(JOURNAL_NOTICE, "settings read again from %s, and the policy, %zu lines; limits apply to guests that connect from now on",
             k->options->config, fresh.lines);
@@ -188,6 +199,7 @@ static void end_worker(struct keeper *k)
 static void tell_control(struct keeper *k)
 {
     wall_send(&k->worker.wall, &(struct wall_msg){ .kind = WALL_CONTROL }, fcntl(k->control_fd, F_DUPFD_CLOEXEC, 0));
+    wall_send(&k->worker.wall, &(struct wall_msg){ .kind = WALL_STATUS }, fcntl(k->status.listen_fd, F_DUPFD_CLOEXEC, 0));
 }
 
 static void tell_worker(struct keeper *k)
@@ -306,6 +318,16 @@ static int listen_for_control(struct keeper *k, char *why)
     return k->control_fd < 0 ? k->control_fd : 0;
 }
 
+static int listen_for_status(struct keeper *k, char *why)
+{
+    bool closed;
+    int err = sockfile_open(&k->status, k->rundir.path, k->rundir.fd, STATUS, &closed);
+
+    if (err || (err = permit_status(k)))
+        snprintf(why, REGISTRY_WHY, "cannot listen at %.160s/" STATUS ": %s", k->rundir.path, strerror(-err));
+    return err;
+}
+
 static int start(struct keeper *k)
 {
     char why[REGISTRY_WHY] = "";
@@ -330,6 +352,7 @@ static int start(struct keeper *k)
         (err = rundir_open(&k->rundir, run_dir(k), is_shared(k->decided.settings), why)) ||
         (err = any_dir_open(&k->any, &k->rundir, &k->decided.settings->any, why)) ||
         (err = claim_take(r->store, r->self, &k->rundir, why)) || (err = listen_for_control(k, why)) ||
+        (err = listen_for_status(k, why)) ||
         (err = child_start(&k->worker)) || (err = child_start(&k->dialer)) || (err = registry_start(r, why)) || (err = xenstored_begin(k))) {
         if (!*why)
             snprintf(why, sizeof why, "cannot start: %s", strerror(-err));
@@ -355,6 +378,7 @@ static void finish(struct keeper *k)
         close(k->control_fd);
         unlinkat(k->rundir.fd, "control.sock", 0);
     }
+    sockfile_close(&k->status, k->rundir.fd, STATUS);
     if (r->store)
         claim_drop(r->store, r->self, &k->rundir);
     store_close(r->store);
@@ -368,7 +392,7 @@ static void finish(struct keeper *k)
 int keeper_main(const struct options *o)
 {
     struct keeper k = {
-        .options = o, .decided = { .settings_fd = -1, .policy_fd = -1 }, .control_fd = -1,
+        .options = o, .decided = { .settings_fd = -1, .policy_fd = -1 }, .control_fd = -1, .status = { -1, -1 },
         .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1, .any.fd = -1
     };
     struct decided decided;

@@ -27,7 +27,7 @@ bool rundir_lets_in(const struct settings_sockets *sockets)
 /* What belongs here: our own names, and the locks of the library (frontend/owner/), where dom0 has a device itself. */
 static bool is_known(const char *name)
 {
-    static const char *const ours[] = { ".", "..", LOCK, "control.sock", "guest", "any", "cid" };
+    static const char *const ours[] = { ".", "..", LOCK, "control.sock", "status.sock", "guest", "any", "cid" };
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (!strcmp(name, ours[i]))

@@ -3,6 +3,7 @@
  *
  *     RUN/xvsd.pid                  locked by the daemon that owns this directory; for root alone
  *     RUN/control.sock              the control socket; for root alone
+ *     RUN/status.sock               the same, but only telling; for root, and status_group
  *     RUN/guest/NAME/vsock          connect here and say "CONNECT <port>\n" to reach the guest
  *     RUN/guest/NAME/vsock_<PORT>   listen here to be reached by the guest at CID 2, port PORT
  *     RUN/any/vsock_<PORT>          listen here to be reached by every guest that nobody listens for at its own (anydir.h)
@@ -11,7 +12,7 @@
  * Device N > 0 of a guest is "NAME:N".
  *
  * Whose is what.  All directories and all our sockets are ours (root's), whoever may use them.  RUN, guest and cid
- * can be searched by others while the settings let others use some guest's sockets, and written by nobody else.  In a
+ * can be searched by others while the settings let others use some socket, and written by nobody else.  In a
  * guest's directory a user or a group may be let in to listen (access.h); it is sticky then (1770), so that nobody
  * takes away what is not his.  Whoever may write there is taken for hostile: sockfile.h says how "vsock" stands up to
  * him, dial.h how we connect to "vsock_<PORT>", which may be anything that he could put there.

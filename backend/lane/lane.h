@@ -21,6 +21,7 @@
 #include "hash.h"
 #include "inbox.h"
 #include "journal.h"
+#include "latency.h"
 #include "link_back.h"
 #include "loop.h"
 #include "map.h"
@@ -103,6 +104,10 @@ struct lane {
 
     struct {
         uint64_t notify_sent, notify_received, connects, storms, spills, refused;
+        uint64_t stalls;        /* times that an end did not take all that its guest had sent it, */
+        uint64_t credit_waits;  /* …that there was data for the guest, and its program had no room for it, */
+        uint64_t buffer_waits;  /* …and the guest no empty buffer */
+        struct latency calls, called;       /* of streams that both ends agreed to: those that the guest asked for, and was asked for */
         uint64_t from_packets, from_bytes, to_packets, to_bytes;    /* of the times before that it was up */
     } count;
 };

@@ -147,6 +147,7 @@ static bool give_turns(struct lane *lane)
             list_append(&lane->streams_turn, &s->turn);
             break;
         case STREAM_THIRSTS:
+            lane->count.buffer_waits++;
             list_append(&lane->thirst, &s->turn);
             break;
         case STREAM_STARVES:

@@ -31,10 +31,16 @@ struct reason lane_cut_reason(enum lane_cut why)
 
 /* ---- by the lane ---- */
 
+static uint32_t now_us(void)
+{
+    return (uint32_t)(uv_hrtime() / 1000);
+}
+
 /* Fills in what is not zero in a record that has just come from the table. */
 static void init(struct stream *s, struct lane *lane)
 {
     s->lane = lane;
+    s->asked_at = now_us();
     list_init(&s->turn);
     list_init(&s->holding);
 }
@@ -184,6 +190,7 @@ int stream_connect(struct lane *lane, const struct end_kind *kind, struct vaddr 
     }
     *out = stream_of(conn);
     init(*out, lane);
+    (*out)->called = true;
     (*out)->kind = kind;
     (*out)->promise = promise;
     lane_wake(lane);
@@ -195,6 +202,14 @@ void stream_wake(struct stream *s)
     list_remove(&s->turn);
     list_append(&s->lane->streams_turn, &s->turn);
     lane_wake(s->lane);
+}
+
+void stream_opened(struct stream *s)
+{
+    struct lane *lane = s->lane;
+
+    s->open = true;
+    latency_add(s->called ? &lane->count.called : &lane->count.calls, now_us() - s->asked_at);
 }
 
 bool stream_delivered(struct stream *s, uint32_t len)

@@ -28,6 +28,9 @@ struct stream {
     bool deaf;              /* the other end receives no more: what the guest sends is dropped */
     bool stuck;             /* …did not take all that it was offered */
     bool unread;            /* bytes were dropped that it should have had */
+    bool dry;               /* there is data for the guest, and its program has no room for it */
+    bool called;            /* the guest was asked for it, and did not ask */
+    uint32_t asked_at;      /* when: us, of uv_hrtime() */
 };
 
 static inline struct stream *stream_of(struct vmux_conn *conn)
@@ -60,6 +63,20 @@ int  stream_connect(struct lane *lane, const struct end_kind *kind, struct vaddr
                     struct stream **out);
 /* It may be able to do something: it stands in line for a turn. */
 void stream_wake(struct stream *s);
+/* Both ends have agreed to it. */
+void stream_opened(struct stream *s);
+/* Its end does not take all that it was offered. */
+static inline void stream_is_stuck(struct stream *s)
+{
+    s->lane->count.stalls += !s->stuck;
+    s->stuck = true;
+}
+/* There is data for its guest, and no room at the guest's program. */
+static inline void stream_is_dry(struct stream *s)
+{
+    s->lane->count.credit_waits += !s->dry;
+    s->dry = true;
+}
 /* How many bytes the guest can take now, with the pieces in which to put them, at most max of them; 0 with *again saying what to
  * wait for.  want is at least 1. */
 static inline uint32_t stream_room(struct stream *s, uint32_t want, struct iovec *iov, int max, int *used,
@@ -69,8 +86,10 @@ static inline uint32_t stream_room(struct stream *s, uint32_t want, struct iovec
     uint32_t room = vconn_room(&s->v.c);
 
     *again = room ? STREAM_THIRSTS : STREAM_WAITS;
-    if (!room)
+    if (!room) {
+        stream_is_dry(s);
         vmux_want_room(lane->mux, &s->v);
+    }
     if (!room || !link_back_can_send(&lane->back))
         return 0;
     room = room < VSOCKIF_MAX_PACKET ? room : VSOCKIF_MAX_PACKET;
@@ -82,6 +101,7 @@ static inline void stream_send(struct stream *s, uint32_t len)
 {
     struct vsockif_hdr hdr;
 
+    s->dry = false;
     vmux_send(s->lane->mux, &s->v, len, &hdr);
     link_back_send(&s->lane->back, &hdr);
     s->lane->moved = true;

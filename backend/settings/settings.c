@@ -169,6 +169,18 @@ static bool read_group(struct reader *r, const char *key, const char *text)
     return sockets(r)->has_group = true;
 }
 
+static bool read_status_group(struct reader *r, const char *key, const char *text)
+{
+    const struct group *gr;
+
+    if (r->no_names)
+        return true;
+    if (!(gr = getgrnam(text)))
+        return wrong(r, "%s = %.40s: there is no such group", key, text);
+    r->settings->status_group = gr->gr_gid;
+    return true;
+}
+
 static bool read_cid(struct reader *r, const char *key, const char *text)
 {
     if (!read_number(r, key, text, VSOCKIF_CID_FIRST, 999, &r->guest->cid))
@@ -344,6 +356,7 @@ static const struct key {
     { "guest_to_guest",      IN_DAEMON | IN_GUEST | IN_THE_PAST, read_guest_to_guest },
     { "spin_us",             IN_DAEMON, read_spin },
     { "services",            IN_DAEMON, read_services },
+    { "status_group",        IN_DAEMON, read_status_group },
     { "af_vsock",            IN_DAEMON | IN_GUEST, read_af_vsock },
     { "socket_mode",         IN_DAEMON | IN_GUEST | IN_ANY, read_mode },
     { "socket_user",         IN_DAEMON | IN_GUEST | IN_ANY, read_user },
@@ -507,6 +520,7 @@ struct settings *settings_default(void)
     s->held_spill_bytes = 4u << 20;
     s->farewell_seconds = 600;
     s->spin_us = SPINNER_AUTO;
+    s->status_group = (gid_t)-1;
     s->sockets = s->any = (struct settings_sockets){ .mode = 0600, .user = (uid_t)-1, .group = (gid_t)-1 };
     return s;
 }

@@ -58,6 +58,7 @@ struct settings {
     bool policy_cuts;           /* a new policy ends connections that it forbids */
     bool attach_auto;
     enum settings_af_vsock af_vsock;    /* never INHERIT */
+    gid_t status_group;         /* may ask at the socket that only tells; (gid_t)-1: the daemon's user alone */
     bool services;              /* echo, discard and source (service.h) */
     int  log_level;             /* enum journal_level */
     uint32_t max_connections;   /* of one device */

@@ -10,7 +10,8 @@
  *
  *     keeper → worker                      worker → keeper
  *     POLICY, SETTINGS   (a file each)     they take effect together
- *     CONTROL, PAIR      (a socket)
+ *     CONTROL, STATUS    (a socket each)
+ *     PAIR               (a socket)
  *     GUEST, GONE                          what 'ls' shows of a device is the worker's to answer
  *     DOOR, DOOR_SHUT    (a socket)        DOOR_FAILED
  *     PRESENT                              OLD          host programs are left who came by an older door
@@ -76,7 +77,8 @@
     X(VHOST_OVER,  number,   WORKER) \
     X(DIAL,        dial,     WORKER) \
     X(ASK,         ask,      WORKER) \
-    X(POLICY,      nothing,  KEEPER)
+    X(POLICY,      nothing,  KEEPER) \
+    X(STATUS,      nothing,  KEEPER)
 
 enum wall_kind {
 #define X(name, part, by) WALL_##name,

@@ -355,7 +355,8 @@ static void on_hear(struct wall *wall, const struct wall_msg *m, int fd)
     switch (m->kind) {
     case WALL_POLICY:   on_policy(w, fd); return;
     case WALL_SETTINGS: on_settings(w, m, fd); return;
-    case WALL_CONTROL:  w->control(w, fd); return;
+    case WALL_CONTROL:  w->control(w, fd, false); return;
+    case WALL_STATUS:   w->control(w, fd, true); return;
     case WALL_PAIR:     on_pair(w, fd); return;
     case WALL_GUEST:    on_guest(w, m); return;
     case WALL_ANSWER:   w->answered(w, m); return;

@@ -26,9 +26,9 @@ struct worker {
     struct list guests;         /* struct guest.link, the oldest first */
     struct hash by_number;      /* struct guest.by_number */
     uint32_t last_asked;        /* number of the last ASK, 0 for none yet */
-    /* The control socket is there (fd: the receiver's).  An ASK is answered.  The keeper is gone or says STOP (why: NULL, or what
+    /* The control socket is there, or with tells_only the one that only tells (fd: the receiver's).  An ASK is answered.  The keeper is gone or says STOP (why: NULL, or what
      * was wrong). */
-    void (*control)(struct worker *w, int fd);
+    void (*control)(struct worker *w, int fd, bool tells_only);
     void (*answered)(struct worker *w, const struct wall_msg *m);
     void (*over)(struct worker *w, const char *why);
 };

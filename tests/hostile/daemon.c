@@ -280,20 +280,17 @@ bool daemon_log_has(long mark, const char *text)
 
 /* ---- the control socket ---- */
 
-const char *daemon_ask(const char *format, ...)
+static const char *ask_at(const char *name, const char *format, va_list args)
 {
     static char answer[65536];
     char request[512];
     size_t at = 0;
-    va_list args;
-    int fd = connect_to(in_dir("run/control.sock")), len;
+    int fd = connect_to(in_dir(name)), len;
 
     *answer = '\0';
     if (fd < 0)
         return answer;
-    va_start(args, format);
     len = vsnprintf(request, sizeof request - 1, format, args);
-    va_end(args);
     request[len++] = '\n';
     if (write(fd, request, (size_t)len) == len)
         while (at < sizeof answer - 1 && !memchr(answer, '\n', at)) {
@@ -305,6 +302,28 @@ const char *daemon_ask(const char *format, ...)
         }
     answer[at] = '\0';
     close(fd);
+    return answer;
+}
+
+const char *daemon_ask(const char *format, ...)
+{
+    const char *answer;
+    va_list args;
+
+    va_start(args, format);
+    answer = ask_at("run/control.sock", format, args);
+    va_end(args);
+    return answer;
+}
+
+const char *daemon_ask_status(const char *format, ...)
+{
+    const char *answer;
+    va_list args;
+
+    va_start(args, format);
+    answer = ask_at("run/status.sock", format, args);
+    va_end(args);
     return answer;
 }
 

@@ -46,6 +46,8 @@ int  daemon_log_count(long mark, const char *text);
 
 /* One request to the control socket; the answer is static. */
 const char *daemon_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same at the socket that only tells. */
+const char *daemon_ask_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* It has gone round often enough to have done all that it has heard of, without rest. */
 void daemon_rounds(void);
 /* A connection to the control socket, or -1. */

@@ -288,6 +288,8 @@ def answer(request):
         return {"ok": True, "version": "0", "guests": GUESTS}
     if verb == "stats":
         return {"ok": True, "version": "0", "guests": 3}
+    if verb == "metrics":
+        return {"ok": True, "daemon": {"version": "0", "guests": 3, "uptime_ms": 1500}, "guests": GUESTS}
     if verb in ("attach", "detach", "dump"):
         allowed = {"attach": {"domain", "device", "cid"}, "detach": {"domain", "device", "all"}, "dump": {"domain"}}[verb]
         if set(request) - allowed - {"verb"}:
@@ -313,7 +315,11 @@ def answer(request):
     return {"ok": False, "error": "no such verb"}
 
 
-def control(s):
+def status(s):
+    control(s, {"ls", "stats", "metrics", "dump"})
+
+
+def control(s, only=None):
     data = b""
     while b"\n" not in data:
         piece = s.recv(65536)
@@ -340,6 +346,9 @@ def control(s):
             s.sendall(bytes([c]))
     elif mood == "deep":
         s.sendall(b"[" * 100000 + b"\n")
+    elif only and json.loads(data)["verb"] not in only:
+        denied = {"ok": False, "denied": True, "error": json.loads(data)["verb"] + ": this socket only tells; ask at control.sock, as root"}
+        s.sendall(json.dumps(denied).encode() + b"\n")
     else:
         s.sendall(json.dumps(answer(json.loads(data))).encode() + b"\n")
 
@@ -355,7 +364,7 @@ for d in ("guest/web1", "guest/odd", "guest/gone", "guest/twin", "guest/:8", "gu
     os.makedirs(os.path.join(RUN, d), exist_ok=True)
 os.symlink("../guest/web1", os.path.join(RUN, "cid/42"))
 for path, handler in (("guest/web1/vsock", talk), ("guest/odd/vsock", talk), ("guest/:8/vsock", talk),
-                      ("guest/:12/vsock", talk), ("control.sock", control)):
+                      ("guest/:12/vsock", talk), ("control.sock", control), ("status.sock", status)):
     threading.Thread(target=serve, args=(listen(os.path.join(RUN, path)), handler), daemon=True).start()
 print("ready", flush=True)
 threading.Event().wait()

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
 # rules.mk: tests of the command xvs, in dom0 against a daemon that is none, and in guests of a hosted Xen.
+# What the command shows, as far as it is a function of what it knows.
+tools_obj = $(addprefix $(B)/obj/tools/,$(addsuffix .o,$(1)))
+$(B)/unit/test_tools_openmetrics: $(call tools_obj,views/openmetrics)
+$(B)/unit/test_tools_openmetrics: xen_libs += $(json_libs)
+
 .PHONY: check-tools
 check-tools: all xensim
 	XVS_BIN=$(B) tests/run.sh tests/tools/run.sh tests/tools/guest.sh

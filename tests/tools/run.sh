@@ -62,7 +62,7 @@ read -r _ <ready || { cat fake.log; echo "0 passed, 1 failed, 0 skipped"; exit 1
 
 # ---- usage ---------------------------------------------------------------------------------------------
 test_ every_verb_has_help_with_an_example
-for verb in ls attach detach cat serve ping dump stats policy reload; do
+for verb in ls attach detach cat serve ping dump stats metrics policy reload; do
     status 0 "$xvs" $verb --help
     grep -q '^usage: xvs' out && grep -q '^Example' out && grep -q '^Exit status' out || bad "$verb --help lacks something"
 done
@@ -73,7 +73,7 @@ end
 # The help and the manual have the same options; the program takes them or says what is missing, but never "no option".
 test_ every_option_of_the_help_is_in_the_manual
 sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here/../../tools/man/xvs.1" >manual
-for verb in '' ls attach detach cat serve ping dump stats policy reload; do
+for verb in '' ls attach detach cat serve ping dump stats metrics policy reload; do
     # shellcheck disable=SC2086
     status 0 "$xvs" $verb --help
     for option in $(grep -oE -e '--[a-z][a-z-]+' out | sort -u); do
@@ -90,7 +90,7 @@ for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'c
     'cat web1 1 2' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
     'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
     'detach --all -d 0 web1' 'detach --cid 5 web1' 'attach --all web1' 'dump --all web1' \
-    'stats x' 'policy x' 'policy check' 'policy check web1 db1' 'policy check web1 db1 x' 'policy check web1 db1 1 2' 'reload x' \
+    'stats x' 'metrics x' 'metrics -f json' 'metrics -f openmetrics -t file' '--guest metrics' 'policy x' 'policy check' 'policy check web1 db1' 'policy check web1 db1 x' 'policy check web1 db1 1 2' 'reload x' \
     'policy check @unix/user:no-such-user web1 1' 'policy check @unix/group:no-such-group web1 1' '--guest policy' '--guest reload' '--device' '--device 2000 ls' '--guest attach web1' 'help nosuch'; do
     # shellcheck disable=SC2086
     status 2 "$xvs" $args
@@ -130,6 +130,42 @@ status 3 "$xvs" dump -d 4 web1
 status 0 "$xvs" stats; grep -q '^guests: 3' out || bad "stats"
 status 1 "$xvs" --quiet dump nosuch; [ -s err ] && bad "--quiet speaks"
 end
+
+test_ metrics_are_text_on_standard_output_or_a_whole_file
+status 0 "$xvs" metrics; grep -q '^xvs_guest_connections{guest="web1",domid="5",device="0"} 3$' out || bad "no guest: $(head -n 3 out)"
+[ "$(tail -n 1 out)" = '# EOF' ] || bad "no end"
+status 0 "$xvs" metrics -f prometheus; grep -q EOF out && bad "the older format has an end"
+mkdir collector
+status 0 "$xvs" metrics --textfile collector/xvs.prom; out_is ''
+grep -q '^xvs_up 1$' collector/xvs.prom || bad "the file: $(head -n 3 collector/xvs.prom)"
+[ "$(stat -c %a collector/xvs.prom)" = 644 ] || bad "its mode: $(stat -c %a collector/xvs.prom)"
+status 3 "$xvs" --run-dir "$dir/none" metrics --textfile collector/xvs.prom; err_has "xvsd is not running"
+grep -q '^xvs_up 0$' collector/xvs.prom || bad "without a daemon: $(head -n 3 collector/xvs.prom)"
+[ "$(wc -l <collector/xvs.prom)" -eq 3 ] || bad "what is not known is told"
+status 3 "$xvs" --run-dir "$dir/none" metrics; out_is ''
+status 7 "$xvs" metrics --textfile "$dir/nosuch/xvs.prom"; err_has "cannot write $dir/nosuch/xvs.prom: No such file"
+status 7 "$xvs" metrics --textfile collector/xvs.prom/x
+[ "$(ls collector)" = xvs.prom ] || bad "left behind: $(ls collector)"
+end
+
+# Who may not use control.sock looks on at status.sock, and what he may not do there is for root.
+test_ who_may_only_look_on_does_so_at_the_other_socket
+if [ "$(id -u)" = 0 ]; then
+    chmod 755 "$dir" "$dir/run"; chmod 600 run/control.sock; chmod 666 run/status.sock
+    copy=$(mktemp -d /tmp/xvs-tools.XXXXXX); cp "$xvs" "$bin/libxvs.so.0" "$copy/"; chmod -R a+rX "$copy"
+    someone() { setpriv --reuid 64001 --regid 64001 --clear-groups env LD_LIBRARY_PATH="$copy" "$copy/xvs" "$@"; }
+    export -f someone; export copy
+    status 0 bash -c 'someone ls web1'; grep -q '^web1' out || bad "ls"
+    status 0 bash -c 'someone metrics'; grep -q '^xvs_up 1' out || bad "metrics"
+    status 4 bash -c 'someone attach web1'; err_has "xvs attach: this socket only tells; ask at control.sock, as root"
+    chmod 600 run/status.sock
+    status 4 bash -c 'someone ls'; err_has "become root; to look on, the group that status_group"
+    rm -r "$copy"
+    end
+else
+    echo "skip $name: it needs root, to be others"
+    skipped=$((skipped + 1))
+fi
 
 test_ policy_prints_lines_and_the_one_that_decides
 status 0 "$xvs" policy; out_is '/p/5?[31m:1: 1 a b allow

@@ -198,14 +198,27 @@ static int verdict(const json_t *request, const json_t *answer, char *why)
     const char *error = json_string_value(json_object_get(answer, "error"));
     const char *verb = json_string_value(json_object_get(request, "verb"));
     size_t len = verb ? strlen(verb) : 0;
+    int err;
 
     if (json_is_true(json_object_get(answer, "ok")))
         return 0;
+    err = json_is_true(json_object_get(answer, "denied")) ? -EACCES : -EREMOTEIO;
     /* "attach: no such …": our messages begin with the verb already. */
     if (error && verb && strncmp(error, verb, len) == 0 && strncmp(error + len, ": ", 2) == 0)
         error += len + 2;
     snprintf(why, WHY, "%s", error ? error : "the daemon refused without a reason");
-    return -EREMOTEIO;
+    return err;
+}
+
+/* The control socket, or the one that only tells, for whom it is.  A descriptor or a negative errno. */
+static int connect_to_daemon(int dirfd)
+{
+    int fd = unix_connect(dirfd, "control.sock", 0), status_fd;
+
+    if (fd != -EACCES)
+        return fd;
+    status_fd = unix_connect(dirfd, "status.sock", 0);
+    return status_fd < 0 ? fd : status_fd;
 }
 
 int control_ask(json_t *request, json_t **answer, char why[WHY])
@@ -217,7 +230,7 @@ int control_ask(json_t *request, json_t **answer, char why[WHY])
     why[0] = '\0';
     if ((dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
         err = -errno;
-    else if ((fd = unix_connect(dirfd, "control.sock", 0)) < 0)
+    else if ((fd = connect_to_daemon(dirfd)) < 0)
         err = fd;
     else if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         err = -errno;
@@ -232,7 +245,7 @@ int control_ask(json_t *request, json_t **answer, char why[WHY])
         snprintf(why, WHY, "xvsd is not running, and %s/control.sock is none of its sockets; remove it, and start xvsd", dir);
         err = -ENOENT;
     } else if (fd < 0 && err == -EACCES) {
-        snprintf(why, WHY, "no permission for %s/control.sock; become root, or join the group that xvsd.conf names", dir);
+        snprintf(why, WHY, "no permission for %s/control.sock; become root; to look on, the group that status_group in xvsd.conf(5) names is enough", dir);
     } else if (err == -ETIMEDOUT) {
         snprintf(why, WHY, "xvsd has not answered within %d s; see its journal", (int)(PATIENCE / SECOND));
     } else if (err && !why[0]) {

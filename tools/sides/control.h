@@ -17,7 +17,7 @@ bool is_dom0(void);
 
 /* Asks the daemon and takes the request's reference.  0 and an answer with "ok": true; or a negative errno and why:
  * -ENOENT      no daemon
- * -EACCES      not for this user
+ * -EACCES      not for this user: who may not use control.sock asks at status.sock, which only tells
  * -ETIMEDOUT   no answer in 10 s
  * -EPROTO      no JSON, or not what was expected
  * -EREMOTEIO   the daemon's own error, in its words */

@@ -171,7 +171,7 @@ bool tied_event(struct far *far, unsigned now, struct pipe_buffer *b)
         list_append(&far->queue, &b->link);
     far->eof |= (now & VCONN_NOW_EOF) != 0;
     if (now & VCONN_NOW_OPEN) {
-        t->s.open = true;
+        stream_opened(&t->s);
         pass_to_guest(t);
         vmux_answer(t->s.lane->mux, &t->s.v);
     } else if (now & VCONN_NOW_CREDIT) {
@@ -187,7 +187,7 @@ static void guest_event(struct stream *s, unsigned now)
     struct kernel *k = kernel_of(t);
 
     if (now & VCONN_NOW_OPEN) {
-        s->open = true;
+        stream_opened(s);
         pass_to_far(t);
         vmux_answer(k->mux, &t->far->v);
         kernel_wake(k);
@@ -258,7 +258,10 @@ static enum stream_again to_kernel(struct tied *t)
         kernel_wake(k);
     }
     /* What the kernel reads at this moment must stay where it is. */
-    s->stuck = !far->in_flight && left(t) && !vconn_room(&far->v.c);
+    if (!far->in_flight && left(t) && !vconn_room(&far->v.c))
+        stream_is_stuck(s);
+    else
+        s->stuck = false;
     return sent >= STREAM_QUANTUM ? STREAM_MORE : STREAM_WAITS;
 }
 

@@ -84,7 +84,8 @@ static void event(struct stream *s, unsigned now)
     struct stream *t = &r->twin->s;
 
     if (now & VCONN_NOW_OPEN) {
-        s->open = t->open = true;
+        stream_opened(s);
+        stream_opened(t);
         pass_credit(r);
         vmux_answer(t->lane->mux, &t->v);
     } else if (now & VCONN_NOW_CREDIT && s->open) {
@@ -117,8 +118,10 @@ static enum stream_again move(struct relayed *r)
     /* Without room nobody is asked for it: ask_for_credit() sees to that. */
     if (vconn_room(&s->v.c))
         room = stream_room(s, t->inbox.bytes, to, PIECES, &used, &again);
+    else
+        stream_is_dry(s);
     if (!room) {
-        t->stuck = true;
+        stream_is_stuck(t);
         return again;
     }
     len = inbox_peek(&t->lane->inboxes, &t->inbox, room, from, PIECES, &used);

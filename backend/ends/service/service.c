@@ -23,7 +23,7 @@ static int offer(struct stream *s)
         return -ENOENT;
     if (!gate_lets_out(s->lane, POLICY_UNIX, NULL, port))
         return -EACCES;
-    s->open = true;
+    stream_opened(s);
     vmux_answer(s->lane->mux, &s->v);
     stream_wake(s);
     return 0;
@@ -38,10 +38,11 @@ static enum stream_again echo(struct stream *s)
 
     if (inbox_is_empty(&s->inbox))
         return STREAM_WAITS;
-    s->stuck = true;
     len = inbox_peek(&s->lane->inboxes, &s->inbox, VSOCKIF_MAX_PACKET, &from, 1, &used);
-    if (!(len = stream_room(s, len, to, PIECES, &used, &again)))
+    if (!(len = stream_room(s, len, to, PIECES, &used, &again))) {
+        stream_is_stuck(s);
         return again;
+    }
     stream_copy(to, &from, len);
     stream_send(s, len);
     stream_consumed(s, len);

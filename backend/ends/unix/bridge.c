@@ -80,7 +80,7 @@ static int take_socket(struct bridge *b, int fd)
 
 static void open_now(struct bridge *b, uint32_t number)
 {
-    b->s.open = true;
+    stream_opened(&b->s);
     fate_open(fates_of(b), &b->fate, number);
 }
 
@@ -193,7 +193,7 @@ static void accept_guest(struct bridge *b, const struct bridge_dialed *dialed)
     b->dials = 0;
     b->writable = true;
     b->holds = dialed->vouched;
-    b->s.open = true;
+    stream_opened(&b->s);
     vmux_answer(b->s.lane->mux, &b->s.v);
     lane_wake(b->s.lane);
 }
@@ -368,7 +368,7 @@ static uint32_t find_room(struct bridge *b, uint32_t want, bool *starves)
 /* The socket is full, or holds what it may: its reader's next read is an event. */
 static void wait_for_reader(struct bridge *b)
 {
-    b->s.stuck = true;
+    stream_is_stuck(&b->s);
     b->writable = false;
     source_change(poller_of(b), &b->socket, EVENTS_WRITE);
 }
@@ -384,7 +384,7 @@ static enum stream_again write_some(struct bridge *b)
     int used;
 
     if (!held_fits(held, b->in_socket, promise_socket(&b->s.promise), want) && !(want = find_room(b, want, &starves))) {
-        b->s.stuck = true;
+        stream_is_stuck(&b->s);
         if (!starves)
             wait_for_reader(b);
         return starves ? STREAM_STARVES : STREAM_WAITS;
