@@ -10,7 +10,9 @@ xen_packages := $(if $(XEN),$(if $(filter 70%,$(XEN)),build/deb/stamp),build/deb
 
 .PHONY: check-xen xen-shell xenlab-images
 check-xen: all e2e-helpers bench-programs $(xen_packages) kernel-lab
-	XVS_PACKAGES="$(CURDIR)/build/deb" XVS_KERNEL="$(CURDIR)/$(KERNEL)/lab" XVS_BENCH="$(CURDIR)/$(B)/bench" \
+	tests/xenlab/programs/gather.sh build/xenlab
+	XVS_PACKAGES="$(CURDIR)/build/deb" XVS_KERNEL="$(CURDIR)/$(KERNEL)/lab" \
+		XVS_PROGRAMS="$(CURDIR)/build/xenlab/programs" XVS_BENCH="$(CURDIR)/$(B)/bench" \
 		XVS_BIN="$(CURDIR)/$(B):$(CURDIR)/$(B)/e2e" tests/xenlab/run.sh $(XEN)
 xen-shell: all
 	tests/xenlab/lab shell --bin "$(CURDIR)/$(B)"

@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# lab: e2e with=vsock.sh programs timeout=600
+#
+# Programs of Debian's that know nothing of xvs, in dom0, by AF_VSOCK: Python, Nmap's netcat, OpenSSH.
+. ./vsock.sh
+
+programs=/lab/job/programs
+[ -x $programs/bin/python3 ] || {
+	echo "FAIL programs: they are not there: make check-xen gathers them"
+	exit 1
+}
+
+# debians PROGRAM ARGUMENTS...: with the libraries that it came with.
+debians() {
+	_program=$1
+	shift
+	LD_LIBRARY_PATH=$programs/lib "$programs/bin/$_program" "$@"
+}
+
+# The guest answers with a sum of what was sent, which it can when that half has ended.
+test_python_s_sockets_with_a_guest() { # limit 120
+	daemon_with "af_vsock = yes"
+	serve guest1 7000 sha256sum
+	debians python3 - >/tmp/out <<-'END' || fail "python3: $?"
+		import hashlib, os, socket
+		data = os.urandom(2000000)
+		with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as s:
+		    s.settimeout(100)
+		    s.connect((101, 7000))
+		    assert s.getpeername() == (101, 7000), s.getpeername()
+		    s.sendall(data)
+		    s.shutdown(socket.SHUT_WR)
+		    answer = b"".join(iter(lambda: s.recv(4096), b""))
+		assert answer.split()[0].decode() == hashlib.sha256(data).hexdigest(), answer
+		with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as s:
+		    s.settimeout(100)
+		    try:
+		        s.connect((101, 7001))
+		    except ConnectionResetError:
+		        print("refused")
+	END
+	equal "$(cat /tmp/out)" refused "a port that nobody serves"
+}
+
+test_python_listens_for_a_guest() { # limit 120
+	unserve guest1
+	mkfifo /tmp/ready
+	debians python3 - >/tmp/out <<-'END' &
+		import socket
+		s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+		s.settimeout(200)
+		s.bind((socket.VMADDR_CID_ANY, 9300))
+		s.listen(8)
+		open("/tmp/ready", "w").close()
+		for _ in range(3):
+		    c, (cid, port) = s.accept()
+		    c.settimeout(200)
+		    said = b"".join(iter(lambda: c.recv(4096), b""))
+		    print(cid, said.decode().strip(), flush=True)
+		    c.sendall(said.upper())
+		    c.close()
+	END
+	listener=$!
+	: </tmp/ready
+	for word in one two three; do
+		equal "$(on guest1 sh -c "echo $word | xvs cat --retry 60 host 9300" </dev/null)" \
+			"$(echo $word | tr '[:lower:]' '[:upper:]')" "the answer"
+	done
+	wait $listener || fail "python3: $?"
+	equal "$(tr '\n' ' ' </tmp/out)" "101 one 101 two 101 three " "who called, and what was said"
+}
+
+test_ncat_reaches_a_guest_and_is_reached() { # limit 120
+	serve guest1 7000 cat
+	file_of 300000
+	timeout $((60 * PATIENCE)) env LD_LIBRARY_PATH=$programs/lib $programs/bin/ncat --vsock 101 7000 </tmp/f >/tmp/g || fail "ncat: $?"
+	cmp /tmp/f /tmp/g || fail "not the same bytes: $(wc -c </tmp/g)"
+	unserve guest1
+	put guest1 /tmp/f /tmp/f
+	LD_LIBRARY_PATH=$programs/lib $programs/bin/ncat --vsock -l 9400 --recv-only >/tmp/h </dev/null &
+	listener=$!
+	on guest1 sh -c 'xvs cat --retry 60 host 9400 </tmp/f' </dev/null || fail "xvs cat: $?"
+	wait $listener || fail "ncat -l: $?"
+	cmp /tmp/f /tmp/h || fail "not the same bytes: $(wc -c </tmp/h)"
+}
+
+# OpenSSH's server in a guest, one process a connection, as inetd has it.
+a_server_for_ssh() { # GUEST
+	rm -rf /tmp/ssh
+	mkdir -p /tmp/ssh /root
+	debians ssh-keygen -q -t ed25519 -N '' -f /tmp/ssh/key || fail "ssh-keygen"
+	debians ssh-keygen -q -t ed25519 -N '' -f /tmp/ssh/host || fail "ssh-keygen"
+	echo "guest $(cat /tmp/ssh/host.pub)" >/tmp/ssh/known
+	mkdir /tmp/ssh/guest
+	cp /tmp/ssh/host /tmp/ssh/guest/
+	cp /tmp/ssh/key.pub /tmp/ssh/guest/authorized
+	cp $programs/bin/sshd /tmp/ssh/guest/
+	for library in $(LD_LIBRARY_PATH=$programs/lib ldd_of $programs/bin/sshd); do
+		cp "$library" /tmp/ssh/guest/
+	done
+	cat >/tmp/ssh/guest/config <<-'END'
+		HostKey /tmp/ssh/host
+		AuthorizedKeysFile /tmp/ssh/authorized
+		StrictModes no
+		UsePAM no
+		PermitRootLogin yes
+	END
+	put "$1" /tmp/ssh/guest /tmp/ssh
+	on "$1" sh -c 'mkdir -p /run/sshd /etc /root; chmod 600 /tmp/ssh/host
+		echo "root:x:0:0:root:/root:/bin/sh" >/etc/passwd; echo "sshd:x:100:100::/run/sshd:/bin/false" >>/etc/passwd
+		echo "root:x:0:" >/etc/group' </dev/null
+	serve "$1" 22 env LD_LIBRARY_PATH=/tmp/ssh /tmp/ssh/sshd -i -e -f /tmp/ssh/config
+}
+
+# Without ldd, which is a script for bash.
+ldd_of() {
+	LD_TRACE_LOADED_OBJECTS=1 "$1" | sed -n "s|.* => \($programs/[^ ]*\) .*|\1|p"
+}
+
+ssh_by() { # OPTION COMMAND...
+	_how=$1
+	shift
+	LD_LIBRARY_PATH=$programs/lib timeout $((60 * PATIENCE)) $programs/bin/ssh -F none -i /tmp/ssh/key -o BatchMode=yes -o HostKeyAlias=guest \
+		-o UserKnownHostsFile=/tmp/ssh/known -o ConnectTimeout=100 -o "ProxyCommand=$_how" root@guest1 "$@"
+}
+
+test_ssh_to_a_guest_by_a_proxy_command() { # limit 200
+	a_server_for_ssh guest1
+	# socat and xvs have dom0's libraries, not those that ssh came with.
+	equal "$(ssh_by 'env LD_LIBRARY_PATH=/xvs socat - VSOCK-CONNECT:101:22' 'echo $((6 * 7)); exit 9'; echo $?)" "42
+9" "what ssh says by socat, and its status"
+	file_of 1000000
+	ssh_by 'env LD_LIBRARY_PATH=/xvs xvs cat guest1 22' 'cat >/tmp/by.ssh; sha256sum </tmp/by.ssh' </tmp/f >/tmp/sum || fail "ssh by xvs cat: $?"
+	equal "$(cat /tmp/sum)" "$(sha256sum </tmp/f)" "the sum of what was sent by xvs cat"
+	unserve guest1
+}
+
+if [ $# -gt 0 ]; then
+	trap 'end_spawned >/dev/null 2>&1; kill $(jobs -p) 2>/dev/null' EXIT
+	trap 'exit 143' TERM
+	"$1"
+	exit
+fi
+run_tests
+stop_daemon_if_any
+cp "$T/dom0/xvsd.log" "$OUT/" 2>/dev/null
