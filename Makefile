@@ -18,6 +18,7 @@ VARIANT   ?= release
 PREFIX    ?= /usr/local
 PKGCONFIG ?= pkg-config
 B         := build/$(VARIANT)
+.DEFAULT_GOAL := all
 
 # ---- who may know whom -------------------------------------------------------------------------
 # A folder is compiled with the include paths of exactly these folders and its own, so an #include

@@ -20,8 +20,9 @@ static json_t *guest_json(const struct guest *g)
 {
     const struct lane *lane = &g->lane;
     const struct held *held = &g->account->held;
+    json_t *limited = json_pack("{s:I, s:I}", "connects", (json_int_t)lane->limits.refused, "holds", (json_int_t)lane->limits.holds);
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:b, s:s, s:s}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:b, s:s, s:s}",
                      "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "state", life_state_name(g->state),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
@@ -33,7 +34,7 @@ static json_t *guest_json(const struct guest *g)
                      "spilled", (json_int_t)held->chunks, "in_sockets", (json_int_t)held->in_sockets,
                      "connects", (json_int_t)(lane->count.connects + (lane->mux != NULL)),
                      "refusals", (json_int_t)g->refusals, "storms", (json_int_t)lane->count.storms,
-                     "refused_by_policy", (json_int_t)lane->count.refused,
+                     "refused_by_policy", (json_int_t)lane->count.refused, "limited", limited,
                      "af_vsock", lane->kernel != NULL, "dir", door_path(&g->host), "error", g->error);
 }
 

@@ -5,30 +5,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "policy_dir.h"
+#include "settings_files.h"
 
-/* A copy of a file, which nobody changes; a negative errno. */
-static int copy_of(const char *path)
+/* A file of these bytes, which nobody changes; a negative errno. */
+static int file_of(const char *name, const char *bytes, size_t len)
 {
-    int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), to, err = 0;
-    char bytes[4096];
+    int fd = memfd_create(name, MFD_CLOEXEC), err = 0;
+    size_t at = 0;
     ssize_t n;
 
-    if (from < 0)
+    if (fd < 0)
         return -errno;
-    if ((to = memfd_create("settings", MFD_CLOEXEC)) < 0)
-        err = -errno;
-    while (!err && (n = read(from, bytes, sizeof bytes)))
-        if (n < 0 ? errno != EINTR : write(to, bytes, (size_t)n) != n)
-            err = n < 0 ? -errno : -EIO;
-    close(from);
-    if (err && to >= 0)
-        close(to);
-    return err ? err : to;
+    while (!err && at < len)
+        if ((n = write(fd, bytes + at, len - at)) >= 0)
+            at += (size_t)n;
+        else if (errno != EINTR)
+            err = -errno;
+    if (err)
+        close(fd);
+    return err ? err : fd;
 }
 
 int decided_again(int fd)
@@ -49,22 +50,30 @@ void decided_drop(struct decided *d)
         close(d->policy_fd);
 }
 
-/* Of what is read here the worker reads a copy, whatever happens to the file.  0 or a negative errno with why. */
-static int read_settings(const struct options *o, struct decided *d, char *why)
+/* Of what is read here the worker reads a copy, whatever happens to the files.  0 or a negative errno. */
+static int keep_settings(struct decided *d, const struct conf_texts *texts)
 {
-    int fd = copy_of(o->config), ours;
+    size_t len;
+    char *bytes;
 
-    if (fd == -ENOENT && !o->config_given) {
-        snprintf(why, SETTINGS_WHY, "out of memory");
-        return (d->settings = settings_default()) ? 0 : -ENOMEM;
-    }
-    ours = fd < 0 ? fd : decided_again(fd);
-    d->settings_fd = fd < 0 ? -1 : fd;
-    if (ours < 0) {
-        snprintf(why, SETTINGS_WHY, "cannot read %.300s: %s", o->config, strerror(-ours));
-        return ours;
-    }
-    return settings_read(ours, o->config, true, &d->settings, why);
+    if (!(d->files = texts->count))
+        return 0;
+    if (!(bytes = settings_pack(texts, &len)))
+        return -ENOMEM;
+    d->settings_fd = file_of("settings", bytes, len);
+    free(bytes);
+    return d->settings_fd < 0 ? d->settings_fd : 0;
+}
+
+static int read_settings(const struct options *o, struct decided *d, struct complaints *c)
+{
+    struct conf_texts texts = { 0 };
+    int err = settings_load(o->config, o->config_given, &d->settings, &texts, c);
+
+    if (!err && (err = keep_settings(d, &texts)))
+        complain(c, "cannot keep a copy of the settings: %s", strerror(-err));
+    conf_texts_free(&texts);
+    return err;
 }
 
 /* Beside the settings, if these do not say where. */
@@ -78,51 +87,37 @@ static void find_policies(const struct options *o, struct decided *d)
         snprintf(d->dir, sizeof d->dir, "%.*spolicy.d", slash ? (int)(slash + 1 - o->config) : 0, o->config);
 }
 
-/* A file of these bytes; a negative errno. */
-static int file_of(const struct policy_pack *pack)
-{
-    int fd = memfd_create("policy", MFD_CLOEXEC), err = 0;
-    size_t at = 0;
-    ssize_t n;
-
-    if (fd < 0)
-        return -errno;
-    while (!err && at < pack->len)
-        if ((n = write(fd, pack->bytes + at, pack->len - at)) >= 0)
-            at += (size_t)n;
-        else if (errno != EINTR)
-            err = -errno;
-    if (err)
-        close(fd);
-    return err ? err : fd;
-}
-
-static int read_policy(const struct options *o, struct decided *d, char *why)
+static int read_policy(const struct options *o, struct decided *d, struct complaints *c)
 {
     struct policy_pack pack = { 0 };
     struct policy *policy = NULL;
     int err;
 
     find_policies(o, d);
-    if ((err = policy_load(d->dir, d->settings->policy_dir, d->settings, &pack, &policy, why)))
+    if ((err = policy_load(d->dir, d->settings->policy_dir, d->settings, &pack, &policy, c)))
         return err;
     d->lines = policy->count;
     d->built_in = policy_is_built_in(policy);
     policy_free(policy);
-    if ((d->policy_fd = file_of(&pack)) < 0) {
+    if ((d->policy_fd = file_of("policy", pack.bytes, pack.len)) < 0) {
         err = d->policy_fd;
-        snprintf(why, SETTINGS_WHY, "cannot keep a copy of the policy: %s", strerror(-err));
+        complain(c, "cannot keep a copy of the policy: %s", strerror(-err));
     }
     policy_pack_free(&pack);
     return err;
 }
 
-int decided_read(const struct options *o, struct decided *d, char *why)
+int decided_read(const struct options *o, struct decided *d, struct complaints *c)
 {
-    int err;
+    int err, policy_err = 0;
 
     *d = (struct decided){ .settings_fd = -1, .policy_fd = -1 };
-    if ((err = read_settings(o, d, why)) || (err = read_policy(o, d, why)))
+    err = read_settings(o, d, c);
+    /* The policy is judged by what could be read of the settings, so that all is said at once. */
+    if (d->settings)
+        policy_err = read_policy(o, d, c);
+    err = err ? err : policy_err;
+    if (err)
         decided_drop(d);
     return err;
 }

@@ -27,14 +27,7 @@
 /* Somebody other than the daemon's user may use some guest's sockets, or ask at the one that only tells. */
 static bool is_shared(const struct settings *s)
 {
-    bool shared = rundir_lets_in(&s->sockets) || rundir_lets_in(&s->any) || s->status_group != (gid_t)-1;
-
-    for (size_t i = 0; i < s->guest_count; i++) {
-        struct settings_sockets sockets = settings_sockets_of(s, &s->guests[i]);
-
-        shared |= rundir_lets_in(&sockets);
-    }
-    return shared;
+    return settings_may_let_in(s, rundir_lets_in) || rundir_lets_in(&s->any) || s->status_group != (gid_t)-1;
 }
 
 /* ---- settings ---- */
@@ -75,15 +68,27 @@ static int permit_status(const struct keeper *k)
     return access_set(k->status.name_fd, &access);
 }
 
+static void say_error(const char *line, void *arg)
+{
+    (void)arg;
+    journal(JOURNAL_ERROR, "%s", line);
+}
+
+/* Everything anew, or nothing: then why (SETTINGS_WHY bytes) has the first reason, and the log has all. */
 static int reload(struct keeper *k, char *why)
 {
+    struct complaints complaints = { 0 };
     struct decided fresh;
-    int err = decided_read(k->options, &fresh, why), err2;
+    int err = decided_read(k->options, &fresh, &complaints), err2;
 
+    complaints_sum(&complaints, why);
     if (err) {
-        journal(JOURNAL_ERROR, "the settings and the policy stay as they were: %s", why);
-        return err;
+        journal(JOURNAL_ERROR, "the settings and the policy stay as they were: %u errors", complaints.count);
+        complaints_tell(&complaints, say_error, NULL);
     }
+    complaints_free(&complaints);
+    if (err)
+        return err;
     use_decided(k, &fresh);
     tell_settings(k);
     if ((err2 = rundir_permit(&k->rundir, is_shared(k->decided.settings))))
@@ -389,28 +394,36 @@ static void finish(struct keeper *k)
     journal(JOURNAL_NOTICE, "stopped");
 }
 
+/* The answer to --check-config. */
+static void say_good(const struct options *o, const struct decided *d)
+{
+    printf("%s is good%s\n", o->config, d->files ? "" : ": there is none, the defaults hold");
+    if (d->files > 1)
+        printf("…with %s.d: %zu files\n", o->config, d->files);
+    if (d->built_in)
+        printf("there is no %s: the built-in policy holds\n", d->dir);
+    else
+        printf("the policy in %s is good: %zu lines\n", d->dir, d->lines);
+}
+
 int keeper_main(const struct options *o)
 {
     struct keeper k = {
         .options = o, .decided = { .settings_fd = -1, .policy_fd = -1 }, .control_fd = -1, .status = { -1, -1 },
         .store_source.fd = -1, .rundir.fd = -1, .rundir.lock_fd = -1, .any.fd = -1
     };
+    struct complaints complaints = { 0 };
     struct decided decided;
-    char why[SETTINGS_WHY];
-    int err = decided_read(o, &decided, why);
+    int err = decided_read(o, &decided, &complaints);
 
-    if (err) {
-        journal(JOURNAL_ERROR, "%s", why);
+    complaints_tell(&complaints, say_error, NULL);
+    complaints_free(&complaints);
+    if (err)
         return 1;
-    }
     child_init(&k.worker, &k, &worker_kind);
     child_init(&k.dialer, &k, &dialer_kind);
     if (o->check) {
-        printf("%s is good\n", o->config);
-        if (decided.built_in)
-            printf("there is no %s: the built-in policy holds\n", decided.dir);
-        else
-            printf("the policy in %s is good: %zu lines\n", decided.dir, decided.lines);
+        say_good(o, &decided);
         decided_drop(&decided);
         return 0;
     }

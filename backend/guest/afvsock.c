@@ -112,7 +112,7 @@ static void hand_over(const struct device *d)
 
 void afvsock_connected(struct device *d)
 {
-    enum settings_af_vsock wanted = settings_af_vsock_of(d->r->settings, d->domain->section);
+    enum settings_af_vsock wanted = d->domain->own.af_vsock;
     int fd;
 
     d->vhost_waits = false;

@@ -7,12 +7,10 @@ uint64_t cid_usual(const struct device_id *id)
     return CIDS_BASE + id->front + (uint64_t)id->number * CIDS_STEP;
 }
 
-/* What its section of the settings gives it, 0 for nothing. */
+/* What the settings give it, 0 for nothing. */
 static uint64_t own_cid(const struct device *d)
 {
-    const struct settings_guest *section = d->domain->section;
-
-    return section && !d->id.number ? section->cid : 0;
+    return d->id.number ? 0 : d->domain->own.cid;
 }
 
 uint64_t cid_wanted(const struct device *d)

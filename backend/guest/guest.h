@@ -70,7 +70,7 @@ struct domain {
     bool is_dead;               /* it has no directory any more */
     bool is_doubtful;           /* xenstored did not say what it is called: look again */
     struct title title;         /* name and uuid are those above; for the rest see settle.h */
-    const struct settings_guest *section;       /* of the settings; likewise */
+    struct settings_own own;    /* what the settings say of it; likewise */
 };
 
 /* What the worker is asked, and has not answered yet. */

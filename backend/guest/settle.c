@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* settle.c: see settle.h.
  *
- * In this order: whose each name is; sections of the settings; CIDs; directories, of which one may be taken from a device that
+ * In this order: whose each name is; what the settings say of it; CIDs; directories, of which one may be taken from a device that
  * then needs another; links, those that go before those that come, as one may be another's. */
 #include "settle.h"
 
@@ -44,20 +44,24 @@ static int judge(struct registry *r)
 
 static void permit(struct device *d)
 {
-    struct settings_sockets sockets = settings_sockets_of(d->r->settings, d->domain->section);
-    int err = homes_permit(d, &sockets);
+    int err = homes_permit(d, &d->domain->own.sockets);
 
     if (err)
         journal_guest(&d->journal, JOURNAL_WARNING, "cannot set mode and owner of %s: %s", home_path(d), strerror(-err));
 }
 
-static void find_section(struct domain *dom)
+static bool is_same(const struct settings_sockets *a, const struct settings_sockets *b)
 {
-    const struct settings_guest *section = settings_section(dom->r->settings, &dom->title);
+    return a->mode == b->mode && a->user == b->user && a->group == b->group;
+}
 
-    if (section == dom->section)
+static void find_own(struct domain *dom)
+{
+    struct settings_sockets before = dom->own.sockets;
+
+    settings_own(dom->r->settings, &dom->title, &dom->own);
+    if (is_same(&before, &dom->own.sockets))
         return;
-    dom->section = section;
     each_device_of(dom, l)
         permit(device_of_domain(l));
 }
@@ -83,7 +87,6 @@ static void try_at(struct registry *r, uint64_t at)
 
 static void move(struct device *d)
 {
-    struct settings_sockets sockets = settings_sockets_of(d->r->settings, d->domain->section);
     char name[RUNDIR_NAME], why[RUNDIR_WHY];
 
     wanted_name(d, name);
@@ -99,7 +102,7 @@ static void move(struct device *d)
         try_at(d->r, d->home_again.at);
         return;
     }
-    if (home_move(d, name, &sockets, why)) {
+    if (home_move(d, name, &d->domain->own.sockets, why)) {
         backoff_failed(&d->home_again);
         try_at(d->r, d->home_again.at);
         if (journal_shows(JOURNAL_DEBUG))
@@ -194,7 +197,7 @@ void settle(struct registry *r)
     r->unsettled = false;
     alarm_stop(&r->settle);
     each_domain(r, l)
-        find_section(domain_at(l));
+        find_own(domain_at(l));
     each_device(r, l)
         if (lives(device_at(l)))
             choose_cid(device_at(l));
@@ -213,8 +216,6 @@ void settle(struct registry *r)
 
 void settle_settings(struct registry *r)
 {
-    each_domain(r, l)
-        domain_at(l)->section = NULL;      /* of settings that are gone */
     each_device(r, l) {
         device_at(l)->home_again = (struct backoff){ 0 };
         device_at(l)->cid_said = 0;

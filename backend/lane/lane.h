@@ -12,6 +12,7 @@
  *     serve.h      a piece of work
  *     updown.h     the beginning and the end
  *     gate.h       what the policy says
+ *     limits.h     how much in a second
  *
  * One thread. */
 #ifndef XVSD_LANE_H
@@ -22,6 +23,7 @@
 #include "inbox.h"
 #include "journal.h"
 #include "latency.h"
+#include "limits.h"
 #include "link_back.h"
 #include "loop.h"
 #include "map.h"
@@ -95,6 +97,8 @@ struct lane {
     struct {
         int32_t packets, turns;
     } left;                                     /* of this piece of work's budget (serve.h) */
+    uint32_t quantum;                           /* bytes each way in one turn of a stream, at most */
+    struct limits limits;                       /* what its guest may do in a second */
     uint32_t idle_events;                       /* events in a row that came without work */
     struct spinner spinner, yields;
     bool has_yielded;                           /* …and what for is still to be seen */

@@ -18,6 +18,8 @@
 #define REFUSALS_MOST 256u      /* pairs at a time; what is beyond is told by its number alone */
 #define REFUSALS_PAIR 200u      /* bytes of "may not reach …", with its end */
 
+#define REFUSALS_TOO_FAST (UINT64_C(1) << 59)   /* of no pair: connections beyond its rate */
+
 struct refusals {
     struct loop *loop;
     struct journal_guest journal;

@@ -129,10 +129,34 @@ static uint64_t moved_bytes(const struct lane *lane)
     return lane->delivered + lane->back.counters.tx_bytes;
 }
 
+void serve_limit(struct lane *lane, const struct settings_limits *limits)
+{
+    lane->account->most = limits->max_files;
+    limits_set(&lane->limits, limits, clock_deadline_ms(0));
+    lane->quantum = STREAM_QUANTUM;     /* until we say less */
+    lane_wake(lane);
+}
+
+uint32_t serve_limited(struct lane *lane)
+{
+    uint32_t bytes = SERVE_BYTES;
+
+    if (!lane->ending)
+        bytes = limits_pay(&lane->limits, moved_bytes(lane), SERVE_BYTES, clock_deadline_ms(0));
+    lane->quantum = bytes < STREAM_QUANTUM ? bytes : STREAM_QUANTUM;
+    return bytes;
+}
+
+/* Streams wait for a turn, and may have it. */
+static bool has_turns(const struct lane *lane)
+{
+    return !list_is_empty(&lane->streams_turn) && !limits_hold(&lane->limits);
+}
+
 /* True if streams still wait for a turn. */
 static bool give_turns(struct lane *lane)
 {
-    uint64_t end = moved_bytes(lane) + SERVE_BYTES;
+    uint64_t end = moved_bytes(lane) + serve_allowance(lane);
 
     while (lane->left.turns > 0 && moved_bytes(lane) < end) {
         struct list *link = list_take(&lane->streams_turn);
@@ -159,7 +183,7 @@ static bool give_turns(struct lane *lane)
             break;
         }
     }
-    return !list_is_empty(&lane->streams_turn);
+    return has_turns(lane);
 }
 
 static void give_turns_to(struct lane *lane, struct list *waiting)
@@ -329,7 +353,7 @@ static enum served serve(struct lane *lane)
     send_owed(lane);
     if (link_back_publish(&lane->back))
         notify(lane);
-    if (got || more || !list_is_empty(&lane->streams_turn))
+    if (got || more || has_turns(lane))
         return SERVED_MORE;
     worked = progress(lane) != before;
     if ((served = spin(lane, worked)) != SERVED_ALL)
@@ -346,6 +370,7 @@ static uint64_t deadline(const struct lane *lane)
     uint64_t at = vmux_next_deadline(lane->mux);
 
     at = lane->look_at < at ? lane->look_at : at;
+    at = lane->limits.again_at < at ? lane->limits.again_at : at;
     at = lane->unmask_at < at ? lane->unmask_at : at;
     return lane->feed_at < at ? lane->feed_at : at;
 }
@@ -397,7 +422,7 @@ void serve_alarm(struct alarm *alarm, uint64_t now)
 
     if (lane->unmask_at <= now)
         unmask(lane);
-    if (vmux_next_deadline(lane->mux) <= now || lane->feed_at <= now)
+    if (vmux_next_deadline(lane->mux) <= now || lane->feed_at <= now || lane->limits.again_at <= now)
         lane_wake(lane);
     if (lane->look_at <= now) {
         lane->look_at = UINT64_MAX;

@@ -26,6 +26,16 @@ void serve_turn(struct turn *turn);
 void serve_alarm(struct alarm *alarm, uint64_t now);
 void serve_channel(struct source *channel, uint32_t events);
 
+/* The guest has these limits from now on; that of connections at a time when it is next up. */
+void serve_limit(struct lane *lane, const struct settings_limits *limits);
+/* For serve_allowance(). */
+uint32_t serve_limited(struct lane *lane);
+/* How many bytes the guest's streams may move now; 0: it has had its share (limits.h), and they have turns again when there is more. */
+static inline uint32_t serve_allowance(struct lane *lane)
+{
+    return bucket_limits(&lane->limits.bytes) ? serve_limited(lane) : SERVE_BYTES;
+}
+
 /* Delivers what is in the ring of a guest that goes away, as far as the readers take it now. */
 void serve_last_words(struct lane *lane);
 

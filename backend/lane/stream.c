@@ -3,6 +3,7 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -98,11 +99,29 @@ static void find_or_refuse(struct stream *s, const struct end_kind *const *kind)
         stream_refuse(s, why);
 }
 
+/* It asks for more than it may: counted, and told as what the policy forbids is. */
+static bool is_too_fast(struct lane *lane)
+{
+    const struct settings_rate *rate = &lane->limits.given.connects;
+    char why[120];
+
+    if (!bucket_limits(&lane->limits.connects) || limits_connect(&lane->limits, clock_deadline_ms(0)))
+        return false;
+    if (refusals_again(&lane->refusals, REFUSALS_TOO_FAST))
+        return true;
+    snprintf(why, sizeof why, "connect_rate = %llu, burst %llu", (unsigned long long)rate->per_second, (unsigned long long)rate->burst);
+    refusals_add(&lane->refusals, lane->journal->who, REFUSALS_TOO_FAST, "asks for more connections than it may", why);
+    return true;
+}
+
 void stream_offered(struct lane *lane, struct stream *s)
 {
     init(s, lane);
     vmux_set_buf_alloc(lane->mux, &s->v, promise_make(&lane->promises, &s->promise));
-    find_or_refuse(s, lane->all->ends);
+    if (is_too_fast(lane))
+        stream_refuse(s, REASON(RATE));
+    else
+        find_or_refuse(s, lane->all->ends);
 }
 
 void stream_pass_on(struct stream *s)

@@ -12,7 +12,7 @@
 #include "end.h"
 #include "lane.h"
 
-#define STREAM_QUANTUM (256u << 10)     /* bytes each way in one turn, at most */
+#define STREAM_QUANTUM (256u << 10)     /* of a lane whose guest may move as many bytes as it likes */
 
 struct stream {
     struct vmux_conn v;         /* first */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <xengnttab.h>
 
+#include "clock.h"
 #include "serve.h"
 #include "stream.h"
 
@@ -24,6 +25,8 @@ void lane_init(struct lane *lane, struct lanes *all, const struct lane_owner *ow
     list_init(&lane->starved);
     list_init(&lane->holding);
     lane->feed_at = lane->look_at = lane->unmask_at = UINT64_MAX;
+    lane->quantum = STREAM_QUANTUM;
+    limits_set(&lane->limits, &all->settings->limits, clock_deadline_ms(0));
     refusals_init(&lane->refusals, all->loop);
 }
 
@@ -40,7 +43,7 @@ int lane_begin(struct lane *lane, uint64_t cid)
     struct held *held = &lane->account->held;
     struct vmux_config config = {
         .conn_size = end_record_size(lane->all->ends),
-        .max_conns = settings->max_connections,
+        .max_conns = lane->limits.given.max_connections,
         .tx_cap = TX_CAP,
         .first_port = LANE_FIRST_PORT,
         .last_port = LANE_LAST_PORT,
@@ -57,6 +60,7 @@ int lane_begin(struct lane *lane, uint64_t cid)
     lane->spin_until = 0;
     lane->idle_events = 0;
     lane->unmask_at = lane->feed_at = lane->look_at = UINT64_MAX;
+    limits_begin(&lane->limits, lane->delivered);
     promises_init(&lane->promises, held->limit - held->limit / 8, lane->map.mem.tx_bytes / 2);
     config.buf_alloc = lane->promises.most;     /* stream_offered() says what it really is */
     if ((err = vmux_new(&config, &lane->mux)))

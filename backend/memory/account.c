@@ -37,6 +37,7 @@ struct account *account_open(struct accounts *all, const char *name, uint32_t nu
     if (!a && (a = calloc(1, sizeof *a))) {
         a->all = all;
         a->number = number;
+        a->most = UINT32_MAX;
         snprintf(a->name, sizeof a->name, "%s", name);
         list_init(&a->link);
         list_append(&all->list, &a->link);
@@ -71,13 +72,14 @@ void account_leave(struct account *a)
     free(a);
 }
 
-/* How many it may hold: as many as are free. */
+/* How many it may hold: as many as are free, within its own limit. */
 static uint32_t share(const struct account *a)
 {
     const struct accounts *all = a->all;
     uint64_t taken = (uint64_t)all->devices * ACCOUNT_DEVICE + all->files;
+    uint32_t left = taken < all->files_most ? (uint32_t)(all->files_most - taken) : 0;
 
-    return taken < all->files_most ? (uint32_t)(all->files_most - taken) : 0;
+    return left < a->most ? left : a->most;
 }
 
 bool account_take_file(struct account *a)

@@ -34,6 +34,7 @@ struct account {
     uint32_t users;             /* who will close or leave it */
     uint32_t devices;           /* of these: devices, so that the guest is there */
     uint32_t files;
+    uint32_t most;              /* of them, whatever is free; UINT32_MAX for no limit */
     bool told;                  /* it was said that it has its share of them */
     struct held held;
 };

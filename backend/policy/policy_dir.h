@@ -9,17 +9,17 @@
 
 #include "policy_pack.h"
 
-#define POLICY_BYTES (1u << 20)         /* of all files together, at most */
-
 /* dir: its path.  given: it must be there.  pack: an empty one, which becomes what policy_pack_read() makes of it the same policy elsewhere.
- * 0, or a negative errno and why (POLICY_WHY bytes). */
-int policy_load(const char *dir, bool given, const struct settings *settings, struct policy_pack *pack, struct policy **out, char *why);
+ * 0, or a negative errno and complaints. */
+int policy_load(const char *dir, bool given, const struct settings *settings, struct policy_pack *pack, struct policy **out,
+                struct complaints *c);
 
 /* It is not the administrator's. */
 bool policy_is_built_in(const struct policy *p);
 
-/* From what was handed over, a pack in a file, from where it stands.  As policy_pack_read(), or another negative errno. */
-int policy_take(int fd, const struct settings *settings, struct policy **out, char *why);
+/* From what was handed over, a pack in a file, from where it stands, which it takes in any case.  As policy_pack_read(), or another
+ * negative errno. */
+int policy_take(int fd, const struct settings *settings, struct policy **out);
 
 /* The text of dist/90-default.policy. */
 extern const char policy_default[], policy_default_end[];

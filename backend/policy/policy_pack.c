@@ -174,7 +174,7 @@ static struct policy_file *list_files(const struct policy_pack *pack, int count,
 }
 
 int policy_pack_read(const struct policy_pack *pack, const struct settings *settings, struct policy_ids *ids, struct policy **out,
-                     char *why)
+                     struct complaints *c)
 {
     struct own_ids own = { { find_own }, pack };
     int count = count_files(pack), err;
@@ -182,14 +182,14 @@ int policy_pack_read(const struct policy_pack *pack, const struct settings *sett
     char *paths;
 
     if (count < 0) {
-        snprintf(why, POLICY_WHY, "the policy was not handed over whole");
+        complain(c, "the policy was not handed over whole");
         return count;
     }
     if (!(files = list_files(pack, count, &paths))) {
-        snprintf(why, POLICY_WHY, "out of memory");
+        complain(c, "out of memory");
         return -ENOMEM;
     }
-    err = policy_read(files, (size_t)count, settings, ids ? ids : &own.ids, out, why);
+    err = policy_read(files, (size_t)count, settings, ids ? ids : &own.ids, out, c);
     free(files);
     free(paths);
     return err;

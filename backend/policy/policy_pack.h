@@ -29,6 +29,6 @@ void policy_pack_free(struct policy_pack *pack);
 
 /* ids: whom to ask for users and groups; NULL: the pack itself.  As policy_read(), and -EPROTO: this is no pack. */
 int  policy_pack_read(const struct policy_pack *pack, const struct settings *settings, struct policy_ids *ids, struct policy **out,
-                      char *why);
+                      struct complaints *c);
 
 #endif

@@ -26,10 +26,9 @@ struct reading {
     uint32_t number;
     char **lists;               /* the policy's own of each group of the settings */
     size_t port_count;          /* so far */
-    char *why;
+    struct complaints *complaints;
 };
 
-/* The first error is the last that is looked for. */
 __attribute__((format(printf, 2, 3)))
 static bool wrong(struct reading *r, const char *format, ...)
 {
@@ -39,8 +38,7 @@ static bool wrong(struct reading *r, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    snprintf(r->why, POLICY_WHY, "%.140s:%u: %s", r->file, r->number, text);
-    return false;
+    return complain(r->complaints, "%.140s:%u: %s", r->file, r->number, text);
 }
 
 /* ---- ports ---- */
@@ -245,26 +243,29 @@ static bool read_line(struct reading *r, char *text, char *shown, size_t len)
     line->file = r->file;
     line->number = r->number;
     line->text = shown + (word[0] - text);
-    if (!read_words(r, line, word, count))
+    if (!read_words(r, line, word, count)) {
+        *line = (struct policy_line){ 0 };      /* the next one's place */
         return false;
+    }
     r->p->count++;
     return true;
 }
 
+/* All lines, whatever is wrong with some. */
 static bool read_file(struct reading *r, char *text, char *shown, size_t len)
 {
     size_t at = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+    bool good = true;
 
     for (r->number = 1; at < len; r->number++) {
         char *newline = memchr(text + at, '\n', len - at);
         size_t end = newline ? (size_t)(newline - text) : len;
 
         text[end] = shown[end] = '\0';
-        if (!read_line(r, text + at, shown + at, end - at))
-            return false;
+        good &= read_line(r, text + at, shown + at, end - at);
         at = end + 1;
     }
-    return true;
+    return good;
 }
 
 /* ---- memory ---- */
@@ -326,6 +327,7 @@ static char *copy_text(char **room, const struct policy_file *f)
 static bool read_all(struct reading *r, const struct policy_file *files, size_t count)
 {
     char *room = r->p->bytes;
+    bool good = true;
 
     for (size_t i = 0; i < r->settings->group_count; i++) {
         const char *guests = r->settings->groups[i].guests;
@@ -338,10 +340,9 @@ static bool read_all(struct reading *r, const struct policy_file *files, size_t 
         r->file = copy(&room, files[i].path, strlen(files[i].path) + 1);
         text = copy_text(&room, &files[i]);
         shown = copy_text(&room, &files[i]);
-        if (!read_file(r, text, shown, files[i].len))
-            return false;
+        good &= read_file(r, text, shown, files[i].len);
     }
-    return true;
+    return good;
 }
 
 /* A word for the host means up to two kinds of ends; a line has one of these at most. */
@@ -379,9 +380,9 @@ static int sort_lines(struct policy *p)
 }
 
 int policy_read(const struct policy_file *files, size_t count, const struct settings *settings, struct policy_ids *ids,
-                struct policy **out, char *why)
+                struct policy **out, struct complaints *c)
 {
-    struct reading r = { .settings = settings, .ids = ids, .why = why };
+    struct reading r = { .settings = settings, .ids = ids, .complaints = c };
     int err = make_room(&r, files, count);
 
     if (!err && !read_all(&r, files, count))
@@ -389,7 +390,7 @@ int policy_read(const struct policy_file *files, size_t count, const struct sett
     else if (!err)
         err = sort_lines(r.p);
     if (err == -ENOMEM)
-        snprintf(why, POLICY_WHY, "out of memory");
+        complain(c, "out of memory");
     free(r.lists);
     if (err)
         policy_free(r.p);

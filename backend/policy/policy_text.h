@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* policy_text.h: a policy from the text of its files.
  *
- * All of it is good, or nothing is: an error names the file, the line, what was wrong and what would be right.  Pure. */
+ * All of it is good, or nothing is, and all errors are found at once (complaints.h).  Pure. */
 #ifndef XVSD_POLICY_TEXT_H
 #define XVSD_POLICY_TEXT_H
 
 #include "policy.h"
 #include "settings.h"
-
-#define POLICY_WHY SETTINGS_WHY         /* bytes of an error, with its end */
 
 struct policy_file {
     const char *path;           /* for people */
@@ -22,8 +20,8 @@ struct policy_ids {
     int (*find)(struct policy_ids *ids, bool group, const char *name, uint32_t *id);
 };
 
-/* settings: for its groups of guests.  0 and a policy, or -EINVAL or -ENOMEM, and why (POLICY_WHY bytes). */
+/* settings: for its groups of guests.  0 and a policy, or -EINVAL or -ENOMEM, and complaints. */
 int policy_read(const struct policy_file *files, size_t count, const struct settings *settings, struct policy_ids *ids,
-                struct policy **out, char *why);
+                struct policy **out, struct complaints *c);
 
 #endif

@@ -19,6 +19,13 @@
 /* True if this may be the name of a guest: 1 to NAMES_MAX letters, digits and _ . + -, not beginning with a dot. */
 bool names_is_good(const char *name);
 
+/* A pattern of names has a "*", which stands for any characters or none; the other characters are those of names. */
+#define NAMES_EACH "*"
+bool names_is_pattern(const char *text);
+bool names_fit(const char *pattern, const char *name);
+/* How closely it says what it means: its characters other than "*". */
+unsigned names_own_characters(const char *pattern);
+
 /* A UUID of 32 digits in five groups, in lower case into out; false if text is none. */
 bool names_read_uuid(const char *text, char out[NAMES_UUID]);
 

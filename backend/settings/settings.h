@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* settings.h: what the administrator has decided, read from xvsd.conf(5).
  *
- * A file is read whole, checked strictly and replaces the old settings only if it is good: an unknown section or key,
+ * Files are read whole, checked strictly and replace the old settings only if all are good: an unknown section or key,
  * a value out of bounds, a key given twice, two guests with one CID, are errors that name the file, the
  * line, the key and what would be right.  Without a file the defaults hold.  One struct is one
- * heap object, owned by the caller; nothing here is global. */
+ * heap object, owned by the caller; nothing here is global.
+ *
+ *     settings.h          the value, and what it says of a domain
+ *     settings_text.h     from the text of files
+ *     settings_files.h    from the administrator's files, or what was made of them for a process that cannot open them
+ *     confdir.h           a directory of his
+ *     complaints.h        what is wrong with them */
 #ifndef XVSD_SETTINGS_H
 #define XVSD_SETTINGS_H
 
@@ -13,10 +19,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "complaints.h"
 #include "titles.h"
 #include "names.h"
 
-#define SETTINGS_WHY  512       /* bytes of an error, with its end */
+#define SETTINGS_WHY  COMPLAINT         /* bytes of an error, with its end */
 #define SETTINGS_NAME (NAMES_MAX + 1)   /* bytes of a section's name, with its end */
 #define SETTINGS_FILE "/etc/xvs/xvsd.conf"
 #define SETTINGS_RUN  "/run/xvs"
@@ -39,17 +46,47 @@ enum settings_af_vsock {
     AF_VSOCK_YES
 };
 
+/* So much a second, and at once after a while with less. */
+struct settings_rate {
+    uint64_t per_second;        /* 0: not given; or SETTINGS_NO_LIMIT, and burst is without a meaning */
+    uint64_t burst;
+};
+
+/* What one device may bring about, or hold.  0: not given. */
+struct settings_limits {
+    struct settings_rate connects;      /* that its guest asks for */
+    struct settings_rate bytes;         /* both ways together */
+    uint32_t max_connections;           /* at a time */
+    uint32_t max_files;                 /* descriptors of ours; or UINT32_MAX */
+};
+
+#define SETTINGS_NO_LIMIT UINT64_MAX
+
+/* [guest …] */
 struct settings_guest {
-    char *name;                 /* or "uuid:" and a UUID in lower case */
-    uint64_t cid;               /* 0: not given */
+    char *name;                 /* or "uuid:" and a UUID in lower case, or a pattern (names.h) */
+    bool is_pattern;
+    uint64_t cid;               /* 0: not given; no pattern has one */
     enum settings_af_vsock af_vsock;
     struct settings_sockets sockets;
+    struct settings_limits limits;
+    uint32_t file, cid_file, cid_line;  /* where it was read, for whoever reads (settings_text.c) */
+};
+
+/* What holds for a domain.  Of each key it is the value of the section that names the domain most closely, of those that have the key, and
+ * else [daemon]'s. */
+struct settings_own {
+    uint64_t cid;               /* 0: none of its own */
+    enum settings_af_vsock af_vsock;    /* never INHERIT */
+    struct settings_sockets sockets;
+    struct settings_limits limits;      /* all given */
 };
 
 /* [group NAME]: guests that a policy knows together. */
 struct settings_group {
     char *name;
     char *guests;               /* such names as a guest's section has, each ended by a NUL, the last by two */
+    uint32_t file;              /* where it was read last (settings_text.c) */
 };
 
 struct settings {
@@ -61,7 +98,7 @@ struct settings {
     gid_t status_group;         /* may ask at the socket that only tells; (gid_t)-1: the daemon's user alone */
     bool services;              /* echo, discard and source (service.h) */
     int  log_level;             /* enum journal_level */
-    uint32_t max_connections;   /* of one device */
+    struct settings_limits limits;      /* of one device; all given */
     uint32_t max_ring_page_order;
     uint32_t max_pool_pages;
     uint64_t held_spill_bytes;  /* of one device, the kernel's sockets included (held.h) */
@@ -69,7 +106,7 @@ struct settings {
     uint32_t spin_us;           /* how long to look at a ring before sleeping, when that pays (spinner.h); 0: never; or SPINNER_AUTO */
     struct settings_sockets sockets;
     struct settings_sockets any;        /* who may listen for all guests (anydir.h); inherits nothing */
-    struct settings_guest *guests;
+    struct settings_guest *guests;      /* those that name one first, then patterns, the closest first */
     size_t guest_count;
     struct settings_group *groups;
     size_t group_count;
@@ -77,25 +114,24 @@ struct settings {
 
 /* The defaults; NULL without memory. */
 struct settings *settings_default(void);
-/* 0 and new settings; or a negative errno (-ENOENT: no such file), why (SETTINGS_WHY bytes) filled and *out untouched. */
-int  settings_load(const char *path, struct settings **out, char *why);
-/* The same from an open file at its begin, which it takes in any case; path is for messages.  Without 'names' users and groups are not
- * looked up: for whoever does not need them, and has no right to. */
-int  settings_read(int fd, const char *path, bool names, struct settings **out, char *why);
 void settings_free(struct settings *s);
 
-/* The section [guest NAME], or with "uuid:" and a UUID for NAME; NULL. */
+/* The section [guest NAME], or with "uuid:" and a UUID, or a pattern, for NAME; NULL. */
 const struct settings_guest *settings_guest(const struct settings *s, const char *name);
 
-/* The section that is a domain's own: that of its UUID, or else that of its name, as far as it has them; NULL.  A domain that has
- * lost its name to a newer one, and for which there is a section, is nobody: it gets one that lets only us at its
- * sockets.  Constant for as long as s is. */
-const struct settings_guest *settings_section(const struct settings *s, const struct title *title);
+/* The sections that are a domain's, the closest first: the next one after 'after', or the first for NULL; NULL for no more.
+ *
+ * That of its UUID, or else that of its name, as far as it has them; then patterns that fit its name, those with more characters of their
+ * own first, and of two that have as many the one that was read first.  Whoever has no name is fitted by "*" alone.
+ * Constant for as long as s is. */
+const struct settings_guest *settings_section(const struct settings *s, const struct title *title, const struct settings_guest *after);
 
-/* Sockets of a guest with this section: its own values where it has some, else those of [daemon]. */
-struct settings_sockets settings_sockets_of(const struct settings *s, const struct settings_guest *section);
-/* …its af_vsock, likewise; never INHERIT. */
-enum settings_af_vsock settings_af_vsock_of(const struct settings *s, const struct settings_guest *section);
+/* What holds for a domain.  One that has lost its name to a newer one, and for which there is a section that names it, is nobody: its
+ * sockets are ours alone, it has no CID and no AF_VSOCK.  But limits are those of whoever is called so: it does not gain by that. */
+void settings_own(const struct settings *s, const struct title *title, struct settings_own *out);
+
+/* Some guest's sockets may be open to others. */
+bool settings_may_let_in(const struct settings *s, bool (*lets_in)(const struct settings_sockets *sockets));
 /* The section that has this CID, or NULL. */
 const struct settings_guest *settings_by_cid(const struct settings *s, uint64_t cid);
 

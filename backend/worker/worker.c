@@ -18,6 +18,8 @@
 #include "greet.h"
 #include "kernel.h"
 #include "policy_dir.h"
+#include "serve.h"
+#include "settings_files.h"
 #include "stream.h"
 #include "updown.h"
 
@@ -131,6 +133,15 @@ static struct guest *make_guest(struct worker *w, const struct wall_msg *m)
     return g;
 }
 
+/* What the settings say of it may be otherwise now: they are, or what it is called. */
+static void limit(struct guest *g)
+{
+    struct settings_own own;
+
+    settings_own(g->worker->settings, &g->title, &own);
+    serve_limit(&g->lane, &own.limits);
+}
+
 static void on_guest(struct worker *w, const struct wall_msg *m)
 {
     struct guest *g = worker_guest(w, m->device);
@@ -149,6 +160,7 @@ static void on_guest(struct worker *w, const struct wall_msg *m)
     snprintf(g->name, sizeof g->name, "%s", m->guest.name);
     snprintf(g->uuid, sizeof g->uuid, "%s", m->guest.uuid);
     snprintf(g->error, sizeof g->error, "%s", m->guest.error);
+    limit(g);
 }
 
 static enum lane_cut cut_of(const struct wall_msg *m)
@@ -265,15 +277,17 @@ static void on_policy(struct worker *w, int fd)
 /* Both are what the keeper has found good.  Takes fd; 0, or a negative errno and neither. */
 static int read_both(struct worker *w, const struct wall_msg *m, int fd, struct settings **settings, struct policy **policy)
 {
-    char why[SETTINGS_WHY];
     int err;
 
     if (m->settings.has_file)
-        err = fd < 0 ? -EMFILE : settings_read(fd, m->settings.path, false, settings, why);
+        err = fd < 0 ? -EMFILE : settings_take(fd, settings);
     else
         err = (*settings = settings_default()) ? 0 : -ENOMEM;
-    if (!err && (err = w->policy_fd < 0 ? -EMFILE : policy_take(w->policy_fd, *settings, policy, why)))
+    if (err)
+        return err;
+    if ((err = w->policy_fd < 0 ? -EMFILE : policy_take(w->policy_fd, *settings, policy)))
         settings_free(*settings);
+    w->policy_fd = -1;
     return err;
 }
 
@@ -293,6 +307,8 @@ static void on_settings(struct worker *w, const struct wall_msg *m, int fd)
     w->lanes.settings = w->settings = settings;
     w->lanes.policy = w->policy = policy;
     journal_set_level(m->settings.verbose ? JOURNAL_DEBUG : (enum journal_level)settings->log_level);
+    each_guest(w, l)
+        limit(guest_at(l));
     if (settings->policy_cuts)
         each_guest(w, l)
             streams_judge(&guest_at(l)->lane);

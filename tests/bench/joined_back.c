@@ -168,10 +168,10 @@ static const struct policy *policy(void)
         { "own", own, sizeof own - 1 }, { "default", policy_default, (size_t)(policy_default_end - policy_default) }
     };
     struct policy *p;
-    char why[POLICY_WHY];
+    struct complaints why = { 0 };
 
-    if (policy_read(files, 2, daemon_.settings, NULL, &p, why))
-        joined_fail("%s", why);
+    if (policy_read(files, 2, daemon_.settings, NULL, &p, &why))
+        joined_fail("%s", why.first);
     return p;
 }
 
@@ -183,7 +183,7 @@ static void start(void)
         !(daemon_.settings = settings_default()))
         joined_fail("cannot make a loop");
     daemon_.settings->services = true;
-    daemon_.settings->max_connections = 65536;
+    daemon_.settings->limits.max_connections = 65536;
     daemon_.settings->spin_us = 0;
     daemon_.lanes.settings = daemon_.settings;
     daemon_.lanes.policy = policy();

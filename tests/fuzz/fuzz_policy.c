@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct settings *groups(void)
 {
     static char web_names[] = "a\0uuid:" UUID "\0", web[] = "g", none_names[] = "", none[] = "none";
-    static struct settings_group list[] = { { web, web_names }, { none, none_names } };
+    static struct settings_group list[] = { { web, web_names, 0 }, { none, none_names, 0 } };
     static struct settings s = { .groups = list, .group_count = 2 };
 
     return &s;
@@ -42,13 +42,13 @@ static struct policy *read_it(const char *text, size_t len)
 {
     struct policy_file file = { FILE_NAME, text, len };
     struct policy *p = NULL;
-    char why[POLICY_WHY];
+    struct complaints why = { 0 };
     int err;
 
-    memset(why, 'x', sizeof why);
-    if ((err = policy_read(&file, 1, groups(), &host, &p, why))) {
+    if ((err = policy_read(&file, 1, groups(), &host, &p, &why))) {
         must(err == -EINVAL && !p);
-        must(memchr(why, '\0', sizeof why) && !strncmp(why, FILE_NAME ":", sizeof FILE_NAME));
+        must(why.count && !strncmp(why.first, FILE_NAME ":", sizeof FILE_NAME));
+        complaints_free(&why);
     }
     return p;
 }
@@ -113,14 +113,15 @@ static void judge_packed(const struct policy *p, const char *text, size_t len)
 {
     struct policy_pack pack = { 0 };
     struct policy *again = NULL;
-    char why[POLICY_WHY], name[2] = "";
+    struct complaints why = { 0 };
+    char name[2] = "";
 
     must(!policy_pack_file(&pack, FILE_NAME, text, len));
     for (int c = '!'; c <= '~'; c++) {
         *name = (char)c;
         must(!policy_pack_id(&pack, false, name, (uint32_t)c) && !policy_pack_id(&pack, true, name, (uint32_t)c + 1000));
     }
-    must(!policy_pack_read(&pack, groups(), NULL, &again, why));
+    must(!policy_pack_read(&pack, groups(), NULL, &again, &why));
     must(again->count == p->count && again->asks_user == p->asks_user && again->asks_groups == p->asks_groups);
     for (unsigned q = 0; q < QUESTIONS; q++)
         must(is_the_same(ask(p, q), ask(again, q)));
@@ -132,12 +133,12 @@ static void judge_as_pack(const char *bytes, size_t len)
 {
     struct policy_pack pack = { 0 };
     struct policy *p = NULL;
-    char why[POLICY_WHY] = "";
+    struct complaints why = { 0 };
     int err;
 
     must(!policy_pack_bytes(&pack, bytes, len));
-    err = policy_pack_read(&pack, groups(), NULL, &p, why);
-    must(err ? (err == -EPROTO || err == -EINVAL) && *why && !p : p != NULL);
+    err = policy_pack_read(&pack, groups(), NULL, &p, &why);
+    must(err ? (err == -EPROTO || err == -EINVAL) && why.count && !p : p != NULL);
     policy_free(p);
     policy_pack_free(&pack);
 }

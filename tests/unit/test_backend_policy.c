@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "confdir.h"
 #include "policy_dir.h"
 
 #define UUID  "01234567-89ab-cdef-0123-456789abcdef"
 #define OTHER "fedcba98-7654-3210-fedc-ba9876543210"
 
-static char why[POLICY_WHY];
+static struct complaints complaints;
+#define why complaints.first
 
 /* ---- what is read ---- */
 
@@ -35,7 +37,7 @@ static struct policy_ids host = { find };
 static struct settings *groups(void)
 {
     static char web_names[] = "web1\0web2\0uuid:" OTHER "\0", web[] = "web", none_names[] = "", none[] = "none";
-    static struct settings_group list[] = { { web, web_names }, { none, none_names } };
+    static struct settings_group list[] = { { web, web_names, 0 }, { none, none_names, 0 } };
     static struct settings s = { .groups = list, .group_count = 2 };
 
     return &s;
@@ -46,8 +48,8 @@ static struct policy *read_text(const char *text, size_t len, int expected)
     struct policy_file file = { "/p/50-a.policy", text, len };
     struct policy *p = NULL;
 
-    *why = '\0';
-    EQ(policy_read(&file, 1, groups(), &host, &p, why), expected);
+    complaints_free(&complaints);
+    EQ(policy_read(&file, 1, groups(), &host, &p, &complaints), expected);
     return p;
 }
 
@@ -242,12 +244,33 @@ static void files_follow_one_another(void)
     struct policy_file files[] = { { "/p/1", "1 a b allow", 11 }, { "/p/2", "", 0 }, { "/p/3", "1 a b deny\n2 a b deny\n", 22 } };
     struct policy *p = NULL;
 
-    REQUIRE(policy_read(files, 3, groups(), &host, &p, why) == 0);
+    REQUIRE(policy_read(files, 3, groups(), &host, &p, &complaints) == 0);
     EQ(p->count, 3);
     EQ(decides(p, "a", "b", 1), 1);
     EQ(decides(p, "a", "b", 2), -2);
     EQ(strcmp(p->lines[2].file, "/p/3"), 0);
     policy_free(p);
+}
+
+static void collect(const char *line, void *arg)
+{
+    strcat(strcat(arg, line), "\n");
+}
+
+/* A line that is wrong takes nothing from those behind it. */
+static void all_errors_of_all_files_are_told_at_once(void)
+{
+    static const char one[] = "22,23 web1 nobody/ allow\n1 a b allow\n22 a b\n", two[] = "x a b deny\n* a b deny\n";
+    struct policy_file files[] = { { "/p/1", one, sizeof one - 1 }, { "/p/2", two, sizeof two - 1 } };
+    struct policy *p = NULL;
+    char all[4096] = "";
+
+    complaints_free(&complaints);
+    EQ(policy_read(files, 2, groups(), &host, &p, &complaints), -EINVAL);
+    CU_ASSERT_PTR_NULL(p);
+    EQ(complaints.count, 3);
+    complaints_tell(&complaints, collect, all);
+    CU_ASSERT_TRUE(strstr(all, "/p/1:1: nobody/") && strstr(all, "/p/1:3: a line is") && strstr(all, "/p/2:1: ports x:"));
 }
 
 static void an_error_names_file_and_line_and_what_is_right(void)
@@ -308,10 +331,10 @@ static void an_error_is_cut_and_not_more_than_there_is_room_for(void)
 
     memset(text, 'x', sizeof text);
     CU_ASSERT_PTR_NULL(read_text(text, sizeof text, -EINVAL));
-    CU_ASSERT_TRUE(strlen(why) < POLICY_WHY);
+    CU_ASSERT_TRUE(strlen(why) < sizeof why);
     text[1000] = text[2000] = text[2500] = ' ';
     CU_ASSERT_PTR_NULL(read_text(text, sizeof text, -EINVAL));
-    CU_ASSERT_TRUE(strlen(why) < POLICY_WHY);
+    CU_ASSERT_TRUE(strlen(why) < sizeof why);
 }
 
 /* ---- over the wall ---- */
@@ -322,14 +345,15 @@ static void a_pack_gives_the_same_policy_without_files_and_users(void)
     struct policy_pack pack = { 0 };
     struct policy *p = NULL;
 
+    complaints_free(&complaints);
     REQUIRE(policy_pack_file(&pack, "/p/1\n", text, sizeof text - 1) == 0);
     REQUIRE(policy_pack_file(&pack, "/p/2", "* a b deny", 10) == 0);
-    EQ(policy_pack_read(&pack, groups(), NULL, &p, why), -EINVAL);
+    EQ(policy_pack_read(&pack, groups(), NULL, &p, &complaints), -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "there is no such user"));
     REQUIRE(policy_pack_id(&pack, true, "alice", 7) == 0);
     REQUIRE(policy_pack_id(&pack, false, "alice", 1000) == 0);
     REQUIRE(policy_pack_id(&pack, true, "ops", 2000) == 0);
-    EQ(policy_pack_read(&pack, groups(), NULL, &p, why), 0);
+    EQ(policy_pack_read(&pack, groups(), NULL, &p, &complaints), 0);
     REQUIRE(p != NULL);
     EQ(p->count, 3);
     EQ(decides(p, "@unix/alice", "a", 1), 1);
@@ -354,7 +378,7 @@ static void what_is_no_pack_is_refused(void)
         struct policy *p = NULL;
 
         REQUIRE(policy_pack_bytes(&pack, bad[i], strlen(bad[i])) == 0);
-        EQ(policy_pack_read(&pack, groups(), NULL, &p, why), -EPROTO);
+        EQ(policy_pack_read(&pack, groups(), NULL, &p, &complaints), -EPROTO);
         CU_ASSERT_PTR_NULL(p);
         policy_pack_free(&pack);
     }
@@ -389,11 +413,11 @@ static struct policy *load(const char *path, bool given, int expected)
     struct policy_pack pack = { 0 };
     struct policy *p = NULL, *again = NULL;
 
-    *why = '\0';
-    EQ(policy_load(path, given, groups(), &pack, &p, why), expected);
+    complaints_free(&complaints);
+    EQ(policy_load(path, given, groups(), &pack, &p, &complaints), expected);
     if (!expected) {
         REQUIRE(p != NULL);
-        EQ(policy_pack_read(&pack, groups(), NULL, &again, why), 0);
+        EQ(policy_pack_read(&pack, groups(), NULL, &again, &complaints), 0);
         REQUIRE(again != NULL);
         EQ(again->count, p->count);
     }
@@ -450,7 +474,7 @@ static void users_and_groups_are_those_of_the_host(void)
 
 static void what_is_no_file_is_refused_and_a_file_has_its_bounds(void)
 {
-    static char big[POLICY_BYTES];
+    static char big[CONFDIR_BYTES];
     char path[300];
     FILE *f;
 
@@ -459,9 +483,9 @@ static void what_is_no_file_is_refused_and_a_file_has_its_bounds(void)
     snprintf(path, sizeof path, "%s/5.policy", dir);
     REQUIRE(mkfifo(path, 0600) == 0);
     CU_ASSERT_PTR_NULL(load(dir, true, -EINVAL));
-    CU_ASSERT_PTR_NOT_NULL(strstr(why, "5.policy: a policy is a regular file"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "5.policy: it is to be a regular file"));
     REQUIRE(unlink(path) == 0 && symlink("/nonexistent", path) == 0);
-    CU_ASSERT_PTR_NULL(load(dir, true, -ENOENT));
+    CU_ASSERT_PTR_NULL(load(dir, true, -EINVAL));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "cannot read "));
     REQUIRE(unlink(path) == 0);
     put("\xc3\xa4.policy", "");
@@ -474,11 +498,11 @@ static void what_is_no_file_is_refused_and_a_file_has_its_bounds(void)
     fclose(f);
     policy_free(load(dir, true, 0));
     EQ(truncate(path, (off_t)sizeof big + 1), 0);
-    CU_ASSERT_PTR_NULL(load(dir, true, -EFBIG));
+    CU_ASSERT_PTR_NULL(load(dir, true, -EINVAL));
     EQ(truncate(path, (off_t)sizeof big), 0);
     put("6.policy", "\n");
-    CU_ASSERT_PTR_NULL(load(dir, true, -EFBIG));
-    CU_ASSERT_PTR_NOT_NULL(strstr(why, "6.policy: the files of a policy have at most 1048576 bytes together"));
+    CU_ASSERT_PTR_NULL(load(dir, true, -EINVAL));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "6.policy: such files have at most 1048576 bytes together"));
 }
 
 static void without_a_directory_the_default_holds_and_without_files_nothing_is_allowed(void)
@@ -514,7 +538,7 @@ static const struct test tests[] = {
     TEST(a_policy_says_whether_it_asks_for_users_and_groups), TEST(a_group_is_its_guests),
     TEST(a_guest_is_known_by_its_name_or_its_uuid), TEST(a_domain_that_has_lost_its_name_gains_nothing_by_that),
     TEST(a_line_is_shown_as_it_was_written), TEST(files_follow_one_another),
-    TEST(an_error_names_file_and_line_and_what_is_right), TEST(an_error_is_cut_and_not_more_than_there_is_room_for),
+    TEST(all_errors_of_all_files_are_told_at_once), TEST(an_error_names_file_and_line_and_what_is_right), TEST(an_error_is_cut_and_not_more_than_there_is_room_for),
     TEST(a_pack_gives_the_same_policy_without_files_and_users), TEST(what_is_no_pack_is_refused),
     TEST(files_are_read_in_the_order_of_their_names_and_others_are_left_alone), TEST(users_and_groups_are_those_of_the_host),
     TEST(what_is_no_file_is_refused_and_a_file_has_its_bounds),

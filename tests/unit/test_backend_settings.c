@@ -4,27 +4,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness.h"
 #include "journal.h"
-#include "settings.h"
+#include "settings_files.h"
 #include "spinner.h"
 
-static char why[SETTINGS_WHY];
+static struct complaints complaints;
+#define why complaints.first
+
+/* So many texts, of files /c/0.conf, /c/1.conf, …; whatever is wrong is in complaints. */
+static struct settings *read_texts(const char *const *text, size_t count)
+{
+    struct conf_texts texts = { 0 };
+    struct settings *s;
+    char path[20];
+    bool no_memory;
+
+    complaints_free(&complaints);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "/c/%zu.conf", i);
+        REQUIRE(conf_text_add(&texts, path, text[i], strlen(text[i])) == 0);
+    }
+    s = settings_text_read(&texts, true, &complaints, &no_memory);
+    REQUIRE(s != NULL);
+    CU_ASSERT_FALSE(no_memory);
+    conf_texts_free(&texts);
+    return s;
+}
 
 static struct settings *load(const char *text, int expected)
 {
-    char path[] = "/tmp/xvs-settings.XXXXXX";
-    struct settings *s = NULL;
-    int fd = mkstemp(path);
+    struct settings *s = read_texts(&text, 1);
 
-    REQUIRE(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
-    *why = '\0';
-    EQ(settings_load(path, &s, why), expected);
-    unlink(path);
-    return s;
+    EQ(complaints.count > 0, expected != 0);
+    if (!complaints.count)
+        return s;
+    settings_free(s);
+    return NULL;
+}
+
+/* What holds for a domain that has this name, or is of this UUID. */
+static struct settings_own own_of(const struct settings *s, const char *name)
+{
+    struct title title = { .name = name, .uuid = "", .has_name = true };
+    struct settings_own own;
+
+    settings_own(s, &title, &own);
+    return own;
 }
 
 static void an_empty_file_gives_the_defaults(void)
@@ -56,11 +86,11 @@ static void a_good_file_is_read(void)
     EQ(s->spin_us, 0);
     CU_ASSERT_FALSE(s->attach_auto);
     EQ(s->log_level, JOURNAL_DEBUG);
-    EQ(s->max_connections, 100);
+    EQ(s->limits.max_connections, 100);
     EQ(settings_guest(s, "web1")->cid, 10);
-    EQ(settings_sockets_of(s, settings_guest(s, "web1")).mode, 0600);
-    EQ(settings_sockets_of(s, settings_guest(s, "db1")).mode, 0660);
-    EQ(settings_sockets_of(s, settings_guest(s, "nobody")).mode, 0660);
+    EQ(own_of(s, "web1").sockets.mode, 0600);
+    EQ(own_of(s, "db1").sockets.mode, 0660);
+    EQ(own_of(s, "nobody").sockets.mode, 0660);
     settings_free(s);
 }
 
@@ -90,13 +120,13 @@ static void af_vsock_is_no_and_a_guest_s_own_goes_first(void)
     struct settings *s;
 
     REQUIRE((s = settings_default()) != NULL);
-    EQ(settings_af_vsock_of(s, NULL), AF_VSOCK_NO);
+    EQ(own_of(s, "another").af_vsock, AF_VSOCK_NO);
     settings_free(s);
     s = load("[daemon]\naf_vsock = auto\n[guest web1]\naf_vsock = no\n[guest db1]\naf_vsock = yes\n[guest lb1]\n", 0);
-    EQ(settings_af_vsock_of(s, NULL), AF_VSOCK_AUTO);
-    EQ(settings_af_vsock_of(s, settings_guest(s, "web1")), AF_VSOCK_NO);
-    EQ(settings_af_vsock_of(s, settings_guest(s, "db1")), AF_VSOCK_YES);
-    EQ(settings_af_vsock_of(s, settings_guest(s, "lb1")), AF_VSOCK_AUTO);
+    EQ(own_of(s, "another").af_vsock, AF_VSOCK_AUTO);
+    EQ(own_of(s, "web1").af_vsock, AF_VSOCK_NO);
+    EQ(own_of(s, "db1").af_vsock, AF_VSOCK_YES);
+    EQ(own_of(s, "lb1").af_vsock, AF_VSOCK_AUTO);
     settings_free(s);
 }
 
@@ -145,7 +175,27 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\nspin_us = much\n", "auto or a number" },
         { "[daemon]\nspin_us = -1\n", "auto or a number" },
         { "[daemon]\nnonsense\n", ":2:" },
-        { "[daemon]\nattach = never\ncolour = red\n[demon]\n", ":2: attach = never" },      /* the first is told */
+        { "[daemon]\nattach = never\ncolour = red\n[demon]\n", ":2: attach = never" },
+        { "[daemon\n", ":1: neither a section, nor key = value, nor a comment (# or ;)" },
+        { "[daemon]\nconnect_rate = 0\n", ":2: connect_rate = 0: it must be no, or a number from 1 to 1000000" },
+        { "[daemon]\nconnect_rate = 10,\n", "connect_rate = 10,: it must be no" },
+        { "[daemon]\nconnect_rate = 10, 20\n", "with \", burst N\" and another such number behind that" },
+        { "[daemon]\nconnect_rate = 10, burst\n", "it must be no" },
+        { "[daemon]\nconnect_rate = 10, burst20\n", "it must be no" },
+        { "[daemon]\nconnect_rate = 10, burst 0\n", "it must be no" },
+        { "[daemon]\nbyte_rate = 65535\n", "from 65536 to 1099511627776" },
+        { "[daemon]\nbyte_rate = 1025G\n", "from 65536 to 1099511627776" },
+        { "[daemon]\nbyte_rate = 17179869184G\n", "from 65536 to 1099511627776" },
+        { "[daemon]\nbyte_rate = 1T\n", "from 65536 to 1099511627776" },
+        { "[daemon]\nbyte_rate = 1MB\n", "from 65536 to 1099511627776" },
+        { "[daemon]\nbyte_rate = -1\n", "from 65536 to 1099511627776" },
+        { "[daemon]\nmax_files = 0\n", "from 1 to 1048576" },
+        { "[guest web1]\nmax_connections = 65537\n", "from 1 to 65536" },
+        { "[guest web*]\ncid = 10\n", ":2: cid: it is one guest's, and [guest web*] are several" },
+        { "[guest .*]\n", ":1: section [guest NAME]: \".*\" is no name of a guest" },
+        { "[guest a b*]\n", "is no name of a guest" },
+        { "[group web*]\n", "is no name of a group" },
+        { "[guest web*]\n[guest web*]\n", ":2: section [guest web*] is there twice" },
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -196,7 +246,7 @@ static void each_value_may_be_as_small_and_as_large_as_is_said(void)
     CU_ASSERT_TRUE(s->attach_auto && s->services && s->policy_cuts);
     EQ(s->max_ring_page_order, 0);
     EQ(s->max_pool_pages, 1);
-    EQ(s->max_connections, 1);
+    EQ(s->limits.max_connections, 1);
     EQ(s->held_spill_bytes, 262144);
     EQ(s->spin_us, SPINNER_AUTO);
     EQ(s->sockets.mode, 0);
@@ -213,7 +263,7 @@ static void each_value_may_be_as_small_and_as_large_as_is_said(void)
     CU_ASSERT_FALSE(s->attach_auto || s->services || s->policy_cuts);
     EQ(s->max_ring_page_order, 4);
     EQ(s->max_pool_pages, 1000);
-    EQ(s->max_connections, 65536);
+    EQ(s->limits.max_connections, 65536);
     EQ(s->held_spill_bytes, UINT64_C(1) << 32);
     EQ(s->spin_us, 1000);
     EQ(s->sockets.mode, 0666);
@@ -256,11 +306,19 @@ static void a_section_may_go_by_uuid(void)
     settings_free(s);
 }
 
+static struct settings_own own(const struct settings *s, const struct title *title)
+{
+    struct settings_own out;
+
+    settings_own(s, title, &out);
+    return out;
+}
+
 static void a_section_belongs_to_who_has_the_name(void)
 {
     static const char uuid[] = "01234567-89ab-cdef-0123-456789abcdef";
     struct settings *s = load("[daemon]\nsocket_mode = 0660\nsocket_user = root\n"
-                              "[guest web1]\ncid = 10\nsocket_mode = 0600\n"
+                              "[guest web1]\ncid = 10\nsocket_mode = 0600\nconnect_rate = 10\n"
                               "[guest uuid:01234567-89ab-cdef-0123-456789abcdef]\ncid = 11\n[guest db1]\n", 0);
     struct title newest = { .name = "web1", .uuid = "", .has_name = true }, older = { .name = "web1", .uuid = "" },
                  by_uuid = { .name = "web1", .uuid = uuid, .has_name = true, .has_uuid = true },
@@ -268,18 +326,293 @@ static void a_section_belongs_to_who_has_the_name(void)
                  other = { .name = "other", .uuid = "" };
 
     REQUIRE(s != NULL);
-    EQ(settings_section(s, &newest)->cid, 10);
-    EQ(settings_section(s, &by_uuid)->cid, 11);
-    CU_ASSERT_PTR_NULL(settings_section(s, &away));
-    CU_ASSERT_PTR_NULL(settings_section(s, &other));
+    EQ(own(s, &newest).cid, 10);
+    EQ(own(s, &by_uuid).cid, 11);
+    EQ(own(s, &by_uuid).sockets.mode, 0660);    /* nothing of [guest web1] */
+    CU_ASSERT_PTR_NULL(settings_section(s, &away, NULL));
+    CU_ASSERT_PTR_NULL(settings_section(s, &other, NULL));
+    EQ(own(s, &other).sockets.mode, 0660);
     EQ(settings_by_cid(s, 11)->cid, 11);
     CU_ASSERT_PTR_NULL(settings_by_cid(s, 12));
 
-    /* An older namesake has less than nobody, not more: [daemon] would let others in. */
-    REQUIRE(settings_section(s, &older) != NULL);
-    EQ(settings_section(s, &older)->cid, 0);
-    EQ(settings_sockets_of(s, settings_section(s, &older)).mode, 0600);
-    EQ(settings_sockets_of(s, settings_section(s, &older)).user, (uid_t)-1);
+    /* An older namesake has less than nobody, not more: [daemon] would let others in.  Nor does it get rid of a limit. */
+    EQ(own(s, &older).cid, 0);
+    EQ(own(s, &older).sockets.mode, 0600);
+    EQ(own(s, &older).sockets.user, (uid_t)-1);
+    EQ(own(s, &older).af_vsock, AF_VSOCK_NO);
+    EQ(own(s, &older).limits.connects.per_second, 10);
+    settings_free(s);
+}
+
+/* Of each key the closest section that has it. */
+static void a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first(void)
+{
+    struct settings *s = load("[guest *]\nsocket_mode = 0640\nmax_files = 100\nconnect_rate = 1\n"
+                              "[guest w*]\nmax_files = 50\naf_vsock = auto\nconnect_rate = 2\n"
+                              "[guest *-db]\nconnect_rate = 4\nmax_connections = 7\n"
+                              "[guest web*]\nconnect_rate = 3, burst 9\nmax_connections = 8\n"
+                              "[guest web1]\ncid = 10\nmax_files = no\n[daemon]\nbyte_rate = 2M\n", 0);
+    struct title lost = { .name = "web1", .uuid = "" }, odd = { .name = "web 1", .uuid = "" };
+
+    REQUIRE(s != NULL);
+    EQ(own_of(s, "web1").cid, 10);
+    EQ(own_of(s, "web1").limits.max_files, UINT32_MAX);
+    EQ(own_of(s, "web1").limits.connects.per_second, 3);
+    EQ(own_of(s, "web1").limits.connects.burst, 9);
+    EQ(own_of(s, "web1").limits.bytes.per_second, 2 << 20);
+    EQ(own_of(s, "web1").limits.bytes.burst, 2 << 20);
+    EQ(own_of(s, "web1").af_vsock, AF_VSOCK_AUTO);
+    EQ(own_of(s, "web1").sockets.mode, 0640);
+    EQ(own_of(s, "web2").limits.max_files, 50);
+    EQ(own_of(s, "web2").cid, 0);
+    EQ(own_of(s, "w").limits.connects.per_second, 2);
+    EQ(own_of(s, "other").limits.connects.per_second, 1);
+    EQ(own_of(s, "other").limits.max_connections, 16384);
+    EQ(own_of(s, "web-db").limits.connects.per_second, 4);      /* as close as web*, and read before it */
+    EQ(own_of(s, "web-db").limits.max_connections, 7);
+    EQ(own_of(s, "a-db").limits.max_files, 100);
+    /* One that lost its name has no rights by a pattern, but the limits. */
+    EQ(own(s, &lost).sockets.mode, 0600);
+    EQ(own(s, &lost).af_vsock, AF_VSOCK_NO);
+    EQ(own(s, &lost).limits.connects.per_second, 3);
+    /* One whose name is none is fitted by "*" alone. */
+    EQ(own(s, &odd).sockets.mode, 0640);
+    EQ(own(s, &odd).limits.connects.per_second, 1);
+    settings_free(s);
+}
+
+static void a_pattern_fits_as_people_think(void)
+{
+    static const struct { const char *pattern, *name; bool fits; } list[] = {
+        { "*", "a", true }, { "a*", "a", true }, { "a*", "ba", false }, { "*a", "ba", true }, { "*a", "ab", false },
+        { "a*b", "ab", true }, { "a*b", "axxb", true }, { "a*b", "axbx", false }, { "*ab*", "xxabxx", true },
+        { "*ab*", "aab", true }, { "a**b", "ab", true }, { "*a*a", "a", false }, { "*a*a", "aa", true }, { "web*.prod", "web1.prod", true },
+        { "web*.prod", "web1-prod", false }, { "*aaab", "aaaaaaaab", true },
+    };
+
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        if (names_fit(list[i].pattern, list[i].name) != list[i].fits) {
+            printf("    %s and %s\n", list[i].pattern, list[i].name);
+            CU_FAIL("fits, or does not");
+        }
+    CU_ASSERT_TRUE(names_is_pattern("web*") && names_is_pattern("*"));
+    CU_ASSERT_FALSE(names_is_pattern("web1") || names_is_pattern(".w*") || names_is_pattern("w *") || names_is_pattern("w*/") ||
+                    names_is_pattern("") || names_is_pattern("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa*"));
+}
+
+/* Of a later file what it says again holds; guests of a group are added. */
+static void a_later_file_says_it_again(void)
+{
+    static const char *const text[] = {
+        "[daemon]\nattach = manual\nrun_dir = /a\n[guest web1]\ncid = 10\nsocket_mode = 0640\n[group g]\nguests = a\n",
+        "[guest web1]\ncid = 11\n[daemon]\nrun_dir = /b\n[group g]\nguests = b\n",
+        "[guest db1]\ncid = 10\n",
+    };
+    struct settings *s = read_texts(text, 3);
+
+    EQ(complaints.count, 0);
+    CU_ASSERT_FALSE(s->attach_auto);
+    EQ(strcmp(s->run_dir, "/b"), 0);
+    EQ(own_of(s, "web1").cid, 11);
+    EQ(own_of(s, "web1").sockets.mode, 0640);
+    EQ(own_of(s, "db1").cid, 10);
+    EQ(memcmp(s->groups[0].guests, "a\0b\0", 5), 0);
+    settings_free(s);
+}
+
+static void count_line(const char *line, void *arg)
+{
+    static const char *const expected[] = {
+        "/c/0.conf:2: attach = x: it must be auto or manual",
+        "/c/0.conf:3: colour: there is no such key in [daemon]; there are",
+        "/c/0.conf:4: section [demon]: there are only",
+        "/c/0.conf:6: neither a section",
+        "/c/0.conf:8: cid = 1: it must be a number",
+        "/c/1.conf:1: neither a section",
+        "/c/1.conf:2: x is in no section",
+        "/c/1.conf:4: cid = 12: guest a has this CID already",
+    };
+    size_t *n = arg;
+
+    REQUIRE(*n < sizeof expected / sizeof *expected);
+    if (strncmp(line, expected[*n], strlen(expected[*n])))
+        printf("    said \"%s\", expected \"%s\"\n", line, expected[*n]);
+    CU_ASSERT_TRUE(!strncmp(line, expected[*n], strlen(expected[*n])));
+    ++*n;
+}
+
+/* What is in a section that is none cannot be judged; all else is. */
+static void all_errors_of_all_files_are_told_at_once(void)
+{
+    static const char *const text[] = {
+        "[daemon]\nattach = x\ncolour = red\n[demon]\nred = green\n nonsense\n[guest b]\ncid = 1\n[guest a]\ncid = 12\n",
+        "more nonsense\nx = 5\n[guest c]\ncid = 12\n",
+    };
+    struct settings *s = read_texts(text, 2);
+    char sum[COMPLAINT];
+    size_t told = 0;
+
+    EQ(complaints.count, 8);
+    complaints_tell(&complaints, count_line, &told);
+    EQ(told, 8);
+    complaints_sum(&complaints, sum);
+    CU_ASSERT_PTR_NOT_NULL(strstr(sum, "auto or manual (and 7 errors more: xvsd -t shows them)"));
+    settings_free(s);
+}
+
+static void last_of(const char *line, void *arg)
+{
+    snprintf(arg, COMPLAINT, "%s", line);
+}
+
+static void ten_thousand_errors_are_some_and_a_number(void)
+{
+    static char text[20000];
+    char last[COMPLAINT] = "";
+
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "x\n", 3);
+    CU_ASSERT_PTR_NULL(load(text, -EINVAL));
+    EQ(complaints.count, 9999);
+    complaints_tell(&complaints, last_of, last);
+    EQ(strcmp(last, "and 9799 errors more"), 0);
+}
+
+static void what_was_read_can_be_handed_over(void)
+{
+    struct conf_texts texts = { 0 };
+    struct settings *s = NULL;
+    size_t len;
+    char *bytes;
+    int fd = memfd_create("pack", MFD_CLOEXEC);
+
+    REQUIRE(fd >= 0 && !conf_text_add(&texts, "/a", "", 0) && !conf_text_add(&texts, "/b", "[guest a]\nsocket_user = nobody at all\n", 38) &&
+            !conf_text_add(&texts, "/c", "[guest a]\ncid = 10", 18) && (bytes = settings_pack(&texts, &len)));
+    EQ(write(fd, bytes, len), len);
+    lseek(fd, 0, SEEK_SET);
+    EQ(settings_take(dup(fd), &s), 0);
+    REQUIRE(s != NULL);
+    EQ(own_of(s, "a").cid, 10);
+    settings_free(s);
+    /* Not all of it. */
+    for (size_t cut = 1; cut < len; cut++) {
+        struct settings *none = NULL;
+        int err;
+
+        EQ(ftruncate(fd, (off_t)(len - cut)), 0);
+        lseek(fd, 0, SEEK_SET);
+        err = settings_take(dup(fd), &none);
+        CU_ASSERT_TRUE(err ? err == -EPROTO && !none : none != NULL);
+        settings_free(none);
+    }
+    close(fd);
+    free(bytes);
+    conf_texts_free(&texts);
+}
+
+/* ---- files ---- */
+
+static const char *dir;
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+    char path[300];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    REQUIRE((f = fopen(path, "w")) != NULL);
+    fputs(text, f);
+    fclose(f);
+    REQUIRE(chmod(path, mode) == 0);
+}
+
+static int load_files(const char *name, bool given, struct settings **s)
+{
+    struct conf_texts texts = { 0 };
+    char path[300];
+    int err;
+
+    complaints_free(&complaints);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    err = settings_load(path, given, s, &texts, &complaints);
+    conf_texts_free(&texts);
+    return err;
+}
+
+static void make_dir(const char *name)
+{
+    char path[300];
+
+    if (!dir)
+        dir = harness_directory("settings");
+    REQUIRE(dir != NULL);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    REQUIRE(mkdir(path, 0755) == 0);
+}
+
+static void files_beside_it_are_read_in_the_order_of_their_names(void)
+{
+    struct settings *s = NULL;
+
+    make_dir("x.conf.d");
+    put("x.conf", "[daemon]\nmax_connections = 1\n[guest a]\ncid = 10\n", 0644);
+    put("x.conf.d/20-b.conf", "[daemon]\nmax_connections = 3\n", 0644);
+    put("x.conf.d/10-a.conf", "[daemon]\nmax_connections = 2\n[guest b]\ncid = 11\n", 0644);
+    put("x.conf.d/30-c.conf.bak", "nonsense\n", 0666);
+    put("x.conf.d/.40-d.conf", "nonsense\n", 0666);
+    EQ(load_files("x.conf", true, &s), 0);
+    EQ(s->limits.max_connections, 3);
+    EQ(own_of(s, "a").cid, 10);
+    EQ(own_of(s, "b").cid, 11);
+    settings_free(s);
+}
+
+static void without_the_file_those_beside_it_hold(void)
+{
+    struct settings *s = NULL;
+
+    make_dir("y.conf.d");
+    EQ(load_files("y.conf", false, &s), 0);
+    settings_free(s);
+    put("y.conf.d/a.conf", "[daemon]\nmax_connections = 2\n", 0644);
+    EQ(load_files("y.conf", false, &s), 0);
+    EQ(s->limits.max_connections, 2);
+    settings_free(s);
+    EQ(load_files("y.conf", true, &s), -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "/y.conf: No such file"));
+    settings_free(s);
+}
+
+static void a_file_that_others_can_write_is_refused(void)
+{
+    struct settings *s = NULL;
+    char path[300];
+
+    make_dir("z.conf.d");
+    put("z.conf", "", 0644);
+    put("z.conf.d/a.conf", "[daemon]\n", 0646);
+    EQ(load_files("z.conf", true, &s), -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "z.conf.d/a.conf: everybody may write it (mode 0646), and we obey it as root: chmod o-w"));
+    settings_free(s);
+    put("z.conf.d/a.conf", "[daemon]\n", 0644);
+    snprintf(path, sizeof path, "%s/z.conf.d", dir);
+    REQUIRE(chmod(path, 0777) == 0);
+    EQ(load_files("z.conf", true, &s), -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "z.conf.d: everybody may write it (mode 0777)"));
+    settings_free(s);
+    REQUIRE(chmod(path, 0755) == 0);
+    if (!geteuid()) {
+        snprintf(path, sizeof path, "%s/z.conf.d/a.conf", dir);
+        REQUIRE(chown(path, 65534, 0) == 0);
+        EQ(load_files("z.conf", true, &s), -EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why, "z.conf.d/a.conf: it belongs to user 65534, and we obey it as root: chown root"));
+        settings_free(s);
+    }
+    /* One file is bad, and what is wrong in another one is told as well. */
+    put("z.conf.d/b.conf", "nonsense\n", 0644);
+    make_dir("z.conf.d/c.conf");
+    EQ(load_files("z.conf", true, &s), -EINVAL);
+    EQ(complaints.count, geteuid() ? 2 : 3);
     settings_free(s);
 }
 
@@ -287,16 +620,10 @@ static void what_cannot_be_read_is_said(void)
 {
     struct settings *s = NULL;
 
-    EQ(settings_load("/", &s, why), -EISDIR);
-    CU_ASSERT_PTR_NULL(s);
-}
-
-static void a_file_that_is_not_there_is_said(void)
-{
-    struct settings *s = NULL;
-
-    EQ(settings_load("/nonexistent/xvsd.conf", &s, why), -ENOENT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(why, "/nonexistent/xvsd.conf"));
+    make_dir("v.conf");
+    EQ(load_files("v.conf", true, &s), -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "/v.conf: Is a directory"));
+    settings_free(s);
 }
 
 static void a_group_is_a_list_of_guests(void)
@@ -349,7 +676,7 @@ static void an_error_in_a_group_says_what_is_right(void)
         { "[group web]\ncid = 5\n", ":2: cid: there is no such key in [group web]; there are guests" },
         { "[guest web]\nguests = a\n", ":2: guests: there is no such key in [guest web]" },
         { "[group web]\n[group web]\n", ":2: section [group web] is there twice" },
-        { "[group ]\n", ":1: section [group]: there are only [daemon], [any], [guest NAME], [guest uuid:UUID] and [group NAME]" },
+        { "[group ]\n", ":1: section [group]: there are only [daemon], [any], [guest NAME], [guest uuid:UUID], [guest PATTERN*] and [group NAME]" },
         { "[groups a]\n", ":1: section [groups a]: there are only" },
         { "[group a b]\n", ":1: section [group NAME]: \"a b\" is no name of a group, which is made of letters, digits" },
         { "[group web]\nguests = a\nguests = b/\n", ":3: guests: \"b/\" is no name" },
@@ -371,8 +698,11 @@ static const struct test tests[] = {
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
     TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
-    TEST(what_cannot_be_read_is_said),
-    TEST(a_file_that_is_not_there_is_said)
+    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think),
+    TEST(a_later_file_says_it_again), TEST(all_errors_of_all_files_are_told_at_once), TEST(ten_thousand_errors_are_some_and_a_number),
+    TEST(what_was_read_can_be_handed_over), TEST(files_beside_it_are_read_in_the_order_of_their_names),
+    TEST(without_the_file_those_beside_it_hold), TEST(a_file_that_others_can_write_is_refused),
+    TEST(what_cannot_be_read_is_said)
 };
 
 int main(int argc, char **argv)

@@ -196,9 +196,9 @@ static struct policy *policy_of(const char *text)
 {
     const struct policy_file file = { "test", text, strlen(text) };
     struct policy *p = NULL;
-    char why[POLICY_WHY];
+    struct complaints why = { 0 };
 
-    REQUIRE(policy_read(&file, 1, lane->all->settings, NULL, &p, why) == 0);
+    REQUIRE(policy_read(&file, 1, lane->all->settings, NULL, &p, &why) == 0);
     return p;
 }
 

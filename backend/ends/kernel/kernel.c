@@ -243,9 +243,8 @@ static void on_alarm(struct alarm *alarm, uint64_t now)
 
 static int begin_table(struct kernel *k, uint64_t cid)
 {
-    const struct settings *settings = k->lane->all->settings;
     const struct vmux_config config = {
-        .conn_size = sizeof(struct far), .max_conns = settings->max_connections, .buf_alloc = VSOCKIF_MAX_PACKET, .tx_cap = TX_CAP,
+        .conn_size = sizeof(struct far), .max_conns = k->lane->limits.given.max_connections, .buf_alloc = VSOCKIF_MAX_PACKET, .tx_cap = TX_CAP,
         .offer = true
     };
     int err = vmux_new(&config, &k->mux);

@@ -241,7 +241,7 @@ static enum stream_again to_kernel(struct tied *t)
     uint32_t len, sent = 0;
     int count;
 
-    while ((len = least(left(t), vconn_room(&far->v.c))) && sent < STREAM_QUANTUM) {
+    while ((len = least(left(t), vconn_room(&far->v.c))) && sent < s->lane->quantum) {
         if (!pipe_takes_data(&k->pipe)) {
             list_remove(&t->waits);
             list_append(&k->waiting, &t->waits);
@@ -262,7 +262,7 @@ static enum stream_again to_kernel(struct tied *t)
         stream_is_stuck(s);
     else
         s->stuck = false;
-    return sent >= STREAM_QUANTUM ? STREAM_MORE : STREAM_WAITS;
+    return sent >= s->lane->quantum ? STREAM_MORE : STREAM_WAITS;
 }
 
 /* The program takes no more. */

@@ -8,6 +8,7 @@
 #include "credit.h"
 #include "deliver.h"
 #include "gate.h"
+#include "serve.h"
 
 #define PIECES 32
 
@@ -15,6 +16,7 @@ struct relayed {
     struct stream s;            /* first */
     struct relayed *twin;       /* the other guest's record; NULL once one of the two has ended */
     bool called;                /* its guest has called the other */
+    bool pays;                  /* what it has sent waits for its own guest's share of bytes (limits.h) */
 };
 
 static struct relayed *relayed_of(struct stream *s)
@@ -106,7 +108,7 @@ static enum stream_again move(struct relayed *r)
     struct stream *s = &r->s, *t = &r->twin->s;
     struct iovec to[PIECES], from[PIECES];
     enum stream_again again = STREAM_WAITS;
-    uint32_t room = 0, len;
+    uint32_t room = 0, len, may;
     int used;
 
     if (!s->open || inbox_is_empty(&t->inbox))
@@ -115,9 +117,14 @@ static enum stream_again move(struct relayed *r)
         stream_discard(t);
         return STREAM_WAITS;
     }
+    if (!(may = serve_allowance(t->lane))) {
+        r->twin->pays = true;
+        stream_wake(t);
+        return STREAM_WAITS;
+    }
     /* Without room nobody is asked for it: ask_for_credit() sees to that. */
     if (vconn_room(&s->v.c))
-        room = stream_room(s, t->inbox.bytes, to, PIECES, &used, &again);
+        room = stream_room(s, t->inbox.bytes < may ? t->inbox.bytes : may, to, PIECES, &used, &again);
     else
         stream_is_dry(s);
     if (!room) {
@@ -159,8 +166,13 @@ static enum stream_again turn(struct stream *s)
 {
     struct relayed *r = relayed_of(s), *twin = r->twin;
     struct stream *t = &twin->s;
-    enum stream_again again = move(r);
+    enum stream_again again;
 
+    if (r->pays) {
+        r->pays = false;
+        stream_wake(t);
+    }
+    again = move(r);
     if (t->guest_eof && !t->told_eof && s->open && inbox_is_empty(&t->inbox)) {
         t->told_eof = true;
         stream_shut(s, VSOCKIF_SHUTDOWN_SEND);

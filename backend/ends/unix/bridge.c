@@ -378,7 +378,7 @@ static enum stream_again write_some(struct bridge *b)
     struct iovec iov[PIECES];
     struct msghdr msg = { .msg_iov = iov };
     struct held *held = held_of(b);
-    uint32_t want = b->s.inbox.bytes < STREAM_QUANTUM ? b->s.inbox.bytes : STREAM_QUANTUM;
+    uint32_t want = b->s.inbox.bytes < b->s.lane->quantum ? b->s.inbox.bytes : b->s.lane->quantum;
     bool starves = false;
     ssize_t n;
     int used;

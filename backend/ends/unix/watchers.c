@@ -93,7 +93,7 @@ static int wait_for(struct hostside *host, int fd, struct watched *watched, bool
     struct watcher *w;
     int err;
 
-    if (count(&watched->list) >= WATCHERS_MOST || host->fates.watchers >= lane->all->settings->max_connections)
+    if (count(&watched->list) >= WATCHERS_MOST || host->fates.watchers >= lane->limits.given.max_connections)
         return -EUSERS;
     if (!(w = calloc(1, sizeof *w)))
         return -ENOMEM;
