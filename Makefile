@@ -25,7 +25,7 @@ B         := build/$(VARIANT)
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
-tools := $(addprefix tools/,base proto ends sides views xvs)
+tools := $(addprefix tools/,base proto copy ends sides views xvs)
 modules := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
 sees.common/wire   :=
@@ -67,10 +67,11 @@ sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend
 # The command.
 sees.tools/base  := common/base
 sees.tools/proto :=
+sees.tools/copy  := common/base tools/proto
 sees.tools/ends  := common/wire common/base common/reason tools/base tools/proto
 sees.tools/sides := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends
 sees.tools/views := common/base tools/base
-sees.tools/xvs   := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/views
+sees.tools/xvs   := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 

@@ -46,10 +46,11 @@ may_know() {
         backend/dialer backend/guest ;;
     tools/base) echo common/base ;;
     tools/proto) ;;
+    tools/copy) echo common/base tools/proto ;;
     tools/ends) echo common/wire common/base common/reason tools/base tools/proto ;;
     tools/sides) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends ;;
     tools/views) echo common/base tools/base ;;
-    tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views ;;
+    tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy ;;
     *) return 1 ;;
     esac
 }

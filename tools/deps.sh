@@ -10,7 +10,8 @@ set -u
 packages_of() {
     case $1 in
     # The library, the daemon and the command.
-    build) echo "gcc libc6-dev make pkg-config libxen-dev libuv1-dev libjansson-dev libinih-dev libsystemd-dev libseccomp-dev" ;;
+    build) echo "gcc libc6-dev make pkg-config libxen-dev libuv1-dev libjansson-dev libinih-dev libsystemd-dev libseccomp-dev" \
+               "libarchive-dev libxxhash-dev" ;;
     # Unit tests, fuzzers, hosted Xen, the suite that exchanges bytes, the manual's check.
     test) echo "libcunit1-dev clang libclang-rt-14-dev llvm valgrind socat python3 busybox-static openssh-client" \
                "g++ man-db xz-utils ca-certificates python3-prometheus-client" ;;

@@ -4,6 +4,11 @@
 tools_obj = $(addprefix $(B)/obj/tools/,$(addsuffix .o,$(1)))
 $(B)/unit/test_tools_openmetrics: $(call tools_obj,views/openmetrics)
 $(B)/unit/test_tools_openmetrics: xen_libs += $(json_libs)
+# Copying: the rules, what an archive may try, whole trees through both ends.
+copy_objs := $(call objs,tools/copy) $(call objs,tools/proto)
+copy_tests := $(addprefix $(B)/unit/test_copy_,rules tricks trees)
+$(copy_tests): $(copy_objs) $(B)/obj/tests/unit/copy_lab.o
+$(copy_tests): xen_libs += $(json_libs)
 
 .PHONY: check-tools
 check-tools: all xensim

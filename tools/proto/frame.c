@@ -21,10 +21,13 @@ static const struct {
 #define LAST (FRAME_SET(EXIT) | FRAME_SET(ERROR))
 const struct frame_grammar frame_exec_caller = { FRAME_SET(START), FRAME_SET(STDIN) | FRAME_SET(RESIZE) | FRAME_SET(SIGNAL), 0 };
 const struct frame_grammar frame_exec_agent = { 0, FRAME_SET(STDOUT) | FRAME_SET(STDERR) | FRAME_SET(ROOM), LAST };
-const struct frame_grammar frame_put_caller = { FRAME_SET(START), FRAME_SET(DATA), 0 };
-const struct frame_grammar frame_put_agent = { 0, FRAME_SET(DATA), LAST };
-const struct frame_grammar frame_get_caller = { FRAME_SET(START), FRAME_SET(DATA), 0 };
-const struct frame_grammar frame_get_agent = { 0, FRAME_SET(DATA), LAST };
+/* Who sends an archive, and what the agent says of it. */
+#define ARCHIVE (FRAME_SET(DATA) | FRAME_SET(ROOT) | FRAME_SET(SUM) | FRAME_SET(TOTAL))
+#define ABOUT   (FRAME_SET(PROBLEM) | FRAME_SET(DONE))
+const struct frame_grammar frame_put_caller = { FRAME_SET(START), ARCHIVE, 0 };
+const struct frame_grammar frame_put_agent = { 0, ABOUT, LAST };
+const struct frame_grammar frame_get_caller = { FRAME_SET(START), 0, 0 };
+const struct frame_grammar frame_get_agent = { 0, ARCHIVE | ABOUT, LAST };
 
 const char *frame_name(unsigned type)
 {

@@ -20,6 +20,14 @@
  *     ERROR   9   agent    u32 exit status for the caller, then the errno's name, a space and a sentence; the last frame
  *     ROOM   10   agent    u32: so many more bytes of STDIN may come
  *
+ * and beside DATA, of put and get alone (tools/copy/said.h):
+ *
+ *     ROOT    11   whoever sends the archive    which source its next entries belong to
+ *     SUM     12   likewise                     a file's checksum
+ *     TOTAL   13   likewise                     how much is to come
+ *     PROBLEM 14   agent                        what could not be copied, and why
+ *     DONE    15   agent                        how much was
+ *
  * The caller begins with START.  A type of the wrong end, or one that comes too late, is a fault, as is a byte of the header that is
  * not as it should be: whoever finds one may say so with ERROR, if it is the agent, and ends the stream.
  *
@@ -51,7 +59,12 @@
     X(7,  DATA,   0,  FRAME_MAX)       \
     X(8,  EXIT,   12, 12)              \
     X(9,  ERROR,  4,  1024)            \
-    X(10, ROOM,   4,  4)
+    X(10, ROOM,   4,  4)               \
+    X(11, ROOT,   13, 268)             \
+    X(12, SUM,    28, 28)              \
+    X(13, TOTAL,  16, 16)              \
+    X(14, PROBLEM, 2, 4352)            \
+    X(15, DONE,   40, 40)
 
 enum frame_type {
     FRAME_NONE = 0,

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* caller.c: see caller.h. */
+#include "caller.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "land.h"
+#include "list.h"
+#include "message.h"
+#include "pack.h"
+#include "unpack.h"
+
+#define PIECE (256u << 10)
+
+static int wrong(struct caller *c, int err, const char *why)
+{
+    if (!c->why[0])
+        snprintf(c->why, sizeof c->why, "%s", why);
+    return err;
+}
+
+/* ---- what comes ---- */
+
+static int heard_exit(struct caller *c, const struct frame *f)
+{
+    struct message_exit m;
+
+    if (!message_get_exit(f->data, f->len, &m))
+        return -EPROTO;
+    c->ended = true;
+    if (m.status && !c->there.problems)
+        c->there.problems = 1;
+    return 0;
+}
+
+static int heard_error(struct caller *c, const struct frame *f)
+{
+    struct message_error m;
+
+    if (!message_get_error(f->data, f->len, &m))
+        return -EPROTO;
+    c->ended = true;
+    c->error = (int)m.status;
+    c->theirs = true;
+    wrong(c, 0, m.text);
+    return 0;
+}
+
+static int heard_problem(struct caller *c, const struct frame *f)
+{
+    struct said_problem s;
+
+    if (!said_get_problem(f->data, f->len, &s))
+        return -EPROTO;
+    c->there.problems++;
+    if (c->problem)
+        c->problem(c, true, s.name, s.why);
+    return 0;
+}
+
+/* Beside the archive: for whoever unpacks it, here or at the other peer. */
+static int heard_beside(struct caller *c, const struct frame *f)
+{
+    if (f->type == FRAME_TOTAL)
+        return said_get_total(f->data, f->len, &c->total) ? 0 : -EPROTO;
+    if (c->relay)
+        return wire_send(&c->relay->wire, f->type, f->data, f->len) ? -ECANCELED : 0;
+    return c->unpack ? unpack_hear(c->unpack, f) : -EPROTO;
+}
+
+static int hear(struct wire *w, const struct frame *f)
+{
+    struct caller *c = container_of(w, struct caller, wire);
+    uint64_t problems = c->there.problems;
+    int err = 0;
+
+    switch (f->type) {
+    case FRAME_EXIT:
+        return heard_exit(c, f);
+    case FRAME_ERROR:
+        return heard_error(c, f);
+    case FRAME_PROBLEM:
+        return heard_problem(c, f);
+    case FRAME_DONE:
+        if (!said_get_done(f->data, f->len, &c->there))
+            err = -EPROTO;
+        if (c->there.problems < problems)
+            c->there.problems = problems;
+        return err;
+    default:
+        return heard_beside(c, f);
+    }
+}
+
+static void tick(struct wire *w)
+{
+    struct caller *c = container_of(w, struct caller, wire);
+
+    if (c->tick)
+        c->tick(c);
+}
+
+static void problem_here(struct report *r, const char *name, const char *why)
+{
+    struct caller *c = container_of(r, struct caller, here);
+
+    if (c->problem)
+        c->problem(c, false, name, why);
+}
+
+/* ---- beginning and end ---- */
+
+int caller_open(struct caller *c, enum caller_kind kind, struct channel *channel, const struct request *r)
+{
+    c->request = r;
+    c->wire.hear = hear;
+    c->wire.tick = tick;
+    c->here.tell = problem_here;
+    return wire_open(&c->wire, channel, kind == CALLER_PUT ? &frame_put_agent : &frame_get_agent);
+}
+
+void caller_close(struct caller *c)
+{
+    unpack_close(c->unpack);
+    wire_close(&c->wire);
+    c->unpack = NULL;
+}
+
+static int start(struct caller *c)
+{
+    size_t len;
+    char *text = request_text(c->request, &len);
+    int err;
+
+    if (!text)
+        return wrong(c, -ENOMEM, "out of memory");
+    if (len > FRAME_MAX)
+        err = wrong(c, -E2BIG, "too many names at once, or too long ones");
+    else if (!(err = wire_send(&c->wire, FRAME_START, text, len)))
+        err = wire_flush(&c->wire);
+    free(text);
+    return err;
+}
+
+/* What err comes to.  An ERROR that has come says more than that the stream broke then. */
+static int judge_end(struct caller *c, int err)
+{
+    const char *nonsense = c->wire.reader.why[0] ? c->wire.reader.why : "what came makes no sense";
+
+    if (c->error)
+        return -EREMOTEIO;
+    if (!err || c->why[0])
+        return err;
+    if (err == -ECONNRESET || err == -EPIPE || err == -ECANCELED)
+        return wrong(c, -ECONNRESET, "the stream ended before the copy had");
+    return wrong(c, err, err == -EPROTO ? nonsense : strerror(-err));
+}
+
+static int hear_the_end(struct caller *c, int err)
+{
+    if (!err)
+        err = wire_hear_all(&c->wire);
+    return judge_end(c, err);
+}
+
+/* ---- putting ---- */
+
+int caller_put(struct caller *c, const char *const *sources, size_t count, bool measure)
+{
+    struct pack *pack = NULL;
+    const char *why = "out of memory";
+    int err = start(c);
+
+    for (size_t i = 0; measure && i < count; i++)
+        pack_measure(sources[i], c->request->pack.follow, &c->total.bytes, &c->total.entries);
+    if (!err && (err = pack_open(&pack, &c->wire, &c->here, &c->request->pack, &why)))
+        wrong(c, err, why);
+    for (size_t i = 0; !err && i < count; i++)
+        err = pack_source(pack, sources[i], (uint32_t)i);
+    if (!err)
+        err = pack_end(pack);
+    pack_close(pack);
+    return hear_the_end(c, err);
+}
+
+int caller_put_stream(struct caller *c, int fd)
+{
+    uint8_t *piece = malloc(PIECE);
+    int err = piece ? start(c) : wrong(c, -ENOMEM, "out of memory");
+    ssize_t n = 1;
+
+    while (!err && n) {
+        n = read(fd, piece, PIECE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            err = wrong(c, -EIO, strerror(errno));
+        else
+            err = wire_data(&c->wire, piece, (size_t)n);
+    }
+    if (!err)
+        err = wire_data_end(&c->wire);
+    free(piece);
+    return hear_the_end(c, err);
+}
+
+/* ---- getting ---- */
+
+/* A source that was asked for, by the name that it has here. */
+static int expect(void *arg, const struct said_root *root)
+{
+    const struct caller *c = arg;
+    const char *name;
+    size_t len;
+
+    if (root->source >= c->request->count)
+        return -EPROTO;
+    name = land_name(c->request->paths[root->source], &len);
+    return strlen(root->name) == len && memcmp(root->name, name, len) == 0 ? 0 : -EPROTO;
+}
+
+int caller_get(struct caller *c, const struct target *t)
+{
+    const char *why = "out of memory";
+    int err;
+
+    unpack_bound();
+    if ((err = unpack_open(&c->unpack, &c->wire, &c->here, &c->request->unpack, t, &why)))
+        return wrong(c, err, why);
+    unpack_expect(c->unpack, expect, c);
+    if (!(err = start(c)) && (err = unpack_run(c->unpack)) && !c->wire.err)
+        wrong(c, err, unpack_why(c->unpack));
+    return hear_the_end(c, err);
+}
+
+static int write_all(int fd, const uint8_t *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, bytes, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int caller_get_stream(struct caller *c, int fd)
+{
+    const void *bytes;
+    int err = start(c);
+    ssize_t n;
+
+    while (!err && (n = wire_data_next(&c->wire, &bytes)) != 0) {
+        if (n < 0)
+            err = (int)n;
+        else if ((err = write_all(fd, bytes, (size_t)n)))
+            err = wrong(c, -EIO, strerror(-err));
+    }
+    return hear_the_end(c, err);
+}
+
+/* ---- from one to the other ---- */
+
+int caller_relay(struct caller *from, struct caller *to)
+{
+    const void *bytes;
+    int err = start(to), other;
+    ssize_t n;
+
+    from->relay = to;
+    if (!err)
+        err = start(from);
+    while (!err && !to->wire.err && (n = wire_data_next(&from->wire, &bytes)) != 0)
+        err = n < 0 ? (int)n : wire_data(&to->wire, bytes, (size_t)n);
+    if (!err)
+        err = wire_data_end(&to->wire);
+    /* Who broke it says why; what the other then says is a consequence. */
+    other = hear_the_end(to, to->wire.err ? to->wire.err : err);
+    if (to->error || to->wire.err)
+        return other;
+    return hear_the_end(from, from->wire.err ? from->wire.err : err);
+}
+
