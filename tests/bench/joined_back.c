@@ -34,7 +34,7 @@ struct joined_device {
     struct title title;
     char name[32];
 };
-static struct joined_device *all[64];
+static struct joined_device *all[256];
 static size_t count;
 static int host_end = -1;
 bool joined_nobody_listens;

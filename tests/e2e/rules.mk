@@ -29,7 +29,7 @@ $(B)/e2e/e2e_intruder: $(call e2e_objs,intruder)
 	$(CC) $(all_ldflags) -o $@ $^
 
 .PHONY: e2e-helpers check-e2e check-e2e-short check-e2e-some
-e2e-helpers: $(e2e_helpers)
+e2e-helpers: $(e2e_helpers) $(B)/e2e/vhost_many $(B)/e2e/vhost_floor
 
 e2e_run = XVS_BIN="$(CURDIR)/$(B)" E2E_XENSIM="$(CURDIR)/build/xensim/bin" $(1) tests/e2e/run.sh hosted $(E2E)
 check-e2e: all e2e-helpers xensim

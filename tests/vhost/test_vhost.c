@@ -20,6 +20,7 @@
 #define PORT   22u
 #define USUAL  262144u
 #define MUCH   3000000u
+#define STILL  40               /* readers that stand still */
 #define ROUNDS 200000           /* of everybody, until what is to come must have come */
 
 static struct xvs *guest;
@@ -409,6 +410,42 @@ static void a_reader_that_stands_still_holds_nobody_else_up(void)
     end();
 }
 
+/* More readers that stand still than the guest has memory to receive into: what they were sent waits with its programs, what comes
+ * for others passes, and all of it arrives when they read. */
+static void a_guest_short_of_memory_loses_nothing(void)
+{
+    struct xvs_stream *s[STILL], *moving;
+    size_t sent[STILL] = { 0 }, all = 0;
+    struct prog *p[STILL], *q;
+
+    begin();
+    for (int i = 0; i < STILL; i++)
+        from_host(1 << 20, &p[i], &s[i]);
+    for (int round = 0; round < 64; round++)
+        for (int i = 0; i < STILL; i++) {
+            sent[i] += prog_send(p[i], 65536);
+            settle();
+        }
+    for (int i = 0; i < STILL; i++)
+        all += sent[i];
+    CU_ASSERT_TRUE(all > front_shared(guest));
+    from_host(USUAL, &q, &moving);
+    exchange(q, moving, MUCH, 65536);
+    close_both(q, moving);
+    for (int i = 0; i < STILL; i++) {
+        prog_shutdown(p[i], VSOCKIF_SHUTDOWN_SEND);
+        settle();
+        guest_got = 0;
+        for (int round = 0; round < ROUNDS && guest_got < sent[i]; round++) {
+            guest_recv(s[i], 65536);
+            settle();
+        }
+        EQ(guest_got, sent[i]);
+        close_both(p[i], s[i]);
+    }
+    end();
+}
+
 static void a_program_that_stands_still_holds_nobody_else_up(void)
 {
     struct xvs_stream *still, *moving;
@@ -577,6 +614,7 @@ int main(int argc, char **argv)
         TEST(each_half_ends_after_the_data_before_it),
         TEST(a_reset_passes_after_the_data_before_it),
         TEST(a_reader_that_stands_still_holds_nobody_else_up),
+        TEST(a_guest_short_of_memory_loses_nothing),
         TEST(a_program_that_stands_still_holds_nobody_else_up),
         TEST(what_the_kernel_cannot_work_with_ends_its_streams_and_no_other),
         TEST(what_the_kernel_says_wrongly_is_dropped),

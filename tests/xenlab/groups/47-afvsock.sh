@@ -167,6 +167,13 @@ test_a_cid_that_another_virtual_machine_has_is_one_line() { # limit 120
 	unserve guest1
 }
 
+# All in one process, but for the kernel and its programs: as many domains as that are more than this host holds.
+test_two_hundred_guests_at_once() { # limit 120
+	ulimit -n "$(ulimit -H -n)"
+	vhost_many 200 >/tmp/many || fail "vhost_many: $?"
+	figure "200 guests with AF_VSOCK: $(head -n 1 /tmp/many)"
+}
+
 # The last one: in a restored guest Linux cannot end a program that held an event channel (40-xvs.sh).
 test_a_guest_that_is_saved_and_restored() { # limit 300
 	serve guest4 7000 cat

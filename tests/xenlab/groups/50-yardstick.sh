@@ -150,6 +150,17 @@ test_libxenvchan_between_two_guests() { # limit 120
 	bench guest1 guest2 256
 }
 
+# Without a daemon and a guest: what no daemon can do better than, at the end of which AF_VSOCK is.
+test_what_dom0_s_kernel_alone_takes_for_af_vsock() { # limit 120
+	floor=$(vhost_floor) || fail "vhost_floor: $floor"
+	for measure in rtt stream_64k stream_4k; do
+		figure "$(echo "$floor" | sort -k3 -g | awk -v m=$measure '
+			$1 == m { n[$2]++; v[$2, n[$2]] = $3; unit = $4 }
+			END { u = v["unix", int((n["unix"] + 1) / 2)]; k = v["vsock", int((n["vsock"] + 1) / 2)]
+				printf "%s: AF_VSOCK %.1f, a UNIX socket %.1f %s, ratio %.2f", m, k, u, unit, k / u }')"
+	done
+}
+
 # Its peer says nothing and its pages stay mapped; after the unmap the domain goes.
 test_a_guest_destroyed_in_mid_stream_of_libxenvchan() {
 	id=$(domid guest3)
