@@ -114,13 +114,24 @@ static json_t *times(const struct latency *l)
     return json_pack("{s:o, s:I}", "steps", numbers(l->count, LATENCY_STEPS), "sum_us", (json_int_t)l->sum);
 }
 
+/* Those that refuse, with 0 as well, so that each has a beginning; and whatever else a guest has given as one. */
+static json_t *refusals(const uint64_t *counts)
+{
+    json_t *object = json_object();
+
+    for (unsigned code = 0; code < REASONS; code++)
+        if (code <= VSOCKIF_REASON_UNUSABLE || counts[code])
+            json_object_set_new(object, reason_word(code), json_integer((json_int_t)counts[code]));
+    return object;
+}
+
 static json_t *guest(const struct guest *g)
 {
     const struct lane *lane = &g->lane;
     const struct held *held = &g->account->held;
 
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
-                     " s:{s:I}, s:{s:o, s:o}}",
+                     " s:{s:o, s:o}, s:{s:o, s:o}}",
                      "name", g->name, "uuid", g->uuid, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "state", life_state_name(g->state), "connected", (int)lane_is_connected(lane),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
@@ -133,7 +144,7 @@ static json_t *guest(const struct guest *g)
                      "storms", (json_int_t)lane->count.storms, "spills", (json_int_t)lane->count.spills,
                      "stalls", (json_int_t)lane->count.stalls, "credit_waits", (json_int_t)lane->count.credit_waits,
                      "buffer_waits", (json_int_t)lane->count.buffer_waits,
-                     "refused", "policy", (json_int_t)lane->count.refused,
+                     "refused", "from_guest", refusals(lane->count.refusals[0]), "to_guest", refusals(lane->count.refusals[1]),
                      "connects", "from_guest", times(&lane->count.calls), "to_guest", times(&lane->count.called));
 }
 

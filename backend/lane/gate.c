@@ -60,8 +60,10 @@ void gate_refused_out(struct lane *from, enum policy_kind to, struct lane *there
     char text[REFUSALS_PAIR], why[WHY];
 
     from->count.refused++;
-    if (there)
+    if (there) {
         there->count.refused++;
+        lane_refused(there, true, REASON(POLICY));
+    }
     if (refusals_again(&from->refusals, pair))
         return;
     snprintf(text, sizeof text, "may not reach %s%s",
@@ -76,6 +78,7 @@ void gate_refused_in(struct lane *to, enum policy_kind from, const struct policy
     char text[REFUSALS_PAIR], why[WHY];
 
     to->count.refused++;
+    lane_refused(to, true, REASON(POLICY));
     if (refusals_again(&to->refusals, pair))
         return;
     if (peer)

@@ -29,6 +29,7 @@
 #include "map.h"
 #include "policy.h"
 #include "promise.h"
+#include "reason.h"
 #include "refusals.h"
 #include "settings.h"
 #include "spinner.h"
@@ -111,6 +112,7 @@ struct lane {
         uint64_t stalls;        /* times that an end did not take all that its guest had sent it, */
         uint64_t credit_waits;  /* …that there was data for the guest, and its program had no room for it, */
         uint64_t buffer_waits;  /* …and the guest no empty buffer */
+        uint64_t refusals[2][REASONS];      /* of calls that the guest made [0], and that were made to it [1], by their reason */
         struct latency calls, called;       /* of streams that both ends agreed to: those that the guest asked for, and was asked for */
         uint64_t from_packets, from_bytes, to_packets, to_bytes;    /* of the times before that it was up */
     } count;
@@ -126,6 +128,12 @@ struct lane *lanes_find(const struct lanes *all, uint64_t cid);
 struct lane *lanes_find_any(struct lanes *all, uint64_t cid);
 /* lane->cid names it from now on, or with 0 nothing does. */
 void lane_set_cid(struct lane *lane, uint64_t cid);
+
+/* A call of the guest's, or with 'called' one to it, was refused. */
+static inline void lane_refused(struct lane *lane, bool called, struct reason why)
+{
+    lane->count.refusals[called][why.code]++;
+}
 
 /* It has something to do: it stands in line.  Harmless while it is down. */
 void lane_wake(struct lane *lane);

@@ -118,6 +118,8 @@ static void send_owed(struct lane *lane)
     while (vmux_has_owed(lane->mux) && link_back_can_send(&lane->back) && vmux_owed_by(lane->mux, &hdr, &by)) {
         link_back_control(&lane->back, &hdr, by.reason);
         lane->moved = true;
+        if (by.bare && by.reason.code)
+            lane_refused(lane, false, by.reason);       /* a call for which there was no record to be had */
         if (by.conn && hdr.op == VSOCKIF_OP_RESPONSE)
             stream_wake(stream_of(by.conn));    /* it has room from now on */
     }

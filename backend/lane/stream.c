@@ -311,6 +311,8 @@ void stream_end(struct stream *s)
 {
     struct lane *lane = s->lane;
 
+    if (!s->open && (s->v.c.error == ECONNREFUSED || s->v.c.error == ETIMEDOUT))
+        lane_refused(lane, s->called, s->v.c.reason);
     stream_discard(s);
     list_remove(&s->turn);
     promise_end(&lane->promises, &s->promise);

@@ -40,7 +40,8 @@ bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_sender *b
     struct vmux_conn *conn;
 
     by->conn = NULL;
-    if (m->reset_count) {
+    by->bare = m->reset_count > 0;
+    if (by->bare) {
         by->reason = take_reset(m, hdr);
         return true;
     }

@@ -143,6 +143,7 @@ struct vmux_sender {
      * other event says so: a sender that found none must look again. */
     struct vmux_conn *conn;
     struct reason reason;       /* of an RST */
+    bool bare;                  /* …which answers a packet that no connection has come of */
 };
 bool vmux_owed_by(struct vmux *m, struct vsockif_hdr *hdr, struct vmux_sender *by);
 bool vmux_has_owed(const struct vmux *m);

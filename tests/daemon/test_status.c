@@ -234,6 +234,64 @@ static void connections_are_counted_by_direction_and_time(void)
     stop();
 }
 
+/* The count behind "direction" of "refused". */
+static long long refused(const char *guest, const char *direction, const char *reason)
+{
+    const char *at = daemon_ask_status("%s", metrics);
+
+    REQUIRE((at = strstr(at, guest)) && (at = strstr(at, "\"refused\":")) && (at = strstr(at, direction)));
+    return daemon_number(at, reason);
+}
+
+static void refusals_are_counted_by_direction_and_reason(void)
+{
+    static struct rawguest web;
+    struct vsockif_hdr hdr;
+    int client;
+
+    start("[daemon]\nmax_connections = 1\n");
+    EQ(refused("web1", "from_guest", "nobody"), 0);
+    REQUIRE((client = host_connect("web1")) >= 0);
+    REQUIRE(write(client, "CONNECT 5\n", 10) == 10);
+    EQ(host_read(client, &hdr, 1), 0);
+    close(client);
+    EQ(refused("web1", "to_guest", "absent"), 1);
+
+    REQUIRE(rawguest_open(&web, WEB) == 0 && rawguest_connect(&web) == 0);
+    CU_ASSERT_PTR_NULL(rawstream_connect(&web, VSOCKIF_CID_HOST, PORT));
+    EQ(refused("web1", "from_guest", "nobody"), 1);
+    CU_ASSERT_PTR_NULL(rawstream_connect(&web, 4242, PORT));
+    EQ(refused("web1", "from_guest", "unknown"), 1);
+    CU_ASSERT_PTR_NULL(rawstream_connect(&web, 1002, PORT));
+    EQ(refused("web1", "from_guest", "absent"), 1);
+
+    /* A call to the guest, which is one connection and all that there may be; the guest refuses it, and says nothing more. */
+    REQUIRE((client = host_connect("web1")) >= 0);
+    REQUIRE(write(client, "CONNECT 5\n", 10) == 10);
+    REQUIRE(rawfront_recv(&web.f, &hdr, PATIENCE_MS) && hdr.op == VSOCKIF_OP_REQUEST);
+    CU_ASSERT_PTR_NULL(rawstream_connect(&web, VSOCKIF_CID_HOST, PORT));
+    EQ(refused("web1", "from_guest", "limit"), 1);
+    hdr = rawfront_header(&web.f, VSOCKIF_OP_RST, 5, hdr.src_port);
+    rawfront_send(&web.f, &hdr);
+    rawfront_kick(&web.f);
+    EQ(host_read(client, &hdr, 1), 0);
+    close(client);
+    UNTIL(refused("web1", "to_guest", "unspecified") == 1);
+
+    daemon_policy("* @any @any deny\n");
+    says(daemon_ask("{\"verb\":\"reload\"}"), "{\"ok\":true}");
+    CU_ASSERT_PTR_NULL(rawstream_connect(&web, VSOCKIF_CID_HOST, PORT));
+    EQ(refused("web1", "from_guest", "policy"), 1);
+    REQUIRE((client = host_connect("web1")) >= 0);
+    REQUIRE(write(client, "CONNECT 5\n", 10) == 10);
+    EQ(host_read(client, &hdr, 1), 0);
+    close(client);
+    EQ(refused("web1", "to_guest", "policy"), 1);
+    EQ(refused("web1", "to_guest", "absent"), 1);
+    rawguest_leave(&web);
+    stop();
+}
+
 /* Its reader takes nothing: that is one stall, however long it lasts and whatever else is sent. */
 static void a_reader_that_stands_still_is_one_stall(void)
 {
@@ -287,7 +345,8 @@ static void a_guest_that_takes_nothing_is_one_wait_for_credit(void)
 
 static const struct test tests[] = {
     TEST(the_status_socket_tells_and_changes_nothing), TEST(watchers_do_not_keep_root_out), TEST(status_group_may_ask_there_and_nowhere_else),
-    TEST(connections_are_counted_by_direction_and_time), TEST(a_reader_that_stands_still_is_one_stall),
+    TEST(connections_are_counted_by_direction_and_time), TEST(refusals_are_counted_by_direction_and_reason),
+    TEST(a_reader_that_stands_still_is_one_stall),
     TEST(a_guest_that_takes_nothing_is_one_wait_for_credit)
 };
 

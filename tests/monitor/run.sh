@@ -84,7 +84,7 @@ counted() { # FILE NAME LABELS LEAST
 }
 counted xvs.prom xvs_guest_bytes_total 'web1",domid="1",device="0",direction="from_guest"' 3000000
 counted xvs.prom xvs_guest_bytes_total 'db1",domid="2",device="0",direction="to_guest"' 3000000
-counted xvs.prom xvs_guest_refusals_total 'web1",domid="1",device="0",reason="policy"' 1
+counted xvs.prom xvs_guest_refusals_total 'web1",domid="1",device="0",direction="from_guest",reason="policy"' 1
 counted xvs.prom xvs_guest_connect_seconds_count 'web1",domid="1",device="0",direction="from_guest"' 2
 counted xvs.prom xvs_guest_connect_seconds_count 'db1",domid="2",device="0",direction="to_guest"' 1
 end

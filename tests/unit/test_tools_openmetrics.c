@@ -58,7 +58,7 @@ static const char one[] =
     "{\"ok\":true, \"connect_bounds_us\":[100,2500,1000000], \"daemon\":{\"version\":\"0.1.0\",\"uptime_ms\":61500,\"guests\":2,\"rounds\":77,\"fds\":9},"
     " \"guests\":[{\"name\":\"web1\",\"uuid\":\"u-1\",\"domid\":5,\"device\":0,\"cid\":10,\"state\":\"Connected\",\"connected\":true,\"connections\":3,"
     "  \"from_guest\":{\"packets\":4,\"bytes\":18446744073},\"to_guest\":{\"packets\":6,\"bytes\":7},\"notifications\":{\"from_guest\":8,\"to_guest\":9},"
-    "  \"held\":{\"pool\":1,\"daemon\":2,\"sockets\":3},\"stalls\":11,\"refused\":{\"policy\":12,\"port\":13},"
+    "  \"held\":{\"pool\":1,\"daemon\":2,\"sockets\":3},\"stalls\":11,\"refused\":{\"from_guest\":{\"policy\":12},\"to_guest\":{\"nobody\":13}},"
     "  \"connects\":{\"from_guest\":{\"steps\":[1,0,2,1],\"sum_us\":3500000},\"to_guest\":{\"steps\":[0,0,0,0],\"sum_us\":0}}}]}";
 
 static void each_number_has_its_name_and_its_labels(void)
@@ -77,8 +77,8 @@ static void each_number_has_its_name_and_its_labels(void)
     has("# UNIT xvs_guest_bytes bytes");
     has("xvs_guest_bytes_total{guest=\"web1\",domid=\"5\",device=\"0\",direction=\"from_guest\"} 18446744073");
     has("xvs_guest_bytes_total{guest=\"web1\",domid=\"5\",device=\"0\",direction=\"to_guest\"} 7");
-    has("xvs_guest_refusals_total{guest=\"web1\",domid=\"5\",device=\"0\",reason=\"policy\"} 12");
-    has("xvs_guest_refusals_total{guest=\"web1\",domid=\"5\",device=\"0\",reason=\"port\"} 13");
+    has("xvs_guest_refusals_total{guest=\"web1\",domid=\"5\",device=\"0\",direction=\"from_guest\",reason=\"policy\"} 12");
+    has("xvs_guest_refusals_total{guest=\"web1\",domid=\"5\",device=\"0\",direction=\"to_guest\",reason=\"nobody\"} 13");
     has("xvs_guest_held_bytes{guest=\"web1\",domid=\"5\",device=\"0\",where=\"sockets\"} 3");
     has("xvs_guest_stalls_total{guest=\"web1\",domid=\"5\",device=\"0\"} 11");
     CU_ASSERT_STRING_EQUAL(strstr(text, "# EOF"), "# EOF\n");
@@ -123,7 +123,7 @@ static void what_is_not_in_the_answer_is_left_out(void)
     static const char *const answers[] = {
         "{}", "{\"daemon\":3,\"guests\":{}}", "{\"guests\":[null,3,[],{}]}", "{\"guests\":[{\"connects\":{\"from_guest\":{\"steps\":[]}}}]}",
         "{\"connect_bounds_us\":[1],\"guests\":[{\"connects\":{\"from_guest\":{\"steps\":[1,2,3],\"sum_us\":1}}}]}",
-        "{\"guests\":[{\"stalls\":-1,\"spills\":\"x\",\"refused\":[1],\"from_guest\":{\"bytes\":null}}]}"
+        "{\"guests\":[{\"stalls\":-1,\"spills\":\"x\",\"refused\":{\"from_guest\":[1]},\"from_guest\":{\"bytes\":null}}]}"
     };
 
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {

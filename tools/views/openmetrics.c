@@ -20,7 +20,7 @@ struct metric {
     const char *unit;           /* NULL: none */
     const char *help;
     struct sample samples[3];   /* the first with key NULL: none of them */
-    const char *each;           /* NULL, or the label whose values are the keys of the object samples[0].key */
+    const char *each;           /* NULL, or the label whose values are the keys of the objects there */
     unsigned divisor;           /* of the number in the answer; 0: 1 */
 };
 
@@ -52,7 +52,7 @@ static const struct metric of_guest[] = {
     { "xvs_guest_packets", COUNTER, NULL, "Packets, with and without data.", BOTH_WAYS("from_guest", "packets", "to_guest", "packets"), NULL, 0 },
     { "xvs_guest_notifications", COUNTER, NULL, "Notifications by event channel.", BOTH_WAYS("notifications", "from_guest", "notifications", "to_guest"), NULL, 0 },
     { "xvs_guest_connect_seconds", HISTOGRAM, "seconds", "From the call for a connection until both ends had agreed to it.", BOTH_WAYS("connects", "from_guest", "connects", "to_guest"), NULL, 1000000 },
-    { "xvs_guest_refusals", COUNTER, NULL, "Connections from it and to it that were refused.", NUMBER("refused"), "reason", 0 },
+    { "xvs_guest_refusals", COUNTER, NULL, "Calls of the guest's and calls to it that were refused.", BOTH_WAYS("refused", "from_guest", "refused", "to_guest"), "reason", 0 },
     { "xvs_guest_handshakes", COUNTER, NULL, "Times that the device was connected.", NUMBER("handshakes"), NULL, 0 },
     { "xvs_guest_violations", COUNTER, NULL, "Times that the guest broke a rule and its device was closed.", NUMBER("violations"), NULL, 0 },
     { "xvs_guest_storms", COUNTER, NULL, "Times that the guest sent so many notifications without work that it is heard less often.", NUMBER("storms"), NULL, 0 },
@@ -219,7 +219,7 @@ static void print_samples(const struct printer *p, const struct metric *m, const
             value = json_object_get(value, s->inner);
         if (m->each) {
             json_object_foreach((json_t *)(uintptr_t)value, key, each) {
-                print_name(p, m, suffix_of(m), guest, m->each, key, "", "");
+                print_name(p, m, suffix_of(m), guest, s->label, s->value, m->each, key);
                 print_number(p, each, 1);
             }
         } else if (m->type == HISTOGRAM) {

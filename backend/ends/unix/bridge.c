@@ -285,6 +285,8 @@ static void say_refused(int fd, int err)
 void bridge_refuse(struct hostside *host, int fd, bool vouched, int err)
 {
     hostsock_take_newline(fd);
+    if (err != -EACCES)         /* gate_refused_in() has counted that */
+        lane_refused(host->lane, true, err == -ENOTCONN ? REASON(ABSENT) : err == -ENOMEM ? REASON(SHORT) : REASON(LIMIT));
     if (vouched)
         say_refused(fd, -err);
     close(fd);
