@@ -24,7 +24,7 @@ B         := build/$(VARIANT)
 # A folder is compiled with the include paths of exactly these folders and its own, so an #include
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
-backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
+backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory tap lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base proto copy ends sides views xvs)
 modules := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
 
@@ -54,7 +54,8 @@ sees.backend/dirs          := common/base backend/base backend/settings
 sees.backend/dialer        := common/base $(addprefix backend/,base settings wall dirs)
 sees.backend/guest         := common/wire common/base xenstore-glue $(addprefix backend/,base settings wall dirs)
 sees.backend/memory        := $(common)
-sees.backend/lane          := $(common) $(addprefix backend/,base settings policy memory)
+sees.backend/tap           := common/wire common/base
+sees.backend/lane          := $(common) $(addprefix backend/,base settings policy memory tap)
 sees.backend/ends/farewell := $(sees.backend/lane) backend/lane
 sees.backend/ends/service  := $(sees.backend/lane) backend/lane
 sees.backend/ends/relay    := $(sees.backend/lane) backend/lane backend/ends/farewell

@@ -10,6 +10,7 @@ $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chun
 $(B)/unit/test_backend_fate:         $(call backend_obj,ends/unix/fate) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_journal:      $(call backend_obj,base/journal)
 $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
+$(B)/unit/test_backend_tap:          $(call backend_obj,tap/tap)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
 $(B)/unit/test_backend_settings:     $(call backend_obj,$(addprefix settings/,settings settings_text settings_files confdir complaints names) base/journal)

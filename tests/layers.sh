@@ -37,7 +37,8 @@ may_know() {
     backend/dialer) echo common/base backend/base backend/settings backend/wall backend/dirs ;;
     backend/guest) echo common/wire xenstore-glue "$(may_know backend/dialer)" ;;
     backend/memory) echo "$common" ;;
-    backend/lane) echo "$common" backend/base backend/settings backend/policy backend/memory ;;
+    backend/tap) echo common/wire common/base ;;
+    backend/lane) echo "$common" backend/base backend/settings backend/policy backend/memory backend/tap ;;
     backend/ends/farewell | backend/ends/service | backend/ends/kernel) echo "$(may_know backend/lane)" backend/lane ;;
     backend/ends/relay | backend/ends/unix) echo "$(may_know backend/ends/farewell)" backend/ends/farewell ;;
     backend/worker) echo "$(may_know backend/ends/unix)" backend/ends/unix backend/ends/kernel backend/wall ;;

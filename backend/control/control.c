@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "clock.h"
 #include "list.h"
 #include "verbs.h"
 
+#define CAPTURE_PIECE (256u << 10)     /* bytes of a capture in one round */
 #define AGAIN_MS 5000u          /* after there were no descriptors left */
 
 struct control {
@@ -33,6 +36,8 @@ struct control_client {
     struct alarm in_time;       /* …but not longer */
     char *answer;               /* with its newline; NULL when there is none to be sent */
     size_t answer_len, answer_at;
+    struct tap *tap;            /* it captures, from when the answer is gone on; or NULL */
+    bool ending, ended;         /* …no longer; and the last record is in the tap */
     size_t len;
     char line[CONTROL_LINE];
 };
@@ -48,6 +53,7 @@ static void drop(struct control_client *c)
     source_change(&c->control->loop->poller, &c->control->listener, EPOLLIN);
     c->control->count--;
     free(c->answer);
+    capture_over(c->control->worker, c->tap);
     free(c);
 }
 
@@ -74,6 +80,95 @@ static bool send_answer(struct control_client *c)
     return true;
 }
 
+/* ---- captures ---- */
+
+static uint64_t wall_clock(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void wait_to_capture(struct control_client *c)
+{
+    source_change(&c->control->loop->poller, &c->source, (c->ending ? 0u : EPOLLIN) | (c->tap->used ? EPOLLOUT : 0u));
+}
+
+static void on_filled(struct tap *t)
+{
+    struct control_client *c = t->owner;
+
+    if (!c->answer)
+        wait_to_capture(c);
+}
+
+/* No packet comes any more; what is there is still sent. */
+static void end_capture(struct control_client *c)
+{
+    tap_leave(c->tap);
+    c->ending = true;
+    c->ended = tap_end(c->tap, wall_clock());   /* else when there is room */
+}
+
+static void on_gone(struct tap *t)
+{
+    end_capture(t->owner);
+}
+
+static void begin_capture(struct control_client *c, struct tap *t)
+{
+    c->tap = t;
+    t->owner = c;
+    t->filled = on_filled;
+    t->gone = on_gone;
+}
+
+/* Sends what is there, as far as the client takes it and others need not wait. */
+static void send_records(struct control_client *c)
+{
+    struct tap *t = c->tap;
+    const void *bytes;
+    size_t len, sent = 0;
+
+    while (sent < CAPTURE_PIECE && (len = tap_peek(t, &bytes))) {
+        ssize_t n = send(c->source.fd, bytes, len < CAPTURE_PIECE ? len : CAPTURE_PIECE, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n < 0 && errno != EINTR) {
+            drop(c);
+            return;
+        }
+        tap_taken(t, n > 0 ? (size_t)n : 0);
+        sent += n > 0 ? (size_t)n : 0;
+        if (c->ending && !c->ended)
+            c->ended = tap_end(t, wall_clock());
+    }
+    if (c->ended && !t->used)
+        drop(c);
+    else
+        wait_to_capture(c);
+}
+
+/* The client's end of what it says is the end of the capture; what it says is of no interest. */
+static void on_capturing(struct control_client *c, uint32_t events)
+{
+    ssize_t n = 1;
+
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        drop(c);
+        return;
+    }
+    if (events & EPOLLIN)
+        n = recv(c->source.fd, c->line, sizeof c->line, MSG_DONTWAIT);
+    if (n == 0 && !c->ending)
+        end_capture(c);
+    send_records(c);
+}
+
+/* ---- answers ---- */
+
 /* Takes the reference. */
 static void set_answer(struct control_client *c, json_t *reply)
 {
@@ -93,11 +188,14 @@ static void set_answer(struct control_client *c, json_t *reply)
 static void answer(struct control_client *c, const char *line, size_t len)
 {
     json_error_t error;
+    struct tap *tap = NULL;
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    json_t *reply = request ? verbs_run(c->control->worker, request, c->control->tells_only, &c->asked)
+    json_t *reply = request ? verbs_run(c->control->worker, request, c->control->tells_only, &c->asked, &tap)
                             : json_pack("{s:b, s:s++}", "ok", 0, "error", "not a JSON object: ", error.text, "");
 
     json_decref(request);
+    if (tap)
+        begin_capture(c, tap);
     if (!c->asked) {
         set_answer(c, reply);
         return;
@@ -111,7 +209,7 @@ static void work(struct control_client *c)
 {
     char *newline;
 
-    while (!c->asked && !c->answer && (newline = memchr(c->line, '\n', c->len))) {
+    while (!c->asked && !c->answer && !c->tap && (newline = memchr(c->line, '\n', c->len))) {
         size_t used = (size_t)(newline - c->line) + 1;
 
         answer(c, c->line, used - 1);
@@ -120,7 +218,9 @@ static void work(struct control_client *c)
         if (!c->asked && !send_answer(c))
             return;
     }
-    if (!c->asked && !c->answer && c->len == sizeof c->line)
+    if (c->tap && !c->answer)
+        wait_to_capture(c);
+    else if (!c->asked && !c->answer && c->len == sizeof c->line)
         drop(c);                /* longer than any line may be */
 }
 
@@ -171,6 +271,10 @@ static void on_client(struct source *source, uint32_t events)
             work(c);
         return;
     }
+    if (c->tap) {
+        on_capturing(c, events);
+        return;
+    }
     n = recv(source->fd, c->line + c->len, sizeof c->line - c->len, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -206,6 +310,8 @@ static void on_listener(struct source *source, uint32_t events)
     }
     c->control = control;
     c->answer = NULL;
+    c->tap = NULL;
+    c->ending = c->ended = false;
     c->asked = 0;
     c->len = 0;
     alarm_init(&c->in_time, on_late);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ask_of.h"
+#include "capture.h"
 #include "counters.h"
 #include "door.h"
 #include "life.h"
@@ -50,33 +52,6 @@ static json_t *verb_ls(struct worker *w, json_t *request)
 
 /* ---- attach, detach ---- */
 
-/* "domain" as a string or a number, into text. */
-static bool get_domain(json_t *request, char *text, size_t size)
-{
-    const json_t *domain = json_object_get(request, "domain");
-
-    if (json_is_string(domain))
-        snprintf(text, size, "%s", json_string_value(domain));
-    else if (json_is_integer(domain))
-        snprintf(text, size, "%lld", (long long)json_integer_value(domain));
-    else
-        return false;
-    return *text != '\0';
-}
-
-/* An optional number; false if it is there and out of bounds. */
-static bool get_number(json_t *request, const char *key, int64_t min, int64_t max, int64_t *out)
-{
-    const json_t *value = json_object_get(request, key);
-
-    if (!value)
-        return true;
-    if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-        return false;
-    *out = json_integer_value(value);
-    return true;
-}
-
 /* NULL: the keeper's answer is to be waited for. */
 static json_t *ask(struct worker *w, struct wall_msg *m)
 {
@@ -93,11 +68,11 @@ static json_t *verb_attach(struct worker *w, json_t *request)
     struct wall_msg m = { .ask.verb = WALL_ATTACH };
     int64_t number = -1, cid = 0;
 
-    if (!get_domain(request, m.ask.domain, sizeof m.ask.domain))
+    if (!ask_of_domain(request, m.ask.domain, sizeof m.ask.domain))
         return refusal("attach: \"domain\" must be a name or a domid");
-    if (!get_number(request, "device", 0, PATHS_DEVICES - 1, &number))
+    if (!ask_of_number(request, "device", 0, PATHS_DEVICES - 1, &number))
         return refusal("attach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
-    if (!get_number(request, "cid", VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &cid))
+    if (!ask_of_number(request, "cid", VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &cid))
         return refusal("attach: \"cid\" must be a number from 3 to 4294967294");
     m.ask.number = (int32_t)number;
     m.ask.cid = (uint64_t)cid;
@@ -110,9 +85,9 @@ static json_t *verb_detach(struct worker *w, json_t *request)
     struct wall_msg m = { .ask.verb = WALL_DETACH };
     int64_t number = WALL_ONLY;
 
-    if (!get_domain(request, m.ask.domain, sizeof m.ask.domain))
+    if (!ask_of_domain(request, m.ask.domain, sizeof m.ask.domain))
         return refusal("detach: \"domain\" must be a name or a domid");
-    if (!get_number(request, "device", 0, PATHS_DEVICES - 1, &number))
+    if (!ask_of_number(request, "device", 0, PATHS_DEVICES - 1, &number))
         return refusal("detach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
     if (all && !json_is_boolean(all))
         return refusal("detach: \"all\" must be true or false");
@@ -179,32 +154,15 @@ static void add_stream(struct vmux_conn *conn, void *arg)
         json_object_set_new(json_array_get(arg, json_array_size(arg) - 1), "held", json_integer(s->inbox.bytes));
 }
 
-/* The domain that is called so, by the names that are in force, or by ":5" or "5". */
-static bool find_domain(const struct worker *w, const char *text, uint32_t *domid)
-{
-    uint32_t number;
-    bool is_number = !parse_u32("domid", *text == ':' ? text + 1 : text, 0, PATHS_DOMID - 1, &number, NULL);
-
-    each_guest(w, l) {
-        const struct guest *g = guest_at(l);
-
-        if ((g->title.has_name && !strcmp(g->name, text)) || (is_number && g->domid == number)) {
-            *domid = g->domid;
-            return true;
-        }
-    }
-    return false;
-}
-
 static json_t *verb_dump(struct worker *w, json_t *request)
 {
     char domain[WALL_NAME];
     json_t *guests;
     uint32_t domid;
 
-    if (!get_domain(request, domain, sizeof domain))
+    if (!ask_of_domain(request, domain, sizeof domain))
         return refusal("dump: \"domain\" must be a name or a domid");
-    if (!find_domain(w, domain, &domid))
+    if (!ask_of_find(w, domain, &domid))
         return refusal("dump: there is no domain %s with a device", domain);
     guests = json_array();
     each_guest(w, l) {
@@ -240,6 +198,13 @@ static json_t *verb_metrics(struct worker *w, json_t *request)
     return counters_all(w);
 }
 
+/* ---- capture ---- */
+
+static json_t *verb_capture(struct worker *w, json_t *request)
+{
+    return capture_verb(w, request, &w->captured);
+}
+
 /* ---- the table ---- */
 
 static const struct verb {
@@ -253,7 +218,8 @@ static const struct verb {
     { "detach",  "domain device all", false, verb_detach },
     { "dump",    "domain",            true,  verb_dump },
     { "stats",   "",                  true,  verb_stats },
-    { "metrics", "",                   true,  verb_metrics },
+    { "metrics", "",                  true,  verb_metrics },
+    { "capture", CAPTURE_KEYS,        false, verb_capture },
     { "reload",  "",                  false, verb_reload },
     { "policy",  POLICY_VERB_KEYS,    false, policy_verb },
 };
@@ -278,13 +244,14 @@ static json_t *denied(const char *verb)
     return answer;
 }
 
-json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked)
+json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked, struct tap **tap)
 {
     const char *name = json_string_value(json_object_get(request, "verb")), *key;
     json_t *value, *answer;
     uint32_t before;
 
     *asked = 0;
+    *tap = NULL;
     if (!name)
         return refusal("a request is an object with a string \"verb\"");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -298,7 +265,9 @@ json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *
         before = w->last_asked;
         answer = verbs[i].run(w, request);
         *asked = w->last_asked == before ? 0 : w->last_asked;
+        *tap = w->captured;
+        w->captured = NULL;
         return answer;
     }
-    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, metrics, reload, policy", name);
+    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, metrics, capture, reload, policy", name);
 }

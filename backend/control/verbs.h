@@ -9,8 +9,9 @@
 
 /* The answer, a new reference; NULL without memory, or with *asked, which is 0 else: the keeper was asked, and verbs_answer() has the
  * answer when it comes.  Every answer has "ok"; one that is not has "error".  tells_only: a verb that
- * changes something is refused, with "denied" true. */
-json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked);
+ * changes something is refused, with "denied" true.
+ * *tap: NULL, or what "capture" has begun, which is the caller's (capture.h). */
+json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked, struct tap **tap);
 /* m: WALL_ANSWER to that; or NULL, there was none in time. */
 json_t *verbs_answer(struct worker *w, const struct wall_msg *m);
 

@@ -101,6 +101,7 @@ struct lane {
     uint32_t quantum;                           /* bytes each way in one turn of a stream, at most */
     struct limits limits;                       /* what its guest may do in a second */
     uint32_t idle_events;                       /* events in a row that came without work */
+    struct list taps;                           /* struct tap.link: who captures its packets (show.h) */
     struct spinner spinner, yields;
     bool has_yielded;                           /* …and what for is still to be seen */
     uint64_t spin_until;                        /* ns (uv_hrtime), 0 while it does not spin */

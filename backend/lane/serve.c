@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "show.h"
 #include "stream.h"
 
 #define SPIN_LOOKS   64         /* at the ring, between two rounds of the loop: some microseconds */
@@ -82,6 +83,8 @@ static int receive(struct lane *lane)
             return got;
         }
         lane->moved = true;
+        if (is_shown(lane))
+            show_received(lane, &packet);
         vmux_rx(lane->mux, &packet.hdr, loop_now(lane->all->loop), &ev);
         if (ev.kind == VMUX_VIOLATION) {
             violation(lane, ev.why, &packet.hdr);
@@ -116,6 +119,8 @@ static void send_owed(struct lane *lane)
     struct vmux_sender by;
 
     while (vmux_has_owed(lane->mux) && link_back_can_send(&lane->back) && vmux_owed_by(lane->mux, &hdr, &by)) {
+        if (is_shown(lane))
+            show_sending(lane, &hdr, by.reason);
         link_back_control(&lane->back, &hdr, by.reason);
         lane->moved = true;
         if (by.bare && by.reason.code)

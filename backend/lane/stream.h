@@ -11,6 +11,7 @@
 
 #include "end.h"
 #include "lane.h"
+#include "show.h"
 
 #define STREAM_QUANTUM (256u << 10)     /* of a lane whose guest may move as many bytes as it likes */
 
@@ -103,6 +104,8 @@ static inline void stream_send(struct stream *s, uint32_t len)
 
     s->dry = false;
     vmux_send(s->lane->mux, &s->v, len, &hdr);
+    if (is_shown(s->lane))
+        show_sending(s->lane, &hdr, REASON(NONE));
     link_back_send(&s->lane->back, &hdr);
     s->lane->moved = true;
 }

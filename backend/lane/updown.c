@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "serve.h"
 #include "stream.h"
+#include "tap.h"
 
 #define TX_CAP (16u << 20)      /* bytes on their way to one connection in the guest: it holds them, not we */
 
@@ -20,6 +21,7 @@ void lane_init(struct lane *lane, struct lanes *all, const struct lane_owner *ow
     lane->map.port = lane->channel.fd = -1;
     turn_init(&lane->turn, serve_turn);
     alarm_init(&lane->alarm, serve_alarm);
+    list_init(&lane->taps);
     list_init(&lane->streams_turn);
     list_init(&lane->thirst);
     list_init(&lane->starved);
@@ -32,6 +34,7 @@ void lane_init(struct lane *lane, struct lanes *all, const struct lane_owner *ow
 
 void lane_end(struct lane *lane)
 {
+    tap_let_go(&lane->taps);
     refusals_end(&lane->refusals);
 }
 

@@ -25,6 +25,8 @@ struct worker {
     uint64_t started;           /* ms */
     struct list guests;         /* struct guest.link, the oldest first */
     struct hash by_number;      /* struct guest.by_number */
+    struct tap *captured;       /* what a verb has just begun, until control.c takes it */
+    uint32_t captures;          /* that there are */
     uint32_t last_asked;        /* number of the last ASK, 0 for none yet */
     /* The control socket is there, or with tells_only the one that only tells (fd: the receiver's).  An ASK is answered.  The keeper is gone or says STOP (why: NULL, or what
      * was wrong). */
