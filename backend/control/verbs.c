@@ -15,6 +15,7 @@
 #include "policy_verb.h"
 #include "refusal.h"
 #include "stream.h"
+#include "use.h"
 
 /* ---- ls ---- */
 
@@ -23,10 +24,13 @@ static json_t *guest_json(const struct guest *g)
     const struct lane *lane = &g->lane;
     const struct held *held = &g->account->held;
     json_t *limited = json_pack("{s:I, s:I}", "connects", (json_int_t)lane->limits.refused, "holds", (json_int_t)lane->limits.holds);
+    enum use use = use_of(g->state, lane_is_connected(lane), g->error);
+    char says[sizeof g->error + USE_TEXT];
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:b, s:s, s:s}",
+    use_text(says, sizeof says, use, g->error);
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:b, s:s, s:s}",
                      "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
-                     "cid", (json_int_t)g->cid, "state", life_state_name(g->state),
+                     "cid", (json_int_t)g->cid, "use", use_word(use), "says", says, "state", life_state_name(g->state),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
                      "from_guest", counters_from_guest(lane), "to_guest", counters_to_guest(lane),
                      "notifications", "sent", (json_int_t)lane->count.notify_sent,

@@ -2,6 +2,7 @@
 /* lane.c: see lane.h. */
 #include "lane.h"
 
+#include <stdio.h>
 #include <xengnttab.h>
 
 int lanes_init(struct lanes *all, struct loop *loop, const struct end_kind *const *ends)
@@ -46,6 +47,25 @@ void lane_set_cid(struct lane *lane, uint64_t cid)
     lane->cid = cid;
     if (cid)
         hash_insert(&lane->all->by_cid, &lane->by_cid, key_of(lane->all, cid));
+}
+
+/* The policy's refusals are told with the line that decides (gate.h), a rate with what it is (stream.c), and what is not there is the
+ * guest's own affair. */
+static bool is_to_be_told(struct reason why)
+{
+    return why.code == VSOCKIF_REASON_BACKLOG || why.code == VSOCKIF_REASON_LIMIT || why.code == VSOCKIF_REASON_SHORT;
+}
+
+void lane_tell_refused(struct lane *lane, struct reason why, uint32_t port)
+{
+    /* None of those that gate.c numbers. */
+    uint64_t pair = UINT64_C(7) << 60 | why.code;
+    char text[REASON_LINE + 32];
+
+    if (!is_to_be_told(why) || refusals_again(&lane->refusals, pair))
+        return;
+    snprintf(text, sizeof text, "port %u: %s", port, reason_text(why.code));
+    refusals_add(&lane->refusals, lane->journal->who, pair, "a connection is refused", text);
 }
 
 void lane_wake(struct lane *lane)

@@ -135,6 +135,8 @@ static inline void lane_refused(struct lane *lane, bool called, struct reason wh
 {
     lane->count.refusals[called][why.code]++;
 }
+/* A connection from or to a port was refused: it is told of in the log, if that is for the administrator to mend. */
+void lane_tell_refused(struct lane *lane, struct reason why, uint32_t port);
 
 /* It has something to do: it stands in line.  Harmless while it is down. */
 void lane_wake(struct lane *lane);

@@ -29,6 +29,10 @@ static bool act(struct lane *lane, const struct vmux_event *ev, const struct lin
         return false;
     case VMUX_CONN:
         return stream_event(stream_of(ev->conn), ev->now, packet);
+    case VMUX_NOTHING:
+        if (ev->refused.code)
+            lane_tell_refused(lane, ev->refused, packet->hdr.dst_port);
+        return false;
     default:
         return false;
     }

@@ -86,6 +86,7 @@ static const struct end_kind *find_end(struct stream *s, const struct end_kind *
 
 void stream_refuse(struct stream *s, struct reason why)
 {
+    lane_tell_refused(s->lane, why, s->v.local.port);
     vmux_abort(s->lane->mux, &s->v, ECONNREFUSED, why);
     stream_end(s);
 }

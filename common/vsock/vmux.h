@@ -75,6 +75,7 @@ struct vmux_event {
     struct vmux_conn *conn;
     struct vmux_listener *listener;
     const char *why;
+    struct reason refused;      /* with VMUX_NOTHING: a REQUEST, by the table itself; code 0 for none */
 };
 
 struct vmux;        /* its members are in vmux_impl.h, for the files of this folder */

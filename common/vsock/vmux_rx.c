@@ -71,7 +71,8 @@ static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const stru
     }
     if ((!m->config.offer && (!(l = ports_find(m, local->port)) || l->waiting >= l->limit)) ||
         !(conn = vmux_add(m, local, peer))) {
-        owed_reset(m, local, peer, refusal(m, l));
+        ev->refused = refusal(m, l);
+        owed_reset(m, local, peer, ev->refused);
         return;
     }
     vconn_offer(&conn->c, hdr, m->config.buf_alloc, m->config.tx_cap);

@@ -179,7 +179,7 @@ void rawfront_put(struct rawfront *f, const struct vsockif_slot *slot)
 void rawfront_send(struct rawfront *f, const struct vsockif_hdr *hdr)
 {
     uint32_t id = f->next_id++ % ring_slots(&f->tx);
-    struct vsockif_slot slot = { .hdr = *hdr, .id = id, .size = hdr->len };
+    struct vsockif_slot slot = { .hdr = *hdr, .id = id, .size = hdr->len, .reason = f->says[0], .detail = f->says[1] };
 
     slot.off = hdr->len ? id * VSOCKIF_PAGE_SIZE % (f->pool * VSOCKIF_PAGE_SIZE - hdr->len + 1) : 0;
     rawfront_put(f, &slot);
@@ -215,6 +215,8 @@ int rawfront_recv_data(struct rawfront *f, struct vsockif_hdr *hdr, void *data, 
     }
     ring_get(&f->rx, 0, &slot);
     *hdr = slot.hdr;
+    f->heard[0] = slot.reason;
+    f->heard[1] = slot.detail;
     count = slot.count;
     for (uint32_t i = 0; i < count; i++) {
         ring_get(&f->rx, i, &slot);

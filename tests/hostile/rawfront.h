@@ -32,6 +32,7 @@ struct rawfront {
     uint8_t *tx_pool, *rx_pool;
     struct ring tx, rx;
     uint32_t next_id;
+    uint8_t says[2], heard[2];      /* reason and detail, of each packet that is sent; of the last that came */
 };
 
 /* The device that the daemon has made for this guest.  0 or a negative errno. */

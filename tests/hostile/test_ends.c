@@ -574,12 +574,118 @@ static void a_caller_is_told_who_refuses(void)
     host_says("CALL %u\n");
     rawfront_set_state(&guest, "6");
     REQUIRE(rawfront_wait(&guest, VSOCKIF_CLOSED) == 0);
-    CU_ASSERT_TRUE(hears(stream, "REFUSED guest", 0));
+    CU_ASSERT_TRUE(hears(stream, "REFUSED guest left", 0));
     close(stream);
     stream = say("CALL %u\n", PORT);
-    CU_ASSERT_TRUE(hears(stream, "REFUSED guest", 0));
+    CU_ASSERT_TRUE(hears(stream, "REFUSED guest absent", 0));
     CU_ASSERT_TRUE(hears(stream, "", 0));
     rawfront_unshare(&guest);
+}
+
+static bool why_is(const char *words)
+{
+    int fd = say("WHY %u\n", PORT);
+    bool is = hears(fd, words, PORT);
+
+    close(fd);
+    return is;
+}
+
+/* What it says of its own program is passed on, as a word of the list; a lie about the host, or a number that is on no list, is not. */
+static void a_guest_says_why_it_refuses_and_cannot_lie_of_the_host(void)
+{
+    static const struct { uint8_t says[2]; const char *called, *why; } cases[] = {
+        { { VSOCKIF_REASON_NOBODY, 0 }, "REFUSED port nobody", "REFUSED %u nobody" },
+        { { VSOCKIF_REASON_BACKLOG, 99 }, "REFUSED port backlog", "REFUSED %u backlog" },
+        { { VSOCKIF_REASON_STATUS, 255 }, "REFUSED port status 255", "REFUSED %u status 255" },
+        { { VSOCKIF_REASON_STATUS, 0 }, "REFUSED port", "REFUSED %u unspecified" },
+        { { VSOCKIF_REASON_POLICY, 0 }, "REFUSED port", "REFUSED %u unspecified" },
+        { { VSOCKIF_REASON_STOPPED, 0 }, "REFUSED port", "REFUSED %u unspecified" },
+        { { VSOCKIF_REASONS_END, 0 }, "REFUSED port", "REFUSED %u unspecified" },
+        { { 255, 255 }, "REFUSED port", "REFUSED %u unspecified" },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        host_says("CALL %u\n");
+        memcpy(guest.says, cases[i].says, sizeof guest.says);
+        guest_says(VSOCKIF_OP_RST, 0);
+        CU_ASSERT_TRUE(hears(stream, cases[i].called, 0));
+        CU_ASSERT_TRUE(why_is(cases[i].why));
+
+        host_says("CONNECT %u\n");              /* whoever said so hears nothing, and may ask */
+        guest_says(VSOCKIF_OP_RST, 0);
+        CU_ASSERT_TRUE(hears(stream, "", 0));
+        CU_ASSERT_TRUE(why_is(cases[i].why));
+        memset(guest.says, 0, sizeof guest.says);
+    }
+    close(stream);
+    stream = say("WHY %u\n", PORT + 1);
+    CU_ASSERT_TRUE(hears(stream, "UNKNOWN %u", PORT + 1));
+}
+
+static void a_guest_says_why_it_resets(void)
+{
+    static const struct { uint8_t says[2]; const char *how; } cases[] = {
+        { { VSOCKIF_REASON_STATUS, 28 }, "reset by the guest's program (status 28)" },
+        { { VSOCKIF_REASON_UNREAD, 0 }, "reset by the guest's program (unread)" },
+        { { VSOCKIF_REASON_DETACHED, 0 }, "reset by the guest's program" },
+        { { 200, 3 }, "reset by the guest's program" },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        open_from_host();
+        memcpy(guest.says, cases[i].says, sizeof guest.says);
+        guest_says(VSOCKIF_OP_RW, 50);          /* of which only an RST's counts */
+        guest_says(VSOCKIF_OP_RST, 0);
+        memset(guest.says, 0, sizeof guest.says);
+        CU_ASSERT_TRUE(host_reads(50));
+        CU_ASSERT_TRUE(ended(cases[i].how));
+    }
+}
+
+/* A command that fails: what it had to say arrives, and then its reason. */
+static void a_voucher_says_why_the_stream_is_reset_behind_what_was_sent(void)
+{
+    static const struct { const char *line, *how; uint8_t heard[2]; } cases[] = {
+        { "RESET status 3\n", "reset by the host program (status 3)", { VSOCKIF_REASON_STATUS, 3 } },
+        { "RESET signal 9\n", "reset by the host program (signal 9)", { VSOCKIF_REASON_SIGNAL, 9 } },
+        { "RESET policy\n", "reset by the host program", { VSOCKIF_REASON_NONE, 0 } },   /* nor is it the administrator */
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t cut = 1; cut < strlen(cases[i].line); cut += 6) {
+            int voucher;
+
+            open_from_host();
+            voucher = vouch();
+            host_writes(1000);
+            (void)!send(voucher, cases[i].line, cut, MSG_NOSIGNAL);
+            settle();
+            (void)!send(voucher, cases[i].line + cut, strlen(cases[i].line) - cut, MSG_NOSIGNAL);
+            close(voucher);
+            shutdown(stream, SHUT_WR);
+            CU_ASSERT_TRUE(guest_gets(1000));
+            EQ(guest_hears(), VSOCKIF_OP_RST);
+            EQ(guest.heard[0], cases[i].heard[0]);
+            EQ(guest.heard[1], cases[i].heard[1]);
+            CU_ASSERT_TRUE(ended(cases[i].how));
+        }
+}
+
+static void a_voucher_that_gives_no_reason_that_is_one_has_gone(void)
+{
+    static const char *const lines[] = { "RESET \n", "RESET x\n", "RESET status 300\n", "RESET aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "RESE\n" };
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        int voucher;
+
+        open_from_host();
+        voucher = vouch();
+        (void)!send(voucher, lines[i], strlen(lines[i]), MSG_NOSIGNAL);
+        EQ(guest_hears(), VSOCKIF_OP_RST);
+        EQ(guest.heard[0], VSOCKIF_REASON_ABORTED);
+        close(voucher);
+    }
 }
 
 static void a_listener_with_the_sticky_bit_is_waited_for_to_vouch(void)
@@ -910,6 +1016,9 @@ static const struct test tests[] = {
     TEST(a_vouched_sender_that_dies_resets_the_stream),
     TEST(a_vouched_sender_that_dies_after_its_end_resets_what_is_not_over),
     TEST(a_caller_that_dies_before_it_vouches_resets_the_stream), TEST(a_caller_is_told_who_refuses),
+    TEST(a_guest_says_why_it_refuses_and_cannot_lie_of_the_host), TEST(a_guest_says_why_it_resets),
+    TEST(a_voucher_says_why_the_stream_is_reset_behind_what_was_sent),
+    TEST(a_voucher_that_gives_no_reason_that_is_one_has_gone),
     TEST(a_listener_with_the_sticky_bit_is_waited_for_to_vouch),
     TEST(a_voucher_that_says_anything_but_end_has_gone), TEST(who_only_watches_may_go_at_any_time),
     TEST(a_closed_vouched_stream_waits_for_the_guest_s_last_word),

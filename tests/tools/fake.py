@@ -102,6 +102,13 @@ def half_and_close(s):
     send_all(s, b"half\n")
 
 
+def reset_with_data(s):
+    """Its program reads ECONNRESET behind the data, and that before it hears how the stream ended."""
+    send_all(s, b"half\n")
+    s.recv(1, socket.MSG_PEEK)
+    s.close()
+
+
 # ---- how streams ended ----------------------------------------------------------------------------------
 
 class Stream:
@@ -116,6 +123,24 @@ class Stream:
         self.vouched = threading.Event()
         self.filled = threading.Event()
         self.known[self.number] = self
+
+
+def failed(s, stream):
+    vouched(s, stream)
+    stream.over.wait()
+    say_end(s, stream, b"reset by the guest's program (status 28)")
+
+
+def killed_there(s, stream):
+    vouched(s, stream)
+    stream.over.wait()
+    say_end(s, stream, b"reset by the guest's program (signal 9)")
+
+
+def strange(s, stream):
+    vouched(s, stream)
+    stream.over.wait()
+    say_end(s, stream, b"reset by the guest's program (moonshine 7)")
 
 
 def say_end(s, stream, how):
@@ -193,19 +218,22 @@ def waits_for_end(s, stream):
 
 
 VOUCH = {10: left_unread, 20: older, 21: cut_off, 22: killed, 23: restarted, 24: nonsense, 25: late_and_slow, 26: waits_for_end,
-         27: left_unread, 28: endless}
+         27: left_unread, 28: endless, 40: failed, 41: killed_there, 42: strange, 43: failed}
 
 
 OK = b"OK 7\n"
 Stream(number=7).over.set()
 AFTER_OK = {1: echo_then_bye, 7: echo, 8: both_full, 9: idle, 10: read_ten, 13: wrong_echo, 14: count,
             15: say_and_wait, 16: hello_and_close, 20: count, 21: half_and_close, 22: half_and_close, 23: count, 24: count,
-            25: count, 26: count, 27: count, 28: count}
+            25: count, 26: count, 27: count, 28: count, 40: count, 41: count, 42: count, 43: reset_with_data}
 RAW = {3: [OK + b"hello\n"], 4: [bytes([c]) for c in OK + b"hello\n"], 5: [b"NO\n"],
        12: [b"OK " + b"1" * 60 + b"\n"], 17: [b"OK -1\n"], 18: [b"OK 1"]}
 
 
-REFUSED = {2: b"port", 30: b"time", 31: b"guest", 32: b"daemon", 33: b"what", 34: b"policy"}
+REFUSED = {2: b"port", 30: b"time", 31: b"guest", 32: b"daemon", 33: b"what", 34: b"policy", 35: b"port nobody", 36: b"port backlog",
+           37: b"daemon short", 38: b"guest left", 39: b"port moonshine 7", 44: b"daemon rate"}
+# What WHY says of those who said CONNECT.
+WHY = {2: b"nobody", 34: b"policy", 36: b"backlog"}
 
 
 def talk(s):
@@ -223,6 +251,9 @@ def talk(s):
             VOUCH.get(stream.port, in_order)(s, stream)
         else:
             send_all(s, b"UNKNOWN %d\n" % port)
+        return
+    if word == b"WHY":
+        send_all(s, b"REFUSED %d %s\n" % (port, WHY[port]) if port in WHY else b"UNKNOWN %d\n" % port)
         return
     assert word in (b"CONNECT", b"CALL")
     if word == b"CALL" and port == 20:
@@ -268,17 +299,21 @@ def serve(listener, handler):
         threading.Thread(target=one, args=(s,), daemon=True).start()
 
 
-def guest(name, domid, cid, state="Connected", **more):
-    return {"name": name, "domid": domid, "device": 0, "cid": cid, "state": state, "connections": 3,
+SAYS = {"in use": "in use", "idle": "attached, no program has it open", "opening": "a program is opening it", "refused": "refused: "}
+
+
+def guest(name, domid, cid, use="in use", **more):
+    return {"name": name, "domid": domid, "device": 0, "cid": cid, "use": use, "says": SAYS[use] + (more.get("error", "") if use == "refused" else ""),
+            "state": "Connected" if use == "in use" else "Closed", "connections": 3,
             "from_guest": {"packets": 10, "bytes": 1234567}, "to_guest": {"packets": 5, "bytes": 89},
             "notifications": {"sent": 4, "received": 6}, "held": {"packets": 0, "bytes": 0},
             "dir": os.path.join(RUN, "guest", more.pop("where", name)), "error": "", **more}
 
 
-GUESTS = [guest("web1", 5, 42), guest("db1", 6, 43, "InitWait", error="bad \x1b[31mthing"),
+GUESTS = [guest("web1", 5, 42), guest("db1", 6, 43, "refused", error="bad \x1b[31mthing"),
           guest("od\x1bd name", 7, 44, where="odd"),
           # Namesakes: the directory says whose the name is; where there is none, the newest is meant.
-          guest("twin", 8, 45, where=":8"), guest("twin", 9, 46, where="twin"), guest("twin", 10, 47, where=":10"),
+          guest("twin", 8, 45, "idle", where=":8"), guest("twin", 9, 46, where="twin"), guest("twin", 10, 47, "refused", where=":10", error="it broke a rule"),
           guest("My VM", 11, 48, where=":11"), guest("My VM", 12, 49, where=":12")]
 
 
@@ -360,10 +395,10 @@ def listen(path):
     return s
 
 
-for d in ("guest/web1", "guest/odd", "guest/gone", "guest/twin", "guest/:8", "guest/:12", "cid"):
+for d in ("guest/web1", "guest/odd", "guest/gone", "guest/twin", "guest/:8", "guest/:10", "guest/:12", "cid"):
     os.makedirs(os.path.join(RUN, d), exist_ok=True)
 os.symlink("../guest/web1", os.path.join(RUN, "cid/42"))
-for path, handler in (("guest/web1/vsock", talk), ("guest/odd/vsock", talk), ("guest/:8/vsock", talk),
+for path, handler in (("guest/web1/vsock", talk), ("guest/odd/vsock", talk), ("guest/:8/vsock", talk), ("guest/:10/vsock", talk),
                       ("guest/:12/vsock", talk), ("control.sock", control), ("status.sock", status)):
     threading.Thread(target=serve, args=(listen(os.path.join(RUN, path)), handler), daemon=True).start()
 print("ready", flush=True)

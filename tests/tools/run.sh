@@ -101,9 +101,10 @@ end
 # ---- the daemon -------------------------------------------------------------------------------------------
 test_ ls_prints_a_table_without_escape_sequences
 status 0 "$xvs" ls
-grep -q '^web1  *5  *0  *42  Connected  *3  *1.2M  *89  *10$' out || bad "web1's line: $(grep web1 out)"
+grep -q '^web1  *5  *0  *42  in use  *3  *1.2M  *89  *10$' out || bad "web1's line: $(grep web1 out)"
 grep -q "$(printf '\033')" out && bad "an escape sequence got through"
-grep -q 'bad ?\[31mthing' out || bad "the error is not shown"
+grep -q '^db1 .* refused  .*  refused: bad ?\[31mthing$' out || bad "the error is not shown: $(grep db1 out)"
+grep -q '^twin .* idle  .*  attached, no program has it open$' out || bad "what is idle: $(grep twin out)"
 status 0 "$xvs" ls web1; [ "$(wc -l <out)" -eq 2 ] || bad "ls web1"
 status 0 "$xvs" ls cid:43 5; [ "$(wc -l <out)" -eq 3 ] || bad "ls cid:43 5"
 status 3 "$xvs" ls nosuch; err_has "xvs attach nosuch"
@@ -157,9 +158,9 @@ if [ "$(id -u)" = 0 ]; then
     export -f someone; export copy
     status 0 bash -c 'someone ls web1'; grep -q '^web1' out || bad "ls"
     status 0 bash -c 'someone metrics'; grep -q '^xvs_up 1' out || bad "metrics"
-    status 4 bash -c 'someone attach web1'; err_has "xvs attach: this socket only tells; ask at control.sock, as root"
+    status 13 bash -c 'someone attach web1'; err_has "xvs attach: this socket only tells; ask at control.sock, as root"
     chmod 600 run/status.sock
-    status 4 bash -c 'someone ls'; err_has "become root; to look on, the group that status_group"
+    status 13 bash -c 'someone ls'; err_has "become root; to look on, the group that status_group"
     rm -r "$copy"
     end
 else
@@ -281,15 +282,38 @@ cat_in 6 '' web1 5; err_has "'NO'"
 cat_in 6 '' web1 12
 cat_in 6 '' web1 17
 cat_in 4 '' web1 18
-cat_in 5 '' -w 0.2 web1 6; err_has "in time"
-cat_in 5 '' -i 0.2 -n web1 9; err_has "not a byte"
+cat_in 8 '' -w 0.2 web1 6; err_has "in time"
+cat_in 8 '' -i 0.2 -n web1 9; err_has "not a byte"
 cat_in 0 '' -z web1 1
-cat_in 4 '' -z web1 2
-cat_in 5 '' web1 30; err_has "has not answered in time at port 30"
-cat_in 3 '' web1 31; err_has "web1 was not connected"
-cat_in 4 '' web1 32; err_has "no room for one more connection to web1"
-cat_in 4 '' web1 34; err_has "the policy of this host forbids you port 34 of web1; 'xvs policy check @unix web1 34' shows"
+cat_in 4 '' -z web1 18; err_has "it does not say which"
+cat_in 8 '' web1 30; err_has "has not answered in time at port 30"
 cat_in 4 '' web1 33; err_has "nobody listens at port 33"
+end
+
+# Each has its own words and its own status; and what is on no list is what it was before there were reasons.
+test_ each_cause_of_a_refusal_has_its_own_words_and_status
+cat_in 4 '' web1 35; err_has "nobody listens at port 35 of web1"; grep -q backlog err && bad "which of the two?"
+cat_in 10 '' web1 36; err_has "the program that listens at port 36 of web1 is busy: as many callers wait as it takes"
+cat_in 9 '' web1 34; err_has "the policy of this host forbids you port 34 of web1; 'xvs policy check @unix web1 34' shows"
+cat_in 11 '' web1 31; err_has "no program in web1 has its vsock device open"
+cat_in 11 '' web1 38; err_has "no program in web1 has its vsock device open"
+cat_in 11 '' :8 31; err_has "nobody can listen at port 31 of :8: its vsock device is attached, no program has it open"
+cat_in 3 '' :10 31; err_has "nobody can listen at port 31 of :10: its vsock device is refused: it broke a rule"
+cat_in 12 '' web1 32; err_has "no room for one more connection to port 32 of web1"
+cat_in 12 '' web1 37; err_has "memory or descriptors are short"
+cat_in 12 '' web1 44; err_has "try again later"
+cat_in 4 '' web1 39; err_has "nobody listens at port 39 of web1, or its backlog is full"
+# CONNECT is refused without a word: it is asked for.
+cat_in 4 '' -z web1 2; err_has "nobody listens at port 2 of web1"; grep -q backlog err && bad "which of the two?"
+cat_in 9 '' -z web1 34; err_has "the policy of this host forbids you port 34 of web1"
+cat_in 10 '' -z web1 36
+end
+
+test_ a_command_that_failed_there_is_status_5_and_says_how
+cat_in 5 'x' web1 40; err_has "the command at the other end ended with status 28; 2 bytes had come and 1 had been sent"
+cat_in 5 'x' web1 41; err_has "the command at the other end was killed by signal 9"
+cat_in 5 'x' web1 43; out_is half; err_has "ended with status 28; 5 bytes had come"
+cat_in 6 'x' web1 42; err_has "not everything has arrived: reset by the guest's program (moonshine 7); 2 bytes had come"
 end
 
 test_ retry_waits_for_the_listener
@@ -681,7 +705,7 @@ assert o["sent"]==o["received"]==2000 and o["size"]==102400 and o["status"]==0
 assert r["min"]<=r["p50"]<=r["p90"]<=r["p99"]<=r["p999"]<=r["max"] and r["min"]<=r["avg"]<=r["max"]' <out || bad json
 status 6 "$xvs" ping -c 1 web1 13; err_has "is there an echo"
 status 4 "$xvs" ping -c 1 web1 2
-status 5 "$xvs" ping -c 1 -w 3 web1 9; err_has "no reply to seq 1"
+status 8 "$xvs" ping -c 1 -w 3 web1 9; err_has "no reply to seq 1"
 # A shell's background job ignores SIGINT, and so would ping.
 python3 -c 'import os,signal,sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
     "$xvs" ping -i 0.01 web1 >out 2>err & ping_pid=$!

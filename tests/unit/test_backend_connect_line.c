@@ -37,6 +37,9 @@ static void the_end_of_a_stream_is_asked_for_by_its_number(void)
     EQ(parse("call 22\n"), 8);
     EQ(verb, CONNECT_CALL);
     EQ(port, 22);
+    EQ(parse("why 22\n"), 7);
+    EQ(verb, CONNECT_WHY);
+    EQ(port, 22);
     EQ(parse("WATCH 1073741824\n"), 17);
     EQ(verb, CONNECT_WATCH);
     EQ(port, 1073741824);

@@ -1015,6 +1015,7 @@ static unsigned reason_owed(struct vmux *m)
 static void a_refusal_says_which_it_is(void)
 {
     struct vmux_config c = config(false);
+    struct vmux_event ev;
     struct vmux *m;
 
     c.max_conns = 2;
@@ -1031,7 +1032,9 @@ static void a_refusal_says_which_it_is(void)
 
     rx(m, at(HOST, 3), at(GUEST, 23), VSOCKIF_OP_REQUEST, 0, 0);
     EQ(owed(m, NULL), VSOCKIF_OP_RESPONSE);
-    rx(m, at(HOST, 4), at(GUEST, 23), VSOCKIF_OP_REQUEST, 0, 0);
+    ev = rx(m, at(HOST, 4), at(GUEST, 23), VSOCKIF_OP_REQUEST, 0, 0);
+    EQ(ev.kind, VMUX_NOTHING);
+    EQ(ev.refused.code, VSOCKIF_REASON_LIMIT);
     EQ(reason_owed(m), VSOCKIF_REASON_LIMIT);
 
     /* Of a connection that it does not know it knows no reason. */

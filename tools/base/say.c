@@ -19,8 +19,19 @@ int exit_status(int err)
     case 0:
         return EXIT_OK;
     case ECONNREFUSED:
-    case EACCES:
         return EXIT_REFUSED;
+    case EACCES:
+        return EXIT_DENIED;
+    case EKEYREJECTED:
+        return EXIT_POLICY;
+    case EUSERS:
+        return EXIT_BUSY;
+    case EHOSTDOWN:
+        return EXIT_IDLE;
+    case EDQUOT:
+        return EXIT_LIMIT;
+    case ECHILD:
+        return EXIT_FAILED;
     case ETIMEDOUT:
         return EXIT_TIME;
     case ECONNRESET:

@@ -17,13 +17,20 @@ enum {
     EXIT_OTHER   = 1,       /* the daemon said no, or no memory */
     EXIT_USAGE   = 2,
     EXIT_ABSENT  = 3,       /* no daemon, no such guest, no device, or it is not connected */
-    EXIT_REFUSED = 4,
-    EXIT_TIME    = 5,
+    EXIT_REFUSED = 4,       /* nobody listens there */
+    EXIT_FAILED  = 5,       /* the command at the other end has failed */
     EXIT_RESET   = 6,       /* the connection broke, or the peer spoke nonsense */
-    EXIT_LOCAL   = 7        /* standard input, standard output, a file */
+    EXIT_LOCAL   = 7,       /* standard input, standard output, a file */
+    EXIT_TIME    = 8,
+    EXIT_POLICY  = 9,       /* refused: the policy of the host */
+    EXIT_BUSY    = 10,      /* refused: a backlog is full */
+    EXIT_IDLE    = 11,      /* refused: no program in the guest has its device open */
+    EXIT_LIMIT   = 12,      /* refused: too many, or something is short */
+    EXIT_DENIED  = 13       /* permission denied, by the mode of a file */
 };
 
-/* The exit status that tells of a negative errno of a connection. */
+/* The exit status that tells of a negative errno of a connection.  Some of them no system call gives for one, and they are ours:
+ * EKEYREJECTED (POLICY), EUSERS (BUSY), EHOSTDOWN (IDLE), EDQUOT (LIMIT), ECHILD (FAILED). */
 int exit_status(int err);
 
 void say_begin(const char *verb);

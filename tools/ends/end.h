@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 
 #include "loop.h"
+#include "reason.h"
 
 struct end;
 
@@ -43,6 +44,10 @@ struct end_ops {
     int     (*settle)(struct end *e);
     /* What the error was, in words, or NULL if the errno says it all.  NULL for ends that never say more. */
     const char *(*why)(struct end *e);
+    /* Why the other end has broken it off, if that was said.  NULL for ends at which nobody says. */
+    struct reason (*reason)(struct end *e);
+    /* What a close with reset is to tell the other end.  NULL: it cannot be told. */
+    void (*blame)(struct end *e, struct reason why);
     /* Frees the end; with reset, an unfinished conversation is cut off rather than closed. */
     void    (*close)(struct end *e, bool reset);
 };
@@ -73,6 +78,17 @@ static inline void end_wake(const struct end *e)
 {
     if (e->wake)
         e->wake(e->arg);
+}
+
+static inline struct reason end_reason(struct end *e)
+{
+    return e->ops->reason ? e->ops->reason(e) : REASON(NONE);
+}
+
+static inline void end_blame(struct end *e, struct reason why)
+{
+    if (e->ops->blame && why.code)
+        e->ops->blame(e, why);
 }
 
 /* What went wrong with it, in words. */

@@ -151,6 +151,19 @@ static const char *process_why(struct end *e)
     return p->why[0] ? p->why : NULL;
 }
 
+static struct reason process_reason(struct end *e)
+{
+    const struct process *p = process_of(e);
+
+    if (!p->has_ended)
+        return p->left ? REASON(UNREAD) : REASON(NONE);
+    if (WIFSIGNALED(p->status))
+        return reason_heard(VSOCKIF_REASON_SIGNAL, (unsigned)WTERMSIG(p->status));
+    if (WEXITSTATUS(p->status))
+        return reason_heard(VSOCKIF_REASON_STATUS, (unsigned)WEXITSTATUS(p->status));
+    return p->left || fdend_has_dropped(p->pipe) ? REASON(UNREAD) : REASON(NONE);
+}
+
 static void process_close(struct end *e, bool reset)
 {
     struct process *p = process_of(e);
@@ -172,7 +185,7 @@ struct end *process_end(struct loop *l, int fd)
     static const struct end_ops ops = {
         .peek = process_peek,     .done = process_done, .write = process_write,   .read = process_read,
         .finish = process_finish, .stop = process_stop, .is_cut = process_is_cut, .settle = process_settle,
-        .why = process_why,       .close = process_close,
+        .why = process_why,       .reason = process_reason, .close = process_close,
     };
     struct process *p = calloc(1, sizeof *p);
 

@@ -270,7 +270,7 @@ int control_status(int err)
     case ENXIO:
         return EXIT_ABSENT;
     case EACCES:
-        return EXIT_REFUSED;
+        return EXIT_DENIED;
     case ETIMEDOUT:
         return EXIT_TIME;
     case ECONNRESET:

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <xvs.h>
 
+#include "refusal.h"
 #include "say.h"
 #include "side.h"
 
@@ -36,6 +37,8 @@ struct talk {
     struct dial *dial;
     bool over;                  /* both ends are through, or it broke */
     bool stopped;               /* we read no more */
+    struct reason blame;        /* what a reset is to say */
+    char why[REASON_LINE];
 };
 
 struct ear {
@@ -111,14 +114,40 @@ static int talk_settle(struct end *e)
     return t->over ? xvs_stream_error(t->stream) : t->stopped ? 0 : -EAGAIN;
 }
 
+static struct reason reason_of(const struct xvs_stream *s)
+{
+    unsigned detail;
+    int code = xvs_stream_reason(s, &detail);
+
+    return reason_heard((unsigned)code, detail);
+}
+
+static struct reason talk_reason(struct end *e)
+{
+    return reason_of(talk_of(e)->stream);
+}
+
+static void talk_blame(struct end *e, struct reason why)
+{
+    talk_of(e)->blame = why;
+}
+
+static const char *talk_why(struct end *e)
+{
+    struct talk *t = talk_of(e);
+    struct reason r = talk_reason(e);
+
+    return r.code ? reason_line(t->why, r) : NULL;
+}
+
 static void talk_close(struct end *e, bool reset)
 {
     struct talk *t = talk_of(e);
 
-    if (reset)
-        xvs_stream_reset(t->stream);
-    else
+    if (!reset)
         xvs_stream_close(t->stream);
+    else if (xvs_stream_reset_with(t->stream, t->blame.code ? t->blame.code : XVS_REASON_ABORTED, t->blame.detail))
+        xvs_stream_reset(t->stream);
     free(t);
 }
 
@@ -127,7 +156,8 @@ static struct talk *talk_new(struct xvs_stream *s, struct dial *d)
     static const struct end_ops ops = {
         .peek = talk_peek,     .done = talk_done,       .write = talk_write,   .reserve = talk_reserve,
         .commit = talk_commit, .finish = talk_finish,   .stop = talk_stop,     .is_cut = talk_is_cut,
-        .settle = talk_settle, .close = talk_close,
+        .settle = talk_settle, .why = talk_why,         .reason = talk_reason, .blame = talk_blame,
+        .close = talk_close,
     };
     struct talk *t = calloc(1, sizeof *t);
 
@@ -245,6 +275,7 @@ static void device_up(struct guest *g)
 static void call_answered(struct talk *t, unsigned what)
 {
     struct dial *d = t->dial;
+    struct reason reason = reason_of(t->stream);
     int err = xvs_stream_error(t->stream);
 
     /* Both at once: it opened, and ended before we looked.  What it said is still to be read. */
@@ -258,7 +289,7 @@ static void call_answered(struct talk *t, unsigned what)
         xvs_stream_close(t->stream);
         free(t);
         if (err == -ECONNREFUSED)
-            snprintf(d->why, sizeof d->why, "nobody listens at port %u of %s, or its backlog is full", d->port, d->peer);
+            err = refusal_explain(d->why, reason, d->peer, d->port, false);
         else if (err == -ETIMEDOUT)
             snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
         else

@@ -18,6 +18,7 @@
 #include "called.h"
 #include "find.h"
 #include "line.h"
+#include "refusal.h"
 #include "say.h"
 #include "side.h"
 #include "vouch.h"
@@ -44,22 +45,22 @@ static void attempt_free(struct attempt *a, bool with_fd)
     free(a);
 }
 
-/* The daemon closes without a word; its record of the guest may tell why. */
-static int explain(struct dial *d)
+/* Where the reason is that nobody is there, or none was given, the daemon's record of the guest may tell more. */
+static int explain(struct dial *d, struct reason reason)
 {
-    char asked[WHY];
+    int err = refusal_explain(d->why, reason, d->peer, d->port, true);
+    const char *use, *says;
     json_t *answer = NULL, *record;
-    const char *state, *error;
-    int err = -ECONNREFUSED;
+    char asked[WHY];
 
-    snprintf(d->why, sizeof d->why, "nobody listens at port %u in %s, or does not answer", d->port, d->peer);
+    if (err != -EHOSTDOWN && reason.code)
+        return err;
     if (control_ask(json_pack("{s:s}", "verb", "ls"), &answer, asked) == 0 &&
         (record = find_record(answer, d->peer, d->side->options.device)) &&
-        (state = json_string_value(json_object_get(record, "state"))) && strcasecmp(state, "connected") != 0) {
-        error = json_string_value(json_object_get(record, "error"));
-        snprintf(d->why, sizeof d->why, "%s is not connected (%s)%s%s; is a program with libxvs running there?", d->peer,
-                 state, error && *error ? ": " : "", error ? error : "");
-        err = -ENETDOWN;
+        (use = json_string_value(json_object_get(record, "use"))) && strcmp(use, "in use") != 0) {
+        says = json_string_value(json_object_get(record, "says"));
+        snprintf(d->why, sizeof d->why, "nobody can listen at port %u of %s: its vsock device is %s", d->port, d->peer, says ? says : use);
+        err = strcmp(use, "refused") == 0 ? -ENETDOWN : -EHOSTDOWN;
     }
     json_decref(answer);
     return err;
@@ -77,6 +78,29 @@ static void fail_attempt(struct attempt *a, int err)
     dial_end(d, err, NULL);
 }
 
+/* Why we were refused, when that was said without a word; NONE if it cannot be learnt at once. */
+static struct reason ask_why(const struct attempt *a)
+{
+    struct timeval patience = { .tv_sec = 1 };
+    int fd = unix_connect(a->dirfd, "vsock", 0);
+    char line[64], head[32];
+    struct reason reason = REASON(NONE);
+    ssize_t n;
+
+    if (fd < 0)
+        return reason;
+    n = snprintf(line, sizeof line, "WHY %u\n", a->dial->port);
+    if (!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) && send(fd, line, (size_t)n, MSG_NOSIGNAL) == n &&
+        (n = recv(fd, line, sizeof line - 1, MSG_WAITALL)) > 0 && line[n - 1] == '\n') {
+        line[n - 1] = '\0';
+        n = snprintf(head, sizeof head, "REFUSED %u ", a->dial->port);
+        if (strncmp(line, head, (size_t)n) == 0)
+            reason_parse(line + n, &reason);
+    }
+    close(fd);
+    return reason;
+}
+
 /* Without a word: CONNECT is refused so, and CALL by a daemon that is older than the word. */
 static void closed(struct attempt *a)
 {
@@ -84,7 +108,7 @@ static void closed(struct attempt *a)
     int dirfd = a->calls ? fcntl(a->dirfd, F_DUPFD_CLOEXEC, 0) : -1, err;
 
     if (dirfd < 0) {
-        fail_attempt(a, explain(d));
+        fail_attempt(a, explain(d, ask_why(a)));
         return;
     }
     attempt_free(a, true);
@@ -92,28 +116,22 @@ static void closed(struct attempt *a)
         dial_end(d, err, NULL);
 }
 
-static int refused(struct dial *d, const char *by)
+/* "policy", "port nobody", "daemon limit": who refuses, and why if there is more to say. */
+static int refused(struct dial *d, char *by)
 {
-    int err;
+    static const struct { const char *by; struct reason reason; } plain[] = {
+        { "time", { VSOCKIF_REASON_TIMEOUT, 0 } }, { "policy", { VSOCKIF_REASON_POLICY, 0 } }, { "guest", { VSOCKIF_REASON_ABSENT, 0 } },
+        { "daemon", { VSOCKIF_REASON_LIMIT, 0 } }
+    };
+    char *words = strchr(by, ' ');
+    struct reason reason = REASON(NONE);
 
-    if (strcmp(by, "time") == 0) {
-        snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
-        return -ETIMEDOUT;
-    }
-    if (strcmp(by, "policy") == 0) {
-        snprintf(d->why, sizeof d->why, "the policy of this host forbids you port %u of %s; 'xvs policy check @unix %s %u' shows the "
-                 "line", d->port, d->peer, d->peer, d->port);
-        return -EACCES;
-    }
-    if (strcmp(by, "daemon") == 0) {
-        snprintf(d->why, sizeof d->why, "xvsd has no room for one more connection to %s: its log says what it is short of", d->peer);
-        return -ECONNREFUSED;
-    }
-    if ((err = explain(d)) == -ECONNREFUSED && strcmp(by, "guest") == 0) {
-        snprintf(d->why, sizeof d->why, "%s was not connected at that moment", d->peer);
-        err = -ENETDOWN;
-    }
-    return err;
+    if (words && !reason_parse(words + 1, &reason))
+        reason = REASON(NONE);
+    for (size_t i = 0; !words && i < sizeof plain / sizeof *plain; i++)
+        if (strcmp(by, plain[i].by) == 0)
+            reason = plain[i].reason;
+    return explain(d, reason);
 }
 
 static bool is_ok_line(const char *line, uint64_t *number)

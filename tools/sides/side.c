@@ -51,6 +51,9 @@ static bool may_change(int err)
     case ECONNRESET:
     case ENETDOWN:
     case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case EUSERS:
+    case EDQUOT:
     case ENOENT:
     case ENXIO:
     case ENODEV:

@@ -38,6 +38,7 @@ struct vouched {
     char line[LINE + 1];
     size_t len;
     char why[LINE + 64];
+    struct reason reason;       /* why it was reset, as the daemon says; or as we do */
 };
 
 static struct vouched *vouched_of(struct end *e)
@@ -70,11 +71,18 @@ static void be_blind(struct vouched *v)
     hang_up(v);
 }
 
-/* "order"; "reset by the guest's program", "unread the guest's program did not read everything", "cut the daemon stops". */
+/* "order"; "reset by the guest's program", "unread the guest's program did not read everything", "cut the daemon stops"; and behind it
+ * perhaps a reason, " (status 3)". */
 static void take_end(struct vouched *v, char *how)
 {
-    char *words = strchr(how, ' ');
+    char *words = strchr(how, ' '), *reason = strrchr(how, '('), known[REASON_WORDS + 1];
 
+    if (reason && reason > how) {
+        snprintf(known, sizeof known, "%s", reason + 1);
+        known[strcspn(known, ")")] = '\0';
+        if (reason_parse(known, &v->reason))
+            reason[-1] = '\0';
+    }
     if (strcmp(how, "order") == 0)
         be_over(v, 0, "");
     else
@@ -165,11 +173,17 @@ static void ask(struct vouched *v)
 
 /* ---- the end ---- */
 
+/* A reset comes by both connections, and only the other one says how: until that has come, it is an end that has not been seen yet. */
+static ssize_t told(const struct vouched *v, ssize_t n)
+{
+    return n == -ECONNRESET && (v->state == ASKED || v->state == STANDS) ? -EAGAIN : n;
+}
+
 static int vouched_peek(struct end *e, struct iovec *iov, int max)
 {
     struct vouched *v = vouched_of(e);
 
-    return v->data->ops->peek(v->data, iov, max);
+    return (int)told(v, v->data->ops->peek(v->data, iov, max));
 }
 
 static void vouched_done(struct end *e, size_t len)
@@ -190,7 +204,7 @@ static ssize_t vouched_read(struct end *e, void *buffer, size_t len)
 {
     struct vouched *v = vouched_of(e);
 
-    return v->data->ops->read(v->data, buffer, len);
+    return told(v, v->data->ops->read(v->data, buffer, len));
 }
 
 static int vouched_finish(struct end *e)
@@ -248,6 +262,22 @@ static const char *vouched_why(struct end *e)
     return v->why[0] ? v->why : NULL;
 }
 
+static struct reason vouched_reason(struct end *e)
+{
+    return vouched_of(e)->reason;
+}
+
+/* Takes the place of END; the end of what was sent is said behind it, since this connection is closed first. */
+static void vouched_blame(struct end *e, struct reason why)
+{
+    struct vouched *v = vouched_of(e);
+    char line[16 + REASON_WORDS], words[REASON_WORDS];
+    int len = snprintf(line, sizeof line, "RESET %s\n", reason_words(words, why));
+
+    if (v->state == STANDS)
+        (void)!send(v->watch.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void vouched_close(struct end *e, bool reset)
 {
     struct vouched *v = vouched_of(e);
@@ -272,7 +302,7 @@ struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number)
     static const struct end_ops ops = {
         .peek = vouched_peek,     .done = vouched_done, .write = vouched_write,   .read = vouched_read,
         .finish = vouched_finish, .stop = vouched_stop, .is_cut = vouched_is_cut, .settle = vouched_settle,
-        .why = vouched_why,       .close = vouched_close,
+        .why = vouched_why,       .reason = vouched_reason, .blame = vouched_blame, .close = vouched_close,
     };
     struct vouched *v = calloc(1, sizeof *v);
 

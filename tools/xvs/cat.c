@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "pump.h"
+#include "reason.h"
 #include "say.h"
 #include "verb.h"
 
@@ -57,11 +58,23 @@ static void progress_due(struct timer *t)
 
 static void take_caller(struct cat *c);
 
+#define SO_FAR 96
+
+/* "; 5 bytes had come and 0 had been sent": of a copy that is not whole. */
+static const char *so_far(char text[SO_FAR], const struct cat *c)
+{
+    snprintf(text, SO_FAR, "; %llu bytes had come and %llu had been sent", (unsigned long long)c->pump.flow[1].bytes,
+             (unsigned long long)c->pump.flow[0].bytes);
+    return text;
+}
+
 /* The conversation is over: its exit status, with a message if it is not 0. */
 static int judge(struct cat *c, int err)
 {
     const struct flow *out = &c->pump.flow[0], *in = &c->pump.flow[1];
     const char *why = c->peer->ops->why ? c->peer->ops->why(c->peer) : NULL;
+    struct reason reason = end_reason(c->peer);
+    char far[SO_FAR];
 
     if (err && c->pump.culprit == c->stdio) {
         /* Whoever read our output went away, as head(1) does: that is no news to anybody. */
@@ -69,16 +82,20 @@ static int judge(struct cat *c, int err)
             return EXIT_LOCAL;
         return fail(EXIT_LOCAL, "standard %s: %s", c->pump.reading ? "input" : "output", strerror(-err));
     }
+    so_far(far, c);
+    if (err && reason_has_detail(reason))
+        return fail(EXIT_FAILED, "the command at the other end %s %u%s",
+                    reason.code == VSOCKIF_REASON_STATUS ? "ended with status" : "was killed by signal", reason.detail, far);
     if (err && why)
-        return fail(EXIT_RESET, "not everything has arrived: %s", why);
+        return fail(EXIT_RESET, "not everything has arrived: %s%s", why, far);
     if (err == -ECONNRESET && out->ended && in->ended)
-        return fail(EXIT_RESET, "not everything has arrived: the peer has not read it, or the device went down");
+        return fail(EXIT_RESET, "not everything has arrived: the peer has not read it, or the device went down%s", far);
     if (err == -ECONNRESET)
-        return fail(EXIT_RESET, "the connection was reset by the peer, or the device went down");
+        return fail(EXIT_RESET, "the connection was reset by the peer, or the device went down%s", far);
     if (err)
-        return fail(exit_status(err), "the connection broke: %s", strerror(-err));
+        return fail(exit_status(err), "the connection broke: %s%s", strerror(-err), far);
     if (out->lost)
-        return fail(EXIT_RESET, "the peer stopped reading before the end of standard input");
+        return fail(EXIT_RESET, "the peer stopped reading before the end of standard input%s", far);
     return EXIT_OK;
 }
 
@@ -222,8 +239,9 @@ static const char help[] =
     "Example: copy a file out of guest web1, which runs 'xvs cat -l 5000 < dump'\n"
     "  xvs cat --retry 30 web1 5000 < /dev/null > dump\n"
     "\n"
-    "Exit status: 0 both directions ended in order, 3 no guest or device, 4 refused, 5 timed out,\n"
-    "6 connection broken, 7 error on standard input or output.\n";
+    "Exit status: 0 both directions ended in order, 3 no guest or device, 4 nobody listens, 5 the command at\n"
+    "the other end failed, 6 connection broken, 7 error on standard input or output, 8 timed out, 9 to 13\n"
+    "refused otherwise: xvs(1).\n";
 
 static bool seconds_argument(const char *text, int64_t *ns)
 {

@@ -74,11 +74,11 @@ static bool choose(const struct ls *ls, const json_t *all, json_t *chosen)
 
 /* ---- the table ---- */
 
-static const char *colour_of(const char *state)
+static const char *colour_of(const char *use)
 {
-    if (strcasecmp(state, "connected") == 0)
+    if (strcmp(use, "in use") == 0)
         return "\033[32m";
-    return strcasecmp(state, "closed") == 0 || strcasecmp(state, "failed") == 0 ? "\033[31m" : "\033[33m";
+    return strcmp(use, "refused") == 0 ? "\033[31m" : "\033[33m";
 }
 
 /* Columns on the screen: UTF-8 as one each, which is near enough for names. */
@@ -103,7 +103,7 @@ static void print_padded(const char *text, int width, const char *colour)
 
 static void print_guest(const json_t *guest, int width, bool colour)
 {
-    const char *state = text_of(guest, "state"), *error = text_of(guest, "error");
+    const char *use = text_of(guest, "use"), *error = text_of(guest, "error"), *says = text_of(guest, "says");
     char in[SIZE_TEXT], out[SIZE_TEXT];
     uint64_t cid = number_of(guest, "cid", NULL), device = number_of(guest, "device", NULL);
     char cid_text[24] = "-";
@@ -113,14 +113,17 @@ static void print_guest(const json_t *guest, int width, bool colour)
     print_padded(text_of(guest, "name"), width, NULL);
     printf("  %5llu  %3llu  %10s  ", (unsigned long long)number_of(guest, "domid", NULL), (unsigned long long)device,
            cid_text);
-    print_padded(*state ? state : "?", 12, colour ? colour_of(state) : NULL);
+    print_padded(*use ? use : "?", 8, colour ? colour_of(use) : NULL);
     printf("  %5llu  %8s  %8s  %9llu", (unsigned long long)number_of(guest, "connections", NULL),
            size_text(in, number_of(guest, "from_guest", "bytes")), size_text(out, number_of(guest, "to_guest", "bytes")),
            (unsigned long long)(number_of(guest, "notifications", "sent") +
                                 number_of(guest, "notifications", "received")));
-    if (*error) {
+    /* What the word does not say; and of one in use what is wrong all the same. */
+    if (strcmp(use, "in use") == 0)
+        says = error;
+    if (*says) {
         fputs("  ", stdout);
-        print_padded(error, 0, colour ? "\033[31m" : NULL);
+        print_padded(says, 0, colour ? colour_of(*error ? "refused" : use) : NULL);
     }
     putchar('\n');
 }
@@ -138,7 +141,7 @@ static void print_table(const json_t *guests)
         if (n > width)
             width = n < NAME_SHOWN ? n : NAME_SHOWN;
     }
-    printf("%s%-*s  DOMID  DEV         CID  STATE         CONNS      FROM        TO  NOTIFIED%s\n", colour ? "\033[1m" : "",
+    printf("%s%-*s  DOMID  DEV         CID  STATE     CONNS      FROM        TO  NOTIFIED%s\n", colour ? "\033[1m" : "",
            width, "NAME", colour ? "\033[0m" : "");
     json_array_foreach(guests, i, guest)
         print_guest(guest, width, colour);

@@ -35,8 +35,10 @@ static const char help_tail[] =
     "  xvs cat -l 5000 web1 > log.txt          (waits for the guest)\n"
     "  dmesg | xvs cat host 5000\n"
     "\n"
-    "Exit status: 0 done, 1 other failure, 2 usage, 3 no daemon, guest or device, 4 refused, 5 timed out,\n"
-    "6 connection broken, 7 error on standard input or output.  Manual page: xvs(1).\n";
+    "Exit status: 0 done, 1 other failure, 2 usage, 3 no daemon, guest or device, 4 nobody listens, 5 the\n"
+    "command at the other end failed, 6 connection broken, 7 error on standard input or output, 8 timed out;\n"
+    "refused: 9 by the policy, 10 backlog full, 11 no program there, 12 too many, 13 permission denied.\n"
+    "Manual page: xvs(1).\n";
 
 static void print_help(void)
 {

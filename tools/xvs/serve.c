@@ -4,7 +4,7 @@
  * The process has one end of a socket pair as standard input and output, and we pump between the other end and the
  * stream.  A conversation lives for as long as somebody holds the process's end, which may be a grandchild; the
  * process itself is reaped whenever it ends.  If the stream breaks, the process group gets SIGHUP; if the process does
- * not do well (process.h), the stream is reset. */
+ * not do well (process.h), the stream is reset, which says how it ended. */
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
@@ -77,6 +77,8 @@ static void over(struct pump *p, int err)
     else if (common.verbose)
         say("%s: %s, %llu bytes in, %llu out", v->name, why ? why : "ended",
             (unsigned long long)p->flow[0].bytes, (unsigned long long)p->flow[1].bytes);
+    if (why)
+        end_blame(v->stream, end_reason(v->process));
     hang_up(v, why != NULL);
     forget(v);
 }

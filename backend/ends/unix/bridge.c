@@ -22,6 +22,7 @@
 
 #define PIECES     64
 #define OWN_NAME   108          /* bytes of a name in the abstract namespace, with its end */
+#define REFUSED_LINE 40         /* bytes of "REFUSED <by> <reason>\n", with its end */
 #define NAME_TRIES 8            /* nobody can guess a number, but a name may still be taken; without one it goes on as well */
 
 #define EVENTS_READ  (EPOLLIN | EPOLLRDHUP | EPOLLET)
@@ -263,32 +264,70 @@ int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, u
     return 0;
 }
 
-/* A CALL is refused with a word, so that a daemon that does not know CALL is not taken for one that refuses.  ECONNRESET: the guest
- * went before it answered. */
-static void say_refused(int fd, int err)
+/* Why a program was refused whose guest has not been asked, or was not there to answer. */
+static struct reason reason_of_refusal(int err)
 {
-    const char *by = "daemon";
-    char line[32];
+    switch (err) {
+    case EACCES:     return REASON(POLICY);
+    case ENOTCONN:   return REASON(ABSENT);
+    case ECONNRESET: return REASON(LEFT);
+    case EMFILE:
+    case ENOBUFS:    return REASON(LIMIT);
+    case ENOMEM:     return REASON(SHORT);
+    case ETIMEDOUT:  return REASON(TIMEOUT);
+    default:         return REASON(NONE);
+    }
+}
 
-    if (err == ECONNREFUSED)
-        by = "port";
-    else if (err == ETIMEDOUT)
-        by = "time";
-    else if (err == ENOTCONN || err == ECONNRESET)
-        by = "guest";
-    else if (err == EACCES)
-        by = "policy";
-    (void)!send(fd, line, (size_t)snprintf(line, sizeof line, "REFUSED %s\n", by), MSG_NOSIGNAL | MSG_DONTWAIT);
+/* Who refuses, and why, where that is not said by it. */
+static int refusal_line(char line[REFUSED_LINE], int err, struct reason reason)
+{
+    char words[REASON_WORDS];
+
+    if (err == ETIMEDOUT || err == EACCES)
+        return snprintf(line, REFUSED_LINE, "REFUSED %s\n", err == EACCES ? "policy" : "time");
+    return snprintf(line, REFUSED_LINE, "REFUSED %s%s%s\n",
+                    err == ECONNREFUSED ? "port" : err == ENOTCONN || err == ECONNRESET ? "guest" : "daemon",
+                    reason.code ? " " : "", reason.code ? reason_words(words, reason) : "");
+}
+
+/* A host program is turned away.  A CALL with a word, so that a daemon that does not know CALL is not taken for one that refuses; whoever said
+ * CONNECT may ask. */
+static void turn_away(struct hostside *host, int fd, uint32_t port, bool vouched, int err, struct reason reason)
+{
+    char line[REFUSED_LINE];
+    struct ucred who;
+    socklen_t len = sizeof who;
+
+    if (!reason.code)
+        reason = reason_of_refusal(err);
+    lane_tell_refused(host->lane, reason, port);
+    if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+        turned_note(&host->turned, &who, port, reason);
+    if (vouched)
+        (void)!send(fd, line, (size_t)refusal_line(line, err, reason), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* A refusal is an end of file and no reset, for it is the answer that was asked for. */
-void bridge_refuse(struct hostside *host, int fd, bool vouched, int err)
+void bridge_refuse(struct hostside *host, int fd, uint32_t port, bool vouched, int err)
 {
     hostsock_take_newline(fd);
     if (err != -EACCES)         /* gate_refused_in() has counted that */
-        lane_refused(host->lane, true, err == -ENOTCONN ? REASON(ABSENT) : err == -ENOMEM ? REASON(SHORT) : REASON(LIMIT));
-    if (vouched)
-        say_refused(fd, -err);
+        lane_refused(host->lane, true, reason_of_refusal(-err));
+    turn_away(host, fd, port, vouched, -err, REASON(NONE));
+    close(fd);
+    account_give_file(host->lane->account);
+}
+
+void bridge_tell_why(struct hostside *host, int fd, uint32_t port)
+{
+    char line[TURNED_LINE];
+    struct ucred who;
+    socklen_t len = sizeof who;
+    bool known = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+    int n = turned_line(line, port, known ? turned_find(&host->turned, &who, port) : NULL);
+
+    (void)!send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
     account_give_file(host->lane->account);
 }
@@ -448,8 +487,9 @@ static void end_of_file(struct bridge *b)
     if (!b->host_reset && b->holds && !b->said_end)
         return;                 /* said_end() looks again, or abandoned() makes it a reset */
     b->host_eof = true;
+    b->host_reset |= b->breaks;
     if (b->host_reset)
-        vmux_abort(b->s.lane->mux, &b->s.v, ECONNRESET, REASON(UNREAD));
+        vmux_abort(b->s.lane->mux, &b->s.v, ECONNRESET, b->breaks ? b->reason : REASON(UNREAD));
     else
         stream_shut(&b->s, VSOCKIF_SHUTDOWN_SEND);
 }
@@ -591,8 +631,8 @@ static void let_go(struct bridge *b)
     held_saw(held_of(b), &b->in_socket, 0);
     if (fd < 0)
         return;
-    if (b->holds && !b->s.open)
-        say_refused(fd, b->s.v.c.error);
+    if (b->by_host && !b->s.open && !b->hung_up)
+        turn_away(b->s.lane->host, fd, b->s.v.peer.port, b->holds, b->s.v.c.error, b->s.v.c.reason);
     source_remove(poller_of(b), &b->socket);
     close(fd);
     account_give_file(b->s.lane->account);
@@ -610,15 +650,25 @@ static void close_as(struct bridge *b, enum fate_end end)
     let_go(b);
 }
 
+/* Why, as far as the end itself does not say. */
+static struct reason reason_of_end(const struct bridge *b, enum fate_end end)
+{
+    if (end == FATE_HOST_RESET)
+        return b->reason;
+    return end == FATE_GUEST_RESET || end == FATE_GUEST_LEFT ? b->s.v.c.reason : REASON(NONE);
+}
+
 /* An open stream has ended, and those who wait are told. */
 static void end_as(struct bridge *b, enum fate_end end)
 {
     uint32_t number = fate_number(&b->fate);
 
+    struct reason reason = reason_of_end(b, end);
+
     fate_close(fates_of(b), &b->fate);
-    fates_note(fates_of(b), number, end);
+    fates_note(fates_of(b), number, end, reason);
     close_as(b, end);
-    watchers_tell(&b->fate.watched, number, end);
+    watchers_tell(&b->fate.watched, number, end, reason);
 }
 
 /* The host program has gone, and the guest is told so in order; it has yet to say whether it has read everything. */
@@ -674,17 +724,36 @@ static void said_end(struct watched *w)
     stream_wake(&b->s);
 }
 
-static void abandoned(struct watched *w)
+static void break_off(struct bridge *b, struct reason why)
 {
-    struct stream *s = &bridge_watched(w)->s;
+    struct stream *s = &b->s;
 
-    bridge_of(s)->host_reset = s->deaf = true;
-    vmux_abort(s->lane->mux, &s->v, ECONNRESET, REASON(ABORTED));
+    b->host_reset = s->deaf = true;
+    vmux_abort(s->lane->mux, &s->v, ECONNRESET, why);
     stream_discard(s);
     stream_wake(s);
 }
 
-static const struct watched_kind watched_kind = { .vouched = vouched, .said_end = said_end, .abandoned = abandoned };
+static void abandoned(struct watched *w)
+{
+    break_off(bridge_watched(w), REASON(ABORTED));
+}
+
+static void said_reset(struct watched *w, struct reason why)
+{
+    struct bridge *b = bridge_watched(w);
+
+    b->breaks = true;
+    b->reason = why;
+    if (b->host_eof)
+        break_off(b, why);      /* its end was said before */
+    else
+        said_end(w);
+}
+
+static const struct watched_kind watched_kind = {
+    .vouched = vouched, .said_end = said_end, .said_reset = said_reset, .abandoned = abandoned
+};
 
 /* ---- a turn ---- */
 

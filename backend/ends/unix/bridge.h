@@ -7,7 +7,7 @@
  *     end of file      SHUTDOWN(SEND)  ←   shutdown(SHUT_WR)
  *     EPIPE            SHUTDOWN(RCV)   ←   shutdown(SHUT_RD), seen when we write
  *     RST                              →   EPIPE, and close after all data
- *     RST                              ←   close with data unread, or whoever vouches for it goes (watchers.h)
+ *     RST                              ←   close with data unread, or whoever vouches for it goes or says so (watchers.h)
  *
  * A UNIX socket tells its program of a reset only if the program has sent something that we have not read (then it is ECONNRESET, else
  * an end of file).  So the newline of its line stays in the socket until the program sends something behind it or the
@@ -41,6 +41,8 @@ struct bridge {
     bool said_end : 1;          /* …and has */
     bool by_host : 1;           /* the host program has called */
     bool forbidden : 1;         /* a new policy has ended it */
+    bool breaks : 1;            /* the end of what the program sends is a reset, */
+    struct reason reason;       /* …for this */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
     uint32_t in_socket;         /* bytes of the kernel's memory in the socket, at most: what is not read yet (held.h) */
 };
@@ -63,6 +65,8 @@ struct bridge_dialed {
 /* Who would answer is gone, and there is another one: asks again for all that wait. */
 void bridge_redial(struct hostside *host);
 void bridge_dialed(struct hostside *host, const struct bridge_dialed *dialed);
-void bridge_refuse(struct hostside *host, int fd, bool vouched, int err);
+void bridge_refuse(struct hostside *host, int fd, uint32_t port, bool vouched, int err);
+/* The answer to WHY.  Takes the descriptor of a client that has said its line, and that is counted to the device's account. */
+void bridge_tell_why(struct hostside *host, int fd, uint32_t port);
 
 #endif

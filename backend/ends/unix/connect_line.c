@@ -8,7 +8,8 @@
 #include <strings.h>
 
 static const char *const keywords[] = {
-    [CONNECT_STREAM] = "CONNECT ", [CONNECT_CALL] = "CALL ", [CONNECT_WATCH] = "WATCH ", [CONNECT_VOUCH] = "VOUCH "
+    [CONNECT_STREAM] = "CONNECT ", [CONNECT_CALL] = "CALL ", [CONNECT_WATCH] = "WATCH ", [CONNECT_VOUCH] = "VOUCH ",
+    [CONNECT_WHY] = "WHY "
 };
 #define KEYWORDS (sizeof keywords / sizeof *keywords)
 

@@ -5,6 +5,7 @@
  *     CALL <port>         the same, and somebody will vouch for it; a refusal is said, too
  *     WATCH <number>      how does the stream of this number end?
  *     VOUCH <number>      the same, and this client stands for the stream (watchers.h)
+ *     WHY <port>          why was I refused that port the last time (turned_away.h)?
  *
  * The keyword is in any case, the line has at most CONNECT_LINE_MAX bytes with its newline.  Stricter than it looks in
  * Firecracker: one space, decimal digits only, no sign, at most 2^32 - 1; a carriage return before the newline is
@@ -17,7 +18,7 @@
 
 #define CONNECT_LINE_MAX 32
 
-enum connect_verb { CONNECT_STREAM, CONNECT_CALL, CONNECT_WATCH, CONNECT_VOUCH };
+enum connect_verb { CONNECT_STREAM, CONNECT_CALL, CONNECT_WATCH, CONNECT_VOUCH, CONNECT_WHY };
 
 /* Looks at the first len bytes of what a client has sent.  Returns how many bytes the line has, its newline
  * included, with what it says; 0 if the newline has yet to come; -EINVAL if this can become no such line.  What

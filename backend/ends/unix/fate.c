@@ -13,7 +13,8 @@
 
 struct fate_past {
     uint32_t number;
-    uint32_t end;               /* enum fate_end */
+    uint8_t end;                /* enum fate_end */
+    struct reason reason;
 };
 
 int fates_init(struct fates *all)
@@ -87,37 +88,41 @@ static void grow(struct fates *all)
     all->next = all->count;
 }
 
-void fates_note(struct fates *all, uint32_t number, enum fate_end end)
+void fates_note(struct fates *all, uint32_t number, enum fate_end end, struct reason reason)
 {
     grow(all);
     if (!all->room)
         return;
-    all->past[all->next] = (struct fate_past){ number, end };
+    all->past[all->next] = (struct fate_past){ number, (uint8_t)end, reason };
     all->next = (all->next + 1) % all->room;
     if (all->count < all->room)
         all->count++;
 }
 
-int fates_recall(const struct fates *all, uint32_t number, enum fate_end *end)
+int fates_recall(const struct fates *all, uint32_t number, enum fate_end *end, struct reason *reason)
 {
     for (uint32_t i = 1; i <= all->count; i++) {
         const struct fate_past *p = &all->past[(all->next + all->room - i) % all->room];
 
         if (p->number == number) {
             *end = (enum fate_end)p->end;
+            *reason = p->reason;
             return 0;
         }
     }
     return -ENOENT;
 }
 
-int fate_line(char line[FATE_LINE], uint32_t number, enum fate_end end)
+int fate_line(char line[FATE_LINE], uint32_t number, enum fate_end end, struct reason reason)
 {
     static const char *const words[] = {
 #define X(name, word, text) word text,
         FATES(X)
 #undef X
     };
+    char why[REASON_WORDS];
 
-    return snprintf(line, FATE_LINE, "ENDED %u %s\n", number, words[end]);
+    if (!reason.code)
+        return snprintf(line, FATE_LINE, "ENDED %u %s\n", number, words[end]);
+    return snprintf(line, FATE_LINE, "ENDED %u %s (%s)\n", number, words[end], reason_words(why, reason));
 }

@@ -20,6 +20,7 @@
 
 #include "hash.h"
 #include "list.h"
+#include "reason.h"
 
 #define FATES(X)                                                             \
     X(ORDER,       "order",  "")                                             \
@@ -41,7 +42,7 @@ enum fate_end {
 };
 
 #define FATES_PAST 4096u        /* ends remembered for a device; 8 bytes each, taken as they come */
-#define FATE_LINE  96u          /* bytes of fate_line(), with its end */
+#define FATE_LINE  128u         /* bytes of fate_line(), with its end */
 #define FATE_FIRST (1u << 31)   /* numbers of streams that the guest opened; those of the others are ports of ours, below it (updown.h) */
 
 struct watched;
@@ -50,6 +51,7 @@ struct watched;
 struct watched_kind {
     void (*vouched)(struct watched *w);         /* one has come */
     void (*said_end)(struct watched *w);        /* its host program has sent all */
+    void (*said_reset)(struct watched *w, struct reason why);   /* …and it ends with a reset behind that */
     void (*abandoned)(struct watched *w);       /* one of them has gone before its end */
 };
 
@@ -90,11 +92,11 @@ struct fate *fates_find(const struct fates *all, uint32_t number);
 uint32_t fates_number(const struct fates *all);
 
 /* Without memory the oldest end is forgotten earlier. */
-void fates_note(struct fates *all, uint32_t number, enum fate_end end);
+void fates_note(struct fates *all, uint32_t number, enum fate_end end, struct reason reason);
 /* The last end of a stream of that number: 0, or -ENOENT. */
-int  fates_recall(const struct fates *all, uint32_t number, enum fate_end *end);
+int  fates_recall(const struct fates *all, uint32_t number, enum fate_end *end, struct reason *reason);
 
-/* "ENDED <number> <word>[ <words>]\n": its length. */
-int  fate_line(char line[FATE_LINE], uint32_t number, enum fate_end end);
+/* "ENDED <number> <word>[ <words>][ (<reason>)]\n": its length.  The reason is reason_words(). */
+int  fate_line(char line[FATE_LINE], uint32_t number, enum fate_end end, struct reason reason);
 
 #endif

@@ -93,7 +93,7 @@ static void connect_to_guest(struct hostside *host, int fd, uint32_t port, bool 
     door_leave(host, mark);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(host->lane->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
-    bridge_refuse(host, fd, vouched, err);
+    bridge_refuse(host, fd, port, vouched, err);
 }
 
 /* The line is whole: takes it out of the socket, but for the newline before a stream, see bridge.c. */
@@ -112,10 +112,13 @@ static void obey(struct client *c, enum connect_verb verb, uint32_t number, int 
     fd = let_go(c);
     if (connects) {
         connect_to_guest(host, fd, number, verb == CONNECT_CALL, mark);
-    } else {
-        watchers_add(host, fd, number, verb == CONNECT_VOUCH);
-        door_leave(host, mark);
+        return;
     }
+    if (verb == CONNECT_WHY)
+        bridge_tell_why(host, fd, number);
+    else
+        watchers_add(host, fd, number, verb == CONNECT_VOUCH);
+    door_leave(host, mark);
 }
 
 /* The line is looked at where it is, in the socket, and taken out only as a whole. */

@@ -9,6 +9,7 @@
  *     bridge.h                                    the end of a stream that is a host program's socket
  *     fate.h, watchers.h                          how a stream ended, and who asks
  *     unread.h                                    a stream that is over, and not read yet
+ *     turned_away.h                               who was refused lately, and why
  *
  * One thread. */
 #ifndef XVSD_HOSTSIDE_H
@@ -16,6 +17,7 @@
 
 #include "fate.h"
 #include "lane.h"
+#include "turned_away.h"
 
 struct door;
 struct hostside;
@@ -46,6 +48,7 @@ struct hostside {
     struct alarm alarm;
 
     uint64_t sweep_at;          /* ms: when looking into all sockets may pay again (bridge.c) */
+    struct turned_away turned;  /* host programs that were refused */
     struct fates fates;         /* of its streams, over all times that the lane was up */
     struct list unread;         /* struct unread.of_host */
 };

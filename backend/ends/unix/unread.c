@@ -102,12 +102,12 @@ static void end_as(struct unread *u, enum fate_end end)
     u->is_open = false;
     forget_number(u);
     if (u->host)
-        fates_note(&u->host->fates, u->number, end);
+        fates_note(&u->host->fates, u->number, end, REASON(NONE));
     if (u->line_waits && end == FATE_ORDER)
         hostsock_take_newline(u->socket.fd);
     if (end == FATE_ORDER)
         shutdown(u->socket.fd, SHUT_WR);
-    watchers_tell(&u->fate.watched, u->number, end);
+    watchers_tell(&u->fate.watched, u->number, end, REASON(NONE));
 }
 
 static void advance(struct unread *u)

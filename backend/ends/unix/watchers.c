@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LINE 32u                /* "RESET <reason>\n" is shorter */
+
 struct watcher {
     struct list link;           /* in watched.list */
     struct source source;
@@ -17,8 +19,9 @@ struct watcher {
     struct watched *watched;
     struct fates *fates;        /* where it is counted; NULL for what is left of a stream: its device may be gone */
     bool vouches;
-    bool said_end;
-    uint8_t heard;              /* bytes of "END\n" */
+    bool said_end, said_reset;
+    uint8_t heard;              /* bytes of its line */
+    char line[LINE];
 };
 
 static struct watcher *watcher_at(struct list *link)
@@ -45,35 +48,64 @@ static void forget(struct watcher *w)
     free(w);
 }
 
-/* Reads "END\n", in whatever pieces: false if it is something else.  What comes behind it is left where it is. */
-static bool hear_end(struct watcher *w)
+/* Whether a line can become "END\n" or "RESET <reason>\n". */
+static bool is_ours(const char *line, size_t len)
 {
-    static const char word[] = "END\n";
-    char piece[sizeof word];
+    static const char *const words[] = { "END\n", "RESET " };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!memcmp(line, words[i], len < strlen(words[i]) ? len : strlen(words[i])))
+            return true;
+    return false;
+}
+
+/* Takes one line out of what has been heard; false if it is none. */
+static bool take_line(struct watcher *w, size_t len, struct reason *why)
+{
+    w->line[len] = '\0';
+    if (w->line[0] == 'E') {
+        w->said_end = true;
+    } else {
+        w->said_reset = reason_parse(w->line + strlen("RESET "), why);
+        *why = reason_of_guest(*why);           /* nor does a host program speak for the daemon */
+    }
+    w->heard = (uint8_t)(w->heard - (len + 1));
+    memmove(w->line, w->line + len + 1, w->heard);
+    return w->said_end || w->said_reset;
+}
+
+/* Reads its lines, in whatever pieces: false if there is one that is none.  Behind a RESET nothing is of interest. */
+static bool hear(struct watcher *w, struct reason *why)
+{
+    const char *newline;
     ssize_t n;
 
-    if (w->said_end || (n = recv(w->source.fd, piece, sizeof word - 1 - w->heard, MSG_DONTWAIT)) <= 0)
+    if (w->said_reset || (n = recv(w->source.fd, w->line + w->heard, LINE - w->heard, MSG_DONTWAIT)) <= 0)
         return true;
-    if (memcmp(piece, word + w->heard, (size_t)n))
-        return false;
     w->heard = (uint8_t)(w->heard + n);
-    w->said_end = w->heard == sizeof word - 1;
-    return true;
+    while (!w->said_reset && (newline = memchr(w->line, '\n', w->heard)))
+        if (!is_ours(w->line, w->heard) || !take_line(w, (size_t)(newline - w->line), why))
+            return false;
+    return w->said_reset || (w->heard < LINE && is_ours(w->line, w->heard));
 }
 
 static void on_watcher(struct source *source, uint32_t events)
 {
     struct watcher *w = container_of(source, struct watcher, source);
     struct watched *watched = w->watched;
-    bool said_end = w->said_end, stays, vouches = w->vouches;
+    bool said_end = w->said_end, said_reset = w->said_reset, stays, vouches = w->vouches;
+    struct reason why;
 
-    stays = (!(events & EPOLLIN) || !vouches || hear_end(w)) && !(events & (EPOLLHUP | EPOLLERR));
+    stays = (!(events & EPOLLIN) || !vouches || hear(w, &why)) && !(events & (EPOLLHUP | EPOLLERR));
     if (w->said_end && !said_end && watched->kind)
         watched->kind->said_end(watched);
+    if (w->said_reset && !said_reset && watched->kind)
+        watched->kind->said_reset(watched, why);
     if (stays)
         return;
+    said_reset = w->said_reset;
     forget(w);
-    if (vouches && watched->kind)
+    if (vouches && !said_reset && watched->kind)
         watched->kind->abandoned(watched);
 }
 
@@ -117,6 +149,7 @@ void watchers_add(struct hostside *host, int fd, uint32_t number, bool vouches)
 {
     struct fate *fate = fates_find(&host->fates, number);
     char line[FATE_LINE];
+    struct reason reason;
     enum fate_end end;
     int len = 0;
 
@@ -124,8 +157,8 @@ void watchers_add(struct hostside *host, int fd, uint32_t number, bool vouches)
         say(fd, line, snprintf(line, sizeof line, "WATCHING %u\n", number));
         return;
     }
-    if (!fate && !fates_recall(&host->fates, number, &end))
-        len = fate_line(line, number, end);
+    if (!fate && !fates_recall(&host->fates, number, &end, &reason))
+        len = fate_line(line, number, end, reason);
     else if (!fate)
         len = snprintf(line, sizeof line, "UNKNOWN %u\n", number);
     say(fd, line, len);
@@ -156,10 +189,10 @@ void watchers_pass(struct watched *from, struct watched *to)
     }
 }
 
-void watchers_tell(struct watched *watched, uint32_t number, enum fate_end end)
+void watchers_tell(struct watched *watched, uint32_t number, enum fate_end end, struct reason reason)
 {
     char line[FATE_LINE];
-    int len = fate_line(line, number, end);
+    int len = fate_line(line, number, end, reason);
 
     while (!list_is_empty(&watched->list)) {
         struct watcher *w = watcher_at(watched->list.next);

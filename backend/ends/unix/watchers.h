@@ -6,6 +6,8 @@
  *     "VOUCH <number>\n"     the same answers, and the client stands for the host program of the stream: the end of what the
  *                            program sends is passed on when the client has said "END\n", too; and if the client goes before
  *                            "ENDED", the stream is reset.  So what a program sent before it was killed is not taken for all of it.
+ *                            "RESET <reason>\n" in place of "END\n": behind what the program has sent comes a reset with this reason
+ *                            (reason.h), for a command that failed.  Then the client may go
  *
  * A program that begins with "CALL <port>\n", and one that listens at a socket with the sticky bit, is waited for to vouch: if it
  * hangs up before it has, that is a reset as well.  So there is no moment at which its death looks like an end.
@@ -28,6 +30,6 @@ bool watchers_vouch(const struct watched *watched);
 /* The stream's device goes, and its watchers go on with what is left of it (unread.h). */
 void watchers_pass(struct watched *from, struct watched *to);
 /* The end: they are told, and gone. */
-void watchers_tell(struct watched *watched, uint32_t number, enum fate_end end);
+void watchers_tell(struct watched *watched, uint32_t number, enum fate_end end, struct reason reason);
 
 #endif

@@ -88,7 +88,7 @@ test_host_programs_reach_guests_where_a_line_says_so() { # short
     ask h "connect t $GUEST2:7302" "connect t ECONNREFUSED"
     ask h "connect u $GUEST1:7301" "connect u ECONNREFUSED"
     on dom0 xvs cat guest2 7302 </dev/null >/dev/null 2>"$T/err"
-    equal $? 4 "the status of xvs cat"
+    equal $? 9 "the status of xvs cat"
     grep -q "the policy of this host" "$T/err" || fail "xvs cat says: $(cat "$T/err")"
     equal "$(refused_by_policy guest2)" 2 "refusals in xvs ls"
 }

@@ -53,7 +53,7 @@ test_a_good_guest_is_answered() { # limit 60
 	# An error's directories stay when it is over; their number is constant.
 	is_refused gone
 	equal "$(hostile connect)" "backend 4" "an honest program"
-	wait_until '! xvs ls guest2 | grep -q Connected' 20 || fail "guest2 stays connected"
+	wait_until '! xvs ls guest2 | grep -q "in use"' 20 || fail "guest2 stays connected"
 	# It is not waited for here: the tests after this one see to it.
 	xvs ping -i 0.1 guest1 7 >$E2E_T/stream 2>&1 </dev/null &
 	echo $! >$E2E_T/stream.pid

@@ -15,7 +15,7 @@ test_the_driver_connects_and_says_its_cid() { # limit 90
 	ask g "up" "up ok"
 	ask g "stats" "stats cid 101"
 	equal "$(counter guest1 cid)" 101 "the CID in sysfs"
-	equal "$(xvs ls guest1 | grep -c Connected)" 1 "xvs ls"
+	equal "$(xvs ls guest1 | grep -c 'in use')" 1 "xvs ls"
 	content guest1
 	figure "$(on guest1 dmesg </dev/null | grep -c 'xen_vsock vsock-0') lines in the guest's log"
 }

@@ -125,7 +125,7 @@ test_the_driver_is_unloaded_with_sockets_open_and_loaded_again() { # limit 120
 	ask g "listen l 5013" "listen l ok"
 	on guest1 sh -c "echo vsock-0 >$DRIVER/unbind" </dev/null || fail "unbind"
 	ask g "eof a" "eof a ECONNRESET"
-	wait_for '! xvs ls guest1 | grep -q Connected' 10 "the daemon sees it"
+	wait_for '! xvs ls guest1 | grep -q "in use"' 10 "the daemon sees it"
 	! on guest1 rmmod xen_vsock 2>/dev/null </dev/null || fail "a socket keeps the module"
 	ask g "close a" "close a ok"
 	wait_for 'on guest1 rmmod xen_vsock 2>/dev/null </dev/null' 10 "rmmod, once the socket is closed"
@@ -135,7 +135,7 @@ test_the_driver_is_unloaded_with_sockets_open_and_loaded_again() { # limit 120
 	on guest1 insmod /tmp/lab/xen_vsock.ko </dev/null || fail "insmod while a program has the device"
 	on guest1 sh -c '! [ -e /sys/bus/xen/devices/vsock-0/driver ]' </dev/null || fail "the driver took the device from the program"
 	on guest1 sh -c 'kill $(cat /tmp/ping.pid)' </dev/null
-	wait_for '! xvs ls guest1 | grep -q Connected' 10 "the program's end"
+	wait_for '! xvs ls guest1 | grep -q "in use"' 10 "the program's end"
 	on guest1 sh -c "echo vsock-0 >$DRIVER/bind" </dev/null || fail "bind"
 	ask g "up" "up ok"
 	ask h "connect b $GUEST1:5013" "connect b ok"
@@ -249,7 +249,7 @@ test_a_guest_shuts_down_without_waiting_for_the_device() { # limit 120
 	standard
 	create guest3 >/dev/null 2>&1 || :
 	drive guest3
-	wait_for 'xvs ls guest3 | grep -q Connected' 20 "guest3 is connected"
+	wait_for 'xvs ls guest3 | grep -q "in use"' 20 "guest3 is connected"
 	id=$(domid guest3)
 	xl shutdown -w guest3 >/dev/null || fail "xl shutdown"
 	wait_for "! xl list | grep -q -e '--p--d' -e ' $id '" 20 "the domain goes"

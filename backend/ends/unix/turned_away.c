@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* turned_away.c: see turned_away.h. */
+#include "turned_away.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+void turned_note(struct turned_away *all, const struct ucred *who, uint32_t port, struct reason reason)
+{
+    all->last[all->next] = (struct turned){ port, who->pid, who->uid, reason };
+    all->next = (all->next + 1) % TURNED_AWAY;
+    if (all->count < TURNED_AWAY)
+        all->count++;
+}
+
+const struct turned *turned_find(const struct turned_away *all, const struct ucred *who, uint32_t port)
+{
+    const struct turned *of_user = NULL;
+
+    for (uint32_t i = 1; i <= all->count; i++) {
+        const struct turned *t = &all->last[(all->next + TURNED_AWAY - i) % TURNED_AWAY];
+
+        if (t->port != port || t->uid != who->uid)
+            continue;
+        if (t->pid == who->pid)
+            return t;
+        of_user = of_user ? of_user : t;
+    }
+    return of_user;
+}
+
+int turned_line(char line[TURNED_LINE], uint32_t port, const struct turned *found)
+{
+    char words[REASON_WORDS];
+
+    if (!found)
+        return snprintf(line, TURNED_LINE, "UNKNOWN %u\n", port);
+    return snprintf(line, TURNED_LINE, "REFUSED %u %s\n", port, reason_words(words, found->reason));
+}
