@@ -16,6 +16,8 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 SYSCONFDIR ?= /etc
 SSHDIR     ?= $(SYSCONFDIR)/ssh/ssh_config.d
 DOCDIR     ?= $(PREFIX)/share/doc/xvs
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
@@ -33,14 +35,15 @@ below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 # $(1) file, $(2) folder, $(3) name, $(4) more for sed: the places that a file names are put in.
 define install_filled
 sed $(4) -e 's|/usr/local/sbin/|$(SBINDIR)/|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' $(1) >$(B)/$(3).filled && \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@BASHCOMPDIR@|$(BASHCOMPDIR)|g' $(1) >$(B)/$(3).filled && \
 	$(INSTALL) -D -m 644 $(B)/$(3).filled "$(DESTDIR)$(2)/$(3)"
 
 endef
 
 .PHONY: install uninstall deb check-install
 install: all
-	$(INSTALL) -D -m 755 $(B)/libxvs.so.0 "$(DESTDIR)$(LIBDIR)/libxvs.so.0"
+	$(INSTALL) -D -m 755 $(B)/libxvs.so.0 "$(DESTDIR)$(LIBDIR)/libxvs.so.$(VERSION)"
+	ln -sf libxvs.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libxvs.so.0"
 	ln -sf libxvs.so.0 "$(DESTDIR)$(LIBDIR)/libxvs.so"
 	$(INSTALL) -D -m 644 $(B)/libxvs.a "$(DESTDIR)$(LIBDIR)/libxvs.a"
 	$(INSTALL) -D -m 644 frontend/include/xvs.h "$(DESTDIR)$(INCLUDEDIR)/xvs.h"
@@ -56,6 +59,8 @@ install: all
 	$(INSTALL) -D -m 644 dist/modules-load-dom0.conf "$(DESTDIR)$(MODULESDIR)/xvsd.conf"
 	$(INSTALL) -D -m 644 dist/modules-load-guest.conf "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf"
 	$(INSTALL) -D -m 644 dist/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs.conf"
+	$(INSTALL) -D -m 644 dist/completion/xvs.bash "$(DESTDIR)$(BASHCOMPDIR)/xvs"
+	$(call install_filled,dist/completion/_xvs,$(ZSHCOMPDIR),_xvs)
 	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
 		$(INSTALL) -D -m 644 dist/xvsd.conf "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf"
 	$(if $(wildcard $(DESTDIR)$(SSHDIR)/30-xvs.conf),,$(call install_filled,dist/ssh.conf,$(SSHDIR),30-xvs.conf))
@@ -68,7 +73,8 @@ install: all
 
 # The configuration stays: it is the administrator's.
 uninstall:
-	rm -f $(addprefix "$(DESTDIR)$(LIBDIR)"/,libxvs.so.0 libxvs.so libxvs.a pkgconfig/xvs.pc) \
+	rm -f $(addprefix "$(DESTDIR)$(LIBDIR)"/,libxvs.so.$(VERSION) libxvs.so.0 libxvs.so libxvs.a pkgconfig/xvs.pc) \
+		"$(DESTDIR)$(BASHCOMPDIR)/xvs" "$(DESTDIR)$(ZSHCOMPDIR)/_xvs" \
 		"$(DESTDIR)$(INCLUDEDIR)/xvs.h" "$(DESTDIR)$(INCLUDEDIR)/vsockif.h" \
 		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" \
 		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
