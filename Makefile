@@ -115,11 +115,11 @@ $(B)/obj/$(1)/%.o: $(1)/%.c Makefile
 	$$(CC) $$(all_cflags) $(call incs,$(1)) -c -o $$@ $$<
 endef
 $(foreach m,$(modules),$(eval $(call module_rule,$(m))))
-# The policy that is installed is a part of the program, too.
-$(B)/obj/backend/policy/policy_dir.o: dist/90-default.policy
-
 .PHONY: all
 all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs examples
+
+# The policy that is installed is a part of the program, too.
+$(B)/obj/backend/policy/policy_dir.o: dist/90-default.policy
 
 lib_objs := $(foreach m,$(lib_parts),$(call objs,$(m)))
 $(B)/libxvs.so.0: $(lib_objs) frontend/libxvs.map

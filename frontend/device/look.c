@@ -41,10 +41,15 @@ static void explain(struct xvs_device_info *info, const char *refusal)
     char owner[64];
     const char *who = owner_text(info->owner, owner, sizeof owner);
 
-    if (info->is_up)
+    if (info->is_kernels && info->is_up)
+        snprintf(info->reason, sizeof info->reason, "this guest's kernel has it (xen_vsock), for all programs: AF_VSOCK");
+    else if (info->is_up)
         snprintf(info->reason, sizeof info->reason, "%s has it", who);
     else if (*refusal && info->backend_state >= VSOCKIF_CLOSING)
         snprintf(info->reason, sizeof info->reason, "xvsd has closed it: %s", refusal);
+    else if (info->is_kernels)
+        snprintf(info->reason, sizeof info->reason, "this guest's kernel has it (xen_vsock), and is not connected: is xvsd running "
+                                                    "in dom0?");
     else if (info->owner)
         snprintf(info->reason, sizeof info->reason, "%s has it, and is not connected: is xvsd running in dom0?", who);
     else if (waits && !serves)
@@ -75,7 +80,8 @@ static int look_into(struct store *s, unsigned device, const char *run_dir, stru
     info->is_attached = true;
     info->state = own;
     info->backend_state = peer;
-    info->is_up = info->owner && own == VSOCKIF_CONNECTED && peer == VSOCKIF_CONNECTED;
+    info->is_kernels = owner_is_kernel(device);
+    info->is_up = (info->owner || info->is_kernels) && own == VSOCKIF_CONNECTED && peer == VSOCKIF_CONNECTED;
     explain(info, refusal);
     return 0;
 }

@@ -44,13 +44,10 @@ static int lock_device(struct xvs *x)
     return words_fail(TRY_LOCK, path, err);
 }
 
-/* Linux has a driver for the device (frontend/linux), and then it is the kernel's: both would write its nodes. */
+/* Both would write the device's nodes. */
 static int leave_to_kernel(unsigned device)
 {
-    char path[64];
-
-    snprintf(path, sizeof path, "/sys/bus/xen/devices/vsock-%u/driver", device);
-    if (access(path, F_OK) != 0)
+    if (!owner_is_kernel(device))
         return 0;
     return words_say(-EBUSY, "device/vsock/%u belongs to this guest's kernel (xen_vsock): use AF_VSOCK sockets, or take it from "
                              "the kernel: echo vsock-%u >/sys/bus/xen/drivers/xen_vsock/unbind", device, device);

@@ -95,8 +95,9 @@ struct xvs_device_info {
     uint32_t state;             /* in xenstore: ours, 1 Initialising to 6 Closed (0: none); nobody keeps it without an owner */
     uint32_t backend_state;     /* …and the daemon's */
     bool     is_attached;       /* dom0 has made the device */
-    bool     is_up;             /* its owner is connected with the daemon */
+    bool     is_up;             /* its owner, or the kernel, is connected with the daemon */
     char     reason[256];       /* one line for a person */
+    bool     is_kernels;        /* this guest's kernel has it, for AF_VSOCK, and no program owns it */
 };
 
 /* options: only device and run_dir count; NULL as for xvs_open().  Errors as there, but for -EBUSY; a device that is not attached is

@@ -5,6 +5,7 @@
 #include <xen/events.h>
 
 #include "device.h"
+#include "sock.h"
 #include "transport.h"
 
 #define BATCH		16		/* packets between two publications */
@@ -162,15 +163,20 @@ static int make_skbs(const struct xv_rx *rx, const struct vsockif_hdr *from,
 	return 0;
 }
 
-static void hand_over(struct xv_device *dev, u16 op, struct sk_buff_head *skbs)
+static void hand_over(struct xv_device *dev, const struct vsockif_hdr *hdr,
+		      struct sk_buff_head *skbs)
 {
+	bool ends = hdr->op == VSOCKIF_OP_RST || hdr->op == VSOCKIF_OP_SHUTDOWN;
 	struct sk_buff *skb;
 
-	if (op == VSOCKIF_OP_CREDIT_REQUEST)
+	if (hdr->op == VSOCKIF_OP_CREDIT_REQUEST)
 		WRITE_ONCE(dev->rx.answering, current);
 	while ((skb = __skb_dequeue(skbs))) {
 		virtio_transport_deliver_tap_pkt(skb);
-		virtio_transport_recv_pkt(&xv_transport, skb);
+		if (ends && xv_sock_take_end(hdr))
+			consume_skb(skb);
+		else
+			virtio_transport_recv_pkt(&xv_transport, skb);
 	}
 	WRITE_ONCE(dev->rx.answering, NULL);
 }
@@ -211,7 +217,7 @@ static int receive_one(struct xv_device *dev)
 		post(rx, pieces.id[i]);
 	xv_count(dev, XV_RX_PACKETS);
 	xv_count_add(dev, XV_RX_BYTES, hdr.len);
-	hand_over(dev, hdr.op, &skbs);
+	hand_over(dev, &hdr, &skbs);
 	return 1;
 }
 

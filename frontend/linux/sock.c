@@ -93,6 +93,7 @@ void xv_sock_destruct(struct vsock_sock *vsk)
 void xv_sock_begin(struct xv_sock *xs)
 {
 	WRITE_ONCE(xs->dead, false);
+	WRITE_ONCE(xs->drained, false);
 	xs->asked = false;
 }
 
@@ -102,7 +103,8 @@ bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
 	struct sockaddr_vm peer, local;
 	struct sock *other;
 
-	if (READ_ONCE(xs->dead) || sock_flag(xs->sk, SOCK_DONE))
+	if (READ_ONCE(xs->dead) ||
+	    (sock_flag(xs->sk, SOCK_DONE) && !READ_ONCE(xs->drained)))
 		return true;
 	/* What is in the table is what the table would find. */
 	if (!list_empty(&vsk->connected_table) ||
@@ -134,11 +136,12 @@ static void reset(struct sock *sk)
 		/* One that its program has closed ends by its timer. */
 		if (vsk->close_work_scheduled || sock_flag(sk, SOCK_DONE))
 			return;
-		/* The state stays, and the peer has not shut down: what has
-		 * come can be read, and then every call says ECONNRESET, not
-		 * ENOTCONN, EPIPE or nothing at all.
+		/* The state stays: what has come can be read, and then every
+		 * call says ECONNRESET, not ENOTCONN, EPIPE or nothing at all.
+		 * Who has taken the error with SO_ERROR reads an end.
 		 */
 		sock_set_flag(sk, SOCK_DONE);
+		vsk->peer_shutdown |= SEND_SHUTDOWN;
 		vsock_remove_sock(vsk);
 		break;
 	default:
@@ -148,6 +151,84 @@ static void reset(struct sock *sk)
 	sk->sk_state_change(sk);
 	sk_error_report(sk);
 }
+
+/* ---- the end of a connection ---- */
+
+/* What a program has sent and nobody will read: SO_ERROR tells of it. */
+static void tell_of_loss(struct sock *sk, u32 fwd_cnt)
+{
+	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsock_sk(sk));
+	bool lost;
+
+	spin_lock_bh(&vvs->tx_lock);
+	lost = vvs->tx_cnt != fwd_cnt;
+	spin_unlock_bh(&vvs->tx_lock);
+	if (!lost)
+		return;
+	sk->sk_err = ECONNRESET;
+	sk_error_report(sk);
+}
+
+static bool take_end(struct sock *sk, const struct vsockif_hdr *hdr)
+{
+	struct vsock_sock *vsk = vsock_sk(sk);
+	u32 shut = vsk->peer_shutdown;
+
+	/* One that its program has closed is Linux's alone. */
+	if (vsk->transport != &xv_transport.transport ||
+	    sk->sk_state != TCP_ESTABLISHED || sock_flag(sk, SOCK_DONE) ||
+	    vsk->close_work_scheduled)
+		return false;
+	/* Linux makes an end of every RST, as if the peer had sent all that it
+	 * had to send.  It has if it said so, or if nobody here reads.
+	 */
+	if (hdr->op == VSOCKIF_OP_RST && !(shut & SEND_SHUTDOWN) &&
+	    !(sk->sk_shutdown & RCV_SHUTDOWN)) {
+		reset(sk);
+		return true;
+	}
+	/* Before Linux wakes anybody. */
+	if (hdr->op == VSOCKIF_OP_RST ||
+	    (shut | hdr->flags) == SHUTDOWN_MASK)
+		tell_of_loss(sk, hdr->fwd_cnt);
+	return false;
+}
+
+bool xv_sock_take_end(const struct vsockif_hdr *hdr)
+{
+	struct sockaddr_vm peer, local;
+	struct sock *sk;
+	bool taken;
+
+	vsock_addr_init(&peer, hdr->src_cid, hdr->src_port);
+	vsock_addr_init(&local, hdr->dst_cid, hdr->dst_port);
+	sk = vsock_find_connected_socket(&peer, &local);
+	if (!sk)
+		return false;
+	lock_sock(sk);
+	taken = take_end(sk, hdr);
+	release_sock(sk);
+	sock_put(sk);
+	return taken;
+}
+
+void xv_sock_read(struct vsock_sock *vsk)
+{
+	struct xv_sock *xs = xv_sock_of(vsk);
+	struct sock *sk = xs->sk;
+
+	if (xs->dead || vsk->peer_shutdown != SHUTDOWN_MASK ||
+	    sk->sk_state != TCP_ESTABLISHED || virtio_transport_stream_has_data(vsk))
+		return;
+	/* What it still owes to tell is told. */
+	if (!sock_flag(sk, SOCK_DONE))
+		WRITE_ONCE(xs->drained, true);
+	sock_set_flag(sk, SOCK_DONE);
+	sk->sk_state = TCP_CLOSING;
+	sk->sk_state_change(sk);
+}
+
+/* ---- all sockets ---- */
 
 /* Any socket that has not been seen in this @round, with a reference. */
 static struct sock *next_sock(struct list_head *seen)

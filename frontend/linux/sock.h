@@ -13,15 +13,18 @@
 #include <linux/refcount.h>
 #include <linux/virtio_vsock.h>
 
+#include "vsockif.h"
+
 struct xv_sock {
 	refcount_t refs;
 	struct sock *sk;
 	struct list_head all;		/* socks_lock: every socket of ours */
 
-	/* its connection ended with the device: nothing of it leaves.
-	 * Written under the socket's lock
+	/* its connection was cut, by the peer or with the device: nothing of
+	 * it leaves.  Written under the socket's lock, as is the next
 	 */
 	bool dead;
+	bool drained;			/* xv_sock_read() has ended it */
 
 	/* the socket's lock: for which state of the connection we have asked */
 	bool asked;
@@ -64,6 +67,18 @@ void xv_sock_begin(struct xv_sock *xs);
  * whose pair of addresses is another socket's by now.
  */
 bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr);
+
+/*
+ * An RST or a SHUTDOWN has come.  True: it is a reset, and Linux is not to see
+ * it.  If it is an end, and not all that was sent was read, SO_ERROR says so.
+ */
+bool xv_sock_take_end(const struct vsockif_hdr *hdr);
+/*
+ * A program has read from it, with its lock held.  If the peer has ended both
+ * directions and this was the last byte, the connection is over.  Linux sees
+ * that only if nothing waits when the peer says so.
+ */
+void xv_sock_read(struct vsock_sock *vsk);
 
 /* The device went away: every connection ends with ECONNRESET, listeners stay. */
 void xv_sock_reset_all(void);

@@ -78,6 +78,61 @@ static int connect(struct vsock_sock *vsk)
 	return virtio_transport_connect(vsk);
 }
 
+/* A packet without data of an established connection, owned by its socket. */
+static struct sk_buff *make_packet(struct xv_device *dev,
+				   struct vsock_sock *vsk, u16 op)
+{
+	struct virtio_vsock_hdr *hdr;
+	struct sk_buff *skb;
+
+	skb = virtio_vsock_alloc_skb(VIRTIO_VSOCK_SKB_HEADROOM, GFP_KERNEL);
+	if (!skb)
+		return NULL;
+	hdr = virtio_vsock_hdr(skb);
+	memset(hdr, 0, sizeof(*hdr));
+	hdr->type = cpu_to_le16(VIRTIO_VSOCK_TYPE_STREAM);
+	hdr->op = cpu_to_le16(op);
+	hdr->src_cid = cpu_to_le64(dev->cid);
+	hdr->src_port = cpu_to_le32(vsk->local_addr.svm_port);
+	hdr->dst_cid = cpu_to_le64(vsk->remote_addr.svm_cid);
+	hdr->dst_port = cpu_to_le32(vsk->remote_addr.svm_port);
+	if (!skb_set_owner_sk_safe(skb, sk_vsock(vsk))) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	virtio_transport_inc_tx_pkt(xv_sock_virtio(vsk), skb);
+	return skb;
+}
+
+/* SO_LINGER with no time, as of TCP: the connection is cut, not closed. */
+static void cut(struct vsock_sock *vsk)
+{
+	struct sock *sk = sk_vsock(vsk);
+	struct xv_device *dev;
+	struct sk_buff *skb;
+	int key;
+
+	if (sk->sk_state != TCP_ESTABLISHED || sock_flag(sk, SOCK_DONE))
+		return;
+	dev = xv_carrier_get(&key);
+	skb = dev ? make_packet(dev, vsk, VIRTIO_VSOCK_OP_RST) : NULL;
+	if (skb) {
+		xv_tx_send(dev, skb);
+		WRITE_ONCE(xv_sock_of(vsk)->dead, true);
+		sock_set_flag(sk, SOCK_DONE);
+	}
+	xv_carrier_put(key);
+}
+
+static void release(struct vsock_sock *vsk)
+{
+	struct sock *sk = sk_vsock(vsk);
+
+	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
+		cut(vsk);
+	virtio_transport_release(vsk);
+}
+
 static int cancel_pkt(struct vsock_sock *vsk)
 {
 	struct xv_device *dev;
@@ -118,7 +173,6 @@ static void ask(struct xv_device *dev, struct vsock_sock *vsk)
 {
 	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
 	struct xv_sock *xs = xv_sock_of(vsk);
-	struct virtio_vsock_hdr *hdr;
 	u32 tx_cnt, fwd_cnt, peer;
 	struct sk_buff *skb;
 
@@ -133,22 +187,9 @@ static void ask(struct xv_device *dev, struct vsock_sock *vsk)
 	if (xs->asked && xs->asked_tx_cnt == tx_cnt &&
 	    xs->asked_fwd_cnt == fwd_cnt)
 		return;
-	skb = virtio_vsock_alloc_skb(VIRTIO_VSOCK_SKB_HEADROOM, GFP_KERNEL);
+	skb = make_packet(dev, vsk, VIRTIO_VSOCK_OP_CREDIT_REQUEST);
 	if (!skb)
 		return;
-	hdr = virtio_vsock_hdr(skb);
-	memset(hdr, 0, sizeof(*hdr));
-	hdr->type = cpu_to_le16(VIRTIO_VSOCK_TYPE_STREAM);
-	hdr->op = cpu_to_le16(VIRTIO_VSOCK_OP_CREDIT_REQUEST);
-	hdr->src_cid = cpu_to_le64(dev->cid);
-	hdr->src_port = cpu_to_le32(vsk->local_addr.svm_port);
-	hdr->dst_cid = cpu_to_le64(vsk->remote_addr.svm_cid);
-	hdr->dst_port = cpu_to_le32(vsk->remote_addr.svm_port);
-	if (!skb_set_owner_sk_safe(skb, sk_vsock(vsk))) {
-		kfree_skb(skb);
-		return;
-	}
-	virtio_transport_inc_tx_pkt(vvs, skb);
 	xs->asked = true;
 	xs->asked_tx_cnt = tx_cnt;
 	xs->asked_fwd_cnt = fwd_cnt;
@@ -163,6 +204,8 @@ static s64 stream_has_space(struct vsock_sock *vsk)
 	struct xv_device *dev;
 	int key;
 
+	if (READ_ONCE(xv_sock_of(vsk)->dead))
+		return 1;		/* nothing is waited for: EPIPE */
 	dev = xv_carrier_get(&key);
 	if (dev && sk_vsock(vsk)->sk_state == TCP_ESTABLISHED) {
 		if (!space)
@@ -181,6 +224,8 @@ static ssize_t stream_enqueue(struct vsock_sock *vsk, struct msghdr *msg,
 	struct xv_device *dev;
 	int key;
 
+	if (READ_ONCE(xv_sock_of(vsk)->dead))
+		return -EPIPE;
 	dev = xv_carrier_get(&key);
 	if (dev)
 		written = xv_tx_write(dev, vsk, msg, len);
@@ -188,6 +233,16 @@ static ssize_t stream_enqueue(struct vsock_sock *vsk, struct msghdr *msg,
 	if (written == -EAGAIN)
 		written = virtio_transport_stream_enqueue(vsk, msg, len);
 	return written;
+}
+
+static ssize_t stream_dequeue(struct vsock_sock *vsk, struct msghdr *msg,
+			      size_t len, int flags)
+{
+	ssize_t got = virtio_transport_stream_dequeue(vsk, msg, len, flags);
+
+	if (got > 0)
+		xv_sock_read(vsk);
+	return got;
 }
 
 /*
@@ -208,7 +263,7 @@ struct virtio_transport xv_transport = {
 		.get_local_cid			= get_local_cid,
 		.init				= xv_sock_init,
 		.destruct			= xv_sock_destruct,
-		.release			= virtio_transport_release,
+		.release			= release,
 		.connect			= connect,
 		.shutdown			= virtio_transport_shutdown,
 		.cancel_pkt			= cancel_pkt,
@@ -218,7 +273,7 @@ struct virtio_transport xv_transport = {
 		.dgram_enqueue			= virtio_transport_dgram_enqueue,
 		.dgram_allow			= virtio_transport_dgram_allow,
 
-		.stream_dequeue			= virtio_transport_stream_dequeue,
+		.stream_dequeue			= stream_dequeue,
 		.stream_enqueue			= stream_enqueue,
 		.stream_has_data		= virtio_transport_stream_has_data,
 		.stream_has_space		= stream_has_space,

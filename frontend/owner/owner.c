@@ -139,6 +139,14 @@ long owner_find(const char *run_dir, unsigned device)
     return pid;
 }
 
+bool owner_is_kernel(unsigned device)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/sys/bus/xen/devices/vsock-%u/driver", device);
+    return access(path, F_OK) == 0;
+}
+
 void owner_unlock(struct owner_lock *lock)
 {
     if (lock->fd < 0)

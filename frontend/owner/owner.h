@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* owner.h: one process owns a device: a lock file, held.  All but owner_init() between forks_enter() and forks_leave(). */
+/* owner.h: one process owns a device: a lock file, held.  All but owner_init() and owner_is_kernel() between forks_enter() and forks_leave(). */
 #ifndef XVS_OWNER_H
 #define XVS_OWNER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "forks.h"
@@ -22,6 +23,8 @@ int  owner_lock(struct owner_lock *lock, const char *run_dir, unsigned device, l
 void owner_unlock(struct owner_lock *lock);
 /* Asks and takes nothing: the owner's process id, OWNER_NONE, or OWNER_UNKNOWN. */
 long owner_find(const char *run_dir, unsigned device);
+/* The guest's kernel has a driver for the device (frontend/linux): it is the kernel's, and no process can own it.  At any time. */
+bool owner_is_kernel(unsigned device);
 /* In a forked child: the lock is the parent's alone. */
 void owner_orphan(struct owner_lock *lock);
 /* The lock moves to a descriptor above this one. */

@@ -2,7 +2,7 @@
 /* end.h: one end of a conversation: something that bytes come out of and go into.
  *
  * Kinds: descriptors (fdend.c: standard input and output, a UNIX socket), a socket whose stream is vouched for (vouch.c), a process
- * (process.c), and streams of libxvs (guest.c).
+ * (process.c), streams of libxvs (guest.c) and of AF_VSOCK (socket.c).
  * No call blocks.  -EAGAIN means that 'wake' will be called once when trying again may help.
  *
  * An end offers memory of its own where it has some, so that bytes are copied once: a stream offers pieces of the ring to

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <xvs.h>
 
+#include "peer.h"
 #include "refusal.h"
 #include "say.h"
 #include "side.h"
@@ -170,40 +171,15 @@ static struct talk *talk_new(struct xvs_stream *s, struct dial *d)
 
 /* ---- calling ---- */
 
-static bool parse_peer(const char *word, uint64_t *cid)
-{
-    if (strcmp(word, "host") == 0)
-        *cid = XVS_CID_HOST;
-    else if (strcmp(word, "local") == 0)
-        *cid = XVS_CID_LOCAL;
-    else
-        return parse_number(strncmp(word, "cid:", 4) == 0 ? word + 4 : word, UINT32_MAX, cid);
-    return true;
-}
-
-/* What only makes sense in dom0, with the words for it: if it was guessed that this is a guest, there may be another guess. */
-static int other_side(const struct side *s, char *why, const char *words)
-{
-    bool guessed = s->options.which == SIDE_GUESS;
-
-    snprintf(why, WHY, "%s%s", words, guessed ? " (in dom0: start xvsd, or name its directory with --run-dir)" : "");
-    return guessed ? -SIDE_OTHER : -EINVAL;
-}
-
 static int call(struct guest *g, struct dial *d)
 {
     struct xvs_stream *s;
     struct talk *t;
-    char words[300];
     uint64_t cid;
     int err;
 
-    if (!d->peer)
-        d->peer = "host";
-    if (!parse_peer(d->peer, &cid)) {
-        snprintf(words, sizeof words, "'%.200s' is no peer in a guest: write host, local, or another guest's CID", d->peer);
-        return other_side(d->side, d->why, words);
-    }
+    if ((err = peer_cid(d, &cid)))
+        return err;
     if (!xvs_is_up(g->x)) {
         list_init(&d->link);
         list_append(&g->waiting, &d->link);
@@ -244,13 +220,7 @@ static int guest_dial_abort(struct dial *d, int err)
         xvs_stream_close(t->stream);
         free(t);
     }
-    if (xvs_is_up(g->x)) {
-        snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
-        return err;
-    }
-    snprintf(d->why, sizeof d->why, "the vsock device is not up: %s; is xvsd running in dom0, and this guest attached?",
-             xvs_reason(g->x));
-    return -ENETDOWN;
+    return xvs_is_up(g->x) ? peer_late(d, err) : peer_down(d, xvs_reason(g->x));
 }
 
 static void device_up(struct guest *g)
@@ -291,7 +261,7 @@ static void call_answered(struct talk *t, unsigned what)
         if (err == -ECONNREFUSED)
             err = refusal_explain(d->why, reason, d->peer, d->port, false);
         else if (err == -ETIMEDOUT)
-            snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+            peer_late(d, err);
         else
             snprintf(d->why, sizeof d->why, "%s port %u: %s", d->peer, d->port, strerror(-err));
         dial_end(d, err ? err : -ECONNRESET, NULL);
@@ -351,8 +321,8 @@ static int guest_listen(struct listening *l)
     struct ear *ear;
     int err;
 
-    if (l->peer)
-        return other_side(l->side, l->why, "in a guest whoever calls is heard: no GUEST belongs behind PORT");
+    if ((err = peer_none(l)))
+        return err;
     ear = calloc(1, sizeof *ear);
     if ((err = ear ? xvs_listen(g->x, l->port, l->backlog ? l->backlog : BACKLOG, &ear->listener) : -ENOMEM)) {
         free(ear);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* side.c: what both sides have in common: choosing one, time limits and repeated attempts.
+/* side.c: what all sides have in common: choosing one, time limits and repeated attempts.
  *
  * What is repeated is whatever a start could mend: of a program that listens, of the guest, of the daemon, of dom0 or the guest
  * as a whole (a module that is loaded, a device that udev has yet to give its mode). */
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "say.h"
 
@@ -19,11 +20,21 @@ void side_init(struct side *s, struct loop *l, const struct side_options *o)
     *s = (struct side){ .loop = l, .options = *o };
 }
 
+/* The guest's kernel has a driver for the device, so it is nobody's else. */
+static bool kernel_has(unsigned device)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/sys/bus/xen/devices/vsock-%u/driver", device);
+    return access(path, F_OK) == 0;
+}
+
 /* Opens the side that this seems to be by now: a guess may have been wrong. */
 static int choose(struct side *s, char *why)
 {
     const struct side_options *o = &s->options;
-    const struct side_ops *ops = o->which == SIDE_HOST || (o->which == SIDE_GUESS && is_dom0()) ? o->host : o->guest;
+    bool host = o->which == SIDE_HOST || (o->which == SIDE_GUESS && is_dom0());
+    const struct side_ops *ops = host ? o->host : kernel_has(o->device) ? o->socket : o->guest;
     int err;
 
     if (s->ops == ops)

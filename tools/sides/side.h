@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* side.h: which side of the ring this is, and how connections are made there.
  *
- * In dom0 (host.c) they are UNIX sockets in the daemon's run directory; in a guest (guest.c) they are streams of libxvs.
- * Both give an end (end.h), so nothing above needs to know.  A side is chosen and opened by the first attempt to call or to be
+ * In dom0 (host.c) they are UNIX sockets in the daemon's run directory; in a guest they are streams of libxvs (guest.c), or, where the
+ * guest's kernel has the device, its AF_VSOCK sockets (socket.c).  All give an end (end.h), so nothing above needs to know.  A side is chosen and opened by the first attempt to call or to be
  * called, and, as long as that fails, by each that is made again: for what is missing may be what tells the sides apart. */
 #ifndef XVS_SIDE_H
 #define XVS_SIDE_H
@@ -17,7 +17,7 @@
 struct side_ops;
 
 struct side_options {
-    const struct side_ops *host, *guest;        /* the two sides: host.c, guest.c */
+    const struct side_ops *host, *guest, *socket;       /* host.c; guest.c; socket.c: a guest whose kernel has the device */
     enum { SIDE_GUESS, SIDE_HOST, SIDE_GUEST } which;
     unsigned device;
     bool has_device;            /* it was named, and not taken for granted */
@@ -28,7 +28,7 @@ struct side {
     const struct side_ops *ops; /* NULL: not open */
     struct loop *loop;
     struct side_options options;
-    void *own;                  /* host.c's, guest.c's */
+    void *own;                  /* the side's */
 };
 
 void side_init(struct side *s, struct loop *l, const struct side_options *o);
@@ -114,7 +114,7 @@ struct side_ops {
     void (*unlisten)(struct listening *l);
 };
 
-extern const struct side_ops side_host, side_guest;
+extern const struct side_ops side_host, side_guest, side_socket;
 
 /* What call() of a side that was guessed says of a peer that only the other side could have: it is worth another guess. */
 #define SIDE_OTHER EDESTADDRREQ

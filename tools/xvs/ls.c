@@ -188,7 +188,7 @@ static const char *word_of(const struct xvs_device_info *info)
 
     if (info->is_up)
         return "up";
-    return info->is_attached && !info->owner && !waits_in_vain ? "free" : "down";
+    return info->is_attached && !info->owner && !info->is_kernels && !waits_in_vain ? "free" : "down";
 }
 
 static void print_record(const struct xvs_device_info *info)

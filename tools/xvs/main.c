@@ -116,6 +116,7 @@ int main(int argc, char **argv)
     fill_standard_descriptors();
     common.host = &side_host;
     common.guest = &side_guest;
+    common.socket = &side_socket;
     signal(SIGPIPE, SIG_IGN);
     return finish(run(argc, argv));
 }

@@ -24,7 +24,7 @@ enum { OPTION_HOST = 256, OPTION_GUEST, OPTION_RUN_DIR, OPTION_FIRST };
     { "run-dir", required_argument, NULL, OPTION_RUN_DIR },  \
     { NULL, 0, NULL, 0 }
 
-/* What the common options said; the two sides are main's. */
+/* What the common options said; the sides are main's. */
 extern struct side_options common;
 
 /* As getopt_long(), with the common options and errors dealt with: an option of the verb's, -1 after the last one, OPTIONS_STOP

@@ -214,9 +214,12 @@ void end_close(struct end *e)
     free(e);
 }
 
-/* AF_VSOCK has no reset of its own. */
+/* As frontend/linux has it; other transports have no reset. */
 void end_reset(struct end *e)
 {
+    struct linger no_time = { .l_onoff = 1 };
+
+    setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &no_time, sizeof no_time);
     end_close(e);
 }
 
