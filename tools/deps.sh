@@ -18,9 +18,9 @@ packages_of() {
     # Real Xen in QEMU: what the lab runs.  What it boots is unpacked, never installed (tests/xenlab/packages.list).
     lab) echo "qemu-system-x86 busybox-static cpio kmod lz4 zstd xz-utils python3" ;;
     # The guest's driver and what Linux's own tools say of it.  The headers are unpacked, never installed (tests/kernel).
-    kernel) echo "gcc-12 make perl sparse xz-utils libelf1" ;;
+    kernel) echo "dkms gcc-12 kmod make perl sparse xz-utils libelf1" ;;
     # make deb
-    deb) echo "debhelper dpkg-dev fakeroot" ;;
+    deb) echo "debhelper dh-dkms dpkg-dev fakeroot" ;;
     *)
         echo "deps.sh: no group '$1'; there are build, test, lab, kernel and deb" >&2
         return 2

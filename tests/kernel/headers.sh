@@ -25,9 +25,13 @@ for headers in "$out"/pkgs/usr/src/linux-headers-*-cloud-amd64; do
     version=$(echo "$version" | cut -d. -f1,2)
     ln -s "$headers" "$out/headers/$version"
 done
-# Of the source, what the checks need; the rest is large.
+# Of the sources, what is needed; the rest is large: Linux's own tests of AF_VSOCK, which lie here and are built, and never kept; and the
+# checks, of one version.
 for source in "$out"/pkgs/usr/src/linux-source-*.tar.xz; do
-    tar -xJf "$source" -C "$out/source" --strip-components=1 --wildcards '*/scripts/checkpatch.pl' '*/scripts/spelling.txt' \
-        '*/scripts/const_structs.checkpatch'
+    version=${source##*/linux-source-}
+    version=${version%.tar.xz}
+    mkdir -p "$out/source/$version"
+    tar -xJf "$source" -C "$out/source/$version" --strip-components=1 --wildcards '*/scripts/checkpatch.pl' '*/scripts/spelling.txt' \
+        '*/scripts/const_structs.checkpatch' '*/tools/testing/vsock/*' '*/tools/include/*'
     rm "$source"
 done

@@ -6,7 +6,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$1" && pwd)
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
 
@@ -36,12 +36,31 @@ sparse() {
 
 # Ours are names of xenbus, which the tool would know in Linux's own tree; and versions of Linux, which are in one file.
 checkpatch() {
-    cd "$out/source" || return              # it leaves a file where it runs
+    cd "$out/source/6.1" || return              # it leaves a file where it runs
     for file in "$here"/../../frontend/linux/*.[ch] "$here"/../../frontend/linux/std/*.h; do
-        perl "$out/source/scripts/checkpatch.pl" --no-tree --root="$out/source" --strict --terse --no-summary --show-types \
+        perl "$out/source/6.1/scripts/checkpatch.pl" --no-tree --root="$out/source/6.1" --strict --terse --no-summary --show-types \
             --ignore CAMELCASE,LINUX_VERSION_CODE,CONSTANT_COMPARISON -f "$file" 2>&1
     done | sed "s|$here/../../||" | grep -v '^total\|^find: .*/include'
     cd "$here"
+}
+
+# What the package xvs-dkms has, as a guest's dkms builds it: the module says whose devices it is for, and what it stands on.
+dkms_builds() { # VERSION
+    tree=$out/dkms/$1
+    rm -rf "$tree"
+    mkdir -p "$tree/tree"
+    env -u MAKEFLAGS -u MAKELEVEL make -s -C "$here/../.." install-driver DESTDIR="$tree" PREFIX= >/dev/null || return
+    for src in "$tree"/src/xvs-*; do
+        sed "s/#MODULE_VERSION#/${src##*-}/" "$here/../../debian/xvs-dkms.dkms" >"$src/dkms.conf"
+        env -u MAKEFLAGS -u MAKELEVEL dkms build "xvs/${src##*-}" -k "$1.0-lab" --kernelsourcedir "$out/headers/$1" --dkmstree "$tree/tree" \
+            --sourcetree "$tree/src" --no-depmod >"$tree/log" 2>&1 || cat "$tree/log" "$tree"/tree/xvs/*/build/make.log
+    done
+    module=$(find "$tree/tree" -name 'xen_vsock.ko*')
+    [ "$(modinfo -F alias "$module")" = xen:vsock ] || echo "error: the alias is $(modinfo -F alias "$module")"
+    case $(modinfo -F depends "$module") in
+    *vmw_vsock_virtio_transport_common*) ;;
+    *) echo "error: it depends on $(modinfo -F depends "$module")" ;;
+    esac
 }
 
 for headers in "$out"/headers/*; do
@@ -49,7 +68,13 @@ for headers in "$out"/headers/*; do
     judge "the driver builds for Linux $version without a warning" anew "$version"
     judge "sparse finds nothing in the driver for Linux $version" sparse "$version"
 done
+if command -v dkms >/dev/null && command -v modinfo >/dev/null; then
+    judge "dkms builds what the package xvs-dkms has" dkms_builds 6.1
+else
+    echo "skip dkms builds what the package xvs-dkms has: needs dkms and modinfo"
+    skipped=$((skipped + 1))
+fi
 judge "checkpatch finds nothing in the driver" checkpatch
 
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]
