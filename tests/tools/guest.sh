@@ -84,6 +84,18 @@ on web1 xvs -d 3 ls >out 2>err; [ $? -eq 3 ] || bad "a device that is not attach
 kill "$pid"; wait $job 2>/dev/null; [ $? -eq 143 ] || bad "status after SIGTERM"
 end
 
+# The example that xvs_wait(3) shows: more than all buffers on the way hold, through an echo.
+test_ the_example_of_both_ways_gets_all_of_its_echo
+head -c 20000000 /dev/urandom >twenty
+on 0 xvs serve 1235 web1 -- cat 2>serve.err &
+serve_job=$!
+wait_for test -S "$dir/host/run/dom0/guest/web1/vsock_1235"
+on web1 "$bin/examples/both_ways" 1235 <twenty >out 2>err || bad "status $?"
+cmp -s twenty out || bad "$(wc -c <out) bytes came back"
+kill $serve_job; wait $serve_job 2>/dev/null
+rm twenty out
+end
+
 test_ serve_sends_sighup_when_the_stream_breaks
 cat >service <<'SH'
 trap 'echo hup >hup; exit' HUP
