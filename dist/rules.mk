@@ -34,7 +34,7 @@ man_section = $(subst .,,$(suffix $(1)))
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 # $(1) file, $(2) folder, $(3) name, $(4) more for sed: the places that a file names are put in.
 define install_filled
-sed $(4) -e 's|/usr/local/sbin/|$(SBINDIR)/|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+sed $(4) -e 's|/usr/local/sbin/|$(SBINDIR)/|g' -e 's|/usr/local/bin/|$(BINDIR)/|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@BASHCOMPDIR@|$(BASHCOMPDIR)|g' $(1) >$(B)/$(3).filled && \
 	$(INSTALL) -D -m 644 $(B)/$(3).filled "$(DESTDIR)$(2)/$(3)"
 

@@ -95,6 +95,8 @@ for program in sbin/xvsd bin/xvs lib/libxvs.so.0; do
     check "stacks are guarded in $program" sh -c "readelf -sW --dyn-syms '$root/usr/$program' | grep -q __stack_chk_fail"
 done
 check "the unit starts what was installed" grep -q '^ExecStart=/usr/sbin/xvsd' "$root/usr/lib/systemd/system/xvsd.service"
+check "a reload waits, and fails where the daemon's does" sh -c \
+    "grep -q '^ExecReload=/usr/bin/xvs reload$' '$root/usr/lib/systemd/system/xvsd.service' && test -x '$root/usr/bin/xvs'"
 
 # Nothing of the build or of the templates may be left in what people read.
 leftovers=$(grep -rIlE "@[A-Z]+@|$(pwd)|$dir" "$root" 2>/dev/null)

@@ -87,8 +87,11 @@ static int reload(struct keeper *k, char *why)
         complaints_tell(&complaints, say_error, NULL);
     }
     complaints_free(&complaints);
-    if (err)
+    if (err) {
+        sd_notifyf(0, "STATUS=The last reload failed, and what was before it stays in force: %s", why);
         return err;
+    }
+    sd_notify(0, "STATUS=");
     use_decided(k, &fresh);
     tell_settings(k);
     if ((err2 = rundir_permit(&k->rundir, is_shared(k->decided.settings))))

@@ -282,6 +282,7 @@ static const char *heard(int fd)
 
 static void the_init_system_is_told_and_journald_gets_priorities(void)
 {
+    const char *status;
     pid_t pid;
     int fd;
 
@@ -295,11 +296,15 @@ static void the_init_system_is_told_and_journald_gets_priorities(void)
     CU_ASSERT_TRUE(log_has("<5>version " XVS_VERSION " is ready in "));
     kill(pid, SIGHUP);
     CU_ASSERT_EQUAL(strncmp(heard(fd), "RELOADING=1\nMONOTONIC_USEC=", 27), 0);
+    CU_ASSERT_STRING_EQUAL(heard(fd), "STATUS=");
     CU_ASSERT_STRING_EQUAL(heard(fd), "READY=1");
     CU_ASSERT_TRUE(log_has("<5>settings read again"));
     write_file(in_dir("conf"), "[daemon]\nattach = sometimes\n");
     kill(pid, SIGHUP);
     CU_ASSERT_EQUAL(strncmp(heard(fd), "RELOADING=1\n", 12), 0);
+    status = heard(fd);
+    CU_ASSERT_EQUAL(strncmp(status, "STATUS=The last reload failed, and what was before it stays in force: ", 70), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(status, "attach"));
     CU_ASSERT_STRING_EQUAL(heard(fd), "READY=1");
     CU_ASSERT_TRUE(log_has("<3>the settings and the policy stay as they were: "));
     kill(pid, SIGTERM);

@@ -115,6 +115,16 @@ test_a_guest_needs_the_command_and_the_library_alone() { # limit 240
 	systemctl reload xvsd || fail "systemctl reload"
 	wait $stream || fail "a stream does not live through a reload"
 	equal "$(of MainPID)" "$first" "the process after a reload"
+	# A file that is wrong makes it fail, and the status says why; what was before stays in force.
+	echo "this is no line of a policy" >/etc/xvs/policy.d/10-broken.policy
+	systemctl reload xvsd && fail "the reload of a broken policy succeeds"
+	systemctl status xvsd | grep -q "Status: .The last reload failed.*10-broken.policy" ||
+		fail "the status does not say so: $(systemctl status xvsd)"
+	equal "$(of ActiveState)" active "the daemon after a reload that failed"
+	xvs ping -c 1 debian 7 >/dev/null || fail "the guest is not served after a reload that failed"
+	rm /etc/xvs/policy.d/10-broken.policy
+	systemctl reload xvsd || fail "systemctl reload"
+	systemctl status xvsd | grep -q "last reload failed" && fail "the status tells of a reload that is mended"
 }
 
 # DEPLOYING's lines.  `systemctl edit` wants a terminal, and an editor.
