@@ -26,7 +26,8 @@ B         := build/$(VARIANT)
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory tap lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base proto copy ends sides views xvs)
-modules := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(tools)
+agent := $(addprefix tools/,base proto ends sides agent)
+modules := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
 
 sees.common/wire   :=
 sees.common/base   :=
@@ -65,7 +66,7 @@ sees.backend/worker        := $(sees.backend/ends/unix) backend/ends/unix backen
 sees.backend/control       := $(sees.backend/worker) backend/worker xenstore-glue
 sees.backend/daemon        := $(sees.backend/control) backend/ends/relay backend/ends/service backend/control backend/dirs backend/dialer backend/guest
 
-# The command.
+# The command and the guest's agent.
 sees.tools/base  := common/base
 sees.tools/proto :=
 sees.tools/copy  := common/base tools/proto
@@ -73,6 +74,7 @@ sees.tools/ends  := common/wire common/base common/reason tools/base tools/proto
 sees.tools/sides := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends
 sees.tools/views := common/base tools/base
 sees.tools/xvs   := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy
+sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
@@ -116,7 +118,7 @@ $(B)/obj/$(1)/%.o: $(1)/%.c Makefile
 endef
 $(foreach m,$(modules),$(eval $(call module_rule,$(m))))
 .PHONY: all
-all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs examples
+all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs $(B)/xvs-agent examples
 
 # The policy that is installed is a part of the program, too.
 $(B)/obj/backend/policy/policy_dir.o: dist/90-default.policy
@@ -135,6 +137,10 @@ $(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
 xvs_objs := $(foreach m,common/reason $(tools),$(call objs,$(m)))
 $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
 	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(uv_libs) $(json_libs)
+
+agent_objs := $(foreach m,common/reason $(agent),$(call objs,$(m)))
+$(B)/xvs-agent: $(agent_objs) $(B)/libxvs.so.0
+	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(agent_objs) -L$(B) -lxvs $(uv_libs) $(json_libs) $(inih_libs)
 
 # The examples are built the way an agent's author would: public header, shared library, nothing else.
 examples := $(patsubst frontend/examples/%.c,$(B)/examples/%,$(wildcard frontend/examples/*.c))

@@ -21,7 +21,7 @@ ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
-install_units := backend/xvsd.service dist/xvs-agent@.service dist/xvs-metrics.service dist/xvs-metrics.timer
+install_units := backend/xvsd.service dist/xvs-agent.service dist/xvs-serve@.service dist/xvs-metrics.service dist/xvs-metrics.timer
 install_monitoring := $(wildcard dist/monitoring/*)
 # One page describes several calls: "PAGE CALL" for each that NAME lists, so that man finds it under each.
 man_aliases = for page in frontend/man/*.3; do \
@@ -50,6 +50,7 @@ install: all
 	$(INSTALL) -D -m 644 common/wire/vsockif.h "$(DESTDIR)$(INCLUDEDIR)/vsockif.h"
 	$(INSTALL) -D -m 755 $(B)/xvs "$(DESTDIR)$(BINDIR)/xvs"
 	$(INSTALL) -D -m 755 $(B)/xvsd "$(DESTDIR)$(SBINDIR)/xvsd"
+	$(INSTALL) -D -m 755 $(B)/xvs-agent "$(DESTDIR)$(SBINDIR)/xvs-agent"
 	$(call install_filled,dist/xvs.pc.in,$(LIBDIR)/pkgconfig,xvs.pc,-e 's|@PREFIX_LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
 		-e 's|@PREFIX_INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|')
 	$(foreach page,$(install_man),$(INSTALL) -D -m 644 $(page) \
@@ -76,7 +77,7 @@ uninstall:
 	rm -f $(addprefix "$(DESTDIR)$(LIBDIR)"/,libxvs.so.$(VERSION) libxvs.so.0 libxvs.so libxvs.a pkgconfig/xvs.pc) \
 		"$(DESTDIR)$(BASHCOMPDIR)/xvs" "$(DESTDIR)$(ZSHCOMPDIR)/_xvs" \
 		"$(DESTDIR)$(INCLUDEDIR)/xvs.h" "$(DESTDIR)$(INCLUDEDIR)/vsockif.h" \
-		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" \
+		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" "$(DESTDIR)$(SBINDIR)/xvs-agent" \
 		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
 		$(foreach unit,$(install_units),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))") \
 		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE" \

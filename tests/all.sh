@@ -110,6 +110,8 @@ full)
     part xensim     1200 'tests/xensim/run.sh' "$make" -j2 --no-print-directory check-xensim
     part tools      1200 'tests/tools/*' "$make" -j2 --no-print-directory check-tools
     part monitor     600 tests/monitor/run.sh "$make" -j2 --no-print-directory check-monitor
+    part agent      1200 'tests/agent/*.sh' "$make" -j2 --no-print-directory check-agent
+    part agent-asan 1800 'tests/agent/*.sh' "$make" -j2 --no-print-directory VARIANT=asan check-agent
     part install     900 tests/install.sh "$make" -j2 --no-print-directory check-install
     part e2e        2400 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory check-e2e
     part e2e-asan   2400 'tests/e2e/cases/*.sh' "$make" -j2 --no-print-directory VARIANT=asan check-e2e-some

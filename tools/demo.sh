@@ -81,7 +81,7 @@ if ! make -j2 --no-print-directory all xensim >"$dir/build.log" 2>&1; then
     tail -n 20 "$dir/build.log" >&2
     fail "the build has failed"
 fi
-echo "    built: $(cd build/release && ls -1 libxvs.so.0 xvsd xvs | tr '\n' ' ')"
+echo "    built: $(cd build/release && ls -1 libxvs.so.0 xvsd xvs xvs-agent | tr '\n' ' ')"
 
 title "2. A host with two guests, and the daemon"
 show "xensim start HOST web1 db1"
@@ -157,11 +157,27 @@ wait "$listener" || fail "xvs cat -l failed in db1"
 rate "$bytes" $(($(now_ms) - began))
 same "$dir/stream" "$dir/received"
 
-title "8. What the daemon knows"
+title "8. A command in a guest: the agent"
+show "web1# xvs-agent &"
+start web1 xvs-agent -c /dev/null -s "$dir/services.d" </dev/null 2>"$dir/agent.err"
+agent=$started
+show "dom0# xvs exec web1 -- sh -c 'echo \"\$XVS_SERVICE for CID \$XVS_PEER_CID\"; exit 7'"
+on 0 xvs exec --retry 60 web1 -- sh -c 'echo "    $XVS_SERVICE for CID $XVS_PEER_CID"; exit 7'
+[ $? -eq 7 ] || fail "xvs exec does not end as its command has"
+echo "    status 7"
+show "dom0# xvs exec web1 -- cat <stream >returned"
+began=$(now_ms)
+on 0 xvs exec web1 -- cat <"$dir/stream" >"$dir/returned" || fail "xvs exec failed"
+rate "$bytes" $(($(now_ms) - began))
+same "$dir/stream" "$dir/returned"
+kill "$agent"
+wait "$agent" 2>/dev/null
+
+title "9. What the daemon knows"
 show "dom0# xvs ls"
 on 0 xvs ls | sed 's/^/    /'
 
-title "9. The end"
+title "10. The end"
 kill -TERM "$daemon"
 wait "$daemon" || fail "xvsd did not end in order: $?"
 "$top/build/xensim/bin/xensim" stop "$host" || fail "hosted Xen does not stop"

@@ -62,7 +62,7 @@ read -r _ <ready || { cat fake.log; echo "0 passed, 1 failed, 0 skipped"; exit 1
 
 # ---- usage ---------------------------------------------------------------------------------------------
 test_ every_verb_has_help_with_an_example
-for verb in ls attach detach cat serve ping dump stats metrics policy reload; do
+for verb in exec shell call ls attach detach cat serve ping dump stats metrics policy reload; do
     status 0 "$xvs" $verb --help
     grep -q '^usage: xvs' out && grep -q '^Example' out && grep -q '^Exit status' out || bad "$verb --help lacks something"
 done
@@ -72,8 +72,8 @@ end
 
 # The help and the manual have the same options; the program takes them or says what is missing, but never "no option".
 test_ every_option_of_the_help_is_in_the_manual
-sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here/../../tools/man/xvs.1" >manual
-for verb in '' ls attach detach cat serve ping dump stats metrics policy reload; do
+sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here"/../../tools/man/xvs.1 "$here"/../../tools/man/xvs-exec.1 >manual
+for verb in '' exec shell call ls attach detach cat serve ping dump stats metrics policy reload; do
     # shellcheck disable=SC2086
     status 0 "$xvs" $verb --help
     for option in $(grep -oE -e '--[a-z][a-z-]+' out | sort -u); do

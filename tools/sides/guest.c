@@ -305,6 +305,9 @@ static void turn(void *arg)
         loop_stop(g->side->loop, fail(EXIT_ABSENT, "the vsock device has failed: %s", strerror(-err)));
     while (!err && xvs_next_event(g->x, &ev))
         dispatch(g, &ev);
+    /* Who heard of an event may have answered at once, and has no task by which this would be called again. */
+    if (!err)
+        xvs_flush(g->x);
     g->watch.want = POLLIN;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cat.c: xvs cat, standard input and output as a stream. */
+/* cat.c: xvs cat and xvs call, standard input and output as a stream: to a port, or to a service of a guest's agent. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "pump.h"
 #include "reason.h"
 #include "say.h"
+#include "service.h"
 #include "verb.h"
 
 #define STEP_TERMINAL (SECOND / 2)
@@ -18,6 +19,7 @@ struct cat {
     struct loop loop;
     struct side side;
     struct dial dial;
+    struct service_call call;   /* in place of dial */
     struct listening listening;
     struct end *stdio, *peer;   /* peer: NULL while nobody is there */
     struct pump pump;
@@ -174,6 +176,16 @@ static void dialled(struct dial *d, int err, struct end *end)
     converse(c, end);
 }
 
+static void called(struct service_call *s, int err, struct end *end)
+{
+    struct cat *c = s->arg;
+
+    if (err)
+        loop_stop(&c->loop, fail_as(err, s->why));
+    else
+        converse(c, end);
+}
+
 static void take_caller(struct cat *c)
 {
     struct caller caller;
@@ -251,6 +263,35 @@ static bool seconds_argument(const char *text, int64_t *ns)
     return false;
 }
 
+/* Peer and port count where no service is called. */
+static int run_cat(struct cat *c, const char *peer, uint32_t port)
+{
+    int status, err;
+
+    if ((err = loop_begin(&c->loop)))
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
+    if (!(c->stdio = fdend_stdio(&c->loop, c->keeps)))
+        return loop_end(&c->loop, fail(EXIT_OTHER, "out of memory"));
+    side_init(&c->side, &c->loop, &common);
+    c->call.dial.side = c->call.service ? &c->side : NULL;
+    if (c->call.service)
+        service_start(&c->call);
+    status = c->call.service ? EXIT_OK : begin(c, peer, port);
+    if (!status)
+        status = loop_run(&c->loop);
+    if (c->peer) {
+        pump_drop(&c->pump);
+        c->peer->ops->close(c->peer, true);
+    }
+    if (c->dial.side)
+        dial_drop(&c->dial);
+    service_drop(&c->call);
+    listening_close(&c->listening);
+    side_close(&c->side);
+    c->stdio->ops->close(c->stdio, false);
+    return loop_end(&c->loop, status);
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -265,7 +306,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         COMMON_LONG
     };
     struct cat c = { .patience = 5 * SECOND };
-    int status = EXIT_OK, option, args, err;
+    int status = EXIT_OK, option, args;
     uint32_t port;
 
     while ((option = options_next(argc, argv, ":lkw:r:i:nzp" COMMON_SHORT, options, verb->help, &status)) != -1) {
@@ -305,24 +346,51 @@ static int run(const struct verb *verb, int argc, char **argv)
         return fail_usage("-z and -l exclude each other");
     if (!port_argument(argv[c.listens ? 0 : 1], &port))
         return EXIT_USAGE;
-
-    if ((err = loop_begin(&c.loop)))
-        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
-    if (!(c.stdio = fdend_stdio(&c.loop, c.keeps)))
-        return loop_end(&c.loop, fail(EXIT_OTHER, "out of memory"));
-    side_init(&c.side, &c.loop, &common);
-    if (!(status = begin(&c, c.listens ? args == 2 ? argv[1] : NULL : argv[0], port)))
-        status = loop_run(&c.loop);
-    if (c.peer) {
-        pump_drop(&c.pump);
-        c.peer->ops->close(c.peer, true);
-    }
-    if (c.dial.side)
-        dial_drop(&c.dial);
-    listening_close(&c.listening);
-    side_close(&c.side);
-    c.stdio->ops->close(c.stdio, false);
-    return loop_end(&c.loop, status);
+    return run_cat(&c, c.listens ? args == 2 ? argv[1] : NULL : argv[0], port);
 }
 
 const struct verb verb_cat = { "cat", "standard input and output as a stream", help, run };
+
+/* ---- a service ---- */
+
+static const char help_call[] =
+    "usage: xvs call [OPTION...] GUEST SERVICE[+ARGUMENT]\n"
+    "Connects standard input and output with a service of a guest where xvs-agent runs.  HELP lists the\n"
+    "services; /etc/xvs/services.d of the guest has those that are not built in.\n"
+    "\n"
+    "  -w, --wait SECONDS      time limit for connecting (default 5)\n"
+    "  -r, --retry SECONDS     repeat failed attempts to connect for so long\n"
+    "  -i, --idle-timeout SECONDS  give up when not a byte has moved for so long\n"
+    "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
+    "\n"
+    "Example: xvs call web1 backup+daily <key >dump\n"
+    "\n"
+    "Exit status: 0 both directions ended in order, 3 no guest or device, 4 the agent refused, or there is none,\n"
+    "5 timed out, 6 connection broken, 7 error on standard input or output.\n";
+
+static int run_call(const struct verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "wait", required_argument, NULL, 'w' }, { "retry", required_argument, NULL, 'r' },
+        { "idle-timeout", required_argument, NULL, 'i' }, COMMON_LONG
+    };
+    struct cat c = { .patience = 5 * SECOND };
+    int status = EXIT_OK, option;
+
+    while ((option = options_next(argc, argv, ":w:r:i:" COMMON_SHORT, options, verb->help, &status)) != -1) {
+        if (option == OPTIONS_STOP)
+            return status;
+        if (!seconds_argument(optarg, option == 'w' ? &c.patience : option == 'r' ? &c.retry : &c.idle))
+            return EXIT_USAGE;
+    }
+    if (argc - optind != 2)
+        return fail_usage("GUEST and SERVICE are needed");
+    /* HELP has nothing to read, and would be waited for. */
+    if (strcmp(argv[optind + 1], SERVICE_HELP) == 0 && !freopen("/dev/null", "r", stdin))
+        return fail(EXIT_LOCAL, "/dev/null: %s", strerror(errno));
+    c.call = (struct service_call){ .dial = { .peer = argv[optind], .patience = c.patience, .retry = c.retry, .vouches = true },
+                                    .service = argv[optind + 1], .done = called, .arg = &c };
+    return run_cat(&c, NULL, 0);
+}
+
+const struct verb verb_call = { "call", "standard input and output as a service of a guest", help_call, run_call };

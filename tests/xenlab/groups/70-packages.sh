@@ -40,7 +40,7 @@ of() {
 }
 
 of_agent() {
-	in_guest systemctl show -P "$1" xvs-agent@1234
+	in_guest systemctl show -P "$1" xvs-serve@1234
 }
 
 # is_another WORD PID: "of" or "of_agent", whose service runs, as another process than that.
@@ -57,7 +57,7 @@ agent_answers() { # WHEN
 }
 
 says_who_owns_the_device() { # PID
-	in_guest journalctl --no-pager -o cat -u xvs-agent@1234 | grep "process $1 "
+	in_guest journalctl --no-pager -o cat -u xvs-serve@1234 | grep "process $1 "
 }
 
 process() { # NAME: its id
@@ -136,18 +136,18 @@ test_an_agent_is_a_service_of_the_guest() { # limit 120
 	END
 	chmod 755 /tmp/editor
 	put debian /tmp/editor /root/editor
-	in_guest sh -c 'EDITOR=/root/editor TERM=dumb systemctl edit xvs-agent@1234 </dev/hvc0 >/dev/hvc0 2>&1' || fail "systemctl edit"
-	in_guest systemctl enable --now xvs-agent@1234 || fail "systemctl enable --now"
+	in_guest sh -c 'EDITOR=/root/editor TERM=dumb systemctl edit xvs-serve@1234 </dev/hvc0 >/dev/hvc0 2>&1' || fail "systemctl edit"
+	in_guest systemctl enable --now xvs-serve@1234 || fail "systemctl enable --now"
 	# The device is still owned, by the test before; the service says so, and has it as soon as it is free.
 	wait_for 20 "the agent says who owns the device" says_who_owns_the_device "$(in_guest cat /tmp/ping.pid)"
 	in_guest sh -c 'kill $(cat /tmp/ping.pid)'
 	agent_answers "at first"
 	equal "$(of_agent ActiveState)" active "the agent's service"
-	in_guest systemctl status --no-pager xvs-agent@1234 | tee /tmp/status
+	in_guest systemctl status --no-pager xvs-serve@1234 | tee /tmp/status
 	grep 'the device is up, CID' /tmp/status || fail "the status does not say that the agent is connected"
 	in_guest journalctl --no-pager -u modprobe@xen_gntalloc | grep -q Finished || fail "the service does not load its modules"
 	in_guest ps | grep '[x]vs serve'
-	exposure=$(in_guest systemd-analyze security xvs-agent@1234 | sed -n 's/.*Overall exposure level for [^:]*: \([0-9.]*\).*/\1/p')
+	exposure=$(in_guest systemd-analyze security xvs-serve@1234 | sed -n 's/.*Overall exposure level for [^:]*: \([0-9.]*\).*/\1/p')
 	figure "systemd-analyze security: $exposure"
 	equal "${exposure%.*}" 0 "how the agent's service is exposed"
 }
@@ -161,7 +161,7 @@ test_an_agent_outlives_the_daemon_and_is_started_again_itself() { # limit 240
 	wait_for 10 "systemd starts a killed daemon again" is_another of "$first"
 	agent_answers "after the daemon was killed"
 	equal "$(of_agent MainPID)" "$agent" "the agent's process"
-	in_guest systemctl kill -s KILL xvs-agent@1234
+	in_guest systemctl kill -s KILL xvs-serve@1234
 	wait_for 10 "systemd starts a killed agent again" is_another of_agent "$agent"
 	agent_answers "after it was killed"
 	# As at a boot where the guest is quicker than dom0.
@@ -169,11 +169,11 @@ test_an_agent_outlives_the_daemon_and_is_started_again_itself() { # limit 240
 	equal "$(of Result) $(of ExecMainStatus)" "success 0" "how xvsd ended"
 	[ -z "$(process xvsd)$(process xvsd-worker)$(process xvsd-dialer)" ] || fail "a process is left: $(ps | grep '[x]vsd')"
 	[ ! -S /run/xvs/control.sock ] || fail "its control socket is left"
-	in_guest systemctl restart xvs-agent@1234 || fail "the agent does not start without a daemon"
+	in_guest systemctl restart xvs-serve@1234 || fail "the agent does not start without a daemon"
 	systemctl start xvsd || fail "systemctl start"
 	agent_answers "when it was there before the daemon"
 	equal "$(of_agent ActiveState) $(of_agent NRestarts)" "active 0" "the agent's service, and how often systemd has started it again"
-	in_guest journalctl --no-pager -u xvs-agent@1234 -n 20
+	in_guest journalctl --no-pager -u xvs-serve@1234 -n 20
 }
 
 # Within the unit's walls the daemon reaches a host program, as that program's user.
@@ -181,9 +181,9 @@ test_a_guest_reaches_what_dom0_serves() {
 	xvs serve 9100 debian -- echo served 2>/tmp/serve.err &
 	served=$!
 	wait_for 20 "a port that is served in dom0: $(cat /tmp/serve.err)" [ -S /run/xvs/guest/debian/vsock_9100 ]
-	in_guest systemctl stop xvs-agent@1234
+	in_guest systemctl stop xvs-serve@1234
 	equal "$(in_guest xvs cat --retry 60 host 9100)" served "what dom0 serves to the guest"
-	in_guest systemctl start xvs-agent@1234
+	in_guest systemctl start xvs-serve@1234
 	kill $served
 }
 
@@ -207,7 +207,7 @@ test_nothing_is_left_but_what_an_administrator_wrote() { # limit 120
 	! in_guest ps | grep '[x]vs serve' || fail "the agent runs"
 	in_guest /usr/bin/dpkg -P xvs libxvs0 || fail "dpkg -P in the guest"
 	equal "$(in_guest sh -c 'find / -xdev -name "*xvs*" ! -path "/root/*" ! -path "/xvs*" | sort' | tr '\n' ' ')" \
-		"/etc/systemd/system/xvs-agent@1234.service.d " "what is left in the guest"
+		"/etc/systemd/system/xvs-serve@1234.service.d " "what is left in the guest"
 	booted /usr/bin/dpkg -r xvsd 2>&1 || fail "dpkg -r"
 	[ -z "$(process xvsd)$(process xvsd-worker)$(process xvsd-dialer)" ] || fail "a process is left: $(ps | grep '[x]vsd')"
 	[ ! -e /run/xvs ] || fail "/run/xvs is left"

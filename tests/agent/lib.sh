@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+# lib.sh: a hosted Xen with web1, where xvs-agent runs, and db1; and the manners of a test.  Sourced by the others; bash.
+#
+# XVS_BIN is the build directory; AGENT=NAME runs that test alone.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+top=$PWD
+here=$top/tests/agent
+bin=$(cd "${XVS_BIN:-build/release}" && pwd) || exit 2
+sim=$(cd "${XENSIM_BIN:-build/xensim/bin}" && pwd) || exit 2
+passed=0 failed=0 skipped=0
+dir=$(mktemp -d /tmp/xvs-agent.XXXXXX) || exit 2
+cleanup() {
+    "$sim/xensim" stop "$dir/host" >/dev/null 2>&1
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+cd "$dir" || exit 2
+chmod 755 "$dir"
+"$sim/xensim" start --while $$ "$dir/host" web1 db1 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+limit=120
+on() {
+    local domain=$1
+    shift
+    PATH="$bin:$PATH" LD_LIBRARY_PATH="$bin${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PYTHONPATH="$here" \
+        timeout -k 10 $limit "$sim/xensim-run" -d "$domain" "$dir/host" -- "$@"
+}
+
+name= problem= wanted=
+# test_ NAME: true if it is to be run.
+test_() {
+    name=$1 problem=
+    wanted=1
+    [ -z "${AGENT-}" ] || [ "$AGENT" = "$1" ] || wanted=
+    [ -n "$wanted" ]
+}
+bad() { problem=${problem:-$*}; }
+end() {
+    [ -n "$wanted" ] || return 0
+    alive || bad "the agent is gone"
+    if [ -z "$problem" ]; then
+        echo "ok $name"
+        passed=$((passed + 1))
+    else
+        echo "FAIL $name: $problem"
+        sed 's/^/    /' err 2>/dev/null | head -5
+        failed=$((failed + 1))
+    fi
+}
+skip() {
+    echo "skip $name: $*"
+    skipped=$((skipped + 1))
+}
+until_true() {
+    local i
+    for i in $(seq 6000); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.01
+    done
+    return 1
+}
+wait_for() { until_true "$@" || bad "does not come: $*"; }
+is_gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status"; }
+# No process has this word among its arguments.
+nobody_has() { ! grep -qsa -e "[${1:0:1}]${1:1}" /proc/[0-9]*/cmdline; }
+
+# end_sleep NUMBER: of the tests' own processes.
+end_sleep() {
+    local one
+    for one in $(grep -lsa -e "$1" /proc/[0-9]*/cmdline); do
+        [ "$(tr '\0' ' ' 2>/dev/null <"$one")" != "sleep $1 " ] || kill -9 "$(echo "$one" | cut -d/ -f3)"
+    done
+}
+
+# run DOMAIN command...: in the background; its own process id is in pid, and job is for wait.
+run() {
+    rm -f pid
+    on "$1" sh -c 'echo $$ >pid.new; mv pid.new pid; exec "$@"' sh "${@:2}" &
+    job=$!
+    until_true test -s pid
+    pid=$(cat pid)
+}
+# status WANTED command...: in dom0, output in out and err.
+status() {
+    local want=$1 got
+    shift
+    on 0 "$@" >out 2>err
+    got=$?
+    [ "$got" -eq "$want" ] || bad "status $got, not $want: $*: $(head -c 300 err)"
+}
+out_is() { [ "$(cat out)" = "$1" ] || bad "output '$(head -c 200 out)', not '$1'"; }
+err_has() { grep -qF -- "$1" err || bad "no '$1' in the message: $(head -n 2 err)"; }
+
+alive() { kill -0 "$warden" 2>/dev/null && kill -0 "$agent" 2>/dev/null; }
+start_agent() {
+    limit=3600 run web1 xvs-agent -c "$dir/agent.conf" -s "$dir/services.d" >>agent.log 2>&1 </dev/null
+    warden=$pid agent_job=$job
+    until_true child_of "$warden" || { cat agent.log; exit 1; }
+    agent=$(child_of "$warden")
+    until_true on 0 xvs exec -q web1 -- true || { cat agent.log; exit 1; }
+}
+child_of() { grep -ls "^PPid:[[:space:]]$1\$" /proc/[0-9]*/status | sed -n 's|/proc/\([0-9]*\)/status|\1|p' | grep .; }
+
+mkdir -p policy.d services.d
+printf '* %s allow\n' '@any @any' '@any @unix' '@unix @any' >policy.d/50-agent.policy
+printf '[guest web1]\ncid = 101\n[guest db1]\ncid = 102\n' >xvsd.conf
+limit=3600 on 0 sh -c 'echo $$ >daemon; exec xvsd --config xvsd.conf' >xvsd.log 2>&1 </dev/null &
+until_true on 0 xvs ls web1 db1 || { cat xvsd.log; exit 1; }
+start_agent
+
+finish() {
+    kill "$warden" 2>/dev/null
+    wait "$agent_job" 2>/dev/null
+    kill "$(cat daemon)" 2>/dev/null
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}

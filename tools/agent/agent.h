@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* agent.h: xvs-agent as a whole, for those of its parts that answer callers, and a call on its way to one of them. */
+#ifndef XVS_AGENT_H
+#define XVS_AGENT_H
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "children.h"
+#include "conf.h"
+#include "end.h"
+#include "leave.h"
+#include "loop.h"
+#include "side.h"
+#include "tcpmux.h"
+
+struct agent {
+    struct loop loop;
+    struct conf conf;
+    struct children children;
+    struct leaving leaving;
+    struct rlimit files;        /* the limit of descriptors that we were given, for those whom we begin */
+    struct list sessions;       /* struct session_link.link: whatever lives as long as a stream does */
+    unsigned count, foreign;    /* sessions; those of them that are not the host's */
+    const char *self;           /* this program, for services that are functions of it */
+    void (*room)(struct agent *a);      /* a session has ended */
+};
+
+/* Of a session, whatever kind it is. */
+struct session_link {
+    struct list link;
+    struct agent *agent;
+    bool foreign;
+    void (*stop)(struct session_link *s);       /* the agent ends: hang up, and free it */
+};
+
+static inline void session_begins(struct agent *a, struct session_link *s, uint64_t cid, void (*stop)(struct session_link *s))
+{
+    s->agent = a;
+    s->foreign = cid != CONF_HOST;
+    s->stop = stop;
+    list_append(&a->sessions, &s->link);
+    a->count++;
+    a->foreign += s->foreign;
+}
+
+/* The caller frees it then. */
+static inline void session_ends(struct session_link *s)
+{
+    struct agent *a = s->agent;
+
+    list_remove(&s->link);
+    a->count--;
+    a->foreign -= s->foreign;
+    a->room(a);
+}
+
+#define CALL_WHY 256
+
+/* Somebody has named a service. */
+struct call {
+    struct agent *agent;
+    struct end *end;            /* whoever takes the call sets it to NULL */
+    struct caller caller;
+    struct tcpmux_request request;
+    const struct conf_service *settings;        /* NULL: none */
+    char why[CALL_WHY];         /* … or says why not, in words for the caller */
+};
+
+/* The names that stand in every environment that we make: XVS_SERVICE, … */
+#define CALL_NAMES 4
+static inline void call_names(const struct call *c, char text[CALL_NAMES][192])
+{
+    snprintf(text[0], 192, "XVS_SERVICE=%s", c->request.name);
+    snprintf(text[1], 192, "XVS_ARGUMENT=%s", c->request.argument);
+    snprintf(text[2], 192, "XVS_PEER_CID=%llu", (unsigned long long)c->caller.cid);
+    snprintf(text[3], 192, "XVS_PEER_PORT=%u", c->caller.port);
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* conf.h: what the guest's administrator has decided: /etc/xvs/agent.conf, agent.conf(5).
+ *
+ *     [agent]
+ *     max_sessions = 1024
+ *
+ *     [service backup]
+ *     allow = host 101
+ *     connect = unix:/run/backup.sock          in place of a file in services.d; tcp:HOST:PORT likewise */
+#ifndef XVS_CONF_H
+#define XVS_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tcpmux.h"
+
+#define CONF_HOST     UINT64_C(2)       /* CID of the host, which alone is allowed where nothing is said */
+#define CONF_WHY      512
+#define CONF_ALLOWED  32
+#define CONF_SESSIONS 1024u             /* unless it is said otherwise */
+#define CONF_TARGET   256
+
+struct conf_service {
+    char name[TCPMUX_NAME + 1];
+    bool any, decided;          /* every CID; whether 'allow' was said at all */
+    uint32_t allow[CONF_ALLOWED];
+    size_t allowed;
+    char connect[CONF_TARGET];  /* "" if it was not said */
+};
+
+struct conf {
+    unsigned max_sessions;
+    struct conf_service *services;
+    size_t count;
+};
+
+/* 0, or a negative errno with why: -EINVAL (which line, and what is wrong), -EPERM (somebody else than root can write it).  No file is
+ * as good as an empty one. */
+int  conf_read(const char *path, struct conf *conf, char why[CONF_WHY]);
+/* Accepts a zeroed one. */
+void conf_free(struct conf *conf);
+
+/* NULL: nothing is said of it. */
+const struct conf_service *conf_find(const struct conf *conf, const char *name);
+/* s may be NULL. */
+bool conf_allows(const struct conf_service *s, uint64_t cid);
+/* Whether there is any service for it. */
+bool conf_knows(const struct conf *conf, uint64_t cid);
+
+#endif

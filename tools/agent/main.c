@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c: xvs-agent(8): the options, the warden, and the parts put together. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "functions.h"
+#include "reception.h"
+#include "say.h"
+#include "warden.h"
+
+#define CONF "/etc/xvs/agent.conf"
+#define DIR  "/etc/xvs/services.d"
+
+struct whole {
+    struct agent agent;
+    struct side side;
+    struct reception reception;
+    const char *conf;
+};
+
+static const char help[] =
+    "usage: xvs-agent [OPTION...]\n"
+    "The agent of a Xen guest: runs commands, copies files and answers for services, for programs in dom0 that\n"
+    "call vsock port 1 of this guest (xvs exec, xvs cp, xvs call).\n"
+    "\n"
+    "  -c, --config FILE     settings (default " CONF ")\n"
+    "  -s, --services DIR    services by name (default " DIR ")\n"
+    "  -d, --device N        which vsock device of this guest (default 0)\n"
+    "      --run-dir DIR     for the device's lock (default $XVS_RUN_DIR, else /run/xvs)\n"
+    "      --check-config    only see whether the settings are good\n"
+    "  -q, --quiet           no messages\n"
+    "  -h, --help;  -V, --version\n"
+    "\n"
+    "Manual pages: xvs-agent(8), agent.conf(5).\n";
+
+static void room(struct agent *a)
+{
+    struct whole *w = container_of(a, struct whole, agent);
+
+    reception_room(&w->reception);
+}
+
+/* SIGHUP reads the settings anew; sessions go on.  What is wrong changes nothing. */
+static bool signalled(void *arg, int number)
+{
+    struct whole *w = arg;
+    struct conf conf;
+    char why[CONF_WHY];
+
+    if (number != SIGHUP)
+        return false;
+    if (conf_read(w->conf, &conf, why)) {
+        say("%s; the settings stay as they were", why);
+    } else {
+        conf_free(&w->agent.conf);
+        w->agent.conf = conf;
+        say("the settings were read anew");
+    }
+    return true;
+}
+
+/* Each session has some descriptors; commands get the limit that we were given, since some close every descriptor that there may be. */
+static void raise_limit(struct rlimit *given)
+{
+    struct rlimit most;
+
+    if (getrlimit(RLIMIT_NOFILE, given) < 0)
+        *given = most = (struct rlimit){ 1024, 1024 };
+    most = *given;
+    most.rlim_cur = most.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &most);
+}
+
+static int serve(struct whole *w, const char *self, const char *dir, const struct side_options *side)
+{
+    struct agent *a = &w->agent;
+    int status, err;
+
+    if ((err = warden_begin()))
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
+    if ((err = loop_begin(&a->loop)))
+        return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
+    raise_limit(&a->files);
+    a->self = self;
+    a->room = room;
+    a->loop.signalled = signalled;
+    a->loop.signalled_arg = w;
+    list_init(&a->sessions);
+    children_begin(&a->children, &a->loop);
+    leaving_begin(&a->leaving, &a->loop);
+    side_init(&w->side, &a->loop, side);
+    w->reception.agent = a;
+    w->reception.side = &w->side;
+    w->reception.dir = dir;
+    if (!(status = reception_open(&w->reception)))
+        status = loop_run(&a->loop);
+    /* In order: nobody comes any more, then everybody goes. */
+    reception_close(&w->reception);
+    while (!list_is_empty(&a->sessions)) {
+        struct session_link *s = container_of(a->sessions.next, struct session_link, link);
+
+        s->stop(s);
+    }
+    leaving_end(&a->leaving);
+    side_close(&w->side);
+    children_end(&a->children, !warden_lives());
+    conf_free(&a->conf);
+    return loop_end(&a->loop, status);
+}
+
+/* A descriptor that we open must never be 0, 1 or 2. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
+static int run_function(const char *name, const char *argument)
+{
+    const struct function *f = function_find(name);
+
+    return f ? f->run(STDIN_FILENO, STDOUT_FILENO, argument) : fail(EXIT_USAGE, "there is no service '%s' in this program", name);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },   { "services", required_argument, NULL, 's' },
+        { "device", required_argument, NULL, 'd' },   { "run-dir", required_argument, NULL, 'r' },
+        { "check-config", no_argument, NULL, 'C' },   { "service", required_argument, NULL, 'S' },
+        { "quiet", no_argument, NULL, 'q' },          { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },        { NULL, 0, NULL, 0 }
+    };
+    static struct whole w;
+    struct side_options side = { .guest = &side_guest, .socket = &side_socket, .host = &side_guest, .which = SIDE_GUEST, .verbose = true };
+    const char *dir = DIR, *function = NULL;
+    char why[CONF_WHY];
+    bool check = false;
+    uint64_t number;
+    int option;
+
+    fill_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN);
+    say_program("xvs-agent");
+    w.conf = CONF;
+    while ((option = getopt_long(argc, argv, "c:s:d:qhV", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            w.conf = optarg;
+            break;
+        case 's':
+            dir = optarg;
+            break;
+        case 'd':
+            if (!parse_number(optarg, 1023, &number))
+                return fail_usage("--device: '%s' is no number of a device", optarg);
+            side.device = (unsigned)number;
+            side.has_device = true;
+            break;
+        case 'r':
+            setenv("XVS_RUN_DIR", optarg, 1);
+            break;
+        case 'C':
+            check = true;
+            break;
+        case 'S':
+            function = optarg;
+            break;
+        case 'q':
+            say_quiet();
+            side.verbose = false;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        case 'V':
+            printf("xvs-agent %s\n", XVS_VERSION);
+            return EXIT_OK;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (function)
+        return run_function(function, argv[optind]);
+    if (optind < argc)
+        return fail_usage("there is no argument '%s'", argv[optind]);
+    if (conf_read(w.conf, &w.agent.conf, why))
+        return fail(EXIT_USAGE, "%s", why);
+    if (check)
+        return EXIT_OK;
+    return serve(&w, "/proc/self/exe", dir, &side);
+}

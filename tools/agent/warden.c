@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* warden.c: see warden.h. */
+#include "warden.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GRACE_MS 2000           /* for commands that were asked to end, after an agent that ended in order */
+
+static pid_t warden;
+
+static bool is_ours(const char *pid)
+{
+    char path[300], text[1024], *at;
+    size_t n = 0;
+    int parent = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    if ((f = fopen(path, "re"))) {
+        n = fread(text, 1, sizeof text - 1, f);
+        fclose(f);
+    }
+    text[n] = '\0';
+    return (at = strrchr(text, ')')) && sscanf(at, ") %*c %d", &parent) == 1 && parent == getpid();
+}
+
+static void kill_children(void)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+
+    while (proc && (entry = readdir(proc)))
+        if (isdigit((unsigned char)entry->d_name[0]) && is_ours(entry->d_name))
+            kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+    if (proc)
+        closedir(proc);
+}
+
+/* Each that dies leaves us its children, so this ends when there is nobody. */
+static void end_all(const sigset_t *signals, bool at_once)
+{
+    struct timespec step = { .tv_nsec = 20000000 };
+    int left = at_once ? 0 : GRACE_MS / 20;
+    pid_t pid;
+
+    for (;;) {
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+            ;
+        if (pid < 0 && errno == ECHILD)
+            return;
+        if (left-- <= 0)
+            kill_children();
+        sigtimedwait(signals, NULL, &step);     /* SIGCHLD, as a rule */
+    }
+}
+
+static void ward(pid_t agent, const sigset_t *signals)
+{
+    int status = 0, number;
+    bool alive = true;
+    pid_t pid;
+
+    prctl(PR_SET_NAME, "xvs-agent-ward");
+    while (alive) {
+        if ((number = sigwaitinfo(signals, NULL)) < 0)
+            continue;
+        if (number != SIGCHLD)
+            kill(agent, number);
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+            if (pid == agent) {
+                alive = false;
+                break;
+            }
+    }
+    end_all(signals, WIFSIGNALED(status));
+    /* Bare: what was to be tidied up was the agent's. */
+    _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+int warden_begin(void)
+{
+    static const int numbers[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+    sigset_t signals, old;
+    pid_t pid;
+
+    warden = getpid();
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaddset(&signals, numbers[i]);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || sigprocmask(SIG_BLOCK, &signals, &old) < 0 || (pid = fork()) < 0)
+        return -errno;
+    if (pid)
+        ward(pid, &signals);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+        return -errno;
+    return warden_lives() ? 0 : -ESRCH;
+}
+
+bool warden_lives(void)
+{
+    return getppid() == warden;
+}

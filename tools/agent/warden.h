@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* warden.h: no process that the agent has begun outlives it, however it ends.
+ *
+ * PR_SET_PDEATHSIG reaches children alone, and a process group only those who have stayed in it.  So the agent has a parent, which is a
+ * subreaper: whoever loses his own parent becomes its child, and when the agent has ended it kills its children until it has none.  If it is
+ * the warden that is killed, the agent hears of it (SIGTERM) and ends in order. */
+#ifndef XVS_WARDEN_H
+#define XVS_WARDEN_H
+
+#include <stdbool.h>
+
+/* Returns in a new process, which is to be the agent: 0, or a negative errno.  This one becomes the warden, passes SIGTERM, SIGINT and
+ * SIGHUP on, and ends as the agent does. */
+int warden_begin(void);
+/* For the agent: if not, whoever is to be killed is to be killed by itself. */
+bool warden_lives(void);
+
+#endif
