@@ -68,6 +68,8 @@ static void over(struct pump *p, int err)
 
     say("%s: %s, %llu bytes in, %llu out", j->name, why ? why : "ended", (unsigned long long)p->flow[0].bytes,
         (unsigned long long)p->flow[1].bytes);
+    if (why)
+        end_blame(j->stream, end_reason(j->other));
     close_all(j, why != NULL);
     forget(j);
 }

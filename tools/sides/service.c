@@ -88,7 +88,7 @@ static void talk(void *arg)
                  c->dial.peer);
     else
         snprintf(c->why, sizeof c->why, "%s went away without an answer to '%.*s'", c->dial.peer, (int)c->len - 2, c->line);
-    finish(c, err == 1 ? -EACCES : err == -EPIPE ? -ECONNRESET : err);
+    finish(c, err == 1 ? -ECONNREFUSED : err == -EPIPE ? -ECONNRESET : err);
 }
 
 static void too_late(struct timer *t)

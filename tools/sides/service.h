@@ -11,8 +11,8 @@
 struct service_call {
     struct dial dial;           /* side, peer, patience, retry and vouches are the caller's, as for dial_start() */
     const char *service;        /* NAME, or NAME+ARGUMENT */
-    /* Once: err 0 and an end, at the first byte behind the agent's answer; or a negative errno with why, which fail_as() may be given: -EACCES
-     * if the agent said no, -EINVAL if that is no name. */
+    /* Once: err 0 and an end, at the first byte behind the agent's answer; or a negative errno with why, which fail_as() may be given: -ECONNREFUSED
+     * if the agent said no, too, -EINVAL if that is no name. */
     void (*done)(struct service_call *c, int err, struct end *end);
     void *arg;
 

@@ -366,7 +366,8 @@ static const char help_call[] =
     "Example: xvs call web1 backup+daily <key >dump\n"
     "\n"
     "Exit status: 0 both directions ended in order, 3 no guest or device, 4 the agent refused, or there is none,\n"
-    "5 timed out, 6 connection broken, 7 error on standard input or output.\n";
+    "5 the service failed, 6 connection broken, 7 error on standard input or output, 8 timed out, 9 to 13\n"
+    "refused otherwise: xvs(1).\n";
 
 static int run_call(const struct verb *verb, int argc, char **argv)
 {
