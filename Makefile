@@ -72,7 +72,7 @@ sees.tools/proto :=
 sees.tools/copy  := common/base tools/proto
 sees.tools/ends  := common/wire common/base common/reason tools/base tools/proto
 sees.tools/sides := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends
-sees.tools/views := common/base tools/base
+sees.tools/views := common/wire common/base common/reason tools/base
 sees.tools/xvs   := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy
 sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides
 

@@ -50,7 +50,7 @@ may_know() {
     tools/copy) echo common/base tools/proto ;;
     tools/ends) echo common/wire common/base common/reason tools/base tools/proto ;;
     tools/sides) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends ;;
-    tools/views) echo common/base tools/base ;;
+    tools/views) echo common/wire common/base common/reason tools/base ;;
     tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy ;;
     tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides ;;
     *) return 1 ;;

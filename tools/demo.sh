@@ -176,6 +176,15 @@ wait "$agent" 2>/dev/null
 title "9. What the daemon knows"
 show "dom0# xvs ls"
 on 0 xvs ls | sed 's/^/    /'
+show "dom0# xvs top --batch --count 1 --delay 0.5"
+on 0 xvs top --batch --count 1 --delay 0.5 | sed 's/^/    /'
+show "dom0# xvs metrics | grep -e bytes_total -e connect_seconds_count"
+on 0 xvs metrics | grep -v '^#' | grep -e 'guest_bytes_total' -e 'connect_seconds_count' | sed 's/^/    /'
+show "dom0# xvs trace -c 6 web1"
+on 0 xvs trace -q -c 6 web1 >"$dir/trace" &
+tracer=$!
+wait_for 'on web1 xvs cat host 5001 </dev/null >/dev/null 2>&1; ! kill -0 $tracer 2>/dev/null' "six packets"
+sed 's/^/    /' "$dir/trace"
 
 title "10. The end"
 kill -TERM "$daemon"

@@ -130,7 +130,7 @@ static json_t *guest(const struct guest *g)
     const struct lane *lane = &g->lane;
     const struct held *held = &g->account->held;
 
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
                      " s:{s:o, s:o}, s:{s:o, s:o}}",
                      "name", g->name, "uuid", g->uuid, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "state", life_state_name(g->state), "connected", (int)lane_is_connected(lane),
@@ -144,6 +144,7 @@ static json_t *guest(const struct guest *g)
                      "storms", (json_int_t)lane->count.storms, "spills", (json_int_t)lane->count.spills,
                      "stalls", (json_int_t)lane->count.stalls, "credit_waits", (json_int_t)lane->count.credit_waits,
                      "buffer_waits", (json_int_t)lane->count.buffer_waits,
+                     "drops", (json_int_t)lane->count.drops,
                      "refused", "from_guest", refusals(lane->count.refusals[0]), "to_guest", refusals(lane->count.refusals[1]),
                      "connects", "from_guest", times(&lane->count.calls), "to_guest", times(&lane->count.called));
 }

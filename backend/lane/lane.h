@@ -113,6 +113,7 @@ struct lane {
         uint64_t stalls;        /* times that an end did not take all that its guest had sent it, */
         uint64_t credit_waits;  /* …that there was data for the guest, and its program had no room for it, */
         uint64_t buffer_waits;  /* …and the guest no empty buffer */
+        uint64_t drops;         /* streams that ended, and of what the guest had sent not all was read */
         uint64_t refusals[2][REASONS];      /* of calls that the guest made [0], and that were made to it [1], by their reason */
         struct latency calls, called;       /* of streams that both ends agreed to: those that the guest asked for, and was asked for */
         uint64_t from_packets, from_bytes, to_packets, to_bytes;    /* of the times before that it was up */

@@ -175,6 +175,7 @@ void stream_lost(struct stream *s, enum lane_cut why)
     if (s->kind->lost)
         s->kind->lost(s, why);
     stream_discard(s);
+    s->lane->count.drops += s->unread;
     list_remove(&s->turn);
     close_end(s);
 }
@@ -315,6 +316,7 @@ void stream_end(struct stream *s)
     if (!s->open && (s->v.c.error == ECONNREFUSED || s->v.c.error == ETIMEDOUT))
         lane_refused(lane, s->called, s->v.c.reason);
     stream_discard(s);
+    lane->count.drops += s->unread;
     list_remove(&s->turn);
     promise_end(&lane->promises, &s->promise);
     close_end(s);

@@ -20,6 +20,7 @@ fuzz_parts.fuzz_ring  := common/base common/ring
 fuzz_parts.fuzz_link  := common/base common/reason common/ring common/vsock common/link
 fuzz_parts.fuzz_life  := common/base xenstore-glue
 fuzz_parts.fuzz_parse := common/base xenstore-glue
+fuzz_parts.fuzz_tapread := common/base common/reason tools/base tools/views
 fuzz_parts.fuzz_frame   := tools/proto
 fuzz_parts.fuzz_tcpmux  := tools/proto
 fuzz_parts.fuzz_message := tools/proto
@@ -34,7 +35,7 @@ fuzz_incs     = $(sort $(addprefix -I,$(call fuzz_dirs,$(1)) $(foreach d,$(call 
 define fuzz_rule
 $(B)/fuzz/$(1): tests/fuzz/$(1).c $(foreach d,$(call fuzz_dirs,$(1)),$(wildcard $(d)/*.[ch])) common/wire/vsockif.h Makefile tests/fuzz/rules.mk
 	@mkdir -p $$(@D)
-	$$(FUZZ_CC) $$(fuzz_flags) $(call fuzz_incs,$(1)) -Wl,--as-needed -o $$@ $$(filter %.c,$$^) $$(xen_libs) $$(json_libs)
+	$$(FUZZ_CC) $$(fuzz_flags) $(call fuzz_incs,$(1)) -Wl,--as-needed -o $$@ $$(filter %.c,$$^) $$(xen_libs) $$(json_libs) $$(uv_libs)
 endef
 $(foreach t,$(filter-out $(fuzz_whole),$(notdir $(fuzz_targets))),$(eval $(call fuzz_rule,$(t))))
 

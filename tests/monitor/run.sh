@@ -127,6 +127,27 @@ if [ -z "$promtool" ]; then skip "$no_promtool"; else
     end
 fi
 
+# ---- Wireshark ----
+test_ tshark_reads_a_capture_with_directions_reasons_and_data
+if ! command -v tshark >/dev/null; then skip "no tshark"; else
+    on 0 sh -c 'echo $$ >pcap.pid; exec xvs pcap -s all -p 7 -p 98 -w x.pcapng web1' 2>said & pcap=$!
+    # Both are seen by a capture that is on: so there is one when a packet has come.
+    pinged() { on web1 xvs ping -c 1 host 7 && [ "$(wc -c <x.pcapng)" -gt 1000 ]; }
+    wait_for pinged
+    on web1 xvs cat host 98 </dev/null >/dev/null 2>err && bad "somebody listens at port 98"
+    refused() { tshark -r x.pcapng -Y 'vsock.op == 2' -T fields -e frame.comment 2>/dev/null | grep -q 'nobody listens'; }
+    wait_for refused
+    kill -TERM "$(cat pcap.pid)"
+    wait $pcap || bad "xvs pcap: status $?: $(cat said)"
+    tshark -r x.pcapng -T fields -E separator=: -e vsock.src_cid -e vsock.dst_cid -e vsock.src_port -e vsock.dst_port -e frame.len >fields 2>err
+    grep -q '^1001:2:[0-9]*:7:76$' fields || bad "no call: $(head -n 3 fields)"
+    grep -q '^2:1001:7:[0-9]*:' fields || bad "no answer: $(head -n 3 fields)"
+    tshark -r x.pcapng -Y 'frame.p2p_dir == 1' >inbound 2>/dev/null; [ -s inbound ] || bad "no directions"
+    capinfos x.pcapng >info 2>err || bad "capinfos"
+    grep -q 'Linux vsock' info || bad "another link type: $(grep -i encapsulation info)"
+    end
+fi
+
 # ---- names ----
 # What rules, board and manual lean on is what is printed, and what is printed is in the manual.
 names() { grep -ohE 'xvs_(up|build|daemon|guest)[a-z_]*' "$@" | sed -E 's/_(bucket|sum|count)$//' | sort -u; }

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import socket
+import struct
 import sys
 import threading
 
@@ -350,6 +351,39 @@ def answer(request):
     return {"ok": False, "error": "no such verb"}
 
 
+def record(kind, seconds, seen, dropped, op=0, data=b"", ports=(0, 0), reason=0):
+    """As common/wire/tapif.h has it."""
+    captured = data + b"\0" * (-len(data) % 8)
+    cids = ((42, 2), (2, 42), (0, 0))[kind]
+    return struct.pack("<IIQQQBBBxQQIIIHHIII", 80 + len(captured), len(data), seconds * 10 ** 9, seen, dropped, kind, reason, 0,
+                       *cids, *ports, len(data), 1, op, 0, 0, 0) + captured
+
+
+def capture(s, request):
+    with open(os.path.join(RUN, "captured"), "w") as f:
+        json.dump(request, f, sort_keys=True)
+    name = request["domain"]
+    if name == "nosuch":
+        send_all(s, b'{"ok":false,"error":"capture: there is no domain nosuch with a device"}\n')
+        return
+    send_all(s, b'{"ok":true,"snap":0}\n' + record(0, 1, 1, 0, op=1, ports=(1, 5)))
+    if name == "7":
+        send_all(s, b"nonsense" * 100)
+    if name == "endless":
+        s.settimeout(0.01)
+        while True:
+            try:
+                if not s.recv(1):
+                    break
+            except TimeoutError:
+                if not send_all(s, record(0, 2, 2, 0, op=5, ports=(1, 5))):
+                    return
+        send_all(s, record(2, 9, 2, 0))
+    if name in ("web1", "od"):
+        send_all(s, record(0, 2, 2, 0, op=5, data=b"abc", ports=(2, 5)) + record(1, 3, 5, 2, op=3, ports=(5, 1), reason=3) +
+                 record(2, 4, 5, 2))
+
+
 def status(s):
     control(s, {"ls", "stats", "metrics", "dump"})
 
@@ -381,6 +415,8 @@ def control(s, only=None):
             s.sendall(bytes([c]))
     elif mood == "deep":
         s.sendall(b"[" * 100000 + b"\n")
+    elif json.loads(data).get("verb") == "capture":
+        capture(s, json.loads(data))
     elif only and json.loads(data)["verb"] not in only:
         denied = {"ok": False, "denied": True, "error": json.loads(data)["verb"] + ": this socket only tells; ask at control.sock, as root"}
         s.sendall(json.dumps(denied).encode() + b"\n")

@@ -3,7 +3,9 @@
 # What the command shows, as far as it is a function of what it knows.
 tools_obj = $(addprefix $(B)/obj/tools/,$(addsuffix .o,$(1)))
 $(B)/unit/test_tools_openmetrics: $(call tools_obj,views/openmetrics)
-$(B)/unit/test_tools_openmetrics: xen_libs += $(json_libs)
+$(B)/unit/test_tools_capture:     $(call tools_obj,views/tapread views/pcapng views/traceline base/say) $(B)/obj/common/reason/reason.o
+$(B)/unit/test_tools_top:         $(call tools_obj,views/toprows views/topdraw base/say)
+$(addprefix $(B)/unit/test_tools_,openmetrics top): xen_libs += $(json_libs)
 # Copying: the rules, what an archive may try, whole trees through both ends.
 copy_objs := $(call objs,tools/copy) $(call objs,tools/proto)
 copy_tests := $(addprefix $(B)/unit/test_copy_,rules tricks trees)

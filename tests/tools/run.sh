@@ -62,7 +62,7 @@ read -r _ <ready || { cat fake.log; echo "0 passed, 1 failed, 0 skipped"; exit 1
 
 # ---- usage ---------------------------------------------------------------------------------------------
 test_ every_verb_has_help_with_an_example
-for verb in exec shell call ls attach detach cat serve ping dump stats metrics policy reload; do
+for verb in exec shell call ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
     status 0 "$xvs" $verb --help
     grep -q '^usage: xvs' out && grep -q '^Example' out && grep -q '^Exit status' out || bad "$verb --help lacks something"
 done
@@ -73,7 +73,7 @@ end
 # The help and the manual have the same options; the program takes them or says what is missing, but never "no option".
 test_ every_option_of_the_help_is_in_the_manual
 sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here"/../../tools/man/xvs.1 "$here"/../../tools/man/xvs-exec.1 >manual
-for verb in '' exec shell call ls attach detach cat serve ping dump stats metrics policy reload; do
+for verb in '' exec shell call ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
     # shellcheck disable=SC2086
     status 0 "$xvs" $verb --help
     for option in $(grep -oE -e '--[a-z][a-z-]+' out | sort -u); do
@@ -90,7 +90,8 @@ for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'c
     'cat web1 1 2' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
     'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
     'detach --all -d 0 web1' 'detach --cid 5 web1' 'attach --all web1' 'dump --all web1' \
-    'stats x' 'metrics x' 'metrics -f json' 'metrics -f openmetrics -t file' '--guest metrics' 'policy x' 'policy check' 'policy check web1 db1' 'policy check web1 db1 x' 'policy check web1 db1 1 2' 'reload x' \
+    'stats x' 'metrics x' 'metrics -f json' 'metrics -f openmetrics -t file' '--guest metrics' 'top -D 0' 'top -n 0' 'top -o size' 'top a b' '--guest top' 'pcap' 'pcap a b' 'pcap -s x a' 'pcap -p x a' 'pcap -c 0 a' \
+    '--guest pcap a' 'trace -w x a' 'policy x' 'policy check' 'policy check web1 db1' 'policy check web1 db1 x' 'policy check web1 db1 1 2' 'reload x' \
     'policy check @unix/user:no-such-user web1 1' 'policy check @unix/group:no-such-group web1 1' '--guest policy' '--guest reload' '--device' '--device 2000 ls' '--guest attach web1' 'help nosuch'; do
     # shellcheck disable=SC2086
     status 2 "$xvs" $args
@@ -147,6 +148,45 @@ status 3 "$xvs" --run-dir "$dir/none" metrics; out_is ''
 status 7 "$xvs" metrics --textfile "$dir/nosuch/xvs.prom"; err_has "cannot write $dir/nosuch/xvs.prom: No such file"
 status 7 "$xvs" metrics --textfile collector/xvs.prom/x
 [ "$(ls collector)" = xvs.prom ] || bad "left behind: $(ls collector)"
+end
+
+test_ top_without_a_terminal_is_text_and_says_what_it_needs
+status 0 "$xvs" top --batch --count 2 --delay 0.05; [ "$(grep -c '^xvs top' out)" -eq 2 ] || bad "not two screens"
+grep -q "$(printf '\033')" out && bad "an escape sequence got through"
+grep -q '^web1 ' out || bad "no web1"
+status 0 env COLUMNS=60 "$xvs" top -b -n 1 -D 0.01; sed 's/…/./' out | awk 'length > 60 { exit 1 }' || bad "a line is too long"
+status 0 "$xvs" top -b -n 1 -D 0.01 --order name --streams web1; grep -q '^web1 (domid 5, device 0): 0 streams by name' out || bad "web1's page"
+status 2 "$xvs" top; err_has "use --batch"
+status 3 "$xvs" top -b nosuch; err_has "there is no guest nosuch"
+status 3 "$xvs" --run-dir "$dir/none" top -b; err_has "xvsd is not running"
+end
+
+test_ top_on_a_terminal_obeys_its_keys_and_gives_the_terminal_back
+timeout -k 10 300 python3 "$here/top.py" "$xvs" >out 2>err || bad "$(tail -n 1 err)"
+end
+
+test_ pcap_and_trace_write_what_the_daemon_captures
+status 0 "$xvs" pcap -w x.pcapng web1; err_has "xvs pcap: 3 packets"; err_has "2 were dropped"
+[ "$(stat -c %a x.pcapng)" = 600 ] || bad "others may read it: $(stat -c %a x.pcapng)"
+[ "$(od -An -tx1 -N4 x.pcapng)" = ' 0a 0d 0d 0a' ] || bad "no pcapng: $(od -An -tx1 -N4 x.pcapng)"
+"$xvs" pcap web1 2>err | cmp -s x.pcapng - || bad "standard output is another thing"
+status 0 env TZ=UTC "$xvs" trace web1
+[ "$(cut -c 1-70 out)" = '00:00:01.000000 web1:1 > host:5 REQUEST, takes 0
+00:00:02.000000 web1:2 > host:5 RW, 3 bytes: "abc"
+00:00:03.000000 (2 packets are missing here)
+00:00:03.000000 host:5 > web1:1 RST, the policy of the host forbids it' ] || bad "$(cat out)"
+status 0 "$xvs" trace -c 1 -p 5 -p 6 -s all -d 3 web1; [ "$(wc -l <out)" -eq 1 ] || bad "not one line"
+grep -q '"device": 3, "domain": "web1", "ports": \[5, 6\], "snap": 1048576' run/captured || bad "asked: $(cat run/captured)"
+status 6 "$xvs" trace db1; err_has "the daemon has gone"
+status 6 "$xvs" trace 7; err_has "make no sense"
+status 1 "$xvs" pcap -w x nosuch; err_has "there is no domain nosuch"
+status 7 "$xvs" pcap -w "$dir/nosuch/x" web1; err_has "cannot write $dir/nosuch/x"
+# A reader that ends is the end, and a signal is an end in order.
+"$xvs" pcap endless 2>err | head -c 100 >/dev/null
+[ "${PIPESTATUS[0]}" -eq 7 ] || bad "its reader has ended: ${PIPESTATUS[0]}"
+"$xvs" trace endless >out 2>err & pid=$!
+wait_for grep -q REQUEST out
+kill -TERM $pid; wait $pid || bad "a signal: status $?"
 end
 
 # Who may not use control.sock looks on at status.sock, and what he may not do there is for root.

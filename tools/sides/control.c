@@ -127,8 +127,8 @@ static int send_line(int fd, const char *line, int64_t end)
     return 0;
 }
 
-/* Until the newline or the end: the length, which the caller frees with *text. */
-static ssize_t read_line(int fd, char **text, int64_t end)
+/* Until the newline or the end: the length, which the caller frees with *text.  step: bytes at a time; 1 reads nothing beyond it. */
+static ssize_t read_line(int fd, char **text, size_t step, int64_t end)
 {
     size_t len = 0, room = 0;
 
@@ -147,7 +147,7 @@ static ssize_t read_line(int fd, char **text, int64_t end)
                 return -ENOMEM;
             *text = bigger;
         }
-        n = recv(fd, *text + len, room - len, 0);
+        n = recv(fd, *text + len, room - len < step ? room - len : step, 0);
         if (n == 0)
             return (ssize_t)len;
         if (n > 0) {
@@ -164,7 +164,7 @@ static ssize_t read_line(int fd, char **text, int64_t end)
     }
 }
 
-static int converse(int fd, json_t *request, json_t **answer, char *why)
+static int converse(int fd, json_t *request, size_t step, json_t **answer, char *why)
 {
     int64_t end = clock_ns() + PATIENCE;
     char *out = json_dumps(request, JSON_COMPACT), *line = NULL, *in = NULL;
@@ -176,7 +176,7 @@ static int converse(int fd, json_t *request, json_t **answer, char *why)
         goto out;
     if ((err = send_line(fd, line, end)))
         goto out;
-    if ((n = read_line(fd, &in, end)) < 0) {
+    if ((n = read_line(fd, &in, step, end)) < 0) {
         err = (int)n;
         goto out;
     }
@@ -221,7 +221,8 @@ static int connect_to_daemon(int dirfd)
     return status_fd < 0 ? fd : status_fd;
 }
 
-int control_ask(json_t *request, json_t **answer, char why[WHY])
+/* kept: where the connection goes if all is well; NULL: nowhere. */
+static int ask(json_t *request, int *kept, json_t **answer, char why[WHY])
 {
     const char *dir = run_dir();
     int dirfd = -1, fd = -1, err;
@@ -234,7 +235,7 @@ int control_ask(json_t *request, json_t **answer, char why[WHY])
         err = fd;
     else if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         err = -errno;
-    else if (!(err = converse(fd, request, answer, why)))
+    else if (!(err = converse(fd, request, kept ? 1 : SIZE_MAX, answer, why)))
         err = verdict(request, *answer, why);
 
     if (fd < 0 && (err == -ENOENT || err == -ENOTDIR || err == -ECONNREFUSED)) {
@@ -255,12 +256,24 @@ int control_ask(json_t *request, json_t **answer, char why[WHY])
         json_decref(*answer);
         *answer = NULL;
     }
-    if (fd >= 0)
+    if (fd >= 0 && kept && !err && !fcntl(fd, F_SETFL, 0))
+        *kept = fd;
+    else if (fd >= 0)
         close(fd);
     if (dirfd >= 0)
         close(dirfd);
     json_decref(request);
     return err;
+}
+
+int control_ask(json_t *request, json_t **answer, char why[WHY])
+{
+    return ask(request, NULL, answer, why);
+}
+
+int control_begin(json_t *request, int *fd, json_t **answer, char why[WHY])
+{
+    return ask(request, fd, answer, why);
 }
 
 int control_status(int err)

@@ -22,6 +22,9 @@ bool is_dom0(void);
  * -EPROTO      no JSON, or not what was expected
  * -EREMOTEIO   the daemon's own error, in its words */
 int control_ask(json_t *request, json_t **answer, char why[WHY]);
+/* The same for a question after whose answer something else follows: the connection, blocking, with nothing of that read yet, which is the
+ * caller's; and what control_ask() gives. */
+int control_begin(json_t *request, int *fd, json_t **answer, char why[WHY]);
 /* The exit status for such an error. */
 int control_status(int err);
 

@@ -60,6 +60,7 @@ static const struct metric of_guest[] = {
     { "xvs_guest_stalls", COUNTER, NULL, "Times that a stream from the guest stood still since its reader took no more.", NUMBER("stalls"), NULL, 0 },
     { "xvs_guest_credit_waits", COUNTER, NULL, "Times that a stream to the guest stood still since its program took no more.", NUMBER("credit_waits"), NULL, 0 },
     { "xvs_guest_buffer_waits", COUNTER, NULL, "Times that a stream to the guest waited for an empty buffer of the guest's.", NUMBER("buffer_waits"), NULL, 0 },
+    { "xvs_guest_drops", COUNTER, NULL, "Streams that ended although not all that the guest had sent had been read.", NUMBER("drops"), NULL, 0 },
     { "xvs_guest_held_bytes", GAUGE, "bytes", "Data that waits for its reader: in the guest's pool, in the daemon, in sockets.",
       { { "where", "pool", "held", "pool" }, { "where", "daemon", "held", "daemon" }, { "where", "sockets", "held", "sockets" } }, NULL, 0 },
 };
