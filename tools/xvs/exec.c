@@ -149,6 +149,24 @@ static bool settle(struct line *l, bool shell)
     return true;
 }
 
+/* GUEST [--] COMMAND… */
+static bool take_words(struct line *l, char **words, bool shell)
+{
+    if (!*words) {
+        fail_usage("which guest?");
+        return false;
+    }
+    l->remote.peer = *words++;
+    if (*words && strcmp(*words, "--") == 0)
+        words++;
+    if (!*words && !shell) {
+        fail_usage("a command is needed behind the guest's name");
+        return false;
+    }
+    l->remote.start.argv = words;
+    return true;
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -159,28 +177,17 @@ static int run(const struct verb *verb, int argc, char **argv)
         { "wait", required_argument, NULL, OPTION_WAIT }, { "retry", required_argument, NULL, OPTION_RETRY },
         COMMON_LONG
     };
-    bool shell = verb == &verb_shell;
     struct line l = { .remote = { .patience = 5 * SECOND } };
+    bool shell = verb == &verb_shell;
     int status = EXIT_OK, option;
 
     while ((option = options_next(argc, argv, shell ? "+:u:w:e:" COMMON_SHORT : "+:itnu:w:e:" COMMON_SHORT, options, verb->help,
-                                  &status)) != -1)
-        if (option == OPTIONS_STOP || !take_option(&l, option))
-            return option == OPTIONS_STOP && status == EXIT_OK ? EXIT_OK : REMOTE_FAILED;
-    argv += optind;
-    if (!*argv) {
-        fail_usage("which guest?");
-        return REMOTE_FAILED;
-    }
-    l.remote.peer = *argv++;
-    if (*argv && strcmp(*argv, "--") == 0)
-        argv++;
-    if (!*argv && !shell) {
-        fail_usage("a command is needed behind the guest's name");
-        return REMOTE_FAILED;
-    }
-    l.remote.start.argv = argv;
-    status = settle(&l, shell) ? remote_run(&l.remote) : REMOTE_FAILED;
+                                  &status)) != -1 && option != OPTIONS_STOP && take_option(&l, option))
+        ;
+    if (option == -1)
+        status = take_words(&l, argv + optind, shell) && settle(&l, shell) ? remote_run(&l.remote) : REMOTE_FAILED;
+    else if (option != OPTIONS_STOP || status)
+        status = REMOTE_FAILED; /* a message was given, and 2 would be the command's */
     for (size_t i = 0; i < l.env_count; i++)
         free(l.remote.start.env[i]);
     free(l.remote.start.env);
