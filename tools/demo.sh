@@ -159,7 +159,7 @@ same "$dir/stream" "$dir/received"
 
 title "8. A command in a guest: the agent"
 show "web1# xvs-agent &"
-start web1 xvs-agent -c /dev/null -s "$dir/services.d" </dev/null 2>"$dir/agent.err"
+start web1 xvs-agent -c "$dir/agent.conf" -s "$dir/services.d" </dev/null 2>"$dir/agent.err"
 agent=$started
 show "dom0# xvs exec web1 -- sh -c 'echo \"\$XVS_SERVICE for CID \$XVS_PEER_CID\"; exit 7'"
 on 0 xvs exec --retry 60 web1 -- sh -c 'echo "    $XVS_SERVICE for CID $XVS_PEER_CID"; exit 7'

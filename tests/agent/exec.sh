@@ -176,6 +176,18 @@ for victim in agent warden; do
     fi
 done
 
+if test_ an_agent_that_is_asked_to_end_gives_its_commands_time_to_do_so; then
+    rm -f there hup
+    run 0 xvs exec web1 -- sh -c "trap 'echo x >$dir/hup; exit' HUP; echo x >$dir/there; while :; do sleep 0.01; done; : 210987" 2>err
+    wait_for test -e there
+    kill "$warden"; wait $agent_job; [ $? -eq 143 ] || bad "the agent's status"
+    wait $job; [ $? -eq 125 ] || bad "the caller's status"
+    [ -e hup ] || bad "the command was killed"
+    nobody_has 210987 || bad "the command lives"
+    start_agent
+end
+fi
+
 if test_ signals_are_passed_on; then
     for signal in INT TERM QUIT USR1 USR2; do
         rm -f there

@@ -31,10 +31,11 @@ struct session_link {
     struct list link;
     struct agent *agent;
     bool foreign;
-    void (*stop)(struct session_link *s);       /* the agent ends: hang up, and free it */
+    /* The agent ends: hang up.  now: free it, whatever there is; else it may wait for its command. */
+    void (*stop)(struct session_link *s, bool now);
 };
 
-static inline void session_begins(struct agent *a, struct session_link *s, uint64_t cid, void (*stop)(struct session_link *s))
+static inline void session_begins(struct agent *a, struct session_link *s, uint64_t cid, void (*stop)(struct session_link *s, bool now))
 {
     s->agent = a;
     s->foreign = cid != CONF_HOST;

@@ -155,6 +155,7 @@ void child_let_go(struct child *c)
 static void ended(struct child *c, int status)
 {
     void (*tell)(void *arg, int status, bool late) = c->ended;
+    struct children *all = c->children;
     void *arg = c->arg;
     bool late = c->late;
 
@@ -166,6 +167,8 @@ static void ended(struct child *c, int status)
         child_free(c);
     if (tell)
         tell(arg, status, late);
+    if (list_is_empty(&all->all) && all->none)
+        all->none(all);
 }
 
 /* ---- all of them ---- */
@@ -199,6 +202,16 @@ void children_begin(struct children *c, struct loop *l)
     list_init(&c->all);
     l->child = reap;
     l->child_arg = c;
+}
+
+void children_hang_up(struct children *all)
+{
+    for (struct list *link = all->all.next; link != &all->all; link = link->next) {
+        struct child *c = container_of(link, struct child, link);
+
+        if (!c->asked)
+            child_hang_up(c);
+    }
 }
 
 void children_end(struct children *all, bool kills)

@@ -16,6 +16,7 @@
 struct children {
     struct loop *loop;
     struct list all;
+    void (*none)(struct children *c);   /* the last has ended; may be NULL */
 };
 
 struct child {
@@ -33,6 +34,8 @@ struct child {
 
 /* Takes the loop's 'child'. */
 void children_begin(struct children *c, struct loop *l);
+/* child_hang_up() for each that has not been asked to end. */
+void children_hang_up(struct children *c);
 /* Forgets them all; with kills, whatever is left gets SIGKILL, and is not waited for. */
 void children_end(struct children *c, bool kills);
 

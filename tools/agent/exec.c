@@ -126,10 +126,15 @@ static void part(struct session *s)
 }
 
 /* The agent ends. */
-static void stop(struct session_link *link)
+static void stop(struct session_link *link, bool now)
 {
     struct session *s = container_of(link, struct session, link);
 
+    if (!now) {
+        if (s->framed.end)
+            hang_up(s);
+        return;
+    }
     if (s->child) {
         child_hang_up(s->child);
         child_let_go(s->child);

@@ -74,10 +74,11 @@ static void over(struct pump *p, int err)
     forget(j);
 }
 
-static void stop(struct session_link *link)
+static void stop(struct session_link *link, bool now)
 {
     struct joined *j = container_of(link, struct joined, link);
 
+    (void)now;
     if (j->other)
         pump_drop(&j->pump);
     close_all(j, true);

@@ -77,6 +77,52 @@ static void raise_limit(struct rlimit *given)
     setrlimit(RLIMIT_NOFILE, &most);
 }
 
+#define GRACE (2 * SECOND)       /* for commands that are to end, when the agent is */
+
+struct farewell {
+    struct timer timer;
+    struct loop *loop;
+};
+
+static void grace_over(struct timer *t)
+{
+    loop_stop(container_of(t, struct farewell, timer)->loop, 0);
+}
+
+static void nobody_is_left(struct children *c)
+{
+    loop_stop(c->loop, 0);
+}
+
+static void stop_all(struct agent *a, bool now)
+{
+    struct list *link, *next;
+
+    for (link = a->sessions.next; link != &a->sessions; link = next) {
+        struct session_link *s = container_of(link, struct session_link, link);
+
+        next = link->next;
+        s->stop(s, now);
+    }
+}
+
+/* Everybody is told that it is over, and has some time for that, unless a second signal comes.  The rest is the warden's. */
+static void farewell(struct agent *a)
+{
+    struct farewell f = { .loop = &a->loop };
+
+    stop_all(a, false);
+    children_hang_up(&a->children);
+    if (!list_is_empty(&a->children.all)) {
+        a->children.none = nobody_is_left;
+        a->loop.stopping = false;
+        timer_set(&a->loop, &f.timer, clock_ns() + GRACE, grace_over);
+        loop_run(&a->loop);
+        timer_drop(&f.timer);
+    }
+    stop_all(a, true);
+}
+
 static int serve(struct whole *w, const char *self, const char *dir, const struct side_options *side)
 {
     struct agent *a = &w->agent;
@@ -100,13 +146,8 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     w->reception.dir = dir;
     if (!(status = reception_open(&w->reception)))
         status = loop_run(&a->loop);
-    /* In order: nobody comes any more, then everybody goes. */
     reception_close(&w->reception);
-    while (!list_is_empty(&a->sessions)) {
-        struct session_link *s = container_of(a->sessions.next, struct session_link, link);
-
-        s->stop(s);
-    }
+    farewell(a);
     leaving_end(&a->leaving);
     side_close(&w->side);
     children_end(&a->children, !warden_lives());

@@ -15,8 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GRACE_MS 2000           /* for commands that were asked to end, after an agent that ended in order */
-
 static pid_t warden;
 
 static bool is_ours(const char *pid)
@@ -48,10 +46,9 @@ static void kill_children(void)
 }
 
 /* Each that dies leaves us its children, so this ends when there is nobody. */
-static void end_all(const sigset_t *signals, bool at_once)
+static void end_all(const sigset_t *signals)
 {
     struct timespec step = { .tv_nsec = 20000000 };
-    int left = at_once ? 0 : GRACE_MS / 20;
     pid_t pid;
 
     for (;;) {
@@ -59,8 +56,7 @@ static void end_all(const sigset_t *signals, bool at_once)
             ;
         if (pid < 0 && errno == ECHILD)
             return;
-        if (left-- <= 0)
-            kill_children();
+        kill_children();
         sigtimedwait(signals, NULL, &step);     /* SIGCHLD, as a rule */
     }
 }
@@ -68,7 +64,7 @@ static void end_all(const sigset_t *signals, bool at_once)
 static void ward(pid_t agent, const sigset_t *signals)
 {
     int status = 0, number;
-    bool alive = true;
+    bool alive = true, asked;
     pid_t pid;
 
     prctl(PR_SET_NAME, "xvs-agent-ward");
@@ -83,8 +79,14 @@ static void ward(pid_t agent, const sigset_t *signals)
                 break;
             }
     }
-    end_all(signals, WIFSIGNALED(status));
-    /* Bare: what was to be tidied up was the agent's. */
+    asked = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
+    end_all(signals);
+    /* As the agent did, so that whoever asked it to end sees that it has.  Bare: what was to be tidied up was the agent's. */
+    if (asked) {
+        signal(WTERMSIG(status), SIG_DFL);
+        sigprocmask(SIG_UNBLOCK, signals, NULL);
+        raise(WTERMSIG(status));
+    }
     _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
