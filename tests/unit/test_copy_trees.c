@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_copy_trees.c: whole trees through both ends of put and get, which are the caller (caller.h) here and the agent's service (putget.h) in
+/* test_copy_trees.c: whole trees through both ends of put and get, which are the caller (client.h) here and the agent's service (putget.h) in
  * a process of its own, joined by a socket pair: what comes to stand where, what is kept, what is told. */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "caller.h"
+#include "client.h"
 #include "harness.h"
 #include "list.h"
 #include "putget.h"
@@ -22,7 +22,7 @@
 
 static struct {
     struct channel_fds channel;
-    struct caller caller;
+    struct client client;
     struct request request;
     struct target target;
     int fd;
@@ -34,7 +34,7 @@ static struct {
     int err;
 } lab;
 
-static void problem(struct caller *c, bool there, const char *name, const char *why)
+static void problem(struct client *c, bool there, const char *name, const char *why)
 {
     (void)c;
     if (lab.problems < PROBLEMS) {
@@ -45,7 +45,7 @@ static void problem(struct caller *c, bool there, const char *name, const char *
 }
 
 /* Amid the first large file. */
-static void tick(struct caller *c)
+static void tick(struct client *c)
 {
     if (lab.tick && c->wire.data_out + c->wire.data_in > 1 << 20)
         lab.tick();
@@ -78,7 +78,7 @@ static void call(const char *service)
 {
     int pair[2];
 
-    lab.caller = (struct caller){ .problem = problem, .tick = tick };
+    lab.client = (struct client){ .problem = problem, .tick = tick };
     EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     lab.pid = fork();
     if (!lab.pid) {
@@ -89,7 +89,7 @@ static void call(const char *service)
     lab.fd = pair[0];
     fcntl(lab.fd, F_SETFL, O_NONBLOCK);
     channel_fds(&lab.channel, lab.fd, lab.fd);
-    EQ(caller_open(&lab.caller, strcmp(service, "put") ? CALLER_GET : CALLER_PUT, &lab.channel.channel, &lab.request), 0);
+    EQ(client_open(&lab.client, strcmp(service, "put") ? CLIENT_GET : CLIENT_PUT, &lab.channel.channel, &lab.request), 0);
 }
 
 static int hang_up(int err)
@@ -97,8 +97,8 @@ static int hang_up(int err)
     int status;
 
     if (err)
-        printf("    %s%s\n", lab.caller.theirs ? "there: " : "", lab.caller.why);
-    caller_close(&lab.caller);
+        printf("    %s%s\n", lab.client.theirs ? "there: " : "", lab.client.why);
+    client_close(&lab.client);
     close(lab.fd);
     EQ(waitpid(lab.pid, &status, 0), lab.pid);
     lab.err = err;
@@ -110,7 +110,7 @@ static int put(const char *source, const char *target)
     lab.request.paths = (char *[]){ (char *)(uintptr_t)target, NULL };
     lab.request.count = 1;
     call("put");
-    return hang_up(caller_put(&lab.caller, &source, 1, false));
+    return hang_up(client_put(&lab.client, &source, 1, false));
 }
 
 static int get(const char *source, const char *target)
@@ -119,7 +119,7 @@ static int get(const char *source, const char *target)
     lab.request.count = 1;
     lab.target.path = target;
     call("get");
-    return hang_up(caller_get(&lab.caller, &lab.target));
+    return hang_up(client_get(&lab.client, &lab.target));
 }
 
 /* ---- files ---- */
@@ -214,9 +214,9 @@ static void a_tree_comes_through_as_it_is(void)
     EQ(put("src", "there"), 0);
     EQ(lab.problems, 0);
     tree_is_at("there");
-    EQ(lab.caller.there.files, 4);
-    EQ(lab.caller.there.directories, 2);
-    EQ(lab.caller.there.links, 3);
+    EQ(lab.client.there.files, 4);
+    EQ(lab.client.there.directories, 2);
+    EQ(lab.client.there.links, 3);
     EQ(get("there", "back"), 0);
     tree_is_at("back");
 }
@@ -261,7 +261,7 @@ static void many_small_files_come_through_compressed(void)
     }
     lab.request.pack.zstd = lab.request.unpack.zstd = true;
     EQ(get("src", "there"), 0);
-    EQ(lab.caller.here.files, 3000);
+    EQ(lab.client.here.files, 3000);
     EQ(lab.problems, 0);
 }
 
@@ -282,7 +282,7 @@ static void a_missing_parent_is_said_or_made(void)
     begin();
     write_file("a", "a");
     EQ(put("a", "x/y/b"), -EREMOTEIO);
-    CU_ASSERT_TRUE(strstr(lab.caller.why, "x/y/b: the directory that is to hold it does not exist; -p makes it") != NULL);
+    CU_ASSERT_TRUE(strstr(lab.client.why, "x/y/b: the directory that is to hold it does not exist; -p makes it") != NULL);
     EQ(get("a", "x/y/b"), -ENOENT);
     begin();
     write_file("a", "a");
@@ -299,7 +299,7 @@ static void a_directory_does_not_replace_a_file(void)
     make_tree();
     write_file("f", "f");
     EQ(put("src", "f"), -EREMOTEIO);
-    EQ(lab.caller.error, 1);
+    EQ(lab.client.error, 1);
     CU_ASSERT_TRUE(has("f", "f"));
 }
 
@@ -353,10 +353,10 @@ static void what_is_no_file_is_told_and_the_rest_goes_on(void)
     EQ(mkfifo("src/fifo", 0600), 0);
     EQ(put("src", "there"), 0);
     CU_ASSERT_TRUE(told("src/fifo: left out"));
-    EQ(lab.caller.here.problems, 1);
+    EQ(lab.client.here.problems, 1);
     EQ(get("src", "back"), 0);
     CU_ASSERT_TRUE(lab.there[1]);
-    EQ(lab.caller.there.problems, 1);
+    EQ(lab.client.there.problems, 1);
     tree_is_at("there");
     tree_is_at("back");
 }
@@ -366,7 +366,7 @@ static void a_source_that_is_not_there_is_told(void)
     begin();
     EQ(get("nosuch", "x"), 0);
     CU_ASSERT_TRUE(told("nosuch: No such file or directory"));
-    EQ(lab.caller.there.problems, 1);
+    EQ(lab.client.there.problems, 1);
     CU_ASSERT_FALSE(is_there("x"));
 }
 
@@ -428,7 +428,7 @@ static void a_file_that_becomes_shorter_while_it_is_read_does_not_appear(void)
     CU_ASSERT_TRUE(told("src/big: it became shorter while it was read"));
     CU_ASSERT_FALSE(is_there("there/big"));
     CU_ASSERT_TRUE(has("there/small", "small"));
-    EQ(lab.caller.here.problems, 1);
+    EQ(lab.client.here.problems, 1);
 }
 
 static void grow_it(void)
@@ -489,10 +489,10 @@ static void a_full_disk_ends_it_and_says_where(void)
     write_file("src/a", "a");
     make_big("src/big");
     EQ(put("src", "full/x"), -EREMOTEIO);
-    CU_ASSERT_TRUE(strstr(lab.caller.why, "full/x/big: No space left on device") != NULL);
+    CU_ASSERT_TRUE(strstr(lab.client.why, "full/x/big: No space left on device") != NULL);
     CU_ASSERT_FALSE(is_there("full/x/big"));
     EQ(get("src", "full/y"), -ENOSPC);
-    CU_ASSERT_TRUE(strstr(lab.caller.why, "full/y/big: No space left on device") != NULL);
+    CU_ASSERT_TRUE(strstr(lab.client.why, "full/y/big: No space left on device") != NULL);
     EQ(umount("full"), 0);
 }
 
@@ -598,13 +598,13 @@ static void a_tar_stream_goes_out_and_comes_in(void)
     lab.request.count = 1;
     fd = open("a.tar", O_RDWR | O_CREAT, 0600);
     call("get");
-    EQ(hang_up(caller_get_stream(&lab.caller, fd)), 0);
+    EQ(hang_up(client_get_stream(&lab.client, fd)), 0);
     EQ(system("tar tf a.tar 2>/dev/null | grep -q '^src/dir/deep$'"), 0);
     EQ(lseek(fd, 0, SEEK_SET), 0);
     EQ(mkdir("there", 0755), 0);
     lab.request.paths = (char *[]){ (char[]){ "there" }, NULL };
     call("put");
-    EQ(hang_up(caller_put_stream(&lab.caller, fd)), 0);
+    EQ(hang_up(client_put_stream(&lab.client, fd)), 0);
     tree_is_at("there/src");
     EQ(lab.problems, 0);
     close(fd);
@@ -621,8 +621,8 @@ static void a_stream_that_is_no_tar_is_said_to_be_none(void)
     lab.request.count = 1;
     fd = open("no.tar", O_RDONLY);
     call("put");
-    EQ(hang_up(caller_put_stream(&lab.caller, fd)), -EREMOTEIO);
-    CU_ASSERT_TRUE(strstr(lab.caller.why, "no good archive") != NULL);
+    EQ(hang_up(client_put_stream(&lab.client, fd)), -EREMOTEIO);
+    CU_ASSERT_TRUE(strstr(lab.client.why, "no good archive") != NULL);
     close(fd);
 }
 

@@ -74,6 +74,11 @@ void say_quiet(void)
     quiet = true;
 }
 
+bool say_is_quiet(void)
+{
+    return quiet;
+}
+
 void clean(char *text)
 {
     for (unsigned char *c = (unsigned char *)text; *c; c++) {

@@ -37,6 +37,7 @@ void say_begin(const char *verb);
 /* The name in front of every message; "xvs" until it is said otherwise. */
 void say_program(const char *name);
 void say_quiet(void);
+bool say_is_quiet(void);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* say(), and returns status. */
 int  fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

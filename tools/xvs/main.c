@@ -12,7 +12,7 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-    &verb_exec, &verb_shell, &verb_call, &verb_ls, &verb_attach, &verb_detach, &verb_cat, &verb_serve, &verb_ping, &verb_dump, &verb_stats, &verb_metrics, &verb_top, &verb_pcap, &verb_trace, &verb_policy, &verb_reload,
+    &verb_exec, &verb_shell, &verb_cp, &verb_call, &verb_ls, &verb_attach, &verb_detach, &verb_cat, &verb_serve, &verb_ping, &verb_dump, &verb_stats, &verb_metrics, &verb_top, &verb_pcap, &verb_trace, &verb_policy, &verb_reload,
 };
 #define VERBS (sizeof verbs / sizeof *verbs)
 

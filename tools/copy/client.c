@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* caller.c: see caller.h. */
-#include "caller.h"
+/* client.c: see client.h. */
+#include "client.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #define PIECE (256u << 10)
 
-static int wrong(struct caller *c, int err, const char *why)
+static int wrong(struct client *c, int err, const char *why)
 {
     if (!c->why[0])
         snprintf(c->why, sizeof c->why, "%s", why);
@@ -25,7 +25,7 @@ static int wrong(struct caller *c, int err, const char *why)
 
 /* ---- what comes ---- */
 
-static int heard_exit(struct caller *c, const struct frame *f)
+static int heard_exit(struct client *c, const struct frame *f)
 {
     struct message_exit m;
 
@@ -37,7 +37,7 @@ static int heard_exit(struct caller *c, const struct frame *f)
     return 0;
 }
 
-static int heard_error(struct caller *c, const struct frame *f)
+static int heard_error(struct client *c, const struct frame *f)
 {
     struct message_error m;
 
@@ -50,7 +50,7 @@ static int heard_error(struct caller *c, const struct frame *f)
     return 0;
 }
 
-static int heard_problem(struct caller *c, const struct frame *f)
+static int heard_problem(struct client *c, const struct frame *f)
 {
     struct said_problem s;
 
@@ -63,7 +63,7 @@ static int heard_problem(struct caller *c, const struct frame *f)
 }
 
 /* Beside the archive: for whoever unpacks it, here or at the other peer. */
-static int heard_beside(struct caller *c, const struct frame *f)
+static int heard_beside(struct client *c, const struct frame *f)
 {
     if (f->type == FRAME_TOTAL)
         return said_get_total(f->data, f->len, &c->total) ? 0 : -EPROTO;
@@ -74,7 +74,7 @@ static int heard_beside(struct caller *c, const struct frame *f)
 
 static int hear(struct wire *w, const struct frame *f)
 {
-    struct caller *c = container_of(w, struct caller, wire);
+    struct client *c = container_of(w, struct client, wire);
     uint64_t problems = c->there.problems;
     int err = 0;
 
@@ -98,7 +98,7 @@ static int hear(struct wire *w, const struct frame *f)
 
 static void tick(struct wire *w)
 {
-    struct caller *c = container_of(w, struct caller, wire);
+    struct client *c = container_of(w, struct client, wire);
 
     if (c->tick)
         c->tick(c);
@@ -106,7 +106,7 @@ static void tick(struct wire *w)
 
 static void problem_here(struct report *r, const char *name, const char *why)
 {
-    struct caller *c = container_of(r, struct caller, here);
+    struct client *c = container_of(r, struct client, here);
 
     if (c->problem)
         c->problem(c, false, name, why);
@@ -114,23 +114,23 @@ static void problem_here(struct report *r, const char *name, const char *why)
 
 /* ---- beginning and end ---- */
 
-int caller_open(struct caller *c, enum caller_kind kind, struct channel *channel, const struct request *r)
+int client_open(struct client *c, enum client_kind kind, struct channel *channel, const struct request *r)
 {
     c->request = r;
     c->wire.hear = hear;
     c->wire.tick = tick;
     c->here.tell = problem_here;
-    return wire_open(&c->wire, channel, kind == CALLER_PUT ? &frame_put_agent : &frame_get_agent);
+    return wire_open(&c->wire, channel, kind == CLIENT_PUT ? &frame_put_agent : &frame_get_agent);
 }
 
-void caller_close(struct caller *c)
+void client_close(struct client *c)
 {
     unpack_close(c->unpack);
     wire_close(&c->wire);
     c->unpack = NULL;
 }
 
-static int start(struct caller *c)
+static int start(struct client *c)
 {
     size_t len;
     char *text = request_text(c->request, &len);
@@ -147,7 +147,7 @@ static int start(struct caller *c)
 }
 
 /* What err comes to.  An ERROR that has come says more than that the stream broke then. */
-static int judge_end(struct caller *c, int err)
+static int judge_end(struct client *c, int err)
 {
     const char *nonsense = c->wire.reader.why[0] ? c->wire.reader.why : "what came makes no sense";
 
@@ -160,7 +160,7 @@ static int judge_end(struct caller *c, int err)
     return wrong(c, err, err == -EPROTO ? nonsense : strerror(-err));
 }
 
-static int hear_the_end(struct caller *c, int err)
+static int hear_the_end(struct client *c, int err)
 {
     if (!err)
         err = wire_hear_all(&c->wire);
@@ -169,7 +169,7 @@ static int hear_the_end(struct caller *c, int err)
 
 /* ---- putting ---- */
 
-int caller_put(struct caller *c, const char *const *sources, size_t count, bool measure)
+int client_put(struct client *c, const char *const *sources, size_t count, bool measure)
 {
     struct pack *pack = NULL;
     const char *why = "out of memory";
@@ -187,7 +187,7 @@ int caller_put(struct caller *c, const char *const *sources, size_t count, bool 
     return hear_the_end(c, err);
 }
 
-int caller_put_stream(struct caller *c, int fd)
+int client_put_stream(struct client *c, int fd)
 {
     uint8_t *piece = malloc(PIECE);
     int err = piece ? start(c) : wrong(c, -ENOMEM, "out of memory");
@@ -213,7 +213,7 @@ int caller_put_stream(struct caller *c, int fd)
 /* A source that was asked for, by the name that it has here. */
 static int expect(void *arg, const struct said_root *root)
 {
-    const struct caller *c = arg;
+    const struct client *c = arg;
     const char *name;
     size_t len;
 
@@ -223,7 +223,7 @@ static int expect(void *arg, const struct said_root *root)
     return strlen(root->name) == len && memcmp(root->name, name, len) == 0 ? 0 : -EPROTO;
 }
 
-int caller_get(struct caller *c, const struct target *t)
+int client_get(struct client *c, const struct target *t)
 {
     const char *why = "out of memory";
     int err;
@@ -252,7 +252,7 @@ static int write_all(int fd, const uint8_t *bytes, size_t len)
     return 0;
 }
 
-int caller_get_stream(struct caller *c, int fd)
+int client_get_stream(struct client *c, int fd)
 {
     const void *bytes;
     int err = start(c);
@@ -269,7 +269,7 @@ int caller_get_stream(struct caller *c, int fd)
 
 /* ---- from one to the other ---- */
 
-int caller_relay(struct caller *from, struct caller *to)
+int client_relay(struct client *from, struct client *to)
 {
     const void *bytes;
     int err = start(to), other;
