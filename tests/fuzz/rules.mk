@@ -24,6 +24,7 @@ fuzz_parts.fuzz_tapread := common/base common/reason tools/base tools/views
 fuzz_parts.fuzz_frame   := tools/proto
 fuzz_parts.fuzz_tcpmux  := tools/proto
 fuzz_parts.fuzz_message := tools/proto
+fuzz_parts.fuzz_copy    := common/base tools/proto tools/copy
 
 # Those that are linked with a whole program or library, on a mocked host (tests/mock): further down.
 fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings fuzz_policy fuzz_wall
@@ -82,6 +83,7 @@ $(addprefix $(B)/replay/,$(fuzz_daemons)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.
 $(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz/replay.o $(filter-out %/world.o,$(replay_mock)) $(replay_lib)
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^
+$(B)/replay/fuzz_copy: $(call objs,tools/copy) $(call objs,tools/proto)
 $(addprefix $(B)/replay/,$(replay_bare)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libtest.a
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(json_libs)
