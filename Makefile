@@ -26,7 +26,7 @@ B         := build/$(VARIANT)
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory tap lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base proto copy ends sides views xvs)
-agent := $(addprefix tools/,base proto ends sides agent)
+agent := $(addprefix tools/,base proto ends sides copy agent)
 modules := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
 
 sees.common/wire   :=
@@ -74,7 +74,7 @@ sees.tools/ends  := common/wire common/base common/reason tools/base tools/proto
 sees.tools/sides := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends
 sees.tools/views := common/wire common/base common/reason tools/base
 sees.tools/xvs   := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy
-sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides
+sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 

@@ -52,7 +52,7 @@ may_know() {
     tools/sides) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends ;;
     tools/views) echo common/wire common/base common/reason tools/base ;;
     tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy ;;
-    tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides ;;
+    tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy ;;
     *) return 1 ;;
     esac
 }

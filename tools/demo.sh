@@ -157,7 +157,7 @@ wait "$listener" || fail "xvs cat -l failed in db1"
 rate "$bytes" $(($(now_ms) - began))
 same "$dir/stream" "$dir/received"
 
-title "8. A command in a guest: the agent"
+title "8. A command in a guest, and a file: the agent"
 show "web1# xvs-agent &"
 start web1 xvs-agent -c "$dir/agent.conf" -s "$dir/services.d" </dev/null 2>"$dir/agent.err"
 agent=$started
@@ -170,6 +170,11 @@ began=$(now_ms)
 on 0 xvs exec web1 -- cat <"$dir/stream" >"$dir/returned" || fail "xvs exec failed"
 rate "$bytes" $(($(now_ms) - began))
 same "$dir/stream" "$dir/returned"
+show "dom0# xvs cp stream web1:$dir/copied"
+began=$(now_ms)
+on 0 xvs cp --no-sync "$dir/stream" "web1:$dir/copied" || fail "xvs cp failed"
+rate "$bytes" $(($(now_ms) - began))
+same "$dir/stream" "$dir/copied"
 kill "$agent"
 wait "$agent" 2>/dev/null
 

@@ -83,7 +83,7 @@ static void call(const char *service)
     lab.pid = fork();
     if (!lab.pid) {
         close(pair[0]);
-        _exit(putget_serve(service, pair[1], pair[1]));
+        _exit((strcmp(service, "put") ? putget_get : putget_put)(pair[1], pair[1], NULL));
     }
     close(pair[1]);
     lab.fd = pair[0];
@@ -588,6 +588,7 @@ static void what_speaks_no_frames_is_told_so(void)
 
 static void a_tar_stream_goes_out_and_comes_in(void)
 {
+    struct channel_fds file;
     int fd;
 
     begin();
@@ -597,14 +598,15 @@ static void a_tar_stream_goes_out_and_comes_in(void)
     lab.request.paths = (char *[]){ (char[]){ "src" }, NULL };
     lab.request.count = 1;
     fd = open("a.tar", O_RDWR | O_CREAT, 0600);
+    channel_fds(&file, fd, fd);
     call("get");
-    EQ(hang_up(client_get_stream(&lab.client, fd)), 0);
+    EQ(hang_up(client_get_stream(&lab.client, &file.channel)), 0);
     EQ(system("tar tf a.tar 2>/dev/null | grep -q '^src/dir/deep$'"), 0);
     EQ(lseek(fd, 0, SEEK_SET), 0);
     EQ(mkdir("there", 0755), 0);
     lab.request.paths = (char *[]){ (char[]){ "there" }, NULL };
     call("put");
-    EQ(hang_up(client_put_stream(&lab.client, fd)), 0);
+    EQ(hang_up(client_put_stream(&lab.client, &file.channel)), 0);
     tree_is_at("there/src");
     EQ(lab.problems, 0);
     close(fd);
@@ -612,6 +614,7 @@ static void a_tar_stream_goes_out_and_comes_in(void)
 
 static void a_stream_that_is_no_tar_is_said_to_be_none(void)
 {
+    struct channel_fds file;
     int fd;
 
     begin();
@@ -620,8 +623,9 @@ static void a_stream_that_is_no_tar_is_said_to_be_none(void)
     lab.request.paths = (char *[]){ (char[]){ "." }, NULL };
     lab.request.count = 1;
     fd = open("no.tar", O_RDONLY);
+    channel_fds(&file, fd, fd);
     call("put");
-    EQ(hang_up(client_put_stream(&lab.client, fd)), -EREMOTEIO);
+    EQ(hang_up(client_put_stream(&lab.client, &file.channel)), -EREMOTEIO);
     CU_ASSERT_TRUE(strstr(lab.client.why, "no good archive") != NULL);
     close(fd);
 }

@@ -5,7 +5,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "putget.h"
+
 const struct function functions[] = {
+    { "put", putget_put },
+    { "get", putget_get },
     { NULL, NULL },
 };
 

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "land.h"
 #include "list.h"
@@ -187,18 +187,18 @@ int client_put(struct client *c, const char *const *sources, size_t count, bool 
     return hear_the_end(c, err);
 }
 
-int client_put_stream(struct client *c, int fd)
+int client_put_stream(struct client *c, struct channel *from)
 {
     uint8_t *piece = malloc(PIECE);
     int err = piece ? start(c) : wrong(c, -ENOMEM, "out of memory");
     ssize_t n = 1;
 
     while (!err && n) {
-        n = read(fd, piece, PIECE);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            err = wrong(c, -EIO, strerror(errno));
+        n = from->read(from, piece, PIECE);
+        if (n == -EAGAIN)
+            err = (err = wire_hear_now(&c->wire)) ? err : from->wait(from, false);
+        else if (n < 0)
+            err = n == -EINTR ? -EINTR : wrong(c, -EIO, strerror((int)-n));
         else
             err = wire_data(&c->wire, piece, (size_t)n);
     }
@@ -237,22 +237,27 @@ int client_get(struct client *c, const struct target *t)
     return hear_the_end(c, err);
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t len)
+static int write_all(struct channel *to, const void *bytes, size_t len)
 {
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
+    struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
+    int err = 0;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        bytes += n;
-        len -= (size_t)n;
+    while (!err && iov.iov_len) {
+        ssize_t n = to->write(to, &iov, 1);
+
+        if (n == -EAGAIN) {
+            err = to->wait(to, true);
+        } else if (n < 0) {
+            err = (int)n;
+        } else {
+            iov.iov_base = (uint8_t *)iov.iov_base + n;
+            iov.iov_len -= (size_t)n;
+        }
     }
-    return 0;
+    return err;
 }
 
-int client_get_stream(struct client *c, int fd)
+int client_get_stream(struct client *c, struct channel *to)
 {
     const void *bytes;
     int err = start(c);
@@ -261,7 +266,7 @@ int client_get_stream(struct client *c, int fd)
     while (!err && (n = wire_data_next(&c->wire, &bytes)) != 0) {
         if (n < 0)
             err = (int)n;
-        else if ((err = write_all(fd, bytes, (size_t)n)))
+        else if ((err = write_all(to, bytes, (size_t)n)) && err != -EINTR)
             err = wrong(c, -EIO, strerror(-err));
     }
     return hear_the_end(c, err);

@@ -45,12 +45,12 @@ void client_close(struct client *c);
 
 /* Files and directories from here. */
 int client_put(struct client *c, const char *const *sources, size_t count, bool measure);
-/* A tar archive from a descriptor. */
-int client_put_stream(struct client *c, int fd);
+/* A tar archive; -EIO: it cannot be read. */
+int client_put_stream(struct client *c, struct channel *from);
 /* To here. */
 int client_get(struct client *c, const struct target *t);
-/* As a tar archive to a descriptor. */
-int client_get_stream(struct client *c, int fd);
+/* As a tar archive; -EIO: it cannot be written. */
+int client_get_stream(struct client *c, struct channel *to);
 /* From one to the other. */
 int client_relay(struct client *from, struct client *to);
 

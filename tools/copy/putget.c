@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "channel.h"
@@ -39,8 +40,7 @@ static int say_error(struct service *s, int err, const char *why)
     uint8_t frame[MESSAGE_MAX];
 
     s->wire.err = 0;            /* what broke may be the other direction alone */
-    said_last(s, frame, FRAME_ERROR, message_put_error(frame, 1, err, why));
-    return 1;
+    return said_last(s, frame, FRAME_ERROR, message_put_error(frame, 1, err, why));
 }
 
 static int say_exit(struct service *s)
@@ -113,7 +113,7 @@ static int get(struct service *s)
     int err = measure(s);
 
     if (err)
-        return 1;
+        return err;
     if ((err = pack_open(&s->pack, &s->wire, &s->report, &s->request.pack, &s->other_why)))
         return say_error(s, err, s->other_why ? s->other_why : strerror(-err));
     for (size_t i = 0; !err && i < s->request.count; i++)
@@ -125,47 +125,61 @@ static int get(struct service *s)
 
 /* ---- both ---- */
 
-static const struct {
-    const char *name;
-    const struct frame_grammar *grammar;        /* of what the caller says */
-    int (*run)(struct service *s);
-} services[] = {
-    { "put", &frame_put_caller, put },
-    { "get", &frame_get_caller, get },
-};
-#define SERVICES (sizeof services / sizeof *services)
-
-bool putget_knows(const char *service)
+/* The caller ends its direction when it has heard the last word.  A stream that we left before that would be cut, and the word with it. */
+static void see_them_off(struct service *s)
 {
-    for (size_t i = 0; i < SERVICES; i++)
-        if (strcmp(service, services[i].name) == 0)
-            return true;
-    return false;
+    uint8_t waste[4096];
+
+    while (s->channel.channel.read(&s->channel.channel, waste, sizeof waste) > 0)
+        ;
 }
 
-int putget_serve(const char *service, int in, int out)
+static const char *what_is_wrong(const struct service *s)
+{
+    return s->why[0] ? s->why : s->wire.reader.why[0] ? s->wire.reader.why : "what came makes no sense";
+}
+
+static int serve(struct service *s, const char *argument, int (*run)(struct service *s))
+{
+    int err = wire_hear_until(&s->wire, has_started);
+
+    if (err && err != -EPROTO)
+        return 1;
+    if (err)
+        err = say_error(s, err, what_is_wrong(s));
+    else if (argument)
+        err = say_error(s, -EINVAL, "this service takes no argument");
+    else
+        err = run(s);
+    if (!err)
+        see_them_off(s);
+    return err ? 1 : 0;
+}
+
+static int begin(int in, int out, const char *argument, const struct frame_grammar *caller, int (*run)(struct service *s))
 {
     struct service s = { .report.tell = tell, .wire.hear = hear };
-    int status = 1, err;
-    size_t i = 0;
+    int status = 1;
 
-    while (i < SERVICES && strcmp(service, services[i].name) != 0)
-        i++;
-    if (i == SERVICES)
-        return 2;
     /* Whoever ends the agent's children hangs up first: then the stream has ended, and we tidy up by ourselves. */
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     channel_fds(&s.channel, in, out);
-    if (!wire_open(&s.wire, &s.channel.channel, services[i].grammar)) {
-        if (!(err = wire_hear_until(&s.wire, has_started)))
-            status = services[i].run(&s);
-        else if (err == -EPROTO)
-            say_error(&s, err, s.why[0] ? s.why : s.wire.reader.why[0] ? s.wire.reader.why : "what came makes no sense");
-    }
+    if (!wire_open(&s.wire, &s.channel.channel, caller))
+        status = serve(&s, argument, run);
     unpack_close(s.unpack);
     pack_close(s.pack);
     request_free(&s.request);
     wire_close(&s.wire);
     return status;
+}
+
+int putget_put(int in, int out, const char *argument)
+{
+    return begin(in, out, argument, &frame_put_caller, put);
+}
+
+int putget_get(int in, int out, const char *argument)
+{
+    return begin(in, out, argument, &frame_get_caller, get);
 }

@@ -8,11 +8,9 @@
 #ifndef XVS_PUTGET_H
 #define XVS_PUTGET_H
 
-#include <stdbool.h>
-
-/* Whether there is such a service here. */
-bool putget_knows(const char *service);
-/* Does it, from in to out.  An exit status for the process: 0 when EXIT was said, whatever it says. */
-int  putget_serve(const char *service, int in, int out);
+/* From in to out.  argument: what the caller wrote behind the service's name; there is none.  An exit status for the process: 0 if the
+ * caller was told how it ended, with EXIT or with ERROR. */
+int putget_put(int in, int out, const char *argument);
+int putget_get(int in, int out, const char *argument);
 
 #endif

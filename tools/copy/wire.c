@@ -108,6 +108,13 @@ static int hear_some(struct wire *w)
     return err == -EAGAIN ? 0 : err;
 }
 
+int wire_hear_now(struct wire *w)
+{
+    int heard = w->err ? w->err : hear_some(w);
+
+    return heard < 0 ? heard : w->over ? broken(w, -ECANCELED) : 0;
+}
+
 /* The next thing, waiting for it.  0 at DATA, and for anything else after it was heard. */
 static int hear_one(struct wire *w, struct frame *f)
 {

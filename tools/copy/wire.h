@@ -46,6 +46,8 @@ int  wire_data(struct wire *w, const void *bytes, size_t len);
 /* No more DATA: flushes, too. */
 int  wire_data_end(struct wire *w);
 int  wire_flush(struct wire *w);
+/* Hears what is there, without waiting; -ECANCELED if that was their last frame.  For who waits for something else. */
+int  wire_hear_now(struct wire *w);
 /* Hears until their last frame has come. */
 int  wire_hear_all(struct wire *w);
 /* Hears until 'until' is true, which is looked at before each frame. */

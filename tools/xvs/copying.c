@@ -179,6 +179,21 @@ static void add(struct copy *c, const struct report *r)
 
 /* ---- the kinds of copies ---- */
 
+/* Standard input or output, whatever it is, such that a signal ends the waiting for it. */
+static int with_standard(struct copy *c, struct conversation *v, int in, int out, int (*call)(struct client *client, struct channel *channel))
+{
+    struct end *e = fdend_standard(&c->loop, in, out, false);
+    struct waited w;
+    int err;
+
+    if (!e)
+        return -ENOMEM;
+    waited_init(&w, &c->loop, e);
+    err = call(&v->client, &w.channel);
+    e->ops->close(e, false);
+    return err;
+}
+
 static int put(struct copy *c, const struct place *sources, size_t count, const struct place *to)
 {
     const char **paths = calloc(count, sizeof *paths);
@@ -191,7 +206,7 @@ static int put(struct copy *c, const struct place *sources, size_t count, const 
         paths[i] = sources[i].path;
     if (!(status = open_one(&v, c, CLIENT_PUT, to, &c->to))) {
         c->at = &v;
-        err = sources->kind == PLACE_STREAM ? client_put_stream(&v.client, STDIN_FILENO)
+        err = sources->kind == PLACE_STREAM ? with_standard(c, &v, STDIN_FILENO, -1, client_put_stream)
                                             : client_put(&v.client, paths, count, c->shows);
         status = err == -EIO && sources->kind == PLACE_STREAM ? fail(EXIT_LOCAL, "standard input: %s", v.client.why) : judge(&v, err);
         add(c, &v.client.there);
@@ -209,7 +224,7 @@ static int get(struct copy *c, const struct place *from, const struct place *to)
 
     if (!status) {
         c->at = &v;
-        err = to->kind == PLACE_STREAM ? client_get_stream(&v.client, STDOUT_FILENO) : client_get(&v.client, &t);
+        err = to->kind == PLACE_STREAM ? with_standard(c, &v, -1, STDOUT_FILENO, client_get_stream) : client_get(&v.client, &t);
         status = err == -EIO && to->kind == PLACE_STREAM ? fail(EXIT_LOCAL, "standard output: %s", v.client.why) : judge(&v, err);
         add(c, to->kind == PLACE_STREAM ? &v.client.there : &v.client.here);
     }
