@@ -15,6 +15,30 @@
 
 #define NO_STATE	255
 
+/*
+ * @act within a transaction, as often as it takes.  What @act says ends it,
+ * and nothing of it is written; so also its own -EAGAIN, "not now".
+ */
+static int transact(int (*act)(struct xenbus_transaction xbt, void *arg),
+		    void *arg)
+{
+	struct xenbus_transaction xbt;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			return err;
+		err = act(xbt, arg);
+		if (err) {
+			xenbus_transaction_end(xbt, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(xbt, 0);
+	} while (err == -EAGAIN);
+	return err;
+}
+
 static int state_of(struct xenbus_transaction xbt, const char *dir)
 {
 	unsigned int state;
@@ -101,30 +125,38 @@ static int offer_of(struct xenbus_transaction xbt, const char *dir,
 	return 0;
 }
 
+struct look {
+	const char *dir;
+	struct xv_offer *offer;
+	const char **what;
+};
+
+static int look(struct xenbus_transaction xbt, void *arg)
+{
+	struct look *l = arg;
+
+	return offer_of(xbt, l->dir, l->offer, l->what);
+}
+
 int xv_nodes_offer(struct xenbus_device *xdev, struct xv_offer *offer,
 		   const char **what)
 {
-	struct xenbus_transaction xbt;
-	int err;
+	struct look l = { xdev->otherend, offer, what };
 
-	do {
-		err = xenbus_transaction_start(&xbt);
-		if (err)
-			return err;
-		err = offer_of(xbt, xdev->otherend, offer, what);
-		if (err) {
-			xenbus_transaction_end(xbt, 1);
-			return err;
-		}
-		err = xenbus_transaction_end(xbt, 0);
-	} while (err == -EAGAIN);
-	return err;
+	return transact(look, &l);
 }
 
-static int share(struct xenbus_transaction xbt, struct xenbus_device *xdev,
-		 const struct xv_offer *offer, u32 control_ref,
-		 evtchn_port_t port)
+struct answer {
+	struct xenbus_device *xdev;
+	const struct xv_offer *offer;
+	u32 control_ref;
+	evtchn_port_t port;
+};
+
+static int share(struct xenbus_transaction xbt, void *arg)
 {
+	struct answer *a = arg;
+	struct xenbus_device *xdev = a->xdev;
 	int err;
 	u64 cid;
 
@@ -135,16 +167,16 @@ static int share(struct xenbus_transaction xbt, struct xenbus_device *xdev,
 	if (err != VSOCKIF_INITWAIT)
 		return err < 0 ? err : -EAGAIN;
 	err = number(xbt, xdev->otherend, "cid", 0, U64_MAX, &cid);
-	if (err || cid != offer->cid)
+	if (err || cid != a->offer->cid)
 		return err && err != -EPROTO ? err : -EAGAIN;
 	err = xenbus_printf(xbt, xdev->nodename, "version", "%u",
 			    VSOCKIF_VERSION);
 	if (!err)
 		err = xenbus_printf(xbt, xdev->nodename, "control-ref", "%u",
-				    control_ref);
+				    a->control_ref);
 	if (!err)
 		err = xenbus_printf(xbt, xdev->nodename, "event-channel", "%u",
-				    port);
+				    a->port);
 	if (!err)
 		err = xenbus_printf(xbt, xdev->nodename, "state", "%d",
 				    XenbusStateInitialised);
@@ -154,49 +186,40 @@ static int share(struct xenbus_transaction xbt, struct xenbus_device *xdev,
 int xv_nodes_share(struct xenbus_device *xdev, const struct xv_offer *offer,
 		   u32 control_ref, evtchn_port_t port)
 {
-	struct xenbus_transaction xbt;
+	struct answer a = { xdev, offer, control_ref, port };
 	int err;
 
-	do {
-		err = xenbus_transaction_start(&xbt);
-		if (err)
-			return err;
-		err = share(xbt, xdev, offer, control_ref, port);
-		if (err) {
-			xenbus_transaction_end(xbt, 1);
-			return err;
-		}
-		err = xenbus_transaction_end(xbt, 0);
-	} while (err == -EAGAIN);
+	err = transact(share, &a);
 	if (!err)
 		xdev->state = XenbusStateInitialised;
 	return err;
 }
 
+struct step {
+	const char *dir;
+	enum xenbus_state state;
+};
+
+static int step(struct xenbus_transaction xbt, void *arg)
+{
+	struct step *s = arg;
+	int err;
+
+	err = state_of(xbt, s->dir);
+	if (err <= 0)
+		return err ? err : -ENOENT;
+	return xenbus_printf(xbt, s->dir, "state", "%d", s->state);
+}
+
 int xv_nodes_set_state(struct xenbus_device *xdev, enum xenbus_state state)
 {
-	struct xenbus_transaction xbt;
+	struct step s = { xdev->nodename, state };
 	int err;
 
 	/* Not xenbus_switch_state(), which believes its own copy: a program of
 	 * this guest may have written the node before us.
 	 */
-	do {
-		err = xenbus_transaction_start(&xbt);
-		if (err)
-			return err;
-		err = state_of(xbt, xdev->nodename);
-		if (err > 0)
-			err = xenbus_printf(xbt, xdev->nodename, "state", "%d",
-					    state);
-		else if (!err)
-			err = -ENOENT;
-		if (err) {
-			xenbus_transaction_end(xbt, 1);
-			return err;
-		}
-		err = xenbus_transaction_end(xbt, 0);
-	} while (err == -EAGAIN);
+	err = transact(step, &s);
 	if (!err)
 		xdev->state = state;
 	return err;
