@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # lab.sh OUT VERSION: what a guest of the lab needs of kernel modules, in OUT/lab/VERSION: the driver as it was built for that
-# version of Linux, what it stands on, and a counter of grants (gntfree).  For a version that the lab's guests do not have, also
+# version of Linux, what it stands on, and a counter of grants (gntfree); and Linux's own tests of AF_VSOCK.  For a version that the lab's guests do not have, also
 # what boots a guest with it: its kernel, and what is to be appended to the guests' RAM disk.  In OUT/lab/bin: socat with its
 # libraries, a program that is not ours.
 set -eu
@@ -30,9 +30,25 @@ add() { # FOLDER FILE
         cp "$modules/$2.ko" "$1/"
     fi
 }
-for module in vsock vmw_vsock_virtio_transport_common vsock_loopback vsock_diag; do
-    add "$lab" "net/vmw_vsock/$module"
+for module in net/vmw_vsock/vsock net/vmw_vsock/vmw_vsock_virtio_transport_common net/vmw_vsock/vsock_loopback net/vmw_vsock/vsock_diag \
+    drivers/net/vsockmon; do
+    add "$lab" "$module"
 done
+
+# Linux's own tests, as its tree has them; of a version whose source is there.
+tests=$out/source/$version/tools/testing/vsock
+if [ -d "$tests" ]; then
+    for test in vsock_test vsock_diag_test; do
+        more=
+        for part in timeout control util; do more="$more $tests/$part.c"; done
+        for part in "$tests"/"$test"_zerocopy.c "$tests"/msg_zerocopy_common.c; do
+            [ "$test" != vsock_test ] || [ ! -e "$part" ] || more="$more $part"
+        done
+        # shellcheck disable=SC2086 # files
+        cc -O2 -D_GNU_SOURCE -I"$tests/../../include" -o "$lab/$test" "$tests/$test.c" $more
+        strip "$lab/$test"
+    done
+fi
 
 if [ "$version" != 6.1 ]; then
     PYTHONDONTWRITEBYTECODE=1 python3 -c 'import sys

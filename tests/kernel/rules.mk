@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# rules.mk: the driver as Linux's own tools judge it (tests/kernel/run.sh); and for the lab, where groups 60 and 61 test what it does.
+# rules.mk: the driver as Linux's own tools judge it (tests/kernel/run.sh); and for the lab, where groups 60 to 63 test what it does.
 .PHONY: check-kernel kernel-lab
 check-kernel: kernel-src kernel-headers
 	tests/run.sh "tests/kernel/run.sh $(KERNEL)"

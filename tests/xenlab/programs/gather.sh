@@ -19,7 +19,7 @@ rm -rf "$out" "$out.new"
 mkdir -p "$out.new/bin" "$out.new/lib"
 cd "$pkgs"
 cp usr/bin/python3.11 "$out.new/bin/python3"
-cp usr/bin/ncat usr/bin/ssh usr/bin/ssh-keygen usr/sbin/sshd "$out.new/bin/"
+cp bin/ip bin/ss usr/bin/tcpdump usr/sbin/qemu-ga usr/bin/ncat usr/bin/ssh usr/bin/ssh-keygen usr/sbin/sshd "$out.new/bin/"
 cp -r usr/lib/python3.11 "$out.new/lib/"
 for root in "$pkgs" "$build/pkgs"; do
 	path=${path+$path:}$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu/systemd
