@@ -8,7 +8,16 @@ for one in frames_that_do_not_fit_are_answered_with_what_is_wrong a_start_that_i
     sessions_are_bounded a_caller_that_does_not_read_holds_up_itself random_bytes_hurt_nobody an_end_amid_a_frame_ends_the_command \
     a_million_small_frames_leave_nothing_behind; do
     if test_ $one; then
+        if [ $one = sessions_are_bounded ]; then
+            printf '[agent]\nmax_sessions = 8\n' >agent.conf
+            kill -HUP "$agent"
+            wait_for grep -q 'read anew' agent.log
+        fi
         on 0 python3 "$here/bad.py" $one "$agent" >out 2>err || bad "$(tail -n 1 err)"
+        if [ -e agent.conf ]; then
+            rm agent.conf
+            kill -HUP "$agent"
+        fi
         # Whatever it was, the next caller is served.
         on 0 xvs exec web1 -- true 2>>err || bad "the agent does not serve any more"
     end
