@@ -177,6 +177,23 @@ test_xl_save_and_restore_with_an_open_stream() { # limit 240
 	kernel_is_content guest2
 }
 
+# The kernel's is the first; the other is a program's.
+test_two_devices_of_a_guest() { # limit 120
+	both guest1
+	xvs attach -d 1 guest1 || fail "xvs attach"
+	wait_for 'on guest1 test -e /sys/bus/xen/devices/vsock-1 </dev/null' 10 "the guest sees the second device"
+	equal "$(on guest1 env E2E_DEVICE=1 e2e_guest up quit </dev/null)" "up ok" "a program of the library with the second device"
+	joined a h 5018
+	exchange h g a 100000
+	closed h g a
+	xvs detach -d 1 guest1 || fail "xvs detach"
+	wait_for '! on guest1 test -e /sys/bus/xen/devices/vsock-1 </dev/null' 10 "the second device goes"
+	joined b g 5019
+	exchange h g b 100000
+	closed h g b
+	content guest1
+}
+
 # A copy is saved and the guest goes on: nothing happens to its streams, or they are reset and it goes on; never silence.
 test_xl_save_of_a_copy() { # limit 240
 	drive guest2
