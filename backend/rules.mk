@@ -4,6 +4,7 @@ backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
 $(B)/unit/test_backend_connect_line: $(call backend_obj,ends/unix/connect_line)
 $(B)/unit/test_backend_turned_away:  $(call backend_obj,ends/unix/turned_away) $(B)/obj/common/reason/reason.o
+$(B)/unit/test_backend_standing:     $(call backend_obj,control/standing control/use)
 $(B)/unit/test_backend_from_line:    $(call backend_obj,ends/unix/from_line settings/names)
 $(B)/unit/test_backend_account:      $(call backend_obj,memory/account)
 $(B)/unit/test_backend_bucket:       $(call backend_obj,lane/bucket lane/limits)

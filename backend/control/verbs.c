@@ -14,6 +14,7 @@
 #include "paths.h"
 #include "policy_verb.h"
 #include "refusal.h"
+#include "standing.h"
 #include "stream.h"
 #include "use.h"
 
@@ -139,6 +140,49 @@ static json_t *address(const struct vaddr *a)
     return json_pack("{s:I, s:I}", "cid", (json_int_t)a->cid, "port", (json_int_t)a->port);
 }
 
+/* In which list it waits for a turn. */
+static bool is_in(const struct list *all, const struct list *link)
+{
+    for (const struct list *l = all->next; l != all; l = l->next)
+        if (l == link)
+            return true;
+    return false;
+}
+
+/* Who waits for whom, if it stands still, and since when as far as that is known. */
+static void add_standing(json_t *object, const struct stream *s)
+{
+    const struct lane *lane = s->lane;
+    const struct vconn *c = &s->v.c;
+    struct standing look = {
+        .state = c->state, .released = s->v.released, .open = s->open, .called = s->called, .stuck = s->stuck, .dry = s->dry,
+        .starves = is_in(&lane->starved, &s->turn), .thirsts = is_in(&lane->thirst, &s->turn), .held = s->inbox.bytes,
+        .window = c->peer_alloc, .flying = c->tx_cnt - c->peer_fwd, .end = s->kind ? s->kind->name : ""
+    };
+    enum standing_for whom = standing_judge(&look);
+    uint32_t now = (uint32_t)loop_now(lane->all->loop);
+    char says[STANDING_TEXT];
+
+    standing_text(says, sizeof says, &look);
+    json_object_set_new(object, "waits_for", json_string(standing_word(whom)));
+    json_object_set_new(object, "says", json_string(says));
+    if (s->stuck || s->dry)
+        json_object_set_new(object, "for_ms", json_integer((json_int_t)(uint32_t)(now - s->stands_at)));
+}
+
+/* Both indices of both ends: "they" is the guest, as its index was seen last. */
+static json_t *ring_json(const struct ring *r)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "slots", (json_int_t)ring_slots(r), "out", (json_int_t)r->out, "published",
+                     (json_int_t)r->published, "in", (json_int_t)r->in, "in_seen", (json_int_t)r->in_seen);
+}
+
+static json_t *rings_json(const struct lane *lane)
+{
+    return json_pack("{s:o, s:o, s:I, s:I}", "tx", ring_json(&lane->back.tx), "rx", ring_json(&lane->back.rx),
+                     "tx_held", (json_int_t)lane->back.held_count, "rx_buffers", (json_int_t)lane->back.count);
+}
+
 static void add_stream(struct vmux_conn *conn, void *arg)
 {
     const struct stream *s = stream_of(conn);
@@ -154,8 +198,10 @@ static void add_stream(struct vmux_conn *conn, void *arg)
         "shut_here", (json_int_t)c->shut_here, "shut_peer", (json_int_t)c->shut_peer,
         "readable", (int)(ready & END_READABLE), "writable", (int)(ready & END_WRITABLE),
         "end", conn->released ? "released" : s->kind->name));
-    if (!conn->released)
-        json_object_set_new(json_array_get(arg, json_array_size(arg) - 1), "held", json_integer(s->inbox.bytes));
+    if (conn->released)
+        return;
+    json_object_set_new(json_array_get(arg, json_array_size(arg) - 1), "held", json_integer(s->inbox.bytes));
+    add_standing(json_array_get(arg, json_array_size(arg) - 1), s);
 }
 
 static json_t *verb_dump(struct worker *w, json_t *request)
@@ -179,6 +225,8 @@ static json_t *verb_dump(struct worker *w, json_t *request)
         streams = json_array();
         if (g->lane.mux)
             vmux_each(g->lane.mux, add_stream, streams);
+        if (g->lane.mux)
+            json_object_set_new(guest, "rings", rings_json(&g->lane));
         json_object_set_new(guest, "streams", streams);
         json_array_append_new(guests, guest);
     }

@@ -32,6 +32,7 @@ struct stream {
     bool dry;               /* there is data for the guest, and its program has no room for it */
     bool called;            /* the guest was asked for it, and did not ask */
     uint32_t asked_at;      /* when: us, of uv_hrtime() */
+    uint32_t stands_at;     /* when it became stuck or dry: ms, of loop_now() */
 };
 
 static inline struct stream *stream_of(struct vmux_conn *conn)
@@ -66,16 +67,23 @@ int  stream_connect(struct lane *lane, const struct end_kind *kind, struct vaddr
 void stream_wake(struct stream *s);
 /* Both ends have agreed to it. */
 void stream_opened(struct stream *s);
+static inline void stream_stands(struct stream *s)
+{
+    if (!s->stuck && !s->dry)
+        s->stands_at = (uint32_t)loop_now(s->lane->all->loop);
+}
 /* Its end does not take all that it was offered. */
 static inline void stream_is_stuck(struct stream *s)
 {
     s->lane->count.stalls += !s->stuck;
+    stream_stands(s);
     s->stuck = true;
 }
 /* There is data for its guest, and no room at the guest's program. */
 static inline void stream_is_dry(struct stream *s)
 {
     s->lane->count.credit_waits += !s->dry;
+    stream_stands(s);
     s->dry = true;
 }
 /* How many bytes the guest can take now, with the pieces in which to put them, at most max of them; 0 with *again saying what to

@@ -318,6 +318,10 @@ GUESTS = [guest("web1", 5, 42), guest("db1", 6, 43, "refused", error="bad \x1b[3
           guest("My VM", 11, 48, where=":11"), guest("My VM", 12, 49, where=":12")]
 
 
+STREAMS = [{"local": {"cid": 2, "port": 1024}, "peer": {"cid": 42, "port": 50}, "says": "10 bytes of the guest's wait for the host's program, which does not read"},
+           {"local": {"cid": 2, "port": 51}, "peer": {"cid": 42, "port": 7777}, "says": ""}]
+
+
 def answer(request):
     verb = request.get("verb")
     if verb == "ls":
@@ -330,7 +334,7 @@ def answer(request):
         allowed = {"attach": {"domain", "device", "cid"}, "detach": {"domain", "device", "all"}, "dump": {"domain"}}[verb]
         if set(request) - allowed - {"verb"}:
             return {"ok": False, "error": verb + ": unknown key"}
-        found = [g for g in GUESTS if request["domain"] in (g["name"], str(g["domid"]))]
+        found = [g for g in GUESTS if request["domain"] in (g["name"], str(g["domid"]), ":%d" % g["domid"])]
         if not found:
             return {"ok": False, "error": verb + ": there is no domain " + request["domain"]}
         if verb == "attach":
@@ -339,7 +343,7 @@ def answer(request):
             return {"ok": False, "error": "detach: db1 has 2 devices, 0 3: name one of them (--device), or ... (--all)"}
         if verb == "detach":
             return {"ok": True, "devices": [0, 3] if "all" in request else [request.get("device", 0)]}
-        return {"ok": True, "guests": found}
+        return {"ok": True, "guests": [dict(g, streams=STREAMS if g["name"] == "web1" else []) for g in found]}
     if verb == "reload":
         return {"ok": True} if not os.path.exists(os.path.join(RUN, "bad")) else {"ok": False, "error": "reload: /x:3: it is allow or deny"}
     if verb == "policy" and "source" in request:        # the text is the question

@@ -7,6 +7,7 @@ $(B)/unit/test_tools_capture:     $(call tools_obj,views/tapread views/pcapng vi
 $(B)/unit/test_tools_top:         $(call tools_obj,views/toprows views/topdraw base/say)
 $(addprefix $(B)/unit/test_tools_,openmetrics top): xen_libs += $(json_libs)
 $(B)/unit/test_tools_progress:    $(call tools_obj,views/progress base/say)
+$(B)/unit/test_tools_chain:       $(call tools_obj,views/chain) $(B)/obj/common/reason/reason.o
 # Copying: the rules, what an archive may try, whole trees through both ends.
 copy_objs := $(call objs,tools/copy) $(call objs,tools/proto)
 copy_tests := $(addprefix $(B)/unit/test_copy_,rules tricks trees)

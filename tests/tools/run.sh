@@ -349,6 +349,26 @@ cat_in 9 '' -z web1 34; err_has "the policy of this host forbids you port 34 of 
 cat_in 10 '' -z web1 36
 end
 
+# Each link of the chain, as the daemon and the run directory tell of it.
+test_ why_says_where_it_breaks_and_what_to_do
+says() { grep -q -- "$1" out || bad "not said: $1: $(cat out)"; }
+status 0 "$xvs" why 7; says '^good  *program  *a program in the guest has the device open$'; says '^good  *socket'
+status 1 "$xvs" why web1 50; says '^broken  *credit  *1 of 1 streams stand still: 10 bytes of the guest'; says '-> .xvs dump web1.'
+status 0 "$xvs" why web1 51; says '^good  *credit  *none of them stands still'
+status 4 "$xvs" why web1 2; says '^broken  *listener  *you were refused port 2 of web1 at last: nobody listens at that port$'
+status 9 "$xvs" why web1 100; says '^broken  *policy  *it forbids port 100 in both directions: /p/5.policy:7: '; says "100 @unix web1 allow"
+status 11 "$xvs" why :8; says '^broken  *program  *attached, no program has it open$'; says "start the agent"
+grep -q '^good *socket' out && bad "what comes behind the break is judged, too"
+status 3 "$xvs" why nosuch; says "xvs attach nosuch"
+status 3 "$xvs" --run-dir "$dir/none" why web1; says '^broken  *daemon'
+status 0 "$xvs" why --help; says '^usage: xvs'; says '^Example'; says '^Exit status'
+status 2 "$xvs" why
+status 2 "$xvs" why web1 x
+status 4 "$xvs" why --json web1 2
+python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["broken"] == "listener" and o["port"] == 2 and [l["verdict"] for l in o["links"]] == ["good"] * 5 + ["broken"]' <out || bad "json: $(cat out)"
+status 0 "$xvs" why --json 7; python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["broken"] is None and o["port"] is None' <out || bad "json: $(cat out)"
+end
+
 test_ a_command_that_failed_there_is_status_5_and_says_how
 cat_in 5 'x' web1 40; err_has "the command at the other end ended with status 28; 2 bytes had come and 1 had been sent"
 cat_in 5 'x' web1 41; err_has "the command at the other end was killed by signal 9"

@@ -21,6 +21,7 @@
 #include "refusal.h"
 #include "say.h"
 #include "side.h"
+#include "turned.h"
 #include "vouch.h"
 
 #define LINE_MAX_OK 32          /* "OK <u32>\n" is shorter */
@@ -78,37 +79,16 @@ static void fail_attempt(struct attempt *a, int err)
     dial_end(d, err, NULL);
 }
 
-/* Why we were refused, when that was said without a word; NONE if it cannot be learnt at once. */
-static struct reason ask_why(const struct attempt *a)
-{
-    struct timeval patience = { .tv_sec = 1 };
-    int fd = unix_connect(a->dirfd, "vsock", 0);
-    char line[64], head[32];
-    struct reason reason = REASON(NONE);
-    ssize_t n;
-
-    if (fd < 0)
-        return reason;
-    n = snprintf(line, sizeof line, "WHY %u\n", a->dial->port);
-    if (!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) && send(fd, line, (size_t)n, MSG_NOSIGNAL) == n &&
-        (n = recv(fd, line, sizeof line - 1, MSG_WAITALL)) > 0 && line[n - 1] == '\n') {
-        line[n - 1] = '\0';
-        n = snprintf(head, sizeof head, "REFUSED %u ", a->dial->port);
-        if (strncmp(line, head, (size_t)n) == 0)
-            reason_parse(line + n, &reason);
-    }
-    close(fd);
-    return reason;
-}
-
 /* Without a word: CONNECT is refused so, and CALL by a daemon that is older than the word. */
 static void closed(struct attempt *a)
 {
     struct dial *d = a->dial;
     int dirfd = a->calls ? fcntl(a->dirfd, F_DUPFD_CLOEXEC, 0) : -1, err;
+    struct reason reason;
 
     if (dirfd < 0) {
-        fail_attempt(a, explain(d, ask_why(a)));
+        turned_ask(a->dirfd, d->port, &reason);
+        fail_attempt(a, explain(d, reason));
         return;
     }
     attempt_free(a, true);

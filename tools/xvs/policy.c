@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "policy_source.h"
 #include "say.h"
 #include "verb.h"
 
@@ -82,8 +83,7 @@ static int add_group(json_t *request, const char *name)
     return EXIT_OK;
 }
 
-/* The source into the request: EXIT_OK, or the exit status after a message. */
-static int add_source(json_t *request, const char *source)
+int policy_source(json_t *request, const char *source)
 {
     bool user = strncmp(source, UNIX_USER, strlen(UNIX_USER)) == 0, group = strncmp(source, UNIX_GROUP, strlen(UNIX_GROUP)) == 0;
 
@@ -131,7 +131,7 @@ static int check(bool json, const char *source, const char *destination, const c
     uint32_t port;
     int status;
 
-    if (!port_argument(port_text, &port) || (status = add_source(request, source))) {
+    if (!port_argument(port_text, &port) || (status = policy_source(request, source))) {
         status = EXIT_USAGE;
     } else if (json_object_set_new(request, "destination", json_string(destination)) < 0) {
         status = fail_usage("'%s' is no destination", destination);

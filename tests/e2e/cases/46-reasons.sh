@@ -88,3 +88,55 @@ test_a_command_s_status_travels_from_guest_to_guest() { # short
     equal "$(cat "$T/out")" half "what the command had said by then"
     end_spawned
 }
+
+# A guest's program that does not read, and a host's that does not: the dump says which, and for how long already.
+test_a_stream_that_stands_still_is_explained() { # short
+    talk g guest1
+    ask g "up" "up ok"
+    ask g "listen l 8061" "listen l ok"
+    spawn writer dom0 sh -c "exec xvs cat guest1 8061 </dev/zero"
+    wait_for "on dom0 xvs dump guest1 </dev/null | grep -q \"says: data of the host's program waits for the guest's program, which does not read\"" 20 \
+        "the dump says who waits for whom"
+    # The other way round: it sends, and nobody reads.
+    spawn deaf dom0 python3 -c "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('$RUN/guest/guest1/vsock_8060'); s.listen(1); c = s.accept(); print('deaf', flush=True); time.sleep(1000)"
+    wait_for "[ -S $RUN/guest/guest1/vsock_8060 ]" 10 "the deaf one listens"
+    ask g "connect a 2:8060" "connect a ok"
+    tell g "send a 3000000"
+    wait_for "on dom0 xvs dump guest1 </dev/null | grep -q \"says: .* bytes of the guest's wait for the host's program, which does not read\"" 20 \
+        "the dump says who waits for whom"
+    on dom0 xvs dump guest1 </dev/null >"$T/dump"
+    grep -q "for_ms: " "$T/dump" || fail "the dump does not say since when: $(cat "$T/dump")"
+    grep -q "in_seen: " "$T/dump" || fail "the dump has no rings: $(cat "$T/dump")"
+    on dom0 xvs why guest1 8060 </dev/null >"$T/why"
+    equal $? 1 "the status of xvs why ($(cat "$T/why"))"
+    grep -q "^broken *credit *1 of 1 streams stand still" "$T/why" || fail "why: $(cat "$T/why")"
+    end_spawned
+}
+
+test_why_goes_through_the_chain_as_it_is_mended() { # short
+    disturb
+    policy "* guest2 @unix allow"
+    on dom0 xvs reload </dev/null || fail "reload"
+    why() { # STATUS WORDS
+        on dom0 xvs why guest1 8070 </dev/null >"$T/why"
+        equal $? "$1" "the status of xvs why ($(cat "$T/why"))"
+        grep -q "$2" "$T/why" || fail "why does not say '$2': $(cat "$T/why")"
+    }
+    why 11 "^broken *program *attached, no program has it open"
+    talk g guest1
+    ask g "up" "up ok"
+    why 9 "^broken *policy *it forbids port 8070 in both directions: no line of the policy allows it"
+    policy "8070 @unix guest1 allow"
+    on dom0 xvs reload </dev/null || fail "reload"
+    why 0 "^unknown *listener *no program of this host listens for the guest at port 8070"
+    on dom0 xvs cat guest1 8070 </dev/null 2>/dev/null
+    equal $? 4 "the status of xvs cat"
+    why 4 "^broken *listener *you were refused port 8070 of guest1 at last: nobody listens at that port"
+    ask g "listen l 8070" "listen l ok"
+    spawn caller dom0 xvs cat guest1 8070
+    wait_for 'on dom0 xvs why guest1 8070 </dev/null | grep -q "^good *listener *1 streams go by port 8070"' 10 "a stream goes by the port"
+    why 0 "^good *credit *none of them stands still"
+    on dom0 xvs why nobody 1 </dev/null >"$T/why"
+    equal $? 3 "the status for a guest that is not there"
+    end_spawned
+}
