@@ -44,7 +44,7 @@ for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc incl
     lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf \
     share/bash-completion/completions/xvs share/zsh/site-functions/_xvs \
     share/man/man1/xvs.1 share/man/man3/xvs.3 share/man/man5/xvsd.conf.5 share/man/man5/xvs-policy.5 share/man/man8/xvsd.8 \
-    share/man/man1/xvs-exec.1 share/man/man5/agent.conf.5 share/man/man8/xvs-agent.8; do
+    share/man/man1/xvs-exec.1 share/man/man1/xvs-cp.1 share/man/man5/agent.conf.5 share/man/man8/xvs-agent.8; do
     check "$file is installed" test -s "$root/usr/$file"
 done
 

@@ -451,6 +451,7 @@ static void directories_as_deep_as_a_name_can_be_get_their_times(void)
     EQ(stat("target/d/d/d", &st), 0);
     EQ(st.st_mtime, 1000000000);
     lab_end();
+    EQ(system("rm -rf target/d"), 0);           /* deeper than a path can be long: the harness could not */
 }
 
 int main(int argc, char **argv)
