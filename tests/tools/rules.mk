@@ -4,8 +4,9 @@
 tools_obj = $(addprefix $(B)/obj/tools/,$(addsuffix .o,$(1)))
 $(B)/unit/test_tools_openmetrics: $(call tools_obj,views/openmetrics)
 $(B)/unit/test_tools_capture:     $(call tools_obj,views/tapread views/pcapng views/traceline base/say) $(B)/obj/common/reason/reason.o
-$(B)/unit/test_tools_top:         $(call tools_obj,views/toprows views/topdraw base/say)
-$(addprefix $(B)/unit/test_tools_,openmetrics top): xen_libs += $(json_libs)
+$(B)/unit/test_tools_top:         $(call tools_obj,views/toprows views/topdraw views/fit base/say)
+$(B)/unit/test_tools_lstable:     $(call tools_obj,views/lstable views/fit base/say)
+$(addprefix $(B)/unit/test_tools_,openmetrics top lstable): xen_libs += $(json_libs)
 $(B)/unit/test_tools_progress:    $(call tools_obj,views/progress base/say)
 $(B)/unit/test_tools_chain:       $(call tools_obj,views/chain) $(B)/obj/common/reason/reason.o
 # Copying: the rules, what an archive may try, whole trees through both ends.

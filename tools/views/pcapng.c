@@ -98,7 +98,8 @@ static void write_block(FILE *to, const struct block *head, const uint8_t *data,
     fwrite(&type, sizeof type, 1, to);
     fwrite(&len, sizeof len, 1, to);
     fwrite(head->bytes + 8, 1, head->len - 8, to);
-    fwrite(data, 1, data_len, to);
+    if (data_len)
+        fwrite(data, 1, data_len, to);
     fwrite(zeros, 1, padding, to);
     if (tail)
         fwrite(tail->bytes, 1, tail->len, to);

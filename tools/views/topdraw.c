@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "fit.h"
 #include "say.h"
 
 #define BOLD    "\033[1m"
@@ -57,41 +58,6 @@ struct layout {
 };
 
 /* ---- texts ---- */
-
-static unsigned columns_of(const char *text)
-{
-    unsigned n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
-/* Cut to width with an ellipsis, or padded; without control characters. */
-static void print_text(FILE *to, const char *text, unsigned width, bool pads)
-{
-    char copy[4 * TOP_TEXT];
-    unsigned n;
-    char *at;
-
-    if (!width)
-        return;
-    snprintf(copy, sizeof copy, "%s", text);
-    clean(copy);
-    if ((n = columns_of(copy)) > width) {
-        for (at = copy, n = 0; *at && n < width; at++)
-            n += ((unsigned char)at[1] & 0xc0) != 0x80;
-        /* at: behind 'width' characters; the last of them makes way. */
-        do
-            at--;
-        while (at > copy && ((unsigned char)*at & 0xc0) == 0x80);
-        strcpy(at, "\xe2\x80\xa6");
-        n = width;
-    }
-    fputs(copy, to);
-    if (pads && n < width)
-        fprintf(to, "%*s", (int)(width - n), "");
-}
 
 static void number_text(char text[SIZE_TEXT], enum look look, double value)
 {
@@ -162,7 +128,7 @@ static void lay_out(struct layout *l, const struct top_view *v, const struct top
     if (l->column[0]->look != NAME)
         return;
     for (size_t i = 0; i < rows->count; i++)
-        longest = columns_of(rows->row[i].name) > longest ? columns_of(rows->row[i].name) : longest;
+        longest = fit_columns(rows->row[i].name) > longest ? fit_columns(rows->row[i].name) : longest;
     room = v->columns > width_of(l) ? v->columns - width_of(l) : 0;
     if (longest > l->width[0])
         l->width[0] += longest - l->width[0] < room ? longest - l->width[0] : room;
@@ -173,9 +139,9 @@ static void lay_out(struct layout *l, const struct top_view *v, const struct top
 /* So many columns are left in this line. */
 static void print_piece(FILE *to, unsigned *left, const char *text)
 {
-    unsigned n = columns_of(text);
+    unsigned n = fit_columns(text);
 
-    print_text(to, text, *left, false);
+    fit_print(to, text, *left, false);
     *left -= n < *left ? n : *left;
 }
 
@@ -266,10 +232,10 @@ static void draw_cell(FILE *to, const struct column *c, const struct top_row *r,
     char text[SIZE_TEXT];
 
     switch (c->look) {
-    case NAME:  print_text(to, r->name, width, !last); break;
-    case STATE: print_text(to, *r->state ? r->state : "?", width, !last); break;
-    case ENDS:  print_text(to, r->what, width, !last); break;
-    case WAITS: print_text(to, r->waits, width, !last); break;
+    case NAME:  fit_print(to, r->name, width, !last); break;
+    case STATE: fit_print(to, *r->state ? r->state : "?", width, !last); break;
+    case ENDS:  fit_print(to, r->what, width, !last); break;
+    case WAITS: fit_print(to, r->waits, width, !last); break;
     default:
         number_text(text, c->look, r->value[c->value]);
         fprintf(to, "%*s", (int)width, text);

@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 #include <xvs.h>
 
 #include "control.h"
+#include "lstable.h"
 #include "say.h"
 #include "verb.h"
 
-#define NAME_SHOWN 40           /* columns at most */
 
 struct ls {
     bool json;
@@ -74,77 +76,12 @@ static bool choose(const struct ls *ls, const json_t *all, json_t *chosen)
 
 /* ---- the table ---- */
 
-static const char *colour_of(const char *use)
+/* Of the terminal; 0: it is none, and nothing is to be cut. */
+static unsigned columns_of_output(void)
 {
-    if (strcmp(use, "in use") == 0)
-        return "\033[32m";
-    return strcmp(use, "refused") == 0 ? "\033[31m" : "\033[33m";
-}
+    struct winsize size;
 
-/* Columns on the screen: UTF-8 as one each, which is near enough for names. */
-static int columns(const char *text)
-{
-    int n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
-static void print_padded(const char *text, int width, const char *colour)
-{
-    if (colour)
-        fputs(colour, stdout);
-    say_clean(stdout, text);
-    if (colour)
-        fputs("\033[0m", stdout);
-    printf("%*s", width > columns(text) ? width - columns(text) : 0, "");
-}
-
-static void print_guest(const json_t *guest, int width, bool colour)
-{
-    const char *use = text_of(guest, "use"), *error = text_of(guest, "error"), *says = text_of(guest, "says");
-    char in[SIZE_TEXT], out[SIZE_TEXT];
-    uint64_t cid = number_of(guest, "cid", NULL), device = number_of(guest, "device", NULL);
-    char cid_text[24] = "-";
-
-    if (cid)
-        snprintf(cid_text, sizeof cid_text, "%llu", (unsigned long long)cid);
-    print_padded(text_of(guest, "name"), width, NULL);
-    printf("  %5llu  %3llu  %10s  ", (unsigned long long)number_of(guest, "domid", NULL), (unsigned long long)device,
-           cid_text);
-    print_padded(*use ? use : "?", 8, colour ? colour_of(use) : NULL);
-    printf("  %5llu  %8s  %8s  %9llu", (unsigned long long)number_of(guest, "connections", NULL),
-           size_text(in, number_of(guest, "from_guest", "bytes")), size_text(out, number_of(guest, "to_guest", "bytes")),
-           (unsigned long long)(number_of(guest, "notifications", "sent") +
-                                number_of(guest, "notifications", "received")));
-    /* What the word does not say; and of one in use what is wrong all the same. */
-    if (strcmp(use, "in use") == 0)
-        says = error;
-    if (*says) {
-        fputs("  ", stdout);
-        print_padded(says, 0, colour ? colour_of(*error ? "refused" : use) : NULL);
-    }
-    putchar('\n');
-}
-
-static void print_table(const json_t *guests)
-{
-    bool colour = colour_on(stdout);
-    int width = 4;
-    json_t *guest;
-    size_t i;
-
-    json_array_foreach(guests, i, guest) {
-        int n = columns(text_of(guest, "name"));
-
-        if (n > width)
-            width = n < NAME_SHOWN ? n : NAME_SHOWN;
-    }
-    printf("%s%-*s  DOMID  DEV         CID  STATE     CONNS      FROM        TO  NOTIFIED%s\n", colour ? "\033[1m" : "",
-           width, "NAME", colour ? "\033[0m" : "");
-    json_array_foreach(guests, i, guest)
-        print_guest(guest, width, colour);
+    return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? size.ws_col : 0;
 }
 
 /* ---- dom0 ---- */
@@ -171,7 +108,7 @@ static int list_once(const struct ls *ls)
             json_dumpf(answer, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
             putchar('\n');
         } else {
-            print_table(guests);
+            lstable_print(stdout, guests, columns_of_output(), colour_on(stdout));
         }
     }
     json_decref(guests);
@@ -205,10 +142,10 @@ static void print_record(const struct xvs_device_info *info)
 
 static void print_device(const struct xvs_device_info *info)
 {
-    const char *word = word_of(info), *colour = info->is_up ? "connected" : strcmp(word, "down") == 0 ? "closed" : "";
+    const char *word = word_of(info), *colour = info->is_up ? "\033[32m" : strcmp(word, "down") == 0 ? "\033[31m" : "\033[33m";
 
     printf("device %u: ", common.device);
-    print_padded(word, 0, colour_on(stdout) ? colour_of(colour) : NULL);
+    printf("%s%s%s", colour_on(stdout) ? colour : "", word, colour_on(stdout) ? "\033[0m" : "");
     if (info->cid)
         printf(", CID %llu", (unsigned long long)info->cid);
     fputs(": ", stdout);
