@@ -41,6 +41,7 @@ static void stop_daemon(void)
 static void stop(void)
 {
     rawguest_leave(&web);
+    rawfront_close(&web.f);
     stop_daemon();
 }
 
