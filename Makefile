@@ -9,6 +9,7 @@
 #     make kernel     the guest's driver, for the kernels of tests/kernel/packages.list
 #     make coverage   the lines that no test runs
 #     make bench      figures: a table, build/bench.json and a plot
+#     make deps       install what a build needs, on Debian
 #     make install    DESTDIR= PREFIX=/usr/local
 #
 # VARIANT=release|asan|tsan|cov builds side by side under build/.
@@ -112,11 +113,15 @@ objs = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)/*.c))
 incs = $(addprefix -I,$(1) $(sees.$(1)))
 
 define module_rule
-$(B)/obj/$(1)/%.o: $(1)/%.c Makefile
+$(B)/obj/$(1)/%.o: $(1)/%.c Makefile | build/headers
 	@mkdir -p $$(@D)
 	$$(CC) $$(all_cflags) $(call incs,$(1)) -c -o $$@ $$<
 endef
 $(foreach m,$(modules),$(eval $(call module_rule,$(m))))
+build/headers: tools/headers.sh
+	@mkdir -p $(@D)
+	@tools/headers.sh $(CC) $(CFLAGS) && touch $@
+
 .PHONY: all
 all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs $(B)/xvs-agent examples
 
@@ -178,7 +183,9 @@ check-threads: $(threaded_tests)
 -include $(wildcard tools/xensim/rules.mk backend/rules.mk frontend/linux/rules.mk tests/*/rules.mk dist/rules.mk rules.mk)
 
 # ---- all of it: tests/all.sh names the parts, runs each and adds up ----------------------------------
-.PHONY: check-unit check-threads test check demo
+.PHONY: check-unit check-threads test check demo deps
+deps:
+	tools/deps.sh build
 test:
 	tools/deps.sh build test lab kernel deb
 	tests/all.sh full

@@ -32,6 +32,9 @@ check() {
     if out=$("$@" 2>&1); then ok "$name"; else fail "$name" "$(echo "$out" | tail -n 5 | tr '\n' '|')"; fi
 }
 
+check "a build without its libraries says what to install" \
+    sh -c "! tools/headers.sh false 2>'$dir/said' && grep -q 'xenstore.h.*libxen-dev' '$dir/said' && grep -q 'make deps' '$dir/said'"
+
 if ! MAKEFLAGS='' $make --no-print-directory install DESTDIR="$root" PREFIX=/usr >"$dir/log" 2>&1; then
     tail -n 20 "$dir/log"
     fail "make install" "see above"
