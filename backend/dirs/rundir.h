@@ -6,6 +6,7 @@
  *     RUN/status.sock               the same, but only telling; for root, and status_group
  *     RUN/guest/NAME/vsock          connect here and say "CONNECT <port>\n" to reach the guest
  *     RUN/guest/NAME/vsock_<PORT>   listen here to be reached by the guest at CID 2, port PORT
+ *     RUN/guest/NAME/channel/NAME   connect here to reach a port of the guest that the settings say (sidedir.h)
  *     RUN/any/vsock_<PORT>          listen here to be reached by every guest that nobody listens for at its own (anydir.h)
  *     RUN/cid/CID                   -> ../guest/NAME
  *

@@ -91,7 +91,7 @@ static int look_at_dir(int dir_fd, bool *shared, bool *closed)
     return err;
 }
 
-static int move_aside(const char *dir, int dir_fd, const char *name)
+int sockfile_move_aside(const char *dir, int dir_fd, const char *name)
 {
     char aside[64];
     uint64_t number;
@@ -109,10 +109,10 @@ static int move_aside(const char *dir, int dir_fd, const char *name)
 static int clear(const char *dir, int dir_fd, const char *name, int name_fd, mode_t type, bool shared)
 {
     if (S_ISSOCK(type) && is_in_use(name_fd))
-        return shared ? move_aside(dir, dir_fd, name) : -EADDRINUSE;
+        return shared ? sockfile_move_aside(dir, dir_fd, name) : -EADDRINUSE;
     if (!unlinkat(dir_fd, name, S_ISDIR(type) ? AT_REMOVEDIR : 0))
         return 0;
-    return errno == ENOTEMPTY || errno == EEXIST ? move_aside(dir, dir_fd, name) : -errno;
+    return errno == ENOTEMPTY || errno == EEXIST ? sockfile_move_aside(dir, dir_fd, name) : -errno;
 }
 
 /* 0: bind again.  What an earlier one of ours left behind is gone at once; all else waits until the directory is

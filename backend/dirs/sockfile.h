@@ -28,6 +28,9 @@ int  sockfile_open(struct sockfile *s, const char *dir, int dir_fd, const char *
 /* Removes the name if it is still what was bound, and closes both descriptors.  Harmless when not open. */
 void sockfile_close(struct sockfile *s, int dir_fd, const char *name);
 
+/* Gives what is in the way of a name of ours another one, .NAME.<random>, in a directory that is ours and sticky.  0 or a negative errno. */
+int  sockfile_move_aside(const char *dir, int dir_fd, const char *name);
+
 /* Whether some program has the socket of that name at hand, to listen at it or soon to do so: one that was bound there and has no
  * other name.  It does not notice, whatever its network namespace.  True as well where that cannot be found out. */
 bool sockfile_is_in_use(int dir_fd, const char *name);

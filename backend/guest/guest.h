@@ -6,6 +6,7 @@
  *     channel.h     an event channel, bound here and used by the worker
  *     afvsock.h     the host's kernel, likewise
  *     home.h        a guest's directories
+ *     sidedoors.h   sockets in them that lead to a port
  *     device.h      how a device lives, by xenstore
  *     settle.h      names, directories, CIDs: what follows from what there is
  *     registry.h    how devices come and go
@@ -119,6 +120,18 @@ struct device {
     char home_wanted[RUNDIR_NAME];
     struct backoff home_again;
     char home_error[RUNDIR_WHY];/* why it has none of the name that is wanted, "" if it has */
+};
+
+/* A guest's directory (home.h). */
+struct home {
+    struct list link;           /* in device.homes */
+    struct hash_link by_name;   /* in registry.homes */
+    struct device *device;      /* whose it is */
+    struct guest_dir dir;
+    uint32_t number;            /* at the wall */
+    struct list sidedoors;      /* struct sidedoor.link (sidedoors.c) */
+    int side_fd;                /* the directory of their sockets, -1 */
+    char side_error[RUNDIR_WHY];        /* why one of them could not be made, "" for none */
 };
 
 struct xenevtchn_handle;

@@ -2,6 +2,9 @@
 /* home.c: see home.h. */
 #include "home.h"
 
+#include "sidedir.h"
+#include "sidedoors.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -90,9 +93,12 @@ void homes_tell_dialer(struct device *d)
 
 void homes_tell(struct device *d)
 {
-    each_home(d, l)
+    each_home(d, l) {
         if (tell(d->r->wall, home_at(l), home_at(l)->dir.vsock.listen_fd))
             home_failed(d, home_at(l)->number);
+        else
+            sidedoors_tell(home_at(l), true);
+    }
     tell_present(d);
 }
 
@@ -103,6 +109,7 @@ static void close_home(struct home *home)
     struct device *d = home->device;
     struct registry *r = d->r;
 
+    sidedoors_close(home);
     say(d, WALL_DOOR_SHUT, home->number);
     if (d->home == home)
         d->home = NULL;
@@ -124,11 +131,14 @@ static int open_home(struct device *d, const char *name, const struct settings_s
     }
     home->device = d;
     home->number = ++r->last_home;
+    home->side_fd = -1;
     list_init(&home->link);
+    list_init(&home->sidedoors);
     if ((err = guest_dir_open(&home->dir, r->rundir, name, sockets, why))) {
         free(home);
         return err;
     }
+    sidedir_forget(&home->dir);
     hash_insert(&r->homes, &home->by_name, key_of(r, name));
     list_append(&d->homes, &home->link);
     if ((err = tell_both(home, true))) {
@@ -142,9 +152,12 @@ static int open_home(struct device *d, const char *name, const struct settings_s
 
 void home_failed(struct device *d, uint32_t number)
 {
-    each_home(d, l)
+    each_home(d, l) {
         if (home_at(l)->number == number)
             close_home(home_at(l));
+        else
+            sidedoor_failed(home_at(l), number);
+    }
 }
 
 static void take_home(struct home *home, struct device *d)
@@ -161,6 +174,7 @@ static void take_home(struct home *home, struct device *d)
     list_append(&d->homes, &home->link);
     home->device = d;
     tell_both(home, false);
+    sidedoors_tell(home, false);
 }
 
 int home_move(struct device *d, const char *name, const struct settings_sockets *sockets, char *why)
@@ -187,6 +201,12 @@ void homes_tidy(struct device *d)
             close_home(home_at(l));
 }
 
+void homes_channels(struct device *d, const struct settings_channel *channels, size_t count, const struct settings_sockets *sockets)
+{
+    each_home(d, l)
+        sidedoors_make(home_at(l), channels, home_at(l) == d->home ? count : 0, sockets);
+}
+
 void homes_close(struct device *d)
 {
     each_home(d, l)
@@ -198,9 +218,9 @@ int homes_permit(struct device *d, const struct settings_sockets *sockets)
     int first = 0;
 
     each_home(d, l) {
-        int err = guest_dir_permit(&home_at(l)->dir, sockets);
+        int err = guest_dir_permit(&home_at(l)->dir, sockets), side_err = sidedoors_permit(home_at(l), sockets);
 
-        first = first ? first : err;
+        first = first ? first : err ? err : side_err;
     }
     return first;
 }

@@ -13,14 +13,6 @@
 
 #include "guest.h"
 
-struct home {
-    struct list link;           /* in device.homes */
-    struct hash_link by_name;   /* in registry.homes */
-    struct device *device;      /* whose it is */
-    struct guest_dir dir;
-    uint32_t number;            /* at the wall */
-};
-
 /* The directory of the present one, for messages and records; "" if there is none. */
 const char *home_path(const struct device *d);
 /* Makes the home of this name the present one of d: takes it from whoever has it, or opens it.  On an error, which why
@@ -28,6 +20,8 @@ const char *home_path(const struct device *d);
 int  home_move(struct device *d, const char *name, const struct settings_sockets *sockets, char *why);
 /* Closes the old ones that nobody needs. */
 void homes_tidy(struct device *d);
+/* The present one has these channels (sidedoors.h), older ones have none. */
+void homes_channels(struct device *d, const struct settings_channel *channels, size_t count, const struct settings_sockets *sockets);
 void homes_close(struct device *d);
 /* Mode and owner of all homes of d, anew; the first error. */
 int  homes_permit(struct device *d, const struct settings_sockets *sockets);

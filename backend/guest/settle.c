@@ -127,6 +127,19 @@ static void move(struct device *d)
     device_look(d);             /* it may have waited for this */
 }
 
+/* ---- channels ---- */
+
+#define CHANNELS_MOST (4 * SETTINGS_CHANNELS)   /* of several sections */
+
+/* They are the domain's, and lead to its first device, as its CID does. */
+static void make_channels(struct device *d)
+{
+    struct settings_channel channels[CHANNELS_MOST];
+    size_t count = d->id.number ? 0 : settings_channels(d->r->settings, &d->domain->title, channels, CHANNELS_MOST);
+
+    homes_channels(d, channels, count, &d->domain->own.sockets);
+}
+
 /* ---- CIDs ---- */
 
 static void choose_cid(struct device *d)
@@ -208,6 +221,9 @@ void settle(struct registry *r)
     each_device(r, l)
         if (lives(device_at(l)))
             move(device_at(l));
+    each_device(r, l)
+        if (lives(device_at(l)))
+            make_channels(device_at(l));
     each_device(r, l)
         drop_link(device_at(l));
     each_device(r, l)

@@ -36,8 +36,10 @@ void settings_free(struct settings *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->guest_count; i++)
+    for (size_t i = 0; i < s->guest_count; i++) {
         free(s->guests[i].name);
+        free(s->guests[i].channels);
+    }
     for (size_t i = 0; i < s->group_count; i++) {
         free(s->groups[i].name);
         free(s->groups[i].guests);
@@ -168,6 +170,30 @@ void settings_own(const struct settings *s, const struct title *title, struct se
     if (out->af_vsock == AF_VSOCK_INHERIT)
         out->af_vsock = s->af_vsock;
     inherit_sockets(&out->sockets, &s->sockets, true);
+}
+
+static void inherit_channel(const struct settings_channel *from, struct settings_channel *out, size_t *count, size_t room)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (!strcmp(out[i].name, from->name))
+            return;
+    if (*count < room)
+        out[(*count)++] = *from;
+}
+
+size_t settings_channels(const struct settings *s, const struct title *title, struct settings_channel *out, size_t room)
+{
+    size_t found = 0, count = 0;
+
+    if (is_nobody(s, title))
+        return 0;
+    for (const struct settings_guest *g = NULL; (g = settings_section(s, title, g));)
+        for (size_t i = 0; i < g->channel_count; i++)
+            inherit_channel(&g->channels[i], out, &found, room);
+    for (size_t i = 0; i < found; i++)
+        if (out[i].port != SETTINGS_NO_CHANNEL)
+            out[count++] = out[i];
+    return count;
 }
 
 /* Each mode with each user: which go together is another's question. */

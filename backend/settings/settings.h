@@ -62,6 +62,16 @@ struct settings_limits {
 
 #define SETTINGS_NO_LIMIT UINT64_MAX
 
+/* A socket of a guest's that leads straight to a port of it. */
+struct settings_channel {
+    char name[SETTINGS_NAME];   /* a good one (names.h) */
+    uint32_t port;              /* or SETTINGS_NO_CHANNEL: what a section that is less close says of this name does not hold */
+    uint32_t file;              /* where it was read (settings_text.c) */
+};
+
+#define SETTINGS_NO_CHANNEL UINT32_MAX
+#define SETTINGS_CHANNELS   64u         /* of one section */
+
 /* [guest …] */
 struct settings_guest {
     char *name;                 /* or "uuid:" and a UUID in lower case, or a pattern (names.h) */
@@ -70,6 +80,8 @@ struct settings_guest {
     enum settings_af_vsock af_vsock;
     struct settings_sockets sockets;
     struct settings_limits limits;
+    struct settings_channel *channels;
+    size_t channel_count;
     uint32_t file, cid_file, cid_line;  /* where it was read, for whoever reads (settings_text.c) */
 };
 
@@ -129,6 +141,10 @@ const struct settings_guest *settings_section(const struct settings *s, const st
 /* What holds for a domain.  One that has lost its name to a newer one, and for which there is a section that names it, is nobody: its
  * sockets are ours alone, it has no CID and no AF_VSOCK.  But limits are those of whoever is called so: it does not gain by that. */
 void settings_own(const struct settings *s, const struct title *title, struct settings_own *out);
+
+/* The channels of a domain, at most room of them: how many.  Of each name the closest section that has it decides; a domain that is nobody
+ * has none. */
+size_t settings_channels(const struct settings *s, const struct title *title, struct settings_channel *out, size_t room);
 
 /* Some guest's sockets may be open to others. */
 bool settings_may_let_in(const struct settings *s, bool (*lets_in)(const struct settings_sockets *sockets));

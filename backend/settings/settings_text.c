@@ -409,6 +409,52 @@ static bool read_farewell(struct reader *r, const char *key, const char *text)
     return read_u32(r, key, text, 1, 86400, &r->settings->farewell_seconds);
 }
 
+/* The channel of that name in this section, or a new one; NULL, which is told. */
+static struct settings_channel *channel_named(struct reader *r, const char *key, const char *name)
+{
+    struct settings_guest *g = r->guest;
+    struct settings_channel *more;
+
+    for (size_t i = 0; i < g->channel_count; i++) {
+        if (strcmp(g->channels[i].name, name))
+            continue;
+        if (g->channels[i].file != r->file)
+            return &g->channels[i];
+        wrong(r, "%s is given twice in [%s]", key, r->section);
+        return NULL;
+    }
+    if (g->channel_count == SETTINGS_CHANNELS) {
+        wrong(r, "%s: a section has at most %u channels", key, SETTINGS_CHANNELS);
+        return NULL;
+    }
+    if (!(more = reallocarray(g->channels, g->channel_count + 1, sizeof *more))) {
+        no_memory(r);
+        return NULL;
+    }
+    g->channels = more;
+    more += g->channel_count++;
+    *more = (struct settings_channel){ .port = SETTINGS_NO_CHANNEL };
+    strcpy(more->name, name);
+    return more;
+}
+
+/* key: "channel NAME". */
+static bool read_channel(struct reader *r, const char *key, const char *text)
+{
+    const char *name = key + strcspn(key, " \t");
+    uint32_t port = SETTINGS_NO_CHANNEL;
+    struct settings_channel *c;
+
+    name += strspn(name, " \t");
+    if (!names_is_good(name))
+        return wrong(r, "channel NAME: \"%.70s\" is no name of a channel, which is made of " NAMES_ARE, name);
+    if ((strcmp(text, "no") && !read_u32(r, key, text, 0, VSOCKIF_PORT_ANY - 1, &port)) || !(c = channel_named(r, key, name)))
+        return false;
+    c->port = port;
+    c->file = r->file;
+    return true;
+}
+
 /* ---- keys and sections ---- */
 
 enum { IN_DAEMON = 1, IN_GUEST = 2, IN_GROUP = 4, IN_ANY = 8, IN_THE_PAST = 16, SEVERAL_TIMES = 32 };
@@ -440,6 +486,7 @@ static const struct key {
     { "socket_group",        IN_DAEMON | IN_GUEST | IN_ANY, read_group },
     { "status_group",        IN_DAEMON, read_status_group },
     { "cid",                 IN_GUEST, read_cid },
+    { "channel NAME",        IN_GUEST | SEVERAL_TIMES, read_channel },
     { "guests",              IN_GROUP | SEVERAL_TIMES, read_guests },
 };
 
@@ -511,9 +558,16 @@ static bool enter_group(struct reader *r, const char *name)
     if (!more)
         return no_memory(r);
     s->groups = more;
-    r->group = &more[s->group_count++];
-    *r->group = (struct settings_group){ .name = strdup(name), .guests = strdup(""), .file = r->file };
-    return (r->group->name && r->group->guests) || no_memory(r);
+    more += s->group_count;
+    *more = (struct settings_group){ .name = strdup(name), .guests = strdup(""), .file = r->file };
+    if (!more->name || !more->guests) {
+        free(more->name);
+        free(more->guests);
+        return no_memory(r);
+    }
+    s->group_count++;
+    r->group = more;
+    return true;
 }
 
 /* False: it is none. */
@@ -537,6 +591,14 @@ static bool enter_section(struct reader *r, const char *section)
     return wrong(r, "section [%.60s]: there are only " SECTIONS, section);
 }
 
+/* One with a name of its own behind the word is "WORD NAME" in the table. */
+static bool is_key(const char *name, const char *key)
+{
+    size_t word = strcspn(key, " ");
+
+    return key[word] ? !strncmp(name, key, word) && name[word] && strchr(" \t", name[word]) : !strcmp(name, key);
+}
+
 static bool read_key(struct reader *r, const char *name, const char *value)
 {
     unsigned here = r->guest ? IN_GUEST : r->group ? IN_GROUP : r->in_any ? IN_ANY : IN_DAEMON;
@@ -548,7 +610,7 @@ static bool read_key(struct reader *r, const char *name, const char *value)
             continue;
         if (!(keys[i].in & IN_THE_PAST) && n < sizeof list)
             n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", keys[i].name);
-        if (strcmp(name, keys[i].name))
+        if (!is_key(name, keys[i].name))
             continue;
         if (r->seen >> i & 1 && !(keys[i].in & SEVERAL_TIMES))
             return wrong(r, "%s is given twice in [%s]", name, r->section);

@@ -115,6 +115,8 @@ struct wall_msg {
         uint32_t cut;           /* GONE, DOWN: enum lane_cut */
         struct {
             uint32_t door;
+            uint32_t beside;            /* 0, or the door of the same directory, to which this one is a channel: */
+            uint32_t port;              /* …whoever comes in there wants this port, and says no line */
             char name[WALL_DIR], path[WALL_PATH];
         } door;                 /* a new one, or one that was another device's, then without a descriptor */
         struct {

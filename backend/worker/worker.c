@@ -180,8 +180,10 @@ static void on_door(struct guest *g, const struct wall_msg *m, int fd)
     struct worker *w = g->worker;
     int err = fd < 0 ? -EMFILE : door_open(&g->host, m->door.door, m->door.name, m->door.path, fd);
 
-    if (!err)
+    if (!err) {
+        door_lead(door_find(&g->host, m->door.door), m->door.beside, m->door.port);
         return;
+    }
     if (fd < 0)                 /* not a new one: somebody else's until now */
         each_guest(w, l) {
             struct door *door = door_find(&guest_at(l)->host, m->door.door);

@@ -195,6 +195,17 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[guest .*]\n", ":1: section [guest NAME]: \".*\" is no name of a guest" },
         { "[guest a b*]\n", "is no name of a guest" },
         { "[group web*]\n", "is no name of a group" },
+        { "[guest a]\nchannel x = 4294967295\n", ":2: channel x = 4294967295: it must be a number from 0 to 4294967294" },
+        { "[guest a]\nchannel = 5\n", ":2: channel: there is no such key in [guest a]; there are" },
+        { "[guest a]\nchannels = 5\n", ":2: channels: there is no such key" },
+        { "[guest a]\nchannel ../x = 5\n", ":2: channel NAME: \"../x\" is no name of a channel, which is made of letters, digits and _.+-" },
+        { "[guest a]\nchannel .. = 5\n", "\"..\" is no name of a channel" },
+        { "[guest a]\nchannel . = 5\n", "\".\" is no name of a channel" },
+        { "[guest a]\nchannel a/b = 5\n", "\"a/b\" is no name of a channel" },
+        { "[guest a]\nchannel a b = 5\n", "\"a b\" is no name of a channel" },
+        { "[guest a]\nchannel aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa = 5\n", "at most 64" },
+        { "[guest a]\nchannel x = 5\nchannel  x = 6\n", ":3: channel  x is given twice in [guest a]" },
+        { "[daemon]\nchannel x = 5\n", ":2: channel x: there is no such key in [daemon]" },
         { "[guest web*]\n[guest web*]\n", ":2: section [guest web*] is there twice" },
     };
 
@@ -378,6 +389,21 @@ static void a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first(void)
     /* One whose name is none is fitted by "*" alone. */
     EQ(own(s, &odd).sockets.mode, 0640);
     EQ(own(s, &odd).limits.connects.per_second, 1);
+    settings_free(s);
+}
+
+static void of_each_channel_the_closest_section_decides(void)
+{
+    struct settings *s = load("[guest *]\nchannel a = 1\nchannel b = 2\nchannel c = 3\n[guest web1]\nchannel b = 20\nchannel c = no\n", 0);
+    struct title web = { .name = "web1", .uuid = "", .has_name = true }, other = { .name = "x", .uuid = "" }, lost = { .name = "web1", .uuid = "" };
+    struct settings_channel list[4];
+
+    REQUIRE(s != NULL);
+    EQ(settings_channels(s, &web, list, 4), 2);
+    CU_ASSERT_TRUE(!strcmp(list[0].name, "b") && list[0].port == 20 && !strcmp(list[1].name, "a") && list[1].port == 1);
+    EQ(settings_channels(s, &other, list, 4), 3);
+    EQ(settings_channels(s, &other, list, 2), 2);
+    EQ(settings_channels(s, &lost, list, 4), 0);
     settings_free(s);
 }
 
@@ -698,7 +724,7 @@ static const struct test tests[] = {
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
     TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
-    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think),
+    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think), TEST(of_each_channel_the_closest_section_decides),
     TEST(a_later_file_says_it_again), TEST(all_errors_of_all_files_are_told_at_once), TEST(ten_thousand_errors_are_some_and_a_number),
     TEST(what_was_read_can_be_handed_over), TEST(files_beside_it_are_read_in_the_order_of_their_names),
     TEST(without_the_file_those_beside_it_hold), TEST(a_file_that_others_can_write_is_refused),

@@ -238,7 +238,7 @@ void bridge_redial(struct hostside *host)
         vmux_each(host->lane->mux, redial, NULL);
 }
 
-int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark)
+int bridge_request(struct hostside *host, int fd, uint32_t port, enum bridge_says says, uint16_t mark)
 {
     struct lane *lane = host->lane;
     struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { lane->cid, port };
@@ -258,8 +258,10 @@ int bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, u
         stream_end(s);
         return err;
     }
-    b->writable = b->line_waits = b->by_host = true;
-    b->holds = vouched;
+    b->writable = b->by_host = true;
+    b->is_channel = says == BRIDGE_CHANNEL;
+    b->line_waits = !b->is_channel;
+    b->holds = says == BRIDGE_CALL;
     b->mark = mark;
     return 0;
 }
@@ -339,7 +341,7 @@ static void say_ok(struct bridge *b)
     int len = snprintf(line, sizeof line, "OK %u\n", b->s.v.local.port);
 
     open_now(b, b->s.v.local.port);
-    if (send(b->socket.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
+    if (!b->is_channel && send(b->socket.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
         b->hung_up = true;      /* nothing was ever written to it: only a closed socket does not take this */
 }
 
@@ -768,7 +770,7 @@ static enum stream_again turn(struct stream *s)
     struct bridge *b = bridge_of(s);
     enum stream_again to_host = STREAM_WAITS, to_guest = STREAM_WAITS;
 
-    if (!s->open && b->hung_up && !stream_is_closed(s))
+    if (!s->open && b->hung_up && !b->is_channel && !stream_is_closed(s))
         vmux_abort(s->lane->mux, &s->v, ECONNRESET, REASON(ABORTED));   /* the client gave up while it waited for OK */
     if (has_died(b))
         abandoned(&b->fate.watched);

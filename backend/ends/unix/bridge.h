@@ -41,6 +41,7 @@ struct bridge {
     bool said_end : 1;          /* …and has */
     bool by_host : 1;           /* the host program has called */
     bool forbidden : 1;         /* a new policy has ended it */
+    bool is_channel : 1;        /* its program has said no line, and is told nothing */
     bool breaks : 1;            /* the end of what the program sends is a reset, */
     struct reason reason;       /* …for this */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
@@ -49,10 +50,16 @@ struct bridge {
 
 extern const struct end_kind bridge_end;
 
-/* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket.  vouched:
- * somebody will vouch for the stream (watchers.h).  Takes the descriptor, and its mark (door.h), if it returns 0; else it is
- * the caller's to refuse, which tells why if vouched. */
-int  bridge_request(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark);
+/* What a host program that calls has said, and wants to hear. */
+enum bridge_says {
+    BRIDGE_CONNECT,             /* a line, and waits for OK */
+    BRIDGE_CALL,                /* …and somebody will vouch for the stream (watchers.h) */
+    BRIDGE_CHANNEL              /* nothing: it may have written already, and may have gone again */
+};
+
+/* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket, or by a channel.  Takes the
+ * descriptor, and its mark (door.h), if it returns 0; else it is the caller's to refuse, which tells why if vouched. */
+int  bridge_request(struct hostside *host, int fd, uint32_t port, enum bridge_says says, uint16_t mark);
 /* What dial() has come to: a descriptor, which it takes in any case, with the listener's wishes (BRIDGE_VOUCHED), or a negative errno;
  * why, if it is not "", is about what stands in the directory dir. */
 struct bridge_dialed {

@@ -53,6 +53,12 @@ int door_open(struct hostside *host, uint32_t number, const char *name, const ch
     return 0;
 }
 
+void door_lead(struct door *door, uint32_t beside, uint32_t port)
+{
+    door->beside = beside;
+    door->port = port;
+}
+
 void door_close(struct door *door)
 {
     int fd = door->listener.fd;
@@ -108,11 +114,19 @@ void door_choose(struct hostside *host, struct door *door)
     host->all->old_used(host, host->by_old_door > 0);
 }
 
+/* A channel is as old as the door beside it. */
+static bool is_present(const struct door *door)
+{
+    const struct door *present = door->host->door;
+
+    return present && (door == present || door->beside == present->number);
+}
+
 uint16_t door_enter(const struct door *door)
 {
     struct hostside *host = door->host;
 
-    if (door != host->door) {
+    if (!is_present(door)) {
         if (host->by_old_door++ == 0)
             host->all->old_used(host, true);
         return OLD;

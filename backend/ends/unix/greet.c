@@ -82,18 +82,18 @@ static void refuse(struct client *c, const char *why)
     close_client(c);
 }
 
-static void connect_to_guest(struct hostside *host, int fd, uint32_t port, bool vouched, uint16_t mark)
+static void connect_to_guest(struct hostside *host, int fd, uint32_t port, enum bridge_says says, uint16_t mark)
 {
     int err = admit_client(host->lane, fd, port);
 
     if (!err)
-        err = bridge_request(host, fd, port, vouched, mark);
+        err = bridge_request(host, fd, port, says, mark);
     if (!err)
         return;
     door_leave(host, mark);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(host->lane->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
-    bridge_refuse(host, fd, port, vouched, err);
+    bridge_refuse(host, fd, port, says == BRIDGE_CALL, err);
 }
 
 /* The line is whole: takes it out of the socket, but for the newline before a stream, see bridge.c. */
@@ -111,7 +111,7 @@ static void obey(struct client *c, enum connect_verb verb, uint32_t number, int 
     }
     fd = let_go(c);
     if (connects) {
-        connect_to_guest(host, fd, number, verb == CONNECT_CALL, mark);
+        connect_to_guest(host, fd, number, verb == CONNECT_CALL ? BRIDGE_CALL : BRIDGE_CONNECT, mark);
         return;
     }
     if (verb == CONNECT_WHY)
@@ -145,11 +145,15 @@ static void on_client(struct source *source, uint32_t events)
 
 static int greet(struct door *door, int fd)
 {
-    struct client *c = calloc(1, sizeof *c);
     struct hostside *host = door->host;
+    struct client *c;
     int err;
 
-    if (!c)
+    if (door->beside) {
+        connect_to_guest(host, fd, door->port, BRIDGE_CHANNEL, door_enter(door));
+        return 0;
+    }
+    if (!(c = calloc(1, sizeof *c)))
         return -ENOMEM;
     c->host = host;
     c->deadline = clock_deadline_ms(GREET_MS);

@@ -57,3 +57,26 @@ connect_rate = 1, burst 2"
     ask g "listen m 7401" "listen m ok"
     for _n in 1 2 3 4 5; do ask h "connect h$_n $GUEST1:7401" "connect h$_n ok"; done
 }
+
+# What people have for a channel of virtio-serial's works as it is: here a client and a server of qemu-guest-agent's protocol.
+test_a_client_of_a_guest_agent_s_channel_works_as_it_is() { # short
+    disturb
+    command -v socat >/dev/null || skip "socat is not here"
+    drop_in 10-channel.conf "[guest guest1]
+channel org.qemu.guest_agent.0 = 1024"
+    on dom0 xvs reload </dev/null >/dev/null || fail "reload"
+    rm -rf "$CONF.d"
+    _socket=$RUN/guest/guest1/channel/org.qemu.guest_agent.0
+    wait_for '[ -S "$_socket" ]' 5 "the channel"
+    # It says something for each line, until there is no more.
+    # shellcheck disable=SC2016 # expanded over there
+    spawn server guest1 xvs serve 1024 -- sh -c 'while read -r line; do case $line in *guest-ping*) echo "{\"return\":{}}";; *) echo "{\"error\":{}}";; esac; done'
+    wait_for 'equal_answer "{\"execute\":\"guest-ping\"}" "{\"return\":{}}"' 10 "an answer"
+    equal_answer '{"execute":"x"}
+{"execute":"guest-ping"}' '{"error":{}}
+{"return":{}}' || fail "it says: $_said"
+}
+equal_answer() {
+    _said=$(printf '%s\n' "$1" | on dom0 socat -t 20 - "UNIX-CONNECT:$_socket" 2>/dev/null)
+    [ "$_said" = "$2" ]
+}
