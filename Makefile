@@ -28,10 +28,11 @@ frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory tap lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base proto copy ends sides views xvs)
 agent := $(addprefix tools/,base proto ends sides copy agent)
-modules := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
+modules := common/base common/names common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
 
 sees.common/wire   :=
 sees.common/base   :=
+sees.common/names  :=
 sees.common/reason := common/wire
 sees.common/ring   := common/wire common/base
 sees.common/vsock  := common/wire common/base common/reason
@@ -49,8 +50,8 @@ sees.frontend/device  := $(sees.frontend/life) frontend/life
 
 # The daemon, likewise.  The keeper: dirs, guest; the dialer: dirs, dialer; the worker: memory to control.
 sees.backend/base          := common/base
-sees.backend/settings      := common/wire common/base backend/base
-sees.backend/policy        := common/base backend/base backend/settings
+sees.backend/settings      := common/wire common/base common/names backend/base
+sees.backend/policy        := common/base common/names backend/base backend/settings
 sees.backend/wall          := common/base backend/base
 sees.backend/dirs          := common/base backend/base backend/settings
 sees.backend/dialer        := common/base $(addprefix backend/,base settings wall dirs)
@@ -74,13 +75,13 @@ sees.tools/copy  := common/base tools/proto
 sees.tools/ends  := common/wire common/base common/reason tools/base tools/proto
 sees.tools/sides := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends
 sees.tools/views := common/wire common/base common/reason tools/base
-sees.tools/xvs   := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy
+sees.tools/xvs   := frontend/include common/wire common/base common/names common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy
 sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
 lib_parts    := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend)
-daemon_parts := common/base common/reason common/ring common/vsock common/link xenstore-glue $(backend)
+daemon_parts := common/base common/names common/reason common/ring common/vsock common/link xenstore-glue $(backend)
 
 # ---- tools and flags -----------------------------------------------------------------------------
 CC       ?= gcc
@@ -127,6 +128,7 @@ all: $(B)/libxvs.so.0 $(B)/libxvs.a $(B)/xvsd $(B)/xvs $(B)/xvs-agent examples
 
 # The policy that is installed is a part of the program, too.
 $(B)/obj/backend/policy/policy_dir.o: dist/90-default.policy
+$(B)/obj/common/names/portnames.o: dist/ports
 
 lib_objs := $(foreach m,$(lib_parts),$(call objs,$(m)))
 $(B)/libxvs.so.0: $(lib_objs) frontend/libxvs.map
@@ -139,7 +141,7 @@ $(B)/libxvs.a: $(lib_objs)
 $(B)/xvsd: $(foreach m,$(daemon_parts),$(call objs,$(m)))
 	$(CC) -pie $(all_ldflags) -o $@ $^ $(xen_libs) $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)
 
-xvs_objs := $(foreach m,common/reason $(tools),$(call objs,$(m)))
+xvs_objs := $(foreach m,common/names common/reason $(tools),$(call objs,$(m)))
 $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
 	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(uv_libs) $(json_libs)
 

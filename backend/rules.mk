@@ -7,6 +7,7 @@ $(B)/unit/test_backend_turned_away:  $(call backend_obj,ends/unix/turned_away) $
 $(B)/unit/test_backend_standing:     $(call backend_obj,control/standing control/use)
 $(B)/unit/test_backend_from_line:    $(call backend_obj,ends/unix/from_line settings/names)
 $(B)/unit/test_backend_account:      $(call backend_obj,memory/account)
+$(B)/unit/test_portnames:             $(B)/obj/common/names/portnames.o
 $(B)/unit/test_backend_bucket:       $(call backend_obj,lane/bucket lane/limits)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chunks)
 $(B)/unit/test_backend_fate:         $(call backend_obj,ends/unix/fate) $(B)/obj/common/base/hash.o
@@ -15,8 +16,8 @@ $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
 $(B)/unit/test_backend_tap:          $(call backend_obj,tap/tap)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
-$(B)/unit/test_backend_settings:     $(call backend_obj,$(addprefix settings/,settings settings_text settings_files confdir complaints names) base/journal)
-$(B)/unit/test_backend_policy:       $(call backend_obj,$(addprefix policy/,policy policy_text policy_pack policy_dir) settings/names settings/confdir settings/complaints)
+$(B)/unit/test_backend_settings:     $(call backend_obj,$(addprefix settings/,settings settings_text settings_files confdir complaints names) base/journal) $(B)/obj/common/names/portnames.o
+$(B)/unit/test_backend_policy:       $(call backend_obj,$(addprefix policy/,policy policy_text policy_pack policy_dir) settings/names settings/confdir settings/complaints) $(B)/obj/common/names/portnames.o
 $(B)/unit/test_backend_refusals:     $(call backend_obj,lane/refusals base/loop base/poller base/journal)
 $(B)/unit/test_backend_refusals:     xen_libs += $(uv_libs)
 $(B)/unit/test_backend_access:       $(call backend_obj,dirs/access)

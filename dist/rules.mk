@@ -64,6 +64,8 @@ install: all
 	$(call install_filled,dist/completion/_xvs,$(ZSHCOMPDIR),_xvs)
 	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
 		$(INSTALL) -D -m 644 dist/xvsd.conf "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf"
+	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/ports" || \
+		$(INSTALL) -D -m 644 dist/ports "$(DESTDIR)$(SYSCONFDIR)/xvs/ports"
 	$(if $(wildcard $(DESTDIR)$(SSHDIR)/30-xvs.conf),,$(call install_filled,dist/ssh.conf,$(SSHDIR),30-xvs.conf))
 	test -d "$(DESTDIR)$(SYSCONFDIR)/xvs/policy.d" || \
 		$(INSTALL) -D -m 644 dist/90-default.policy "$(DESTDIR)$(SYSCONFDIR)/xvs/policy.d/90-default.policy"

@@ -20,6 +20,7 @@ may_know() {
     case $1 in
     common/wire | common/base) ;;
     common/reason) echo common/wire ;;
+    common/names) ;;
     common/ring | xenstore-glue) echo common/wire common/base ;;
     common/vsock) echo common/wire common/base common/reason ;;
     common/link) echo common/wire common/base common/reason common/ring common/vsock ;;
@@ -30,8 +31,8 @@ may_know() {
     frontend/life) echo "$(may_know frontend/trunk)" frontend/owner frontend/trunk xenstore-glue ;;
     frontend/device) echo "$(may_know frontend/life)" frontend/life ;;
     backend/base) echo common/base ;;
-    backend/settings) echo common/wire common/base backend/base ;;
-    backend/policy) echo common/base backend/base backend/settings ;;
+    backend/settings) echo common/wire common/base common/names backend/base ;;
+    backend/policy) echo common/base common/names backend/base backend/settings ;;
     backend/wall) echo common/base backend/base ;;
     backend/dirs) echo common/base backend/base backend/settings ;;
     backend/dialer) echo common/base backend/base backend/settings backend/wall backend/dirs ;;
@@ -51,7 +52,7 @@ may_know() {
     tools/ends) echo common/wire common/base common/reason tools/base tools/proto ;;
     tools/sides) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends ;;
     tools/views) echo common/wire common/base common/reason tools/base ;;
-    tools/xvs) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy ;;
+    tools/xvs) echo common/wire common/base common/names common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy ;;
     tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy ;;
     *) return 1 ;;
     esac

@@ -3,10 +3,6 @@
 #include "ask_of.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#include "parse.h"
-#include "paths.h"
 
 bool ask_of_domain(const json_t *request, char *text, size_t size)
 {
@@ -31,20 +27,4 @@ bool ask_of_number(const json_t *request, const char *key, int64_t min, int64_t 
         return false;
     *out = json_integer_value(value);
     return true;
-}
-
-bool ask_of_find(const struct worker *w, const char *text, uint32_t *domid)
-{
-    uint32_t number;
-    bool is_number = !parse_u32("domid", *text == ':' ? text + 1 : text, 0, PATHS_DOMID - 1, &number, NULL);
-
-    each_guest(w, l) {
-        const struct guest *g = guest_at(l);
-
-        if ((g->title.has_name && !strcmp(g->name, text)) || (is_number && g->domid == number)) {
-            *domid = g->domid;
-            return true;
-        }
-    }
-    return false;
 }

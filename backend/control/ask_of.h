@@ -11,7 +11,5 @@
 bool ask_of_domain(const json_t *request, char *text, size_t size);
 /* An optional number; false if it is there and out of bounds. */
 bool ask_of_number(const json_t *request, const char *key, int64_t min, int64_t max, int64_t *out);
-/* The domain that is called so, by the names that are in force, or by ":5" or "5"; false if none with a device is. */
-bool ask_of_find(const struct worker *w, const char *text, uint32_t *domid);
 
 #endif

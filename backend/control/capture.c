@@ -5,17 +5,7 @@
 #include "ask_of.h"
 #include "paths.h"
 #include "refusal.h"
-
-static struct guest *find_device(struct worker *w, uint32_t domid, int64_t device)
-{
-    each_guest(w, l) {
-        struct guest *g = guest_at(l);
-
-        if (g->domid == domid && g->device == device)
-            return g;
-    }
-    return NULL;
-}
+#include "who.h"
 
 /* NULL, or what is wrong. */
 static json_t *read_ports(const json_t *list, struct tap *t)
@@ -37,22 +27,26 @@ static json_t *read_ports(const json_t *list, struct tap *t)
 static json_t *read_request(struct worker *w, json_t *request, struct tap *t)
 {
     char domain[WALL_NAME];
-    int64_t device = 0, snap = 0;
+    int64_t device = -1, snap = 0;
+    struct who who;
     struct guest *g;
-    uint32_t domid;
     json_t *wrong;
 
-    if (!ask_of_domain(request, domain, sizeof domain))
-        return refusal("capture: \"domain\" must be a name or a domid");
+    if (!ask_of_domain(request, domain, sizeof domain) || !who_read(domain, &who))
+        return refusal("capture: \"domain\" must be " WHO_WORDS);
     if (!ask_of_number(request, "device", 0, PATHS_DEVICES - 1, &device))
         return refusal("capture: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
     if (!ask_of_number(request, "snap", 0, TAPIF_SNAP_MOST, &snap))
         return refusal("capture: \"snap\" must be a number from 0 to %u", TAPIF_SNAP_MOST);
     if ((wrong = read_ports(json_object_get(request, "ports"), t)))
         return wrong;
-    if (!ask_of_find(w, domain, &domid))
+    if (device < 0)
+        device = who.device < 0 ? 0 : who.device;
+    who.device = -1;
+    if (!who_find(w, &who, NULL))
         return refusal("capture: there is no domain %s with a device", domain);
-    if (!(g = find_device(w, domid, device)))
+    who.device = (int)device;
+    if (!(g = who_find(w, &who, NULL)))
         return refusal("capture: domain %s has no device %d", domain, (int)device);
     t->snap = (uint32_t)snap;
     tap_join(t, &g->lane.taps);

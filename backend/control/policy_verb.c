@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "paths.h"
 #include "refusal.h"
+#include "who.h"
 #include "vsockif.h"
 
 #define GROUPS 65536u           /* that a process can have */
@@ -58,20 +57,13 @@ static json_t *all_lines(const struct policy *p)
 
 /* ---- a question ---- */
 
-/* The guest that has this name or UUID, or is this domain; NULL. */
+/* The guest that is meant (who.h); NULL. */
 static const struct title *find_guest(const struct worker *w, const char *text)
 {
-    uint32_t domid;
-    bool is_domid = *text == ':' && !parse_u32("domid", text + 1, 0, PATHS_DOMID - 1, &domid, NULL);
+    const struct guest *g;
+    struct who who;
 
-    each_guest(w, l) {
-        const struct guest *g = guest_at(l);
-
-        if (is_domid ? g->domid == domid : !strncmp(text, "uuid:", 5) ? g->title.has_uuid && !strcmp(g->title.uuid, text + 5)
-                                                                      : g->title.has_name && !strcmp(g->title.name, text))
-            return &g->title;
-    }
-    return NULL;
+    return who_read(text, &who) && (g = who_find(w, &who, NULL)) ? &g->title : NULL;
 }
 
 /* A guest that is not there is one that has that name and no UUID, or the other way round. */

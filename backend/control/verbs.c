@@ -10,13 +10,13 @@
 #include "counters.h"
 #include "door.h"
 #include "life.h"
-#include "parse.h"
 #include "paths.h"
 #include "policy_verb.h"
 #include "refusal.h"
 #include "standing.h"
 #include "stream.h"
 #include "use.h"
+#include "who.h"
 
 /* ---- ls ---- */
 
@@ -29,7 +29,7 @@ static json_t *guest_json(const struct guest *g)
     char says[sizeof g->error + USE_TEXT];
 
     use_text(says, sizeof says, use, g->error);
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:b, s:s, s:s}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:b, s:s, s:s, s:s}",
                      "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "use", use_word(use), "says", says, "state", life_state_name(g->state),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
@@ -42,7 +42,7 @@ static json_t *guest_json(const struct guest *g)
                      "connects", (json_int_t)(lane->count.connects + (lane->mux != NULL)),
                      "refusals", (json_int_t)g->refusals, "storms", (json_int_t)lane->count.storms,
                      "refused_by_policy", (json_int_t)lane->count.refused, "limited", limited,
-                     "af_vsock", lane->kernel != NULL, "dir", door_path(&g->host), "error", g->error);
+                     "af_vsock", lane->kernel != NULL, "dir", door_path(&g->host), "error", g->error, "uuid", g->uuid);
 }
 
 static json_t *verb_ls(struct worker *w, json_t *request)
@@ -68,18 +68,43 @@ static json_t *ask(struct worker *w, struct wall_msg *m)
     return NULL;
 }
 
+/* "domain" and "device", of which the first may have the second with it, into m.  'number' is what it is without.  NULL, or why not. */
+static json_t *get_device(const struct worker *w, json_t *request, const char *verb, int64_t number, struct wall_msg *m)
+{
+    const struct guest *g;
+    int64_t given = -1;
+    struct who who;
+
+    if (!ask_of_domain(request, m->ask.domain, sizeof m->ask.domain) || !who_read(m->ask.domain, &who))
+        return refusal("%s: \"domain\" must be " WHO_WORDS, verb);
+    if (!ask_of_number(request, "device", 0, PATHS_DEVICES - 1, &given))
+        return refusal("%s: \"device\" must be a number from 0 to %u", verb, PATHS_DEVICES - 1);
+    if (given >= 0 && who.device >= 0 && given != who.device)
+        return refusal("%s: %.100s is device %d, and \"device\" is %d", verb, m->ask.domain, who.device, (int)given);
+    m->ask.number = (int32_t)(given >= 0 ? given : who.device >= 0 ? who.device : number);
+    who.device = -1;
+    if (*who.uuid && !(g = who_find(w, &who, NULL)))
+        return refusal("%s: no domain with a device has the %.60s; say its name or its domid", verb, m->ask.domain);
+    /* The keeper knows a domain by its name or its domid. */
+    if (*who.uuid)
+        snprintf(m->ask.domain, sizeof m->ask.domain, ":%u", g->domid);
+    else if (*who.name)
+        snprintf(m->ask.domain, sizeof m->ask.domain, "%s", who.name);
+    else
+        snprintf(m->ask.domain, sizeof m->ask.domain, ":%u", who.domid);
+    return NULL;
+}
+
 static json_t *verb_attach(struct worker *w, json_t *request)
 {
     struct wall_msg m = { .ask.verb = WALL_ATTACH };
-    int64_t number = -1, cid = 0;
+    json_t *no = get_device(w, request, "attach", -1, &m);
+    int64_t cid = 0;
 
-    if (!ask_of_domain(request, m.ask.domain, sizeof m.ask.domain))
-        return refusal("attach: \"domain\" must be a name or a domid");
-    if (!ask_of_number(request, "device", 0, PATHS_DEVICES - 1, &number))
-        return refusal("attach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
+    if (no)
+        return no;
     if (!ask_of_number(request, "cid", VSOCKIF_CID_FIRST, VSOCKIF_CID_LAST, &cid))
         return refusal("attach: \"cid\" must be a number from 3 to 4294967294");
-    m.ask.number = (int32_t)number;
     m.ask.cid = (uint64_t)cid;
     return ask(w, &m);
 }
@@ -88,17 +113,16 @@ static json_t *verb_detach(struct worker *w, json_t *request)
 {
     const json_t *all = json_object_get(request, "all");
     struct wall_msg m = { .ask.verb = WALL_DETACH };
-    int64_t number = WALL_ONLY;
+    json_t *no = get_device(w, request, "detach", WALL_ONLY, &m);
 
-    if (!ask_of_domain(request, m.ask.domain, sizeof m.ask.domain))
-        return refusal("detach: \"domain\" must be a name or a domid");
-    if (!ask_of_number(request, "device", 0, PATHS_DEVICES - 1, &number))
-        return refusal("detach: \"device\" must be a number from 0 to %u", PATHS_DEVICES - 1);
+    if (no)
+        return no;
     if (all && !json_is_boolean(all))
         return refusal("detach: \"all\" must be true or false");
-    if (json_is_true(all) && number >= 0)
+    if (json_is_true(all) && m.ask.number >= 0)
         return refusal("detach: \"device\" is one and \"all\" is all: give one of the two");
-    m.ask.number = json_is_true(all) ? WALL_EACH : (int32_t)number;
+    if (json_is_true(all))
+        m.ask.number = WALL_EACH;
     return ask(w, &m);
 }
 
@@ -204,33 +228,33 @@ static void add_stream(struct vmux_conn *conn, void *arg)
     add_standing(json_array_get(arg, json_array_size(arg) - 1), s);
 }
 
+static json_t *dump_of(const struct guest *g)
+{
+    json_t *guest = guest_json(g), *streams = json_array();
+
+    if (g->lane.mux)
+        vmux_each(g->lane.mux, add_stream, streams);
+    if (g->lane.mux)
+        json_object_set_new(guest, "rings", rings_json(&g->lane));
+    json_object_set_new(guest, "streams", streams);
+    return guest;
+}
+
 static json_t *verb_dump(struct worker *w, json_t *request)
 {
     char domain[WALL_NAME];
-    json_t *guests;
-    uint32_t domid;
+    json_t *guests = json_array();
+    struct who who;
 
     if (!ask_of_domain(request, domain, sizeof domain))
-        return refusal("dump: \"domain\" must be a name or a domid");
-    if (!ask_of_find(w, domain, &domid))
-        return refusal("dump: there is no domain %s with a device", domain);
-    guests = json_array();
-    each_guest(w, l) {
-        struct guest *g = guest_at(l);
-        json_t *guest, *streams;
-
-        if (g->domid != domid)
-            continue;
-        guest = guest_json(g);
-        streams = json_array();
-        if (g->lane.mux)
-            vmux_each(g->lane.mux, add_stream, streams);
-        if (g->lane.mux)
-            json_object_set_new(guest, "rings", rings_json(&g->lane));
-        json_object_set_new(guest, "streams", streams);
-        json_array_append_new(guests, guest);
-    }
-    return json_pack("{s:b, s:o}", "ok", 1, "guests", guests);
+        return refusal("dump: \"domain\" must be " WHO_WORDS);
+    if (who_read(domain, &who))
+        for (const struct guest *g = NULL; (g = who_find(w, &who, g));)
+            json_array_append_new(guests, dump_of(g));
+    if (json_array_size(guests))
+        return json_pack("{s:b, s:o}", "ok", 1, "guests", guests);
+    json_decref(guests);
+    return refusal("dump: there is no %s %.100s with a device", who.device < 0 ? "domain" : "device", domain);
 }
 
 /* ---- stats, metrics ---- */

@@ -56,8 +56,7 @@ static int keep_settings(struct decided *d, const struct conf_texts *texts)
     size_t len;
     char *bytes;
 
-    if (!(d->files = texts->count))
-        return 0;
+    d->files = texts->count - 1;        /* one names ports */
     if (!(bytes = settings_pack(texts, &len)))
         return -ENOMEM;
     d->settings_fd = file_of("settings", bytes, len);

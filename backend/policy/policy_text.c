@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "portnames.h"
+
 #define BLANKS " \t\r"
 #define WORDS  4
 #define LAST_PORT 4294967294u
@@ -55,6 +57,22 @@ static bool read_port(const char **at, uint32_t *port)
     return *at > begin;
 }
 
+/* A name instead of a number; false if there is none, or it is nobody's. */
+static bool read_name_of_port(struct reading *r, const char **at, uint32_t *port)
+{
+    size_t len = strcspn(*at, ",");
+    char name[PORTNAMES_NAME];
+
+    if (len >= sizeof name)
+        return false;
+    memcpy(name, *at, len);
+    name[len] = '\0';
+    if (!portnames_find(r->settings->ports, name, port))
+        return false;
+    *at += len;
+    return true;
+}
+
 static bool read_ports(struct reading *r, struct policy_line *line, const char *word)
 {
     struct policy_ports *ports = r->p->ports + r->port_count;
@@ -68,10 +86,12 @@ static bool read_ports(struct reading *r, struct policy_line *line, const char *
         return true;
     }
     do {
-        if (!read_port(&at, &ports->first))
+        bool named = read_name_of_port(r, &at, &ports->first);
+
+        if (!named && !read_port(&at, &ports->first))
             break;
         ports->last = ports->first;
-        if (*at == '-') {
+        if (!named && *at == '-') {
             at++;
             if (!read_port(&at, &ports->last))
                 break;
@@ -86,8 +106,8 @@ static bool read_ports(struct reading *r, struct policy_line *line, const char *
             return true;
         }
     } while (*at++ == ',');
-    return wrong(r, "ports %.60s: they are *, or numbers from 0 to %u and ranges of them, with commas and no blanks in between: "
-                 "22,8000-8099", word, LAST_PORT);
+    return wrong(r, "ports %.60s: they are *, or numbers from 0 to %u, ranges of them, and names that are in the file ports beside xvsd.conf, "
+                 "with commas and no blanks in between: ssh,8000-8099", word, LAST_PORT);
 }
 
 /* ---- sources and destinations ---- */

@@ -83,6 +83,7 @@ int conf_text_add(struct conf_texts *to, const char *path, const char *text, siz
     memcpy(more->text, text, len);
     more->text[len] = '\0';
     more->len = len;
+    more->is_ports = false;
     snprintf(more->path, sizeof more->path, "%s", path);
     to->bytes += len;
     to->count++;

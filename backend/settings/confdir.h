@@ -17,6 +17,7 @@ struct conf_text {
     char path[CONFDIR_PATH];
     char *text;                 /* with a NUL behind its end */
     size_t len;
+    bool is_ports;              /* it names ports, and is no settings (settings_files.h) */
 };
 
 /* Files, in their order.  All zero is none. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "journal.h"
+#include "portnames.h"
 #include "spinner.h"
 #include "vsockif.h"
 
@@ -44,6 +45,9 @@ void settings_free(struct settings *s)
         free(s->groups[i].name);
         free(s->groups[i].guests);
     }
+    if (s->ports)
+        portnames_free(s->ports);
+    free(s->ports);
     free(s->guests);
     free(s->groups);
     free(s->run_dir);

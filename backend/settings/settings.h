@@ -101,7 +101,10 @@ struct settings_group {
     uint32_t file;              /* where it was read last (settings_text.c) */
 };
 
+struct portnames;
+
 struct settings {
+    struct portnames *ports;        /* names of ports; NULL for none */
     char *run_dir;              /* NULL: not given */
     char *policy_dir;           /* …likewise */
     bool policy_cuts;           /* a new policy ends connections that it forbids */

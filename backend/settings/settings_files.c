@@ -9,10 +9,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "portnames.h"
+
+/* Names of ports are beside the settings; where there are none, those that we come with hold. */
+static int read_ports(const char *path, struct conf_texts *texts, struct complaints *c)
+{
+    const char *slash = strrchr(path, '/');
+    char beside[CONFDIR_PATH];
+    int err;
+
+    snprintf(beside, sizeof beside, "%.*sports", slash ? (int)(slash + 1 - path) : 0, path);
+    if ((err = conf_file_read(beside, texts, c)) == -ENOENT)
+        err = conf_text_add(texts, "(built in)/ports", portnames_default, (size_t)(portnames_default_end - portnames_default));
+    if (texts->count)
+        texts->files->is_ports = true;
+    return err;
+}
+
 static int read_files(const char *path, bool given, struct conf_texts *texts, struct complaints *c)
 {
     char dir[CONFDIR_PATH];
-    int err = conf_file_read(path, texts, c), dir_err;
+    int err = read_ports(path, texts, c), dir_err;
+
+    if (err == -ENOMEM)
+        return err;
+    err = conf_file_read(path, texts, c);
 
     if (err == -ENOENT && given)
         complain(c, "cannot read %.300s: %s", path, strerror(ENOENT));
@@ -39,16 +60,19 @@ int settings_load(const char *path, bool given, struct settings **out, struct co
     return -ENOMEM;
 }
 
+enum { A_PORTS = 'p', A_SETTINGS = 's' };
+
 char *settings_pack(const struct conf_texts *texts, size_t *len)
 {
     char *bytes, *at;
 
     *len = 0;
     for (size_t i = 0; i < texts->count; i++)
-        *len += strlen(texts->files[i].path) + texts->files[i].len + 2;
+        *len += 1 + strlen(texts->files[i].path) + texts->files[i].len + 2;
     if (!(at = bytes = malloc(*len + 1)))
         return NULL;
     for (size_t i = 0; i < texts->count; i++) {
+        *at++ = texts->files[i].is_ports ? A_PORTS : A_SETTINGS;
         at = stpcpy(at, texts->files[i].path) + 1;
         at = stpcpy(at, texts->files[i].text) + 1;
     }
@@ -61,13 +85,14 @@ static int unpack(const char *bytes, size_t len, struct conf_texts *texts)
     const char *end = bytes + len;
 
     while (bytes < end) {
-        const char *path = bytes, *text = path + strnlen(path, (size_t)(end - path)) + 1;
+        const char *path = bytes + 1, *text = path + strnlen(path, (size_t)(end - path)) + 1;
         size_t text_len = text < end ? strnlen(text, (size_t)(end - text)) : 0;
 
-        if (text >= end || text + text_len == end)
+        if ((*bytes != A_PORTS && *bytes != A_SETTINGS) || text >= end || text + text_len == end)
             return -EPROTO;
         if (conf_text_add(texts, path, text, text_len))
             return -ENOMEM;
+        texts->files[texts->count - 1].is_ports = *bytes == A_PORTS;
         bytes = text + text_len + 1;
     }
     return 0;

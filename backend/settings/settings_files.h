@@ -2,8 +2,10 @@
 /* settings_files.h: settings from the administrator's files: one, such as /etc/xvs/xvsd.conf, and those beside it in the directory of its
  * name with ".d" behind it, /etc/xvs/xvsd.conf.d/NAME.conf, in the order of their names.
  *
- * What was read can be handed to a process that can open none of them, as one sequence of bytes: of each file its path and its text, each
- * ended by a NUL, which none of them has. */
+ * Beside them is a file called ports, which gives ports their names (xvs-ports(5)); it is the first of the texts.
+ *
+ * What was read can be handed to a process that can open none of them, as one sequence of bytes: of each file a letter and its path, and
+ * its text, each ended by a NUL, which none of them has. */
 #ifndef XVSD_SETTINGS_FILES_H
 #define XVSD_SETTINGS_FILES_H
 

@@ -13,6 +13,7 @@
 
 #include "journal.h"
 #include "names.h"
+#include "portnames.h"
 #include "spinner.h"
 #include "vsockif.h"
 
@@ -448,7 +449,14 @@ static bool read_channel(struct reader *r, const char *key, const char *text)
     name += strspn(name, " \t");
     if (!names_is_good(name))
         return wrong(r, "channel NAME: \"%.70s\" is no name of a channel, which is made of " NAMES_ARE, name);
-    if ((strcmp(text, "no") && !read_u32(r, key, text, 0, VSOCKIF_PORT_ANY - 1, &port)) || !(c = channel_named(r, key, name)))
+    if (strcmp(text, "no") && !portnames_find(r->settings->ports, text, &port)) {
+        if (portnames_is_name(text))
+            return wrong(r, "%s = %.40s: no port is called so in the file ports beside xvsd.conf; it must be such a name, or a number from 0 to %u",
+                         key, text, PORTNAMES_LAST);
+        if (!read_u32(r, key, text, 0, PORTNAMES_LAST, &port))
+            return false;
+    }
+    if (!(c = channel_named(r, key, name)))
         return false;
     c->port = port;
     c->file = r->file;
@@ -678,6 +686,24 @@ static void read_text(struct reader *r, const struct conf_text *t)
     }
 }
 
+static void hear_of_ports(void *arg, unsigned line, const char *what)
+{
+    struct reader *r = arg;
+
+    wrong_at(r, r->path, line, "%s", what);
+}
+
+/* They are read before what may use them. */
+static void read_names_of_ports(struct reader *r, const struct conf_text *t)
+{
+    struct settings *s = r->settings;
+
+    r->path = t->path;
+    r->line = 0;
+    if (s->ports || !(s->ports = calloc(1, sizeof *s->ports)) || portnames_read(s->ports, t->text, t->len, hear_of_ports, r) == -ENOMEM)
+        no_memory(r);
+}
+
 /* ---- all of them ---- */
 
 static void judge_cids(struct reader *r, const struct conf_texts *texts)
@@ -727,7 +753,10 @@ struct settings *settings_text_read(const struct conf_texts *texts, bool names, 
     }
     for (size_t i = 0; i < texts->count; i++) {
         r.file = (uint32_t)i + 1;
-        read_text(&r, &texts->files[i]);
+        if (texts->files[i].is_ports)
+            read_names_of_ports(&r, &texts->files[i]);
+        else
+            read_text(&r, &texts->files[i]);
     }
     judge_cids(&r, texts);
     sort(r.settings);

@@ -75,6 +75,13 @@ static void each_wrong_request_is_refused_in_words(void)
         { "{\"verb\":\"dump\"}", "dump: \\\"domain\\\" must be" },
         { "{\"verb\":\"dump\",\"domain\":true}", "dump: \\\"domain\\\" must be" },
         { "{\"verb\":\"dump\",\"domain\":\"nobody\"}", "dump: there is no domain nobody" },
+        { "{\"verb\":\"dump\",\"domain\":\"nobody:3\"}", "dump: there is no device nobody:3" },
+        { "{\"verb\":\"dump\",\"domain\":\"uuid:5\"}", "dump: there is no domain uuid:5" },
+        { "{\"verb\":\"attach\",\"domain\":\"uuid:5\"}", "attach: \\\"domain\\\" must be a name, a domid or uuid:UUID, perhaps with :DEVICE behind it" },
+        { "{\"verb\":\"attach\",\"domain\":\"uuid:01234567-89ab-cdef-0123-456789abcdef\"}", "no domain with a device has the uuid:01234567" },
+        { "{\"verb\":\"attach\",\"domain\":\"web1:1\",\"device\":2}", "attach: web1:1 is device 1, and \\\"device\\\" is 2" },
+        { "{\"verb\":\"detach\",\"domain\":\"web1:1\",\"all\":true}", "\\\"device\\\" is one and \\\"all\\\" is all" },
+        { "{\"verb\":\"attach\",\"domain\":\"web1:256\"}", "there is no domain web1:256" },
     };
 
     start("[daemon]\nattach = manual\n");
@@ -98,6 +105,33 @@ static void attach_gives_the_least_free_number_and_the_usual_cid(void)
     answers("{\"verb\":\"attach\",\"domain\":2}", "\"device\":0");
     CU_ASSERT_TRUE(domain_has_device(GUEST, 0) && domain_has_device(GUEST, 1) && domain_has_device(GUEST, 2));
     CU_ASSERT_FALSE(domain_has_device(GUEST, 3));
+    stop();
+}
+
+static void a_guest_goes_by_its_name_its_domid_its_uuid_and_a_device_of_these(void)
+{
+    static const char uuid[] = "uuid:01234567-89AB-cdef-0123-456789abcdef";
+    static const char *const all[] = { "web1", "1", ":1", uuid };
+    char request[200];
+
+    start("[daemon]\nattach = manual\n");
+    domain_make(3, "lb1", uuid + 5);
+    answers("{\"verb\":\"attach\",\"domain\":\"web1:3\"}", "\"device\":3");
+    answers("{\"verb\":\"attach\",\"domain\":\":1:5\",\"device\":5}", "\"device\":5");
+    answers("{\"verb\":\"attach\",\"domain\":\"lb1\"}", "\"device\":0");
+    answers("{\"verb\":\"attach\",\"domain\":\"uuid:01234567-89AB-cdef-0123-456789abcdef:7\"}", "\"domid\":3,\"device\":7");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        snprintf(request, sizeof request, "{\"verb\":\"dump\",\"domain\":\"%s\"}", all[i]);
+        answers(request, i < 3 ? "\"device\":5" : "\"device\":7");
+        answers(request, i < 3 ? "\"device\":3" : "\"device\":0");
+        snprintf(request, sizeof request, "{\"verb\":\"dump\",\"domain\":\"%s:%d\"}", all[i], i < 3 ? 5 : 7);
+        answers(request, i < 3 ? "\"device\":5" : "\"device\":7");
+        CU_ASSERT_PTR_NULL(strstr(daemon_ask("%s", request), i < 3 ? "\"device\":3" : "\"device\":0"));
+        snprintf(request, sizeof request, "{\"verb\":\"policy\",\"source\":\"%s\",\"destination\":\"@unix\",\"port\":1}", all[i]);
+        answers(request, "\"ok\":true");
+    }
+    answers("{\"verb\":\"detach\",\"domain\":\"web1:3\"}", "\"devices\":[3]");
+    domain_remove(3);
     stop();
 }
 
@@ -232,6 +266,7 @@ static void the_counts_of_a_device_go_on_over_its_connections(void)
 
 static const struct test tests[] = {
     TEST(each_wrong_request_is_refused_in_words), TEST(attach_gives_the_least_free_number_and_the_usual_cid),
+    TEST(a_guest_goes_by_its_name_its_domid_its_uuid_and_a_device_of_these),
     TEST(attach_says_when_no_number_is_free), TEST(stats_and_dump_count_what_there_is),
     TEST(the_counts_of_a_device_go_on_over_its_connections)
 };

@@ -21,6 +21,7 @@ fuzz_parts.fuzz_link  := common/base common/reason common/ring common/vsock comm
 fuzz_parts.fuzz_life  := common/base xenstore-glue
 fuzz_parts.fuzz_parse := common/base xenstore-glue
 fuzz_parts.fuzz_tapread := common/base common/reason tools/base tools/views
+fuzz_parts.fuzz_portnames := common/names
 fuzz_parts.fuzz_frame   := tools/proto
 fuzz_parts.fuzz_tcpmux  := tools/proto
 fuzz_parts.fuzz_message := tools/proto
@@ -84,6 +85,7 @@ $(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^
 $(B)/replay/fuzz_copy: $(call objs,tools/copy) $(call objs,tools/proto)
+$(B)/replay/fuzz_portnames: $(B)/obj/common/names/portnames.o
 $(addprefix $(B)/replay/,$(replay_bare)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libtest.a
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(json_libs)

@@ -111,6 +111,19 @@ status 0 "$xvs" ls cid:43 5; [ "$(wc -l <out)" -eq 3 ] || bad "ls cid:43 5"
 status 3 "$xvs" ls nosuch; err_has "xvs attach nosuch"
 end
 
+test_ a_port_goes_by_a_name_too
+printf 'web 80\nnowhere 99 # and\n' >ports
+status 0 env XVS_PORTS=ports "$xvs" policy check web1 db1 web
+status 2 env XVS_PORTS=ports "$xvs" cat web1 webb </dev/null
+err_has "'webb' is no port: a number from 0 to 4294967294, or a name that is in ports"
+printf 'web 80\nbad x\n' >ports
+status 2 env XVS_PORTS=ports "$xvs" cat web1 web </dev/null
+err_has "names of ports cannot be read: ports:2: bad x: a port is a number"
+status 2 env XVS_PORTS=. "$xvs" ping web1 web; err_has "names of ports cannot be read: .: Is a directory"
+status 2 env XVS_PORTS=/nonexistent "$xvs" serve sshd -- true; err_has "'sshd' is no port"
+status 2 "$xvs" cat web1 22x </dev/null; err_has "'22x' is no port"
+end
+
 test_ json_is_json
 status 0 "$xvs" ls --json; python3 -c 'import json,sys; assert len(json.load(sys.stdin)["guests"]) == 8' <out || bad ls
 status 0 "$xvs" ls --json db1; python3 -c 'import json,sys; assert json.load(sys.stdin)["guests"][0]["cid"] == 43' <out || bad "ls db1"

@@ -10,6 +10,7 @@
 #include "harness.h"
 #include "confdir.h"
 #include "policy_dir.h"
+#include "portnames.h"
 
 #define UUID  "01234567-89ab-cdef-0123-456789abcdef"
 #define OTHER "fedcba98-7654-3210-fedc-ba9876543210"
@@ -38,7 +39,9 @@ static struct settings *groups(void)
 {
     static char web_names[] = "web1\0web2\0uuid:" OTHER "\0", web[] = "web", none_names[] = "", none[] = "none";
     static struct settings_group list[] = { { web, web_names, 0 }, { none, none_names, 0 } };
-    static struct settings s = { .groups = list, .group_count = 2 };
+    static struct portnames_entry names[] = { { 22, "ssh" }, { 8080, "http-alt" } };
+    static struct portnames ports = { names, 2 };
+    static struct settings s = { .groups = list, .group_count = 2, .ports = &ports };
 
     return &s;
 }
@@ -172,6 +175,15 @@ static void any_is_each_guest_and_nobody_else(void)
           { "a", "@unix", 2, 2 }, { "a", "@vsock", 2, 0 }, { "a", "b", 2, 0 }, { "@unix", "a", 3, 3 }, { "@vsock", "a", 3, 0 });
 }
 
+static void ports_may_have_names(void)
+{
+    struct policy *p = policy_of("1-21,ssh,http-alt,9000-9001 a b allow\n");
+
+    for (uint32_t port = 0; port < 10000; port++)
+        EQ(decides(p, "a", "b", port) > 0, (port >= 1 && port <= 22) || port == 8080 || port == 9000 || port == 9001);
+    policy_free(p);
+}
+
 static void the_host_is_both_kinds_of_its_programs(void)
 {
     JUDGE("1 @host @any allow\n1 @any @host allow\n2 @vsock @any allow\n2 @any @vsock allow\n",
@@ -279,7 +291,9 @@ static void an_error_names_file_and_line_and_what_is_right(void)
         { "# x\n\n22 web1 db1\n", "/p/50-a.policy:3: a line is PORTS SOURCE DESTINATION ACTION, such as \"22 web1 db1 allow\"; this one has fewer" },
         { "22 web1 db1 allow now\n", ":1: a line is PORTS SOURCE DESTINATION ACTION, such as \"22 web1 db1 allow\"; this one has more" },
         { "22, 80 web1 db1 allow\n", ":1: ports 22, 80: there is no blank between them: 22,80" },
-        { "ssh web1 db1 allow\n", ":1: ports ssh: they are *, or numbers from 0 to 4294967294 and ranges of them" },
+        { "sshd web1 db1 allow\n", ":1: ports sshd: they are *, or numbers from 0 to 4294967294, ranges of them, and names" },
+        { "ssh-23 web1 db1 allow\n", "ports ssh-23: they are" },
+        { "22-ssh web1 db1 allow\n", "ports 22-ssh: they are" },
         { "22- web1 db1 allow\n", "ports 22-: they are" },
         { "-22 web1 db1 allow\n", "ports -22: they are" },
         { "22, web1 db1 allow\n", "ports 22,: they are" },
@@ -534,7 +548,7 @@ static void without_a_directory_the_default_holds_and_without_files_nothing_is_a
 static const struct test tests[] = {
     TEST(the_first_line_that_fits_decides), TEST(where_no_line_fits_the_answer_is_no),
     TEST(ports_are_those_of_the_destination_with_both_ends_of_a_range), TEST(any_is_each_guest_and_nobody_else),
-    TEST(the_host_is_both_kinds_of_its_programs), TEST(a_program_is_known_by_its_user_and_by_each_of_its_groups),
+    TEST(ports_may_have_names), TEST(the_host_is_both_kinds_of_its_programs), TEST(a_program_is_known_by_its_user_and_by_each_of_its_groups),
     TEST(a_policy_says_whether_it_asks_for_users_and_groups), TEST(a_group_is_its_guests),
     TEST(a_guest_is_known_by_its_name_or_its_uuid), TEST(a_domain_that_has_lost_its_name_gains_nothing_by_that),
     TEST(a_line_is_shown_as_it_was_written), TEST(files_follow_one_another),

@@ -536,6 +536,31 @@ static void what_was_read_can_be_handed_over(void)
     conf_texts_free(&texts);
 }
 
+/* The names are read before what uses them, and go with it to whoever can read no file. */
+static void a_channel_s_port_may_have_a_name(void)
+{
+    static const char ports[] = "qga 1024\nbad x\n", conf[] = "[guest a]\nchannel x = qga\nchannel y = qgb\n";
+    struct conf_texts texts = { 0 };
+    struct settings *s;
+    struct title a = { .name = "a", .uuid = "", .has_name = true };
+    struct settings_channel c;
+    bool no_memory;
+
+    complaints_free(&complaints);
+    REQUIRE(!conf_text_add(&texts, "/c/ports", ports, sizeof ports - 1) &&
+            !conf_text_add(&texts, "/c/x.conf", conf, sizeof conf - 1));
+    texts.files->is_ports = true;
+    s = settings_text_read(&texts, true, &complaints, &no_memory);
+    REQUIRE(s != NULL);
+    EQ(complaints.count, 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(complaints.lines, "/c/ports:2: bad x: a port is a number"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(complaints.lines, "/c/x.conf:3: channel y = qgb: no port is called so in the file ports beside xvsd.conf"));
+    EQ(settings_channels(s, &a, &c, 1), 1);
+    EQ(c.port, 1024);
+    settings_free(s);
+    conf_texts_free(&texts);
+}
+
 /* ---- files ---- */
 
 static const char *dir;
@@ -724,7 +749,7 @@ static const struct test tests[] = {
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
     TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
-    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think), TEST(of_each_channel_the_closest_section_decides),
+    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think), TEST(of_each_channel_the_closest_section_decides), TEST(a_channel_s_port_may_have_a_name),
     TEST(a_later_file_says_it_again), TEST(all_errors_of_all_files_are_told_at_once), TEST(ten_thousand_errors_are_some_and_a_number),
     TEST(what_was_read_can_be_handed_over), TEST(files_beside_it_are_read_in_the_order_of_their_names),
     TEST(without_the_file_those_beside_it_hold), TEST(a_file_that_others_can_write_is_refused),

@@ -7,9 +7,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "say.h"
+
+#define FIND_NAME    256        /* bytes of what people have for a guest, with its end */
+#define FIND_DEVICES 1023
 
 /* ":5", the name of domain 5 where it has no other. */
 static bool is_domid_name(const char *name)
@@ -47,25 +51,43 @@ static int open_dir(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-json_t *find_record(const json_t *answer, const char *peer, unsigned device)
+/* "web1:1" is device 1 of web1, as ":5:1" is of domain 5: what is before it into name (FIND_NAME bytes). */
+static unsigned split(const char *peer, unsigned device, char *name)
+{
+    uint64_t number;
+    char *colon;
+
+    snprintf(name, FIND_NAME, "%s", peer);
+    colon = strrchr(name, ':');
+    if (!colon || colon == name || !strncmp(name, "cid:", 4) || (!strncmp(name, "uuid:", 5) && colon == name + 4) ||
+        !parse_number(colon + 1, FIND_DEVICES, &number))
+        return device;
+    *colon = '\0';
+    return (unsigned)number;
+}
+
+static json_t *record_of(const json_t *answer, const char *peer, unsigned device)
 {
     json_t *guest, *found = NULL;
     char wanted[512];
     uint64_t domid = 0, cid = 0;
     bool by_domid = parse_number(peer + (*peer == ':'), 0x7fff, &domid);
     bool by_cid = strncmp(peer, "cid:", 4) == 0 && parse_number(peer + 4, UINT32_MAX, &cid);
+    bool by_uuid = strncmp(peer, "uuid:", 5) == 0;
     size_t i;
 
     json_array_foreach(json_object_get(answer, "guests"), i, guest) {
         const char *name = json_string_value(json_object_get(guest, "name"));
         const char *dir = json_string_value(json_object_get(guest, "dir"));
+        const char *uuid = json_string_value(json_object_get(guest, "uuid"));
 
         if (by_cid) {
             if ((uint64_t)json_integer_value(json_object_get(guest, "cid")) == cid)
                 return guest;
         } else if (json_integer_value(json_object_get(guest, "device")) == (json_int_t)device &&
-                   (by_domid ? (uint64_t)json_integer_value(json_object_get(guest, "domid")) == domid
-                             : name && strcmp(name, peer) == 0)) {
+                   (by_uuid    ? uuid && strcasecmp(uuid, peer + 5) == 0
+                    : by_domid ? (uint64_t)json_integer_value(json_object_get(guest, "domid")) == domid
+                               : name && strcmp(name, peer) == 0)) {
             found = guest;
             if (by_domid || (dir && strrchr(dir, '/') &&
                              !strcmp(strrchr(dir, '/') + 1, dir_name(wanted, sizeof wanted, peer, device))))
@@ -75,17 +97,30 @@ json_t *find_record(const json_t *answer, const char *peer, unsigned device)
     return found;
 }
 
-int find_guest(const char *peer, unsigned device, char *why)
+json_t *find_record(const json_t *answer, const char *peer, unsigned device)
 {
-    char path[4096] = "", name[512], asked[WHY];
+    char name[FIND_NAME];
+
+    device = split(peer, device, name);
+    return record_of(answer, name, device);
+}
+
+int find_guest(const char *whom, unsigned wanted, char *why)
+{
+    char path[4096] = "", name[512], asked[WHY], peer[FIND_NAME];
+    unsigned device = split(whom, wanted, peer);
     const char *dir;
     uint64_t number;
     json_t *answer, *record;
     int fd = -ENOENT, err;
 
+    if (wanted && device != wanted) {
+        snprintf(why, WHY, "%.300s is device %u, and --device is %u: give one of the two", whom, device, wanted);
+        return -EINVAL;
+    }
     if (strncmp(peer, "cid:", 4) == 0) {
         if (!parse_number(peer + 4, UINT32_MAX, &number)) {
-            snprintf(why, WHY, "'%s' is no CID: write cid:NUMBER", peer);
+            snprintf(why, WHY, "'%.100s' is no CID: write cid:NUMBER", peer);
             return -EINVAL;
         }
         snprintf(path, sizeof path, "%s/cid/%s", run_dir(), peer + 4);
@@ -104,21 +139,21 @@ int find_guest(const char *peer, unsigned device, char *why)
 
     err = control_ask(json_pack("{s:s}", "verb", "ls"), &answer, asked);
     if (err == -EACCES && *path) {      /* the name is enough for one who may use its sockets */
-        snprintf(why, WHY, "there is no guest %s: %.300s is not there", peer, path);
+        snprintf(why, WHY, "there is no guest %.100s: %.300s is not there", peer, path);
         return -ENXIO;
     }
     if (err) {
         snprintf(why, WHY, "%.500s", asked);
         return err;
     }
-    record = find_record(answer, peer, device);
+    record = record_of(answer, peer, device);
     dir = json_string_value(json_object_get(record, "dir"));
     if (!record) {
-        snprintf(why, WHY, "no guest %s with device %u is attached; see 'xvs ls', or attach it with 'xvs attach %s'", peer,
+        snprintf(why, WHY, "no guest %.100s with device %u is attached; see 'xvs ls', or attach it with 'xvs attach %.100s'", peer,
                  device, peer);
         fd = -ENXIO;
     } else if (!dir || (fd = open_dir(dir)) < 0) {
-        snprintf(why, WHY, "guest %s has no directory: %s", peer, dir ? errno_words(fd) : "the daemon names none");
+        snprintf(why, WHY, "guest %.100s has no directory: %s", peer, dir ? errno_words(fd) : "the daemon names none");
         fd = dir ? fd : -ENOENT;
     }
     json_decref(answer);

@@ -7,7 +7,9 @@
 
 #include "control.h"
 
-/* The guest's directory, open: a descriptor, or a negative errno with why: -ENOENT and -ENXIO if it is not there, or no daemon is.
+/* A peer is a guest's name, DOMID, :DOMID or uuid:UUID, perhaps with :DEVICE behind it, or cid:CID.
+ *
+ * The guest's directory, open: a descriptor, or a negative errno with why: -ENOENT and -ENXIO if it is not there, or no daemon is.
  * Names and CIDs are found without the daemon, so that who may use a guest's sockets needs no right to the control socket. */
 int find_guest(const char *peer, unsigned device, char *why);
 /* The one below guest/ of this name; without a word. */

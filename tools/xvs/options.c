@@ -2,9 +2,12 @@
 /* options.c: see options.h. */
 #include "options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "portnames.h"
 #include "say.h"
 
 struct side_options common;
@@ -83,12 +86,72 @@ int options_next(int argc, char **argv, const char *short_options, const struct 
     return -1;
 }
 
+/* ---- ports ---- */
+
+/* What is in the file, up to a byte 0, which is in it then; NULL with errno. */
+static char *read_file(const char *path, size_t *len)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t room = 0;
+    ssize_t n;
+
+    if (!file)
+        return NULL;
+    n = getdelim(&text, &room, '\0', file);
+    *len = n > 0 ? (size_t)n : 0;
+    if (n < 0 && !feof(file)) {
+        int err = errno;
+
+        free(text);
+        fclose(file);
+        errno = err;
+        return NULL;
+    }
+    fclose(file);
+    return text ? text : strdup("");
+}
+
+static void hear(void *arg, unsigned line, const char *what)
+{
+    char *why = arg;
+
+    if (!*why)
+        snprintf(why, PORTNAMES_WHY + 20, "%u: %s", line, what);
+}
+
+/* By the file's names; one that is wrong somewhere has none. */
+static bool find_port(const char *path, const char *name, uint32_t *port)
+{
+    size_t len = (size_t)(portnames_default_end - portnames_default);
+    char *text = read_file(path, &len), why[PORTNAMES_WHY + 20] = "";
+    struct portnames ports = { 0 };
+    int err = !text && errno != ENOENT ? -errno : 0;
+    bool found;
+
+    if (!err)
+        err = portnames_read(&ports, text ? text : portnames_default, len, hear, why);
+    found = !err && portnames_find(&ports, name, port);
+    if (*why)
+        fail_usage("'%s' is no number, and names of ports cannot be read: %s:%s", name, path, why);
+    else if (err)
+        fail_usage("'%s' is no number, and names of ports cannot be read: %s: %s", name, path, errno_words(err));
+    else if (!found)
+        fail_usage("'%s' is no port: a number from 0 to 4294967294, or a name that is in %s", name, path);
+    portnames_free(&ports);
+    free(text);
+    return found;
+}
+
 bool port_argument(const char *text, uint32_t *port)
 {
+    const char *path = getenv("XVS_PORTS");
     uint64_t number;
 
+    if (portnames_is_name(text))
+        return find_port(path && *path ? path : PORTNAMES_FILE, text, port);
     if (!parse_number(text, UINT32_MAX - 1, &number)) {
-        fail_usage("'%s' is no port: a number from 0 to 4294967294", text);
+        fail_usage("'%s' is no port: a number from 0 to 4294967294, or a name that is in " PORTNAMES_FILE, text);
         return false;
     }
     *port = (uint32_t)number;

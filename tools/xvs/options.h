@@ -34,7 +34,7 @@ extern struct side_options common;
 int options_next(int argc, char **argv, const char *short_options, const struct option *options, const char *help,
                  int *status);
 
-/* A port number from the command line; false after a message. */
+/* A port from the command line, by its number or its name (portnames.h, /etc/xvs/ports or $XVS_PORTS); false after a message. */
 bool port_argument(const char *text, uint32_t *port);
 
 #endif
