@@ -29,7 +29,7 @@ static json_t *guest_json(const struct guest *g)
     char says[sizeof g->error + USE_TEXT];
 
     use_text(says, sizeof says, use, g->error);
-    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:b, s:s, s:s, s:s}",
+    return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:o, s:b, s:s, s:s, s:s, s:{s:I, s:I}}",
                      "name", g->name, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
                      "cid", (json_int_t)g->cid, "use", use_word(use), "says", says, "state", life_state_name(g->state),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
@@ -42,7 +42,8 @@ static json_t *guest_json(const struct guest *g)
                      "connects", (json_int_t)(lane->count.connects + (lane->mux != NULL)),
                      "refusals", (json_int_t)g->refusals, "storms", (json_int_t)lane->count.storms,
                      "refused_by_policy", (json_int_t)lane->count.refused, "limited", limited,
-                     "af_vsock", lane->kernel != NULL, "dir", door_path(&g->host), "error", g->error, "uuid", g->uuid);
+                     "af_vsock", lane->kernel != NULL, "dir", door_path(&g->host), "error", g->error, "uuid", g->uuid,
+                     "pools", "tx", (json_int_t)(lane->mux ? lane->map.mem.tx_bytes : 0), "rx", (json_int_t)(lane->mux ? lane->map.mem.rx_bytes : 0));
 }
 
 static json_t *verb_ls(struct worker *w, json_t *request)

@@ -54,6 +54,8 @@ void xvs_dump(const struct xvs *x, FILE *to)
     fprintf(to, "vsock/%u: %s, CID %llu, life %s/%s, %s\n", x->opt.device, t->up ? "up" : "down",
             (unsigned long long)t->cid, life_state_name(x->bus.life.own), life_state_name(x->bus.life.peer), x->report.reason);
     if (t->up) {
+        fprintf(to, "  pools of %u and %u KiB%s\n", x->bus.share.mem.tx_bytes / 1024, x->bus.share.mem.rx_bytes / 1024,
+                x->bus.share.is_small ? ", for want of gntalloc's pages" : "");
         dump_ring("tx", &t->link.tx, to);
         dump_ring("rx", &t->link.rx, to);
         fprintf(to, "  tx pool free %u bytes, tx ids free %u, rx buffers held %u of %u, gathering %u%s\n",

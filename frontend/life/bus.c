@@ -207,6 +207,15 @@ static int act_unshare(struct bus *b)
     return 0;
 }
 
+/* Once, however often it connects. */
+static void say_small(struct bus *b)
+{
+    if (b->share.is_small && !b->said_small)
+        report_log(b->report, "its pools have %u and %u KiB, not %u and %u: raise the parameter 'limit' of the module xen-gntalloc, or ask for less",
+                   b->share.mem.tx_bytes / 1024, b->share.mem.rx_bytes / 1024, b->opt->tx_pool / 1024, b->opt->rx_pool / 1024);
+    b->said_small = b->share.is_small;
+}
+
 static int act_share(struct bus *b)
 {
     struct back_nodes offer;
@@ -232,6 +241,7 @@ static int act_share(struct bus *b)
         report_failed(b->report, what, what == TRY_CHANNEL || what == TRY_PAGES ? with : "", err);
         return err;
     }
+    say_small(b);
     b->share.own_domid = own_domid(b);
     suspended_ns(&(uint64_t){ 0 }, &b->share.suspended_ns);
     packets_begin(b->trunk, &b->share.mem, b->share.evtchn, b->share.port);

@@ -32,6 +32,7 @@ struct bus {
     bool found;                 /* paths are those of a device that exists */
     bool back_watched;
     uint32_t back_domid;
+    bool said_small;            /* that its pools are smaller than it asked for */
     struct share share;
     uint64_t ups;
 };

@@ -11,6 +11,7 @@
 #include "shm.h"
 
 #define PAGE VSOCKIF_PAGE_SIZE
+#define POOL_LEAST 16u          /* pages: with less than 64 KiB there would be no room for a packet */
 
 /* No child has them: it would keep the grants alive after our end, and could write into what the backend reads. */
 static void *keep_from_children(void *memory, uint32_t pages)
@@ -72,6 +73,23 @@ static int share_pages(struct share *s, uint32_t domid)
     return 0;
 }
 
+static void unshare_pages(struct share *s)
+{
+    if (s->mem.rx_pool)
+        xengntshr_unshare(s->gntshr, s->mem.rx_pool, s->rx_pages);
+    if (s->mem.tx_pool)
+        xengntshr_unshare(s->gntshr, s->mem.tx_pool, s->tx_pages);
+    if (s->mem.rx_ring)
+        xengntshr_unshare(s->gntshr, s->mem.rx_ring, s->ring_pages);
+    if (s->mem.tx_ring)
+        xengntshr_unshare(s->gntshr, s->mem.tx_ring, s->ring_pages);
+    if (s->control && !s->restored) {
+        shm_store_byte(&s->control->front_live, 0);
+        xengntshr_unshare(s->gntshr, s->control, 1);
+        s->control = NULL;
+    }
+}
+
 int share_probe(enum attempt *what)
 {
     xenevtchn_handle *evtchn;
@@ -92,6 +110,36 @@ int share_probe(enum attempt *what)
     return err;
 }
 
+static void set_sizes(struct share *s, uint32_t tx_pages, uint32_t rx_pages, const struct back_nodes *limits)
+{
+    s->tx_pages = tx_pages;
+    s->rx_pages = rx_pages;
+    s->mem = (struct link_memory){ .tx_bytes = tx_pages * PAGE, .rx_bytes = rx_pages * PAGE, .rx_buffer = LINK_MIN_RX_BUFFER };
+    s->mem.tx_order = s->mem.rx_order = ring_order(rx_pages, limits->max_ring_page_order);
+    s->ring_pages = 1u << s->mem.tx_order;
+}
+
+static uint32_t half_of(uint32_t pages)
+{
+    return pages / 2 > POOL_LEAST ? pages / 2 : pages < POOL_LEAST ? pages : POOL_LEAST;
+}
+
+/* Other devices, and other programs, have gntalloc's pages: fewer may still be there.  What was wanted is tried first. */
+static int share_what_fits(struct share *s, uint32_t domid, const struct back_nodes *limits)
+{
+    uint32_t tx = s->tx_pages, rx = s->rx_pages;
+    int err;
+
+    while ((err = share_pages(s, domid)) == -ENOSPC && (half_of(tx) < tx || half_of(rx) < rx)) {
+        unshare_pages(s);
+        tx = half_of(tx);
+        rx = half_of(rx);
+        set_sizes(s, tx, rx, limits);
+        s->is_small = true;
+    }
+    return err;
+}
+
 int share_open(struct share *s, const struct xvs_options *opt, const struct back_nodes *limits, uint32_t back_domid,
                enum attempt *what)
 {
@@ -99,13 +147,7 @@ int share_open(struct share *s, const struct xvs_options *opt, const struct back
     int err;
 
     memset(s, 0, sizeof *s);
-    s->tx_pages = pages_within(opt->tx_pool, limits->max_pool_pages);
-    s->rx_pages = pages_within(opt->rx_pool, limits->max_pool_pages);
-    s->mem.tx_bytes = s->tx_pages * PAGE;
-    s->mem.rx_bytes = s->rx_pages * PAGE;
-    s->mem.rx_buffer = LINK_MIN_RX_BUFFER;
-    s->mem.tx_order = s->mem.rx_order = ring_order(s->rx_pages, limits->max_ring_page_order);
-    s->ring_pages = 1u << s->mem.tx_order;
+    set_sizes(s, pages_within(opt->tx_pool, limits->max_pool_pages), pages_within(opt->rx_pool, limits->max_pool_pages), limits);
 
     *what = TRY_CHANNELS;
     errno = ENOENT;
@@ -121,7 +163,7 @@ int share_open(struct share *s, const struct xvs_options *opt, const struct back
     if (!(s->gntshr = xengntshr_open(NULL, 0)))
         goto fail;
     *what = TRY_PAGES;
-    if ((err = share_pages(s, back_domid)))
+    if ((err = share_what_fits(s, back_domid, limits)))
         goto fail_err;
     return 0;
 fail:
@@ -190,18 +232,7 @@ void share_close(struct share *s)
         close_orphan(s);
         return;
     }
-    if (s->mem.rx_pool)
-        xengntshr_unshare(s->gntshr, s->mem.rx_pool, s->rx_pages);
-    if (s->mem.tx_pool)
-        xengntshr_unshare(s->gntshr, s->mem.tx_pool, s->tx_pages);
-    if (s->mem.rx_ring)
-        xengntshr_unshare(s->gntshr, s->mem.rx_ring, s->ring_pages);
-    if (s->mem.tx_ring)
-        xengntshr_unshare(s->gntshr, s->mem.tx_ring, s->ring_pages);
-    if (s->control && !s->restored) {
-        shm_store_byte(&s->control->front_live, 0);
-        xengntshr_unshare(s->gntshr, s->control, 1);
-    }
+    unshare_pages(s);
     if (s->gntshr)
         xengntshr_close(s->gntshr);
     if (s->has_port && !s->restored)

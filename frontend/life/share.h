@@ -27,6 +27,7 @@ struct share {
     uint32_t control_ref;
     struct link_memory mem;
     uint32_t ring_pages, tx_pages, rx_pages;
+    bool is_small;              /* the pools are smaller than was wanted: gntalloc had no more pages */
     uint32_t own_domid;         /* when this was shared; 0 if it is not known */
     uint64_t suspended_ns;      /* …and for how long, at most, the guest had been suspended by then */
     bool restored;              /* since then the guest was saved and restored: see share_close() */

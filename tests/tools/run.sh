@@ -124,6 +124,12 @@ status 2 env XVS_PORTS=/nonexistent "$xvs" serve sshd -- true; err_has "'sshd' i
 status 2 "$xvs" cat web1 22x </dev/null; err_has "'22x' is no port"
 end
 
+test_ a_pool_s_size_is_checked
+for size in 60K 5000 3M 0 x; do
+    status 2 "$xvs" serve --guest --pool "$size" 1 -- true; err_has "'$size' is no size of a pool: 64K to 2M, in steps of 4K"
+done
+end
+
 test_ json_is_json
 status 0 "$xvs" ls --json; python3 -c 'import json,sys; assert len(json.load(sys.stdin)["guests"]) == 8' <out || bad ls
 status 0 "$xvs" ls --json db1; python3 -c 'import json,sys; assert json.load(sys.stdin)["guests"][0]["cid"] == 43' <out || bad "ls db1"

@@ -420,6 +420,8 @@ static int guest_open(struct side *s, char *why)
         return -ENOMEM;
     xvs_options_init(&o);
     o.device = s->options.device;
+    if (s->options.pool)
+        o.tx_pool = o.rx_pool = s->options.pool;
     o.connect_timeout = 1000000000 / 1000;      /* the dial's own limit comes first */
     o.log = s->options.verbose ? log_line : NULL;
     g->side = s;

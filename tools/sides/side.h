@@ -21,6 +21,7 @@ struct side_options {
     enum { SIDE_GUESS, SIDE_HOST, SIDE_GUEST } which;
     unsigned device;
     bool has_device;            /* it was named, and not taken for granted */
+    uint32_t pool;              /* bytes of each of the device's pools, in a guest; 0: as the library has it */
     bool verbose;
 };
 

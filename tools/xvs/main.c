@@ -29,6 +29,7 @@ static const char help_tail[] =
     "      --host        this is dom0: use the daemon (the default where xvsd runs)\n"
     "      --guest       this is a guest: use the device of this domain\n"
     "  -d, --device N    which vsock device of the guest (default 0; attach, detach, dump: see there)\n"
+    "  --pool SIZE       in a guest: memory that its device shares with dom0, each way (default 960K)\n"
     "      --run-dir DIR the daemon's directory (default $XVS_RUN_DIR, else /run/xvs)\n"
     "  -v, --verbose     tell what happens;  -q, --quiet: no messages, only the exit status\n"
     "\n"

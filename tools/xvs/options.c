@@ -10,6 +10,10 @@
 #include "portnames.h"
 #include "say.h"
 
+#define POOL_LEAST (64u << 10)  /* bytes; xvs_open(3) */
+#define POOL_MOST  (2u << 20)
+#define POOL_PAGE  4096u
+
 struct side_options common;
 
 static bool common_option(int option, const char *argument, int *status)
@@ -36,6 +40,13 @@ static bool common_option(int option, const char *argument, int *status)
         break;
     case OPTION_GUEST:
         common.which = SIDE_GUEST;
+        break;
+    case OPTION_POOL:
+        if (!parse_size(argument, POOL_MOST, &number) || number < POOL_LEAST || number % POOL_PAGE) {
+            *status = fail_usage("'%s' is no size of a pool: 64K to 2M, in steps of 4K", argument);
+            return false;
+        }
+        common.pool = (uint32_t)number;
         break;
     case OPTION_RUN_DIR:
         if (setenv("XVS_RUN_DIR", argument, 1) < 0) {
@@ -76,6 +87,7 @@ int options_next(int argc, char **argv, const char *short_options, const struct 
         case OPTION_HOST:
         case OPTION_GUEST:
         case OPTION_RUN_DIR:
+        case OPTION_POOL:
             if (!common_option(option, optarg, status))
                 return OPTIONS_STOP;
             break;

@@ -2,6 +2,7 @@
 /* options.h: the options that all verbs know, and what they have in common otherwise.
  *
  *     --host, --guest   which side this is        -d, --device N   which device
+ *     --pool SIZE       of a guest's device
  *     --run-dir DIR     the daemon's directory    -v, --verbose    -q, --quiet    -h, --help */
 #ifndef XVS_OPTIONS_H
 #define XVS_OPTIONS_H
@@ -13,7 +14,7 @@
 #include "side.h"
 
 #define COMMON_SHORT "hd:vq"
-enum { OPTION_HOST = 256, OPTION_GUEST, OPTION_RUN_DIR, OPTION_FIRST };
+enum { OPTION_HOST = 256, OPTION_GUEST, OPTION_RUN_DIR, OPTION_POOL, OPTION_FIRST };
 #define COMMON_LONG                                          \
     { "help", no_argument, NULL, 'h' },                      \
     { "device", required_argument, NULL, 'd' },              \
@@ -22,6 +23,7 @@ enum { OPTION_HOST = 256, OPTION_GUEST, OPTION_RUN_DIR, OPTION_FIRST };
     { "host", no_argument, NULL, OPTION_HOST },              \
     { "guest", no_argument, NULL, OPTION_GUEST },            \
     { "run-dir", required_argument, NULL, OPTION_RUN_DIR },  \
+    { "pool", required_argument, NULL, OPTION_POOL },        \
     { NULL, 0, NULL, 0 }
 
 /* What the common options said; the sides are main's. */
