@@ -244,11 +244,12 @@ static json_t *dump_of(const struct guest *g)
 static json_t *verb_dump(struct worker *w, json_t *request)
 {
     char domain[WALL_NAME];
-    json_t *guests = json_array();
+    json_t *guests;
     struct who who;
 
     if (!ask_of_domain(request, domain, sizeof domain))
         return refusal("dump: \"domain\" must be " WHO_WORDS);
+    guests = json_array();
     if (who_read(domain, &who))
         for (const struct guest *g = NULL; (g = who_find(w, &who, g));)
             json_array_append_new(guests, dump_of(g));

@@ -21,7 +21,7 @@ static struct settings *read_texts(const char *const *text, size_t count)
 {
     struct conf_texts texts = { 0 };
     struct settings *s;
-    char path[20];
+    char path[40];
     bool no_memory;
 
     complaints_free(&complaints);
@@ -509,7 +509,7 @@ static void what_was_read_can_be_handed_over(void)
     struct conf_texts texts = { 0 };
     struct settings *s = NULL;
     size_t len;
-    char *bytes;
+    char *bytes = NULL;
     int fd = memfd_create("pack", MFD_CLOEXEC);
 
     REQUIRE(fd >= 0 && !conf_text_add(&texts, "/a", "", 0) && !conf_text_add(&texts, "/b", "[guest a]\nsocket_user = nobody at all\n", 38) &&
