@@ -2,7 +2,8 @@
 # rules.mk: AF_VSOCK programs of the host and a guest in one process: the library, the daemon's rooms, and a stand-in for the host's kernel.
 #     make check-vhost        any VARIANT
 # many.c and floor.c are for the real kernel, in the lab.
-$(B)/obj/tests/vhost/%.o: test_incs += -Itests/vhost -Itests/bench
+# Before the others: tools/agent has a joined.h, too.
+$(B)/obj/tests/vhost/%.o: test_incs := -Itests/vhost -Itests/bench $(test_incs)
 $(B)/vhost/test_vhost: $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(filter-out tests/vhost/many.c tests/vhost/floor.c,$(wildcard tests/vhost/*.c))) \
         $(B)/obj/tests/harness/harness.o $(filter-out %/vhost.o,$(joined_objs))
 	@mkdir -p $(@D)
