@@ -9,6 +9,7 @@
 
 #include "life.h"
 #include "stream.h"
+#include "use.h"
 
 /* ---- the daemon ---- */
 
@@ -130,10 +131,11 @@ static json_t *guest(const struct guest *g)
     const struct lane *lane = &g->lane;
     const struct held *held = &g->account->held;
 
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
                      " s:{s:o, s:o}, s:{s:o, s:o}}",
                      "name", g->name, "uuid", g->uuid, "domid", (json_int_t)g->domid, "device", (json_int_t)g->device,
-                     "cid", (json_int_t)g->cid, "state", life_state_name(g->state), "connected", (int)lane_is_connected(lane),
+                     "cid", (json_int_t)g->cid, "use", use_word(use_of(g->state, lane_is_connected(lane), g->error)),
+                     "state", life_state_name(g->state), "connected", (int)lane_is_connected(lane),
                      "connections", (json_int_t)(lane->mux ? vmux_count(lane->mux) : 0), "files", (json_int_t)g->account->files,
                      "from_guest", counters_from_guest(lane), "to_guest", counters_to_guest(lane),
                      "notifications", "from_guest", (json_int_t)lane->count.notify_received,

@@ -76,7 +76,7 @@ static const char *colour_of(const struct top_view *v, const struct column *c, c
     if (!v->colour)
         return NULL;
     if (c->look == STATE)
-        return !strcasecmp(r->state, "connected") || !strcasecmp(r->state, "established") ? GREEN : YELLOW;
+        return !strcasecmp(r->state, "in use") || !strcasecmp(r->state, "connected") || !strcasecmp(r->state, "established") ? GREEN : YELLOW;
     if (c->look == WAITS)
         return *r->waits ? RED : NULL;
     if (c->value == TOP_REFUSED || c->value == TOP_STALLS || c->value == TOP_DROPS)

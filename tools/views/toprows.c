@@ -98,7 +98,7 @@ static void fill_guest(struct top_row *r, const json_t *old, const json_t *g, do
 {
     time = old ? time : 0;
     copy(r->name, g, "name");
-    copy(r->state, g, "state");
+    copy(r->state, g, json_object_get(g, "use") ? "use" : "state");
     r->device = (uint32_t)number(g, "device");
     r->value[TOP_DOMID] = (double)number(g, "domid");
     r->value[TOP_CONNECTIONS] = (double)number(g, "connections");
