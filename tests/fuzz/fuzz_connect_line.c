@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     must(whole == -EINVAL || (whole >= 0 && whole <= CONNECT_LINE_MAX && (size_t)whole <= size));
     must(whole <= 0 || bytes[whole - 1] == '\n');
-    must(whole <= 0 || (*bytes | 32) == "ccwv"[verb]);
+    must(whole <= 0 || (*bytes | 32) == "ccwvw"[verb]);
     for (size_t n = 0; n <= size && n <= CONNECT_LINE_MAX; n++) {
         int part = connect_line_parse(bytes, n, &early_verb, &early);
 

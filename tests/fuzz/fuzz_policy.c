@@ -141,6 +141,7 @@ static void judge_as_pack(const char *bytes, size_t len)
     must(err ? (err == -EPROTO || err == -EINVAL) && why.count && !p : p != NULL);
     policy_free(p);
     policy_pack_free(&pack);
+    complaints_free(&why);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -26,7 +26,7 @@ version() { # PACKAGE
 newer() {
 	rm -rf /tmp/newer
 	/usr/bin/dpkg-deb -R ./"$1"_[0-9]*.deb /tmp/newer &&
-		sed -i 's/^Version: .*/&+next/' /tmp/newer/DEBIAN/control &&
+		sed -i 's/^Version: .*/&+next/; s/(= \([^)]*\))/(= \1+next)/' /tmp/newer/DEBIAN/control &&
 		/usr/bin/dpkg-deb -Znone -b /tmp/newer /tmp/"$1".deb >/dev/null || fail "there is no newer $1"
 }
 
@@ -124,7 +124,7 @@ test_a_guest_needs_the_command_and_the_library_alone() { # limit 240
 	xvs ping -c 1 debian 7 >/dev/null || fail "the guest is not served after a reload that failed"
 	rm /etc/xvs/policy.d/10-broken.policy
 	systemctl reload xvsd || fail "systemctl reload"
-	systemctl status xvsd | grep -q "last reload failed" && fail "the status tells of a reload that is mended"
+	! systemctl status xvsd | grep -q "last reload failed" || fail "the status tells of a reload that is mended"
 }
 
 # DEPLOYING's lines.  `systemctl edit` wants a terminal, and an editor.
