@@ -187,6 +187,28 @@ test_a_guest_reaches_what_dom0_serves() {
 	kill $served
 }
 
+# On as soon as it is installed; it waits while another program of the guest has the device.
+test_the_agent_s_package_gives_exec() { # limit 240
+	put debian "$(echo ./xvs-agent_[0-9]*.deb)" /root/xvs-agent.deb || fail "the guest does not take it"
+	in_guest /usr/bin/dpkg -i /root/xvs-agent.deb || fail "dpkg -i in the guest"
+	equal "$(in_guest systemctl show -P ActiveState xvs-agent)" active "the agent's service"
+	in_guest systemctl stop xvs-serve@1234
+	echo words >/tmp/word
+	equal "$(xvs exec --retry 60 debian -- sh -c 'echo "$0 says $(cat)"; echo aside >&2; exit 7' it </tmp/word 2>/tmp/aside; echo $?)" \
+		"it says words
+7" "what a command says, and its status"
+	equal "$(cat /tmp/aside)" aside "what it says to standard error"
+	head -c 1000000 /dev/urandom >/tmp/f
+	equal "$(xvs exec debian -- sha256sum </tmp/f)" "$(sha256sum </tmp/f)" "the sum in the guest"
+	# libarchive, with all that it needs, is larger than this guest.
+	xvs cp /tmp/f debian:/root/ 2>&1 | grep 'install libarchive13' || fail "xvs cp does not say what is missing"
+	in_guest systemctl restart xvs-agent || fail "systemctl restart"
+	equal "$(xvs exec --retry 60 debian -- cat /proc/1/comm)" systemd "what a command says after the agent was started again"
+	in_guest /usr/bin/dpkg -P xvs-agent || fail "dpkg -P in the guest"
+	equal "$(in_guest systemctl show -P ActiveState xvs-agent)" inactive "the service of an agent that was removed"
+	in_guest systemctl start xvs-serve@1234
+}
+
 test_a_newer_version_takes_over() { # limit 240
 	newer xvs
 	newer xvsd
