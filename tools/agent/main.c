@@ -37,6 +37,10 @@ static const char help[] =
     "  -q, --quiet           no messages\n"
     "  -h, --help;  -V, --version\n"
     "\n"
+    "Example: in the guest, and then in dom0\n"
+    "  systemctl enable --now xvs-agent\n"
+    "  xvs exec web1 -- uname -a\n"
+    "\n"
     "Manual pages: xvs-agent(8), agent.conf(5).\n";
 
 static void room(struct agent *a)
