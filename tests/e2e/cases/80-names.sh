@@ -139,7 +139,7 @@ test_a_hundred_restarts_in_a_row() { # limit 400
         4 | 9) start_daemon ;;
         esac
         id=$(domid guest3)
-        wait_for 'shows guest3 "\"domid\":$id,\"device\":0,\"cid\":103,\"state\":\"InitWait\".*/guest/guest3\","' 20 \
+        wait_for 'shows guest3 "\"domid\":$id,\"device\":0,\"cid\":103,.*\"state\":\"InitWait\".*/guest/guest3\","' 20 \
             "round $round: domain $id has the name, the directory and the CID"
         [ $((round % 20)) -eq 0 ] || continue
         on guest3 mkdir -p "$T/guest3" </dev/null
