@@ -121,10 +121,10 @@ test_a_command_that_fails_or_does_not_read_is_status_6_for_the_caller() { # limi
 	content guest1
 }
 
-# All that there is has been handed over, and lies in buffers, for a pipe and a reader that does not write take less: whether it
-# is read, the sender waits for.
+# All that there is has been handed over, and lies in buffers: they take it all, and a pipe and a reader that does not write take
+# less.  Whether it is read, the sender waits for.
 test_a_sender_waits_until_all_is_read_or_says_that_it_is_not() { # limit 120
-	head -c 600000 /dev/zero >$T/in
+	head -c 400000 /dev/zero >$T/in
 	put guest1 $T/in /tmp/in
 	for fault in read:5340 killed:5341; do
 		port=${fault#*:} fault=${fault%:*}
@@ -133,10 +133,10 @@ test_a_sender_waits_until_all_is_read_or_says_that_it_is_not() { # limit 120
 		spawn plug dom0 sh -c "exec 9<>$T/drain; exec sleep 1000"
 		spawn receiver dom0 sh -c "exec xvs cat -l $port guest1 </dev/null >$T/drain"
 		spawn sender guest1 sh -c "exec xvs cat -r 60 host $port </tmp/in"
-		wait_for 'has_ended sender || on guest1 grep -q "^pos:.600000" /proc/$(pid_of sender)/fdinfo/0 </dev/null' 20 "all is sent"
+		wait_for 'has_ended sender || on guest1 grep -q "^pos:.400000" /proc/$(pid_of sender)/fdinfo/0 </dev/null' 20 "all is sent"
 		! has_ended sender || fail "the sender has ended with $(status_of sender), and not all was read: $(cat $PEER/sender.err)"
 		if [ $fault = read ]; then
-			head -c 600000 <$T/drain >$T/dom0/out
+			head -c 400000 <$T/drain >$T/dom0/out
 			equal "$(status_of sender 20)" 0 "the exit status when all was read"
 			equal "$(status_of receiver 20)" 0 "the receiver's"
 		else
