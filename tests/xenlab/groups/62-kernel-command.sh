@@ -140,6 +140,7 @@ test_a_sender_waits_until_all_is_read() { # limit 120
 	head -c 400000 <$T/drain >$T/dom0/out
 	equal "$(status_of sender 20)" 0 "the exit status when all was read"
 	equal "$(status_of receiver 20)" 0 "the receiver's"
+	end_spawned
 	content guest1
 	rm $T/drain
 }
