@@ -56,22 +56,23 @@ const char *reason_text(unsigned code)
     return reasons[code < REASONS ? code : VSOCKIF_REASON_NONE].text;
 }
 
-const char *reason_line(char line[REASON_LINE], struct reason r)
+static const char *with_detail(char *to, size_t size, const char *text, struct reason r)
 {
     if (reason_has_detail(r))
-        snprintf(line, REASON_LINE, "%s %u", reason_text(r.code), r.detail);
+        snprintf(to, size, "%s %u", text, r.detail);
     else
-        snprintf(line, REASON_LINE, "%s", reason_text(r.code));
-    return line;
+        snprintf(to, size, "%s", text);
+    return to;
+}
+
+const char *reason_line(char line[REASON_LINE], struct reason r)
+{
+    return with_detail(line, REASON_LINE, reason_text(r.code), r);
 }
 
 const char *reason_words(char words[REASON_WORDS], struct reason r)
 {
-    if (reason_has_detail(r))
-        snprintf(words, REASON_WORDS, "%s %u", reason_word(r.code), r.detail);
-    else
-        snprintf(words, REASON_WORDS, "%s", reason_word(r.code));
-    return words;
+    return with_detail(words, REASON_WORDS, reason_word(r.code), r);
 }
 
 bool reason_parse(const char *words, struct reason *r)

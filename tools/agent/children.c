@@ -5,17 +5,14 @@
  * been reaped its number may become another's when no member is left, so only what is older than its end is killed. */
 #include "children.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "proc.h"
 #include "say.h"
 
 static uint64_t ticks_now(void)
@@ -28,44 +25,31 @@ static uint64_t ticks_now(void)
 
 /* ---- the members of a session ---- */
 
-/* True if pid is alive, of this session, and not younger than 'until'. */
-static bool is_member(const char *pid, pid_t session, uint64_t until)
-{
-    char path[300], text[1024], state = 'Z', *at;
-    unsigned long long began = 0;
-    size_t n = 0;
-    int of = 0;
-    FILE *f;
+struct search {
+    pid_t session;
+    uint64_t until;             /* nobody younger is a member */
+    int number;                 /* of the signal for each; 0: none */
+    unsigned count;
+};
 
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    if ((f = fopen(path, "re"))) {
-        n = fread(text, 1, sizeof text - 1, f);
-        fclose(f);
-    }
-    text[n] = '\0';
-    if (!(at = strrchr(text, ')')) ||
-        sscanf(at, ") %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state, &of, &began) != 3)
-        return false;
-    return of == session && state != 'Z' && state != 'X' && began <= until;
+static void look_at(pid_t pid, const struct proc_facts *f, void *arg)
+{
+    struct search *s = arg;
+
+    if (f->session != s->session || f->state == 'Z' || f->state == 'X' || f->began > s->until)
+        return;
+    s->count++;
+    if (s->number)
+        kill(pid, s->number);
 }
 
-/* How many members there are; each gets the signal, unless that is 0. */
+/* How many members that are alive and not younger than 'until' there are; each gets the signal, unless that is 0. */
 static unsigned members(pid_t session, uint64_t until, int number)
 {
-    DIR *proc = opendir("/proc");
-    struct dirent *entry;
-    unsigned count = 0;
+    struct search s = { .session = session, .until = until, .number = number };
 
-    while (proc && (entry = readdir(proc))) {
-        if (!isdigit((unsigned char)entry->d_name[0]) || !is_member(entry->d_name, session, until))
-            continue;
-        count++;
-        if (number)
-            kill((pid_t)strtol(entry->d_name, NULL, 10), number);
-    }
-    if (proc)
-        closedir(proc);
-    return count;
+    proc_each(look_at, &s);
+    return s.count;
 }
 
 static void kill_session(const struct child *c)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c: xvs-agent(8): the options, the warden, and the parts put together. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -157,18 +156,6 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     children_end(&a->children, !warden_lives());
     conf_free(&a->conf);
     return loop_end(&a->loop, status);
-}
-
-/* A descriptor that we open must never be 0, 1 or 2. */
-static void fill_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2);
-    if (fd > 2)
-        close(fd);
 }
 
 static int run_function(const char *name, const char *argument)

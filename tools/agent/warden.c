@@ -2,47 +2,30 @@
 /* warden.c: see warden.h. */
 #include "warden.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 static pid_t warden;
 
-static bool is_ours(const char *pid)
+static void kill_if_ours(pid_t pid, const struct proc_facts *f, void *us)
 {
-    char path[300], text[1024], *at;
-    size_t n = 0;
-    int parent = 0;
-    FILE *f;
-
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    if ((f = fopen(path, "re"))) {
-        n = fread(text, 1, sizeof text - 1, f);
-        fclose(f);
-    }
-    text[n] = '\0';
-    return (at = strrchr(text, ')')) && sscanf(at, ") %*c %d", &parent) == 1 && parent == getpid();
+    if (f->parent == *(const pid_t *)us)
+        kill(pid, SIGKILL);
 }
 
 static void kill_children(void)
 {
-    DIR *proc = opendir("/proc");
-    struct dirent *entry;
+    pid_t us = getpid();
 
-    while (proc && (entry = readdir(proc)))
-        if (isdigit((unsigned char)entry->d_name[0]) && is_ours(entry->d_name))
-            kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
-    if (proc)
-        closedir(proc);
+    proc_each(kill_if_ours, &us);
 }
 
 /* Each that dies leaves us its children, so this ends when there is nobody. */

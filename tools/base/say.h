@@ -34,6 +34,8 @@ enum {
 int exit_status(int err);
 
 void say_begin(const char *verb);
+/* First of all: a descriptor that we open must never be 0, 1 or 2, or it would be taken for standard input or output. */
+void fill_standard_descriptors(void);
 /* The name in front of every message; "xvs" until it is said otherwise. */
 void say_program(const char *name);
 void say_quiet(void);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "proc.h"
 #include "say.h"
 
 #define EXITING 0x4u            /* PF_EXITING of the kernel's sched.h */
@@ -34,18 +35,10 @@ static struct process *process_of(struct end *e)
 /* It is within exit(): its descriptors are closed before its parent can hear of it. */
 static bool is_exiting(pid_t pid)
 {
-    char path[40], line[512], *at;
-    unsigned flags = EXITING;
-    FILE *f;
+    struct proc_facts f;
 
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    if (!(f = fopen(path, "re")))
-        return true;            /* nobody is there, or nobody says so: then we hear of it when it has ended */
-    if (fgets(line, sizeof line, f) && (at = strrchr(line, ')')) &&
-        sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
-        flags = EXITING;
-    fclose(f);
-    return flags & EXITING;
+    /* Nobody is there, or nobody says so: then we hear of it when it has ended. */
+    return !proc_read(pid, &f) || f.flags & EXITING;
 }
 
 static int judge(struct process *p)

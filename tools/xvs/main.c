@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c: has the verbs and the sides; finds the verb and calls it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,18 +50,6 @@ static void print_help(void)
 }
 
 /* ---- main ---- */
-
-/* A descriptor that we open must never be 0, 1 or 2: it would be taken for standard input or output. */
-static void fill_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2);
-    if (fd > 2)
-        close(fd);
-}
 
 /* What was printed may have met a full disk. */
 static int finish(int status)
