@@ -16,7 +16,7 @@ $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
 $(B)/unit/test_backend_tap:          $(call backend_obj,tap/tap)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_promise:      $(call backend_obj,memory/promise)
-$(B)/unit/test_backend_settings:     $(call backend_obj,$(addprefix settings/,settings settings_text settings_files confdir complaints names) base/journal) $(B)/obj/common/names/portnames.o
+$(B)/unit/test_backend_settings:     $(call backend_obj,$(addprefix settings/,settings settings_text keys values reader settings_files confdir complaints names) base/journal) $(B)/obj/common/names/portnames.o
 $(B)/unit/test_backend_policy:       $(call backend_obj,$(addprefix policy/,policy policy_text policy_pack policy_dir) settings/names settings/confdir settings/complaints) $(B)/obj/common/names/portnames.o
 $(B)/unit/test_backend_refusals:     $(call backend_obj,lane/refusals base/loop base/poller base/journal)
 $(B)/unit/test_backend_refusals:     xen_libs += $(uv_libs)

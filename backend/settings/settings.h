@@ -7,7 +7,8 @@
  * heap object, owned by the caller; nothing here is global.
  *
  *     settings.h          the value, and what it says of a domain
- *     settings_text.h     from the text of files
+ *     settings_text.h     from the text of files: lines and sections (reader.h: how far it has come)
+ *     keys.h              what each key means; values.h how a number, a name, a rate is written
  *     settings_files.h    from the administrator's files, or what was made of them for a process that cannot open them
  *     confdir.h           a directory of his
  *     complaints.h        what is wrong with them */
@@ -61,6 +62,7 @@ struct settings_limits {
 };
 
 #define SETTINGS_NO_LIMIT UINT64_MAX
+#define SETTINGS_BYTES_LEAST 65536u     /* byte_rate: a stream that is closed is given 8 seconds for what is on its way, half a megabyte */
 
 /* A socket of a guest's that leads straight to a port of it. */
 struct settings_channel {

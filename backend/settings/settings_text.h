@@ -9,8 +9,6 @@
 #include "confdir.h"
 #include "settings.h"
 
-#define SETTINGS_BYTES_LEAST 65536u     /* byte_rate: a stream that is closed is given 8 seconds for what is on its way, half a megabyte */
-
 /* Whatever can be read, to be used if there was no complaint; NULL without memory.  *no_memory: that was one of the reasons. */
 struct settings *settings_text_read(const struct conf_texts *texts, bool names, struct complaints *c, bool *no_memory);
 
