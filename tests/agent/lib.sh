@@ -4,30 +4,13 @@
 # XVS_BIN is the build directory; AGENT=NAME runs that test alone.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-top=$PWD
+. tests/harness/hosted.bash agent
 here=$top/tests/agent
-bin=$(cd "${XVS_BIN:-build/release}" && pwd) || exit 2
-sim=$(cd "${XENSIM_BIN:-build/xensim/bin}" && pwd) || exit 2
-passed=0 failed=0 skipped=0
-dir=$(mktemp -d /tmp/xvs-agent.XXXXXX) || exit 2
-cleanup() {
-    "$sim/xensim" stop "$dir/host" >/dev/null 2>&1
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 2
+export PYTHONPATH="$here"
 chmod 755 "$dir"
-"$sim/xensim" start --while $$ "$dir/host" web1 db1 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-limit=120
-on() {
-    local domain=$1
-    shift
-    PATH="$bin:$PATH" LD_LIBRARY_PATH="$bin${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PYTHONPATH="$here" \
-        timeout -k 10 $limit "$sim/xensim-run" -d "$domain" "$dir/host" -- "$@"
-}
+start_host
 
-name= problem= wanted=
+wanted=
 # test_ NAME: true if it is to be run.
 test_() {
     name=$1 problem=
@@ -35,32 +18,11 @@ test_() {
     [ -z "${AGENT-}" ] || [ "$AGENT" = "$1" ] || wanted=
     [ -n "$wanted" ]
 }
-bad() { problem=${problem:-$*}; }
 end() {
     [ -n "$wanted" ] || return 0
     alive || bad "the agent is gone"
-    if [ -z "$problem" ]; then
-        echo "ok $name"
-        passed=$((passed + 1))
-    else
-        echo "FAIL $name: $problem"
-        sed 's/^/    /' err 2>/dev/null | head -5
-        failed=$((failed + 1))
-    fi
+    tell
 }
-skip() {
-    echo "skip $name: $*"
-    skipped=$((skipped + 1))
-}
-until_true() {
-    local i
-    for i in $(seq 6000); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.01
-    done
-    return 1
-}
-wait_for() { until_true "$@" || bad "does not come: $*"; }
 is_gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status"; }
 # No process has this word among its arguments.
 nobody_has() { ! grep -qsa -e "[${1:0:1}]${1:1}" /proc/[0-9]*/cmdline; }
@@ -73,14 +35,6 @@ end_sleep() {
     done
 }
 
-# run DOMAIN command...: in the background; its own process id is in pid, and job is for wait.
-run() {
-    rm -f pid
-    on "$1" sh -c 'echo $$ >pid.new; mv pid.new pid; exec "$@"' sh "${@:2}" &
-    job=$!
-    until_true test -s pid
-    pid=$(cat pid)
-}
 # status WANTED command...: in dom0, output in out and err.
 status() {
     local want=$1 got
@@ -89,8 +43,6 @@ status() {
     got=$?
     [ "$got" -eq "$want" ] || bad "status $got, not $want: $*: $(head -c 300 err)"
 }
-out_is() { [ "$(cat out)" = "$1" ] || bad "output '$(head -c 200 out)', not '$1'"; }
-err_has() { grep -qF -- "$1" err || bad "no '$1' in the message: $(head -n 2 err)"; }
 
 alive() { kill -0 "$warden" 2>/dev/null && kill -0 "$agent" 2>/dev/null; }
 start_agent() {
@@ -113,6 +65,5 @@ finish() {
     kill "$warden" 2>/dev/null
     wait "$agent_job" 2>/dev/null
     kill "$(cat daemon)" 2>/dev/null
-    echo "$passed passed, $failed failed, $skipped skipped"
-    [ "$failed" -eq 0 ]
+    tell_sum
 }

@@ -6,50 +6,8 @@
 # XVS_BIN is the build directory.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-top=$PWD
-bin=$(cd "${XVS_BIN:-build/release}" && pwd) || exit 2
-sim=$(cd "${XENSIM_BIN:-build/xensim/bin}" && pwd) || exit 2
-passed=0 failed=0 skipped=0
-dir=$(mktemp -d /tmp/xvs-monitor.XXXXXX) || exit 2
-cleanup() {
-    "$sim/xensim" stop "$dir/host" >/dev/null 2>&1
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' HUP INT TERM
-
-name= problem=
-test_() { name=$1 problem=; }
-bad() { problem=${problem:-$*}; }
-end() {
-    if [ -z "$problem" ]; then
-        echo "ok $name"
-        passed=$((passed + 1))
-    else
-        echo "FAIL $name: $problem"
-        sed 's/^/    /' err 2>/dev/null | head -20
-        failed=$((failed + 1))
-    fi
-}
-skip() {
-    echo "skip $name: $1"
-    skipped=$((skipped + 1))
-}
-on() {
-    local domain=$1
-    shift
-    PATH="$bin:$PATH" LD_LIBRARY_PATH="$bin${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-        timeout -k 10 120 "$sim/xensim-run" -d "$domain" "$dir/host" -- "$@"
-}
-until_true() {
-    local i
-    for i in $(seq 6000); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.01
-    done
-    return 1
-}
-wait_for() { until_true "$@" || bad "does not come: $*"; }
+. tests/harness/hosted.bash monitor
+err_lines=20
 
 promtool=$(command -v promtool)
 if [ -z "$promtool" ] && tests/xenlab/fetch.sh build/monitor tests/monitor/packages.list >"$dir/fetch" 2>&1; then
@@ -58,8 +16,7 @@ fi
 no_promtool="no promtool: $(tail -n 1 "$dir/fetch" 2>/dev/null)"
 
 # ---- a host with something to count ----
-cd "$dir" || exit 2
-"$sim/xensim" start --while $$ "$dir/host" web1 db1 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+start_host
 mkdir policy.d
 printf '* @any @any allow\n* @any @host allow\n* @host @any allow\n99 @any @host deny\n' >policy.d/50.policy
 printf '99 @any @host deny\n' >policy.d/10.policy
@@ -178,5 +135,4 @@ PY
 fi
 end
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+finish

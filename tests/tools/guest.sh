@@ -5,57 +5,9 @@
 # look: ends of programs, breaks, restarts.  XVS_BIN is the build directory.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-bin=$(cd "${XVS_BIN:-build/release}" && pwd) || exit 2
-sim=$(cd "${XENSIM_BIN:-build/xensim/bin}" && pwd) || exit 2
-passed=0 failed=0 skipped=0
-dir=$(mktemp -d /tmp/xvs-tools.XXXXXX) || exit 2
-cleanup() {
-    "$sim/xensim" stop "$dir/host" >/dev/null 2>&1
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' HUP INT TERM
-cd "$dir" || exit 2
-"$sim/xensim" start --while $$ "$dir/host" web1 db1 || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-limit=120
-on() {
-    local domain=$1
-    shift
-    PATH="$bin:$PATH" LD_LIBRARY_PATH="$bin${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-        timeout -k 10 $limit "$sim/xensim-run" -d "$domain" "$dir/host" -- "$@"
-}
+. tests/harness/hosted.bash tools
+start_host
 
-name= problem=
-test_() { name=$1 problem=; }
-bad() { problem=${problem:-$*}; }
-end() {
-    if [ -z "$problem" ]; then
-        echo "ok $name"
-        passed=$((passed + 1))
-    else
-        echo "FAIL $name: $problem"
-        sed 's/^/    /' err 2>/dev/null | head -5
-        failed=$((failed + 1))
-    fi
-}
-until_true() {
-    local i
-    for i in $(seq 6000); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.01
-    done
-    return 1
-}
-wait_for() { until_true "$@" || bad "does not come: $*"; }
-
-# run DOMAIN command...: in the background; its own process id is in pid.
-run() {
-    rm -f pid
-    on "$1" sh -c 'echo $$ >pid.new; mv pid.new pid; exec "$@"' sh "${@:2}" &
-    job=$!
-    until_true test -s pid
-    pid=$(cat pid)
-}
 connected() { on 0 xvs ls --json "$1" | grep -q '"state":"Connected"'; }
 
 start_daemon() {
@@ -182,5 +134,4 @@ wait $job 2>/dev/null
 end
 
 kill -TERM "$(cat daemon)"; wait $daemon_job 2>/dev/null
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+finish

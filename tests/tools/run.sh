@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 bin=$(cd "${XVS_BIN:-build/release}" && pwd) || exit 2
 here=$PWD/tests/tools
-passed=0 failed=0 skipped=0
+. tests/harness/cases.bash
 dir=$(mktemp -d /tmp/xvs-tools.XXXXXX) || exit 2
 fake=
 cleanup() {
@@ -22,19 +22,6 @@ export XVS_RUN_DIR="$dir/run"
 mkdir run
 xvs=$bin/xvs
 
-name= problem=
-test_() { name=$1 problem=; }
-bad() { problem=${problem:-$*}; }
-end() {
-    if [ -z "$problem" ]; then
-        echo "ok $name"
-        passed=$((passed + 1))
-    else
-        echo "FAIL $name: $problem"
-        sed 's/^/    /' err 2>/dev/null | head -5
-        failed=$((failed + 1))
-    fi
-}
 # status WANTED command...: output in out and err, at most two minutes, which no command takes that does not hang.
 status() {
     local want=$1 got
@@ -43,17 +30,6 @@ status() {
     got=$?
     [ "$got" -eq "$want" ] || bad "status $got, not $want: $*"
 }
-out_is() { [ "$(cat out)" = "$1" ] || bad "output '$(head -c 200 out)', not '$1'"; }
-err_has() { grep -qF -- "$1" err || bad "no '$1' in the message: $(head -n 2 err)"; }
-until_true() {
-    local i
-    for i in $(seq 6000); do
-        "$@" >/dev/null 2>&1 && return 0
-        sleep 0.01
-    done
-    return 1
-}
-wait_for() { until_true "$@" || bad "does not come: $*"; }
 
 mkfifo ready
 python3 "$here/fake.py" "$dir/run" >ready 2>fake.log &
@@ -223,8 +199,7 @@ if [ "$(id -u)" = 0 ]; then
     rm -r "$copy"
     end
 else
-    echo "skip $name: it needs root, to be others"
-    skipped=$((skipped + 1))
+    skip "it needs root, to be others"
 fi
 
 test_ policy_prints_lines_and_the_one_that_decides
@@ -283,8 +258,7 @@ if [ -w /dev/full ]; then
     err_has "standard output"
     end
 else
-    echo "skip $name: no /dev/full"
-    skipped=$((skipped + 1))
+    skip "no /dev/full"
 fi
 
 # ---- cat --------------------------------------------------------------------------------------------------
@@ -802,5 +776,4 @@ kill -TERM $ping_pid; wait $ping_pid
 [ -e run/guest/web1/vsock_5007 ] && bad "socket left"
 end
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+finish
