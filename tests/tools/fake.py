@@ -126,24 +126,6 @@ class Stream:
         self.known[self.number] = self
 
 
-def failed(s, stream):
-    vouched(s, stream)
-    stream.over.wait()
-    say_end(s, stream, b"reset by the guest's program (status 28)")
-
-
-def killed_there(s, stream):
-    vouched(s, stream)
-    stream.over.wait()
-    say_end(s, stream, b"reset by the guest's program (signal 9)")
-
-
-def strange(s, stream):
-    vouched(s, stream)
-    stream.over.wait()
-    say_end(s, stream, b"reset by the guest's program (moonshine 7)")
-
-
 def say_end(s, stream, how):
     send_all(s, b"ENDED %d %s\n" % (stream.number, how))
 
@@ -153,22 +135,22 @@ def vouched(s, stream):
     stream.vouched.set()
 
 
-def in_order(s, stream):
-    vouched(s, stream)
-    stream.over.wait()
-    say_end(s, stream, b"order")
+def ends(how):
+    """Says so, once the stream is over."""
+    def handler(s, stream):
+        vouched(s, stream)
+        stream.over.wait()
+        say_end(s, stream, how)
+
+    return handler
 
 
-def cut_off(s, stream):
-    vouched(s, stream)
-    stream.over.wait()
-    say_end(s, stream, b"cut the daemon \x1b[31mstops")
-
-
-def left_unread(s, stream):
-    vouched(s, stream)
-    stream.over.wait()
-    say_end(s, stream, b"unread the guest's program did not read everything")
+in_order = ends(b"order")
+cut_off = ends(b"cut the daemon \x1b[31mstops")
+left_unread = ends(b"unread the guest's program did not read everything")
+failed = ends(b"reset by the guest's program (status 28)")
+killed_there = ends(b"reset by the guest's program (signal 9)")
+strange = ends(b"reset by the guest's program (moonshine 7)")
 
 
 def killed(s, stream):

@@ -21,7 +21,8 @@
 # advisory  its failures are shown, and counted as skipped
 # e2e       puts tests/e2e beside the group
 # with      puts this file of groups/ beside it
-# programs  puts $XVS_PROGRAMS beside it, as the folder programs: programs that are not ours (programs/gather.sh)
+# programs  puts $XVS_PROGRAMS beside it, as the folder programs, and groups/programs.sh: programs that are not ours
+#           (programs/gather.sh)
 # bench     takes the programs of $XVS_BENCH along, as those of XVS_BIN
 # packages  puts the packages in $XVS_PACKAGES beside the group, which `make deb` has made
 # kernel    puts $XVS_KERNEL beside the group, as the folder lab: the guest's driver and what it needs (tests/kernel/lab.sh)
@@ -98,7 +99,7 @@ run_group() {
 		set -- "$@" --add "$here/groups/$with"
 	fi
 	if flag programs && [ -d "${XVS_PROGRAMS-}" ]; then
-		set -- "$@" --add "$XVS_PROGRAMS"
+		set -- "$@" --add "$XVS_PROGRAMS" --add "$here/groups/programs.sh"
 	fi
 	if flag packages; then
 		for deb in "${XVS_PACKAGES-}"/*.deb; do

@@ -188,12 +188,4 @@ test_a_guest_that_is_saved_and_restored() { # limit 300
 	equal "$(echo again | vsock 20 -t 5 - "VSOCK-CONNECT:$(cid_of guest4):7000")" again "what comes back"
 }
 
-if [ $# -gt 0 ]; then
-	trap 'end_spawned >/dev/null 2>&1; kill $(jobs -p) 2>/dev/null' EXIT
-	trap 'exit 143' TERM
-	"$1"
-	exit
-fi
-run_tests
-stop_daemon_if_any
-cp "$T/dom0/xvsd.log" "$OUT/" 2>/dev/null
+run_vsock_tests "$@"

@@ -3,20 +3,12 @@
 # lab: e2e with=vsock.sh programs timeout=600
 #
 # Programs of Debian's that know nothing of xvs, in dom0, by AF_VSOCK: Python, Nmap's netcat, OpenSSH.
-. ./vsock.sh
-
-programs=/lab/job/programs
-[ -x $programs/bin/python3 ] || {
+[ -d ./programs ] || {
 	echo "FAIL programs: they are not there: make check-xen gathers them"
 	exit 1
 }
-
-# debians PROGRAM ARGUMENTS...: with the libraries that it came with.
-debians() {
-	_program=$1
-	shift
-	LD_LIBRARY_PATH=$programs/lib "$programs/bin/$_program" "$@"
-}
+. ./vsock.sh
+. ./programs.sh
 
 # The guest answers with a sum of what was sent, which it can when that half has ended.
 test_python_s_sockets_with_a_guest() { # limit 120
@@ -85,48 +77,18 @@ test_ncat_reaches_a_guest_and_is_reached() { # limit 120
 	cmp /tmp/f /tmp/h || fail "not the same bytes: $(wc -c </tmp/h)"
 }
 
-# OpenSSH's server in a guest, one process a connection, as inetd has it.
-a_server_for_ssh() { # GUEST
-	rm -rf /tmp/ssh
-	mkdir -p /tmp/ssh /root
-	debians ssh-keygen -q -t ed25519 -N '' -f /tmp/ssh/key || fail "ssh-keygen"
-	debians ssh-keygen -q -t ed25519 -N '' -f /tmp/ssh/host || fail "ssh-keygen"
-	echo "guest $(cat /tmp/ssh/host.pub)" >/tmp/ssh/known
-	mkdir /tmp/ssh/guest
-	cp /tmp/ssh/host /tmp/ssh/guest/
-	cp /tmp/ssh/key.pub /tmp/ssh/guest/authorized
-	cp $programs/bin/sshd /tmp/ssh/guest/
-	for library in $(LD_LIBRARY_PATH=$programs/lib ldd_of $programs/bin/sshd); do
-		cp "$library" /tmp/ssh/guest/
-	done
-	cat >/tmp/ssh/guest/config <<-'END'
-		HostKey /tmp/ssh/host
-		AuthorizedKeysFile /tmp/ssh/authorized
-		StrictModes no
-		UsePAM no
-		PermitRootLogin yes
-	END
-	put "$1" /tmp/ssh/guest /tmp/ssh
-	on "$1" sh -c 'mkdir -p /run/sshd /etc /root; chmod 600 /tmp/ssh/host
-		echo "root:x:0:0:root:/root:/bin/sh" >/etc/passwd; echo "sshd:x:100:100::/run/sshd:/bin/false" >>/etc/passwd
-		echo "root:x:0:" >/etc/group' </dev/null
-	serve "$1" 22 env LD_LIBRARY_PATH=/tmp/ssh /tmp/ssh/sshd -i -e -f /tmp/ssh/config
-}
-
-# Without ldd, which is a script for bash.
-ldd_of() {
-	LD_TRACE_LOADED_OBJECTS=1 "$1" | sed -n "s|.* => \($programs/[^ ]*\) .*|\1|p"
-}
-
-ssh_by() { # OPTION COMMAND...
+ssh_by() { # PROXY COMMAND...
 	_how=$1
 	shift
-	LD_LIBRARY_PATH=$programs/lib timeout $((60 * PATIENCE)) $programs/bin/ssh -F none -i /tmp/ssh/key -o BatchMode=yes -o HostKeyAlias=guest \
-		-o UserKnownHostsFile=/tmp/ssh/known -o ConnectTimeout=100 -o "ProxyCommand=$_how" root@guest1 "$@"
+	LD_LIBRARY_PATH=$programs/lib timeout $((60 * PATIENCE)) $programs/bin/ssh -F /tmp/ssh/client -o "ProxyCommand=$_how" root@guest1 "$@"
 }
 
+# OpenSSH's server in a guest, one process a connection, as inetd has it.
 test_ssh_to_a_guest_by_a_proxy_command() { # limit 200
-	a_server_for_ssh guest1
+	ssh_files
+	pack /tmp/ssh sshd
+	with_ssh guest1
+	serve guest1 22 env LD_LIBRARY_PATH=/tmp/ssh/lib /tmp/ssh/bin/sshd -i -e -f /tmp/ssh/server
 	# socat and xvs have dom0's libraries, not those that ssh came with.
 	equal "$(ssh_by 'env LD_LIBRARY_PATH=/xvs socat - VSOCK-CONNECT:101:22' 'echo $((6 * 7)); exit 9'; echo $?)" "42
 9" "what ssh says by socat, and its status"
@@ -136,12 +98,4 @@ test_ssh_to_a_guest_by_a_proxy_command() { # limit 200
 	unserve guest1
 }
 
-if [ $# -gt 0 ]; then
-	trap 'end_spawned >/dev/null 2>&1; kill $(jobs -p) 2>/dev/null' EXIT
-	trap 'exit 143' TERM
-	"$1"
-	exit
-fi
-run_tests
-stop_daemon_if_any
-cp "$T/dom0/xvsd.log" "$OUT/" 2>/dev/null
+run_vsock_tests "$@"

@@ -6,7 +6,7 @@
 # of AF_VSOCK first, for they want a kernel without other sockets.
 . ./vsock.sh
 . ./kernel.sh
-programs=/lab/job/programs
+[ ! -d ./programs ] || . ./programs.sh
 
 # ---- words ------------------------------------------------------------------------------------------
 
@@ -23,23 +23,15 @@ with_dom0() {
 	done
 }
 
-# equip GUEST PROGRAM...: with these of Debian's, and what they need; a guest's memory has not room for all of them.
+# equip GUEST PROGRAM...: with these of Debian's, and what they need.
 equip() {
 	_guest=$1
 	shift
-	[ -d $programs ] || skip "needs XVS_PROGRAMS, programs of Debian's (programs/gather.sh)"
+	[ -d ./programs ] || skip "needs XVS_PROGRAMS, programs of Debian's (programs/gather.sh)"
 	drive "$_guest"
 	with_dom0
 	rm -rf /tmp/kit
-	mkdir -p /tmp/kit/bin /tmp/kit/lib
-	for _program; do
-		cp $programs/bin/"$_program" /tmp/kit/bin/
-		for _library in $(LD_LIBRARY_PATH=$programs/lib LD_TRACE_LOADED_OBJECTS=1 $programs/bin/"$_program" |
-			sed -n "s|.* => \($programs/[^ ]*\) .*|\1|p"); do
-			cp "$_library" /tmp/kit/lib/
-		done
-		[ "$_program" != python3 ] || cp -r $programs/lib/python3.11 /tmp/kit/lib/
-	done
+	pack /tmp/kit "$@"
 	on "$_guest" rm -rf /tmp/programs </dev/null
 	put "$_guest" /tmp/kit /tmp/programs || fail "$_guest does not take the programs"
 }
@@ -225,37 +217,21 @@ test_ncat_between_guests() { # limit 120
 test_openssh_to_a_guest_from_another_and_from_dom0() { # limit 240
 	equip guest1 sshd
 	equip guest2 ssh
-	mkdir -p /tmp/ssh /root
-	at dom0 ssh-keygen -q -t ed25519 -N '' -f /tmp/ssh/key || fail "ssh-keygen"
-	at dom0 ssh-keygen -q -t ed25519 -N '' -f /tmp/ssh/host || fail "ssh-keygen"
-	echo "guest $(cat /tmp/ssh/host.pub)" >/tmp/ssh/known
-	cp /tmp/ssh/key.pub /tmp/ssh/authorized
-	cat >/tmp/ssh/config <<-'END'
-		HostKey /tmp/ssh/host
-		AuthorizedKeysFile /tmp/ssh/authorized
-		StrictModes no
-		UsePAM no
-		PermitRootLogin yes
-	END
+	ssh_files
 	cat >/tmp/ssh/serve <<-'END'
 		#!/bin/sh
 		export LD_LIBRARY_PATH=/tmp/programs/lib
-		exec /tmp/programs/bin/sshd -i -e -f /tmp/ssh/config
+		exec /tmp/programs/bin/sshd -i -e -f /tmp/ssh/server
 	END
 	chmod +x /tmp/ssh/serve
-	for guest in guest1 guest2; do
-		put $guest /tmp/ssh /tmp/ssh
-		on $guest sh -c 'mkdir -p /run/sshd /etc /root; chmod 600 /tmp/ssh/host /tmp/ssh/key
-			echo "root:x:0:0:root:/root:/bin/sh" >/etc/passwd; echo "sshd:x:100:100::/run/sshd:/bin/false" >>/etc/passwd
-			echo "root:x:0:" >/etc/group' </dev/null
-	done
+	with_ssh guest1
+	with_ssh guest2
 	at guest1 socat -t 100 VSOCK-LISTEN:22,fork EXEC:/tmp/ssh/serve >/tmp/sshd.log 2>&1 </dev/null &
 	file_of 1000000
 	for from in dom0 guest2; do
 		socat="env LD_LIBRARY_PATH=/tmp/lab/bin /tmp/lab/bin/socat"
 		[ $from != dom0 ] || socat="env LD_LIBRARY_PATH=/xvs socat"
-		set -- -F none -i /tmp/ssh/key -o BatchMode=yes -o HostKeyAlias=guest -o UserKnownHostsFile=/tmp/ssh/known -o ConnectTimeout=100 \
-			-o "ProxyCommand=$socat -t 100 - VSOCK-CONNECT:101:22,$AGAIN" root@guest1
+		set -- -F /tmp/ssh/client -o "ProxyCommand=$socat -t 100 - VSOCK-CONNECT:101:22,$AGAIN" root@guest1
 		equal "$(at $from ssh "$@" 'echo $((6 * 7)); exit 9' </dev/null; echo $?)" "42
 9" "what ssh says from $from, and its status"
 		equal "$(at $from ssh "$@" sha256sum </tmp/f)" "$(sha256sum </tmp/f)" "the sum of what was sent from $from"

@@ -67,3 +67,16 @@ files() {
 file_of() { # BYTES
 	head -c "$1" /dev/urandom >/tmp/f
 }
+
+# In place of run_tests: what a test has spawned ends with it, and the daemon with the last one.
+run_vsock_tests() {
+	if [ $# -gt 0 ]; then
+		trap 'end_spawned >/dev/null 2>&1; kill $(jobs -p) 2>/dev/null' EXIT
+		trap 'exit 143' TERM
+		"$1"
+		exit
+	fi
+	run_tests
+	stop_daemon_if_any
+	cp "$T/dom0/xvsd.log" "$OUT/" 2>/dev/null
+}
