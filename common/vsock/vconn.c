@@ -298,9 +298,9 @@ void vconn_consumed(struct vconn *c, uint32_t len)
 {
     uint32_t unread = vconn_unread(c);
 
-    c->fwd_cnt += len < unread ? len : unread;
     if (c->state != VCONN_ESTABLISHED)
         return;
+    c->fwd_cnt += len < unread ? len : unread;
     judge_update(c);
     if (!c->shut_peer)
         return;                 /* as nearly always */

@@ -128,7 +128,8 @@ bool vconn_is_pressed(const struct vconn *c);
 
 /* The application (or the far side of a relay) took len bytes; more than vconn_unread() counts as that.
  * If they were the last of a connection that is shut both ways, this may end it: the state is CLOSED afterwards.
- * Nothing is consumed any more once this end has shut receiving: the peer learns what was really taken. */
+ * Nothing is consumed any more once this end has shut receiving, or it is over: an owner throws away what it has left, and the RST
+ * that is still to leave tells the peer what was really taken. */
 void vconn_consumed(struct vconn *c, uint32_t len);
 /* Changes our receive buffer; an update is owed if it grew. */
 void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc);

@@ -843,6 +843,25 @@ static void a_peer_that_resets_after_both_ends_shut_has_not_consumed_all(void)
     CU_ASSERT_FALSE(vconn_is_delivered(&a));
 }
 
+/* The RST leaves later, when the owner has thrown away what it held: a sender took that for consumed, whose reader had been killed. */
+static void what_is_thrown_away_after_the_end_was_not_consumed(void)
+{
+    struct vconn a, b;
+    struct vsockif_hdr hdr;
+
+    shut_both_with_100_bytes_in_b(&a, &b);
+    vconn_consumed(&b, 30);
+    vconn_abort(&b, ECONNRESET, REASON(ABORTED));
+    vconn_consumed(&b, 70);
+    EQ(b.error, ECONNRESET);
+    EQ(owed(&b, &hdr), VSOCKIF_OP_RST);
+    EQ(hdr.fwd_cnt, 30);
+    rx(&a, VSOCKIF_OP_RST, 0, 0, hdr.buf_alloc, hdr.fwd_cnt);
+    EQ(a.state, VCONN_CLOSED);
+    EQ(a.error, ECONNRESET);
+    CU_ASSERT_FALSE(vconn_is_delivered(&a));
+}
+
 static void a_peer_that_stops_receiving_with_data_unread_has_not_consumed_all(void)
 {
     struct vconn a, b;
@@ -1390,6 +1409,7 @@ static const struct test tests[] = {
     TEST(data_after_we_shut_receiving_is_dropped_and_never_counts_as_consumed),
     TEST(an_end_in_order_means_that_all_was_consumed),
     TEST(a_peer_that_resets_after_both_ends_shut_has_not_consumed_all),
+    TEST(what_is_thrown_away_after_the_end_was_not_consumed),
     TEST(a_peer_that_stops_receiving_with_data_unread_has_not_consumed_all),
     TEST(two_ends_that_have_read_all_do_not_wait_for_each_other),
     TEST(the_credit_in_an_rst_is_believed_only_if_it_can_be),
