@@ -48,17 +48,23 @@ kill $serve_job; wait $serve_job 2>/dev/null
 rm twenty out
 end
 
-test_ serve_sends_sighup_when_the_stream_breaks
-cat >service <<'SH'
+# serve_pid, serve_job
+serve_who_waits() {
+    cat >service <<'SH'
 trap 'echo hup >hup; exit' HUP
 echo ready
 while :; do sleep 0.05; done
 SH
-run web1 xvs serve 22 -- sh service
-serve_pid=$pid serve_job=$job
-# The client is there until the daemon is not: one that went before it would have ended the stream in order.
-on 0 python3 - <<'PY' & client_job=$!
-import os, socket, time
+    run web1 xvs serve 22 -- sh service
+    serve_pid=$pid serve_job=$job
+}
+
+# broken_off [half]: a caller, who perhaps has sent all that he had to, and is there until the daemon is not: one that went before it would
+# have ended the stream in order.
+broken_off() {
+    rm -f hup client
+    on 0 python3 - "$@" <<'PY' & client_job=$!
+import os, socket, sys, time
 while True:
     s = socket.socket(socket.AF_UNIX)
     try:
@@ -67,17 +73,27 @@ while True:
         if got.startswith(b"OK"): break
     except OSError: pass
     s.close(); time.sleep(0.01)
+if "half" in sys.argv: s.shutdown(socket.SHUT_WR)
 while not got.endswith(b"ready\n"): got += s.recv(20) or exit("ended")
 open("client", "w").close()
 try:
     while s.recv(20): pass
 except OSError: pass
 PY
-wait_for test -e client
-kill -KILL "$(cat daemon)"; wait $daemon_job 2>/dev/null
-wait_for test -s hup
-wait $client_job || bad client
-start_daemon
+    wait_for test -e client
+    kill -KILL "$(cat daemon)"; wait $daemon_job 2>/dev/null
+    wait_for test -s hup
+    wait $client_job || bad client
+    start_daemon
+}
+
+test_ serve_sends_sighup_when_the_stream_breaks
+serve_who_waits
+broken_off
+end
+
+test_ serve_sends_sighup_when_the_stream_breaks_after_its_caller_has_sent_everything
+broken_off half
 end
 
 test_ serve_survives_the_restart_of_the_daemon_and_hangs_up_at_its_end

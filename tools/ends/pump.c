@@ -30,7 +30,7 @@ static int blame(struct pump *p, struct end *culprit, bool reading, int err)
  * something.  Why the sink broke, the other flow will hear when it has read all there is to read from it. */
 static int cut(struct pump *p, struct flow *f, bool lost, int err)
 {
-    f->ended = true;
+    f->ended = f->cut = true;
     f->lost |= lost;
     if (f->vital)
         return blame(p, f->to, false, err);
@@ -121,7 +121,7 @@ static int ask(struct pump *p, struct end *e)
 }
 
 /* Both flows have ended.  What was held back is said now, and the ends are asked: b first, which may be a process of ours.  It is
- * asked although a's bytes were lost on it, for it may say why. */
+ * asked although a's bytes were lost on it, for it may say why; and not waited for if a has broken off meanwhile. */
 static int settle(struct pump *p)
 {
     struct flow *ab = &p->flow[0], *ba = &p->flow[1];
@@ -134,6 +134,8 @@ static int settle(struct pump *p)
             return err == -EAGAIN ? err : blame(p, f->to, false, err);
         f->hold = false;
     }
+    if (ba->cut && (err = ask(p, ab->from)) && err != -EAGAIN)
+        return err;
     if (!ba->lost && (err = ask(p, ab->to)))
         return err;
     return ab->lost || ba->lost ? 0 : ask(p, ab->from);

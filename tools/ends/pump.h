@@ -19,7 +19,8 @@ struct flow {
     struct end *from, *to;
     bool drained;               /* 'from' has ended, and 'to' has yet to be told */
     bool ended;
-    bool lost;                  /* 'to' went away while 'from' still had bytes for it */
+    bool cut;                   /* 'to' went away */
+    bool lost;                  /* …while 'from' still had bytes for it */
     bool hold;                  /* do not pass the end on to 'to' while the other flow lives */
     bool vital;                 /* if 'to' goes away, all is over with -EPIPE */
     uint64_t bytes;
