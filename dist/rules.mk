@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # rules.mk: what goes where on a machine.  Included by the top Makefile.
 #     make install DESTDIR= PREFIX=/usr/local
+#     make install-python DESTDIR= PYTHONDIR=     the module xvs
 #     make uninstall
 #     make deb
 BINDIR     ?= $(PREFIX)/bin
@@ -19,6 +20,8 @@ SSHDIR     ?= $(SYSCONFDIR)/ssh/ssh_config.d
 DOCDIR     ?= $(PREFIX)/share/doc/xvs
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+# Where this machine's python3 looks for what belongs to no single version of it.
+PYTHONDIR  ?= $(PREFIX)/lib/python3/dist-packages
 
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
@@ -78,6 +81,11 @@ install: all
 	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" "$(SYSUSERSDIR)/xvs-guest.conf" || \
 		echo "make a user xvs, whose rights the worker of xvsd has, and a group xvs-guest, for 60-xvs-guest.rules"
 
+.PHONY: install-python
+install_python := $(patsubst bindings/python/%,%,$(wildcard $(addprefix bindings/python/xvs/,*.py py.typed aio/*.py)))
+install-python:
+	$(foreach file,$(install_python),$(INSTALL) -D -m 644 bindings/python/$(file) "$(DESTDIR)$(PYTHONDIR)/$(file)" &&) true
+
 # The configuration stays: it is the administrator's.
 uninstall:
 	rm -f $(addprefix "$(DESTDIR)$(LIBDIR)"/,libxvs.so.$(VERSION) libxvs.so.0 libxvs.so libxvs.a pkgconfig/xvs.pc) \
@@ -98,7 +106,7 @@ check-install: all
 # Packages, in build/deb; host/ and guest/ have again what dom0 and what a guest needs.  The sources are copied first: debhelper works in the folder that it builds.
 deb: build/deb/stamp
 	@for deb in build/deb/*.deb; do echo "$$deb"; dpkg-deb -c "$$deb" | awk '!/\/$$/ { print "    " $$1, $$6, $$7, $$8 }'; done
-deb_sources := Makefile rules.mk README SECURITY LICENSE tests/xenlab/DEPLOYING $(shell find common xenstore-glue frontend backend tools debian dist -type f)
+deb_sources := Makefile rules.mk README SECURITY LICENSE tests/xenlab/DEPLOYING $(shell find common xenstore-glue frontend backend tools bindings debian dist -type f)
 build/deb/stamp: $(deb_sources)
 	tools/deps.sh build deb
 	rm -rf build/deb

@@ -14,7 +14,7 @@ packages_of() {
                "libarchive-dev libxxhash-dev" ;;
     # Unit tests, fuzzers, hosted Xen, the suite that exchanges bytes, the manual's check.
     test) echo "libcunit1-dev clang libclang-rt-14-dev llvm valgrind socat python3 busybox-static openssh-client" \
-               "g++ man-db mandoc xz-utils ca-certificates python3-prometheus-client tshark lintian" ;;
+               "g++ man-db mandoc xz-utils ca-certificates python3-prometheus-client tshark lintian mypy" ;;
     # Real Xen in QEMU: what the lab runs.  What it boots is unpacked, never installed (tests/xenlab/packages.list).
     lab) echo "qemu-system-x86 busybox-static cpio kmod lz4 zstd xz-utils python3" ;;
     # The guest's driver and what Linux's own tools say of it.  The headers are unpacked, never installed (tests/kernel).
@@ -22,7 +22,7 @@ packages_of() {
     # Plots of make bench.  It compares with ssh where there is an sshd, which is not for us to install: that would listen.
     bench) echo "gnuplot-nox python3 openssh-client" ;;
     # make deb
-    deb) echo "debhelper dh-dkms dpkg-dev fakeroot" ;;
+    deb) echo "debhelper dh-dkms dh-python dpkg-dev fakeroot" ;;
     *)
         echo "deps.sh: no group '$1'; there are build, test, lab, kernel, bench and deb" >&2
         return 2
