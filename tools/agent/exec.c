@@ -3,34 +3,30 @@
  *
  * A session waits for START, begins the command, and carries bytes until the command has ended and its output is read.  It keeps two things
  * at most: one frame that the stream does not take (then the command's output is left in its pipes, and the command has to wait), and
- * up to FRAME_CREDIT bytes of STDIN that the command does not take (then ROOM says nothing, and the caller has to wait).  So the stream is read
- * all the time: a signal gets through, and it is noticed when the caller goes away.
+ * some of STDIN (input.h).  So the stream is read all the time: a signal gets through, and it is noticed when the caller goes away.
  *
  * The command's output ends when the command has, not when everybody has closed it: a child that the command has left may hold the
  * pipe for ever.  What the command wrote is in the pipe by then, so that much is read. */
 #include "exec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "answer.h"
 #include "command.h"
 #include "framed.h"
+#include "input.h"
 #include "message.h"
+#include "plumbing.h"
 #include "pty.h"
 #include "say.h"
 #include "tap.h"
 
 #define START_PATIENCE (10 * SECOND)
 #define ROUNDS         16u                      /* a session's share of a turn, in pieces each way */
-#define ROOM_STEP      (FRAME_CREDIT / 4)       /* less is not worth a frame */
-#define TERMINAL_MOST  (128u << 10)             /* what a terminal can hold back; the kernel does not tell */
-#define END_OF_FILE    "\4"                     /* what a terminal's reader takes for the end, as it is set at first */
 
 struct session {
     struct session_link link;
@@ -41,15 +37,12 @@ struct session {
     char names_text[CALL_NAMES][192];
     struct start start;
     struct child *child;        /* NULL: not begun, or ended */
-    struct tap in, out, err, report;
+    struct input in;
+    struct tap out, err, report;
     struct command_report failure;      /* if it could not be begun; status 0: it could */
     size_t out_left, err_left;  /* once the command has ended: so much may still be in the pipe */
-    uint8_t *kept;              /* of STDIN */
-    size_t kept_at, kept_len;
-    uint32_t credit, owed;      /* bytes of STDIN that may come; of those that were taken, and of which that is not said yet */
     struct message_exit exit;
     bool started, ended;        /* the command: begun, reaped */
-    bool stdin_ended, in_ended; /* the caller has said so; and the command has been told */
     bool out_told, err_told, exit_told; /* the caller has been told of the end */
 };
 
@@ -68,13 +61,12 @@ static void free_session(struct session *s)
 {
     task_drop(&s->task);
     timer_drop(&s->start_limit);
-    tap_close(&s->in);
+    input_free(&s->in);
     tap_close(&s->out);
     tap_close(&s->err);
     tap_close(&s->report);
     framed_free(&s->framed);
     start_free(&s->start);
-    free(s->kept);
     session_ends(&s->link);
     free(s);
 }
@@ -88,7 +80,7 @@ static void abandon(struct session *s)
     end_on_wake(s->framed.end, NULL, NULL);
     s->framed.end = NULL;
     timer_drop(&s->start_limit);
-    tap_close(&s->in);
+    tap_close(&s->in.tap);
     tap_close(&s->report);
     if (s->child && s->start.detach && !s->failure.status) {
         child_let_go(s->child);
@@ -167,13 +159,6 @@ static void start_late(struct timer *t)
 
 /* ---- beginning the command ---- */
 
-static size_t capacity(int fd)
-{
-    int size = fcntl(fd, F_GETPIPE_SZ);
-
-    return size > 0 ? (size_t)size : TERMINAL_MOST;
-}
-
 static void ended(void *arg, int status, bool late)
 {
     struct session *s = arg;
@@ -185,69 +170,9 @@ static void ended(void *arg, int status, bool late)
         s->exit.signal = (uint32_t)WTERMSIG(status);
     else
         s->exit.status = (uint32_t)WEXITSTATUS(status);
-    s->out_left = tap_is_open(&s->out) ? capacity(s->out.fd) : 0;
-    s->err_left = tap_is_open(&s->err) ? capacity(s->err.fd) : 0;
+    s->out_left = tap_is_open(&s->out) ? plumbing_capacity(s->out.fd) : 0;
+    s->err_left = tap_is_open(&s->err) ? plumbing_capacity(s->err.fd) : 0;
     wake(s);
-}
-
-/* pair[0] reads.  Ours, which is 'mine', does not block; none of the numbers is below 3. */
-static int make_pipe(int pair[2], int mine)
-{
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return -errno;
-    if (fcntl(pair[mine], F_SETFL, O_NONBLOCK) < 0) {
-        close(pair[0]);
-        close(pair[1]);
-        pair[0] = pair[1] = -1;
-        return -errno;
-    }
-    return 0;
-}
-
-struct plumbing {
-    int in[2], out[2], err[2], report[2];       /* [0] reads, [1] writes */
-};
-
-static void drop(int pair[2])
-{
-    for (int i = 0; i < 2; i++)
-        if (pair[i] >= 0)
-            close(pair[i]);
-    pair[0] = pair[1] = -1;
-}
-
-static int open_null(int flags, int *fd)
-{
-    *fd = open("/dev/null", flags | O_CLOEXEC);
-    return *fd < 0 ? -errno : 0;
-}
-
-/* A terminal is in all three places of the command's, and in two of ours. */
-static int plumb_terminal(const struct start *start, struct plumbing *p)
-{
-    int err = pty_open(start->rows, start->columns, &p->out[0], &p->out[1]);
-
-    if (!err && ((p->in[1] = fcntl(p->out[0], F_DUPFD_CLOEXEC, 3)) < 0 || (p->in[0] = fcntl(p->out[1], F_DUPFD_CLOEXEC, 3)) < 0 ||
-                 (p->err[1] = fcntl(p->out[1], F_DUPFD_CLOEXEC, 3)) < 0))
-        err = -errno;
-    return err;
-}
-
-static int plumb(const struct start *start, struct plumbing *p)
-{
-    int err;
-
-    memset(p, -1, sizeof *p);
-    if ((err = make_pipe(p->report, 0)))
-        return err;
-    if (start->detach)
-        return (err = open_null(O_RDONLY, &p->in[0])) || (err = open_null(O_WRONLY, &p->out[1])) ? err
-               : open_null(O_WRONLY, &p->err[1]);
-    if (start->tty)
-        return plumb_terminal(start, p);
-    if ((err = start->has_stdin ? make_pipe(p->in, 1) : open_null(O_RDONLY, &p->in[0])))
-        return err;
-    return (err = make_pipe(p->out, 0)) ? err : make_pipe(p->err, 0);
 }
 
 static void connect_tap(struct session *s, struct tap *t, int *fd)
@@ -284,8 +209,9 @@ static bool begin(struct session *s)
         say("exec for CID %llu port %u: '%s' as %s, process %ld", (unsigned long long)s->caller.cid, s->caller.port, name_of(&s->start),
             s->start.user ? s->start.user : "ourselves", (long)pid);
         s->started = true;
-        s->in_ended = p.in[1] < 0;
-        connect_tap(s, &s->in, &p.in[1]);
+        s->in.is_terminal = s->start.tty;
+        s->in.told = p.in[1] < 0;
+        connect_tap(s, &s->in.tap, &p.in[1]);
         connect_tap(s, &s->out, &p.out[0]);
         connect_tap(s, &s->err, &p.err[0]);
         connect_tap(s, &s->report, &p.report[0]);
@@ -295,10 +221,7 @@ static bool begin(struct session *s)
         child_free(s->child);
         s->child = NULL;
     }
-    drop(p.in);
-    drop(p.out);
-    drop(p.err);
-    drop(p.report);
+    plumbing_drop(&p);
     return err ? give_up(s, COMMAND_FAILED, err, errno_words(err)) : true;
 }
 
@@ -344,57 +267,14 @@ static void take_signal(struct session *s, int number)
         child_signal(s->child, number);
 }
 
-static bool keep(struct session *s, const uint8_t *bytes, size_t len)
-{
-    uint8_t *more;
-
-    if (s->kept_at) {
-        memmove(s->kept, s->kept + s->kept_at, s->kept_len);
-        s->kept_at = 0;
-    }
-    if (!(more = realloc(s->kept, s->kept_len + len)))
-        return give_up(s, COMMAND_FAILED, -ENOMEM, "no memory for the command's input");
-    s->kept = more;
-    memcpy(more + s->kept_len, bytes, len);
-    s->kept_len += len;
-    return true;
-}
-
-/* As many as the command takes at once.  What it does not want at all is thrown away, and no more is asked for. */
-static size_t pass_in(struct session *s, const uint8_t *bytes, size_t len)
-{
-    ssize_t n;
-
-    if (!tap_is_open(&s->in))
-        return len;
-    n = tap_write(&s->in, bytes, len);
-    if (n == -EAGAIN)
-        return 0;
-    if (n < 0) {
-        tap_close(&s->in);
-        return len;
-    }
-    s->owed += (uint32_t)n;
-    return (size_t)n;
-}
-
 static bool take_stdin(struct session *s, const struct frame *f)
 {
-    size_t n = 0, len = f->len;
-    const uint8_t *bytes = f->data;
+    int err = input_take(&s->in, f->data, f->len);
 
-    if (!len) {
-        s->stdin_ended = true;
-        return true;
-    }
-    if (len > s->credit)
-        return give_up(s, COMMAND_FAILED, -EPROTO, "more STDIN than there was ROOM for");
-    s->credit -= (uint32_t)len;
-    if (!s->kept_len)
-        n = pass_in(s, bytes, len);
-    if (n < len && !keep(s, bytes + n, len - n))
-        return false;
-    framed_taken(&s->framed, len);
+    if (err)
+        return give_up(s, COMMAND_FAILED, err, err == -EPROTO ? "more STDIN than there was ROOM for" : "no memory for the command's input");
+    if (f->len)
+        framed_taken(&s->framed, f->len);
     return true;
 }
 
@@ -451,31 +331,6 @@ static bool hear(struct session *s, bool *more)
 
 /* ---- what the caller is told ---- */
 
-static void feed(struct session *s)
-{
-    while (s->kept_len) {
-        size_t n = pass_in(s, s->kept + s->kept_at, s->kept_len);
-
-        if (!n)
-            return;
-        s->kept_at += n;
-        s->kept_len -= n;
-    }
-    if (s->kept) {
-        free(s->kept);
-        s->kept = NULL;
-        s->kept_at = 0;
-    }
-    if (!s->stdin_ended || s->in_ended)
-        return;
-    /* A terminal has no end but this; it is a key, and the only one that we press. */
-    if (s->start.tty && tap_is_open(&s->in) && tap_write(&s->in, END_OF_FILE, 1) == -EAGAIN)
-        return;
-    s->in_ended = true;
-    if (!s->start.tty)
-        tap_close(&s->in);
-}
-
 static ssize_t read_tap(void *arg, void *buffer, size_t len)
 {
     return tap_read(arg, buffer, len);
@@ -511,13 +366,9 @@ static int tell(struct session *s, enum frame_type type, struct tap *t, size_t *
 static int tell_room(struct session *s)
 {
     uint8_t frame[MESSAGE_MAX];
-    uint32_t owed = s->owed;
+    uint32_t room = framed_is_busy(&s->framed) ? 0 : input_room(&s->in);
 
-    if (owed < ROOM_STEP || s->stdin_ended || framed_is_busy(&s->framed))
-        return 0;
-    s->owed = 0;
-    s->credit += owed;
-    return framed_put(&s->framed, frame, message_put_room(frame, owed));
+    return room ? framed_put(&s->framed, frame, message_put_room(frame, room)) : 0;
 }
 
 static int tell_end(struct session *s)
@@ -590,7 +441,7 @@ static void run(struct task *t)
         if (!hear(s, &more))
             return;
         hear_report(s);
-        feed(s);
+        input_feed(&s->in);
         err = speak(s, &more);
         if (!err && is_over(s)) {
             if (s->failure.status) {
@@ -624,8 +475,8 @@ int exec_begin(struct call *c)
     c->end = NULL;
     s->caller = c->caller;
     call_names(c, s->names_text);
-    s->in.fd = s->out.fd = s->err.fd = s->report.fd = -1;
-    s->credit = FRAME_CREDIT;
+    input_init(&s->in);
+    s->out.fd = s->err.fd = s->report.fd = -1;
     timer_set(&a->loop, &s->start_limit, clock_ns() + START_PATIENCE, start_late);
     end_on_wake(s->framed.end, wake, s);
     wake(s);
