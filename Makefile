@@ -8,7 +8,7 @@
 #     make check-xen  the suite on the real hypervisor, in QEMU
 #     make kernel     the guest's driver, for the kernels of tests/kernel/packages.list
 #     make coverage   the lines that no test runs
-#     make bench      figures: a table, build/bench.json and build/bench.html, a page with plots; RUNS=3
+#     make bench      figures: a table, build/bench.json and a plot
 #     make deps       install what a build needs, on Debian
 #     make install    DESTDIR= PREFIX=/usr/local
 #
@@ -26,8 +26,8 @@ B         := build/$(VARIANT)
 # that points the wrong way does not build ("make check-layers" proves it).
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory tap lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
-tools := $(addprefix tools/,base proto copy ends sides views xvs)
-agent := $(addprefix tools/,base proto ends sides copy agent)
+tools := $(addprefix tools/,base proto copy ends sides manage views xvs)
+agent := $(addprefix tools/,base proto ends sides copy manage agent)
 modules := common/base common/names common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
 
 sees.common/wire   :=
@@ -74,9 +74,10 @@ sees.tools/proto :=
 sees.tools/copy  := common/base tools/proto
 sees.tools/ends  := common/wire common/base common/reason tools/base tools/proto
 sees.tools/sides := frontend/include common/wire common/base common/reason tools/base tools/proto tools/ends
+sees.tools/manage := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy
 sees.tools/views := common/wire common/base common/reason tools/base
-sees.tools/xvs   := frontend/include common/wire common/base common/names common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy
-sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy
+sees.tools/xvs   := frontend/include common/wire common/base common/names common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy tools/manage
+sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
@@ -189,7 +190,7 @@ check-threads: $(threaded_tests)
 deps:
 	tools/deps.sh build
 test:
-	tools/deps.sh build test lab kernel bench deb
+	tools/deps.sh build test lab kernel deb
 	tests/all.sh full
 check:
 	tests/all.sh quick

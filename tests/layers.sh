@@ -51,9 +51,10 @@ may_know() {
     tools/copy) echo common/base tools/proto ;;
     tools/ends) echo common/wire common/base common/reason tools/base tools/proto ;;
     tools/sides) echo common/wire common/base common/reason frontend/include tools/base tools/proto tools/ends ;;
+    tools/manage) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy ;;
     tools/views) echo common/wire common/base common/reason tools/base ;;
-    tools/xvs) echo common/wire common/base common/names common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy ;;
-    tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy ;;
+    tools/xvs) echo common/wire common/base common/names common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy tools/manage ;;
+    tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage ;;
     *) return 1 ;;
     esac
 }

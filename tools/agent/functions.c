@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "putget.h"
+#include "qemuga.h"
+#include "qga.h"
 
 const struct function functions[] = {
-    { "put", putget_put },
-    { "get", putget_get },
-    { NULL, NULL },
+    { "put", putget_put, NULL },
+    { "get", putget_get, NULL },
+    { "qga", qga_run, qemuga_absent },
+    { NULL, NULL, NULL },
 };
 
 const struct function *function_find(const char *name)

@@ -10,6 +10,8 @@ struct function {
     const char *name;           /* NULL: the last */
     /* argument: what stood behind the +, or NULL.  The process's exit status. */
     int (*run)(int in, int out, const char *argument);
+    /* NULL, or what is called before the process is begun: why there cannot be one, in words for the caller, or NULL. */
+    const char *(*absent)(void);
 };
 
 extern const struct function functions[];

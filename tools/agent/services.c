@@ -19,7 +19,6 @@
 #include "trusted.h"
 
 #define TCP_LINK "/dev/tcp/"
-#define QGA      "unix:/run/xvs/qga.sock"       /* unless agent.conf says otherwise */
 
 static int wrong(char *why, int err, const char *format, const char *name)
 {
@@ -127,26 +126,26 @@ static int find_file(const char *dir, const char *name, struct service *s, char 
 
 /* ---- all of them ---- */
 
-static const char *const builtin[] = { "exec", "HELP", "qga", NULL };
+static const char *const builtin[] = { "exec", "HELP", NULL };
 
 int services_find(const char *dir, const struct call *c, struct service *s, char why[CALL_WHY])
 {
-    const char *name = c->request.name;
-    bool is_qga = strcmp(name, "qga") == 0;
+    const char *name = c->request.name, *absent;
+    const struct function *f;
 
     memset(s, 0, sizeof *s);
     if (strcmp(name, "exec") == 0)
         s->kind = SERVICE_EXEC;
     else if (strcmp(name, "HELP") == 0)
         s->kind = SERVICE_HELP;
-    else if (function_find(name))
-        s->kind = SERVICE_FUNCTION;
     else if (c->settings && c->settings->connect[0])
         return target(c->settings->connect, s, why);
-    else if (is_qga)
-        return target(QGA, s, why);
-    else
+    else if (!(f = function_find(name)))
         return find_file(dir, name, s, why);
+    else if (f->absent && (absent = f->absent()))
+        return wrong(why, -ENOENT, "%s", absent);
+    else
+        s->kind = SERVICE_FUNCTION;
     return 0;
 }
 

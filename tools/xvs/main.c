@@ -11,7 +11,7 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-    &verb_exec, &verb_shell, &verb_cp, &verb_call, &verb_ls, &verb_attach, &verb_detach, &verb_cat, &verb_serve, &verb_ping, &verb_dump, &verb_stats, &verb_metrics, &verb_top, &verb_pcap, &verb_trace, &verb_policy, &verb_reload,
+    &verb_exec, &verb_shell, &verb_cp, &verb_call, &verb_ga, &verb_info, &verb_shutdown, &verb_reboot, &verb_time_sync, &verb_ls, &verb_attach, &verb_detach, &verb_cat, &verb_serve, &verb_ping, &verb_dump, &verb_stats, &verb_metrics, &verb_top, &verb_pcap, &verb_trace, &verb_policy, &verb_reload,
     &verb_why,
 };
 #define VERBS (sizeof verbs / sizeof *verbs)
@@ -45,7 +45,7 @@ static void print_help(void)
 {
     fputs(help_head, stdout);
     for (size_t i = 0; i < VERBS; i++)
-        printf("  %-8s %s\n", verbs[i]->name, verbs[i]->brief);
+        printf("  %-9s %s\n", verbs[i]->name, verbs[i]->brief);
     fputs(help_tail, stdout);
 }
 

@@ -1,0 +1,250 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# manage.sh: a guest's qemu-guest-agent by way of xvs-agent: xvs ga, info, shutdown, reboot, time-sync.  Most of it with one that is none
+# (fake/qemu-ga), which can be hostile and touches nothing; at the end the real one of Debian's.
+plain_path=$PATH
+PATH=$(cd "$(dirname "$0")" && pwd)/fake:$PATH
+. "$(dirname "$0")/lib.sh"
+guest_dir=$(on web1 sh -c 'echo "$XVS_RUN_DIR"')
+
+mode() { echo "$1" >"$guest_dir/ga.mode.new"; mv "$guest_dir/ga.mode.new" "$guest_dir/ga.mode"; }
+calm() { rm -f "$guest_dir/ga.mode" "$guest_dir/ga.log" "$guest_dir/ga.frozen" "$guest_dir/ga.ahead"; }
+said() { grep -qx -e "$1" "$guest_dir/ga.log" || bad "qemu-ga was not told $1"; }
+qemu_gas() { grep -lsa -e "[-]t.$guest_dir" /proc/[0-9]*/cmdline | cut -d/ -f3; }
+no_qemu_ga() { [ -z "$(qemu_gas)" ]; }
+json() { python3 -c "import json,sys; v = json.load(sys.stdin); assert $1, v" <out 2>>err || bad "not so: $1"; }
+
+if test_ a_command_of_qemu_guest_agent_s_has_its_arguments_and_prints_what_it_returns; then
+    status 0 xvs ga web1 guest-ping; out_is '{}'
+    status 0 xvs ga web1 guest-echo '{"a": [1, "ä"]}'; out_is '{"a":[1,"ä"]}'
+    status 1 xvs ga web1 no-such-command; err_has "web1: no-such-command: The command no-such-command has not been found"
+    status 2 xvs ga web1; err_has "which command"
+    status 2 xvs ga; status 2 xvs ga web1 x '{}' y; status 2 xvs ga -t 0 web1 guest-ping
+    status 2 xvs ga web1 guest-echo '[1]'; err_has "an object is wanted"
+    status 2 xvs ga web1 guest-echo '{'; status 2 xvs ga web1 guest-echo "$(head -c 100 /dev/zero | tr '\0' '[')"
+    [ "$(qemu_gas | wc -l)" = 1 ] || bad "not one of them: $(qemu_gas)"
+end
+fi
+
+if test_ it_is_begun_once_and_begun_again_if_it_ends; then
+    before=$(qemu_gas)
+    status 0 xvs ga web1 guest-ping
+    [ "$(qemu_gas)" = "$before" ] || bad "another one"
+    kill -9 "$before"; wait_for no_qemu_ga
+    status 0 xvs ga web1 guest-ping
+    mode dies
+    kill -9 "$(qemu_gas)"; wait_for no_qemu_ga
+    status 1 xvs ga web1 guest-ping; err_has "qemu-guest-agent ended as soon as it began"
+    calm
+    status 0 xvs ga web1 guest-ping
+    [ "$(on 0 stat -c %a "$guest_dir/qga.sock")" = 600 ] || bad "others may use its socket"
+end
+fi
+
+if test_ what_was_said_to_an_earlier_caller_is_no_answer; then
+    mode stale
+    status 0 xvs ga web1 guest-echo '{"a":1}'; out_is '{"a":1}'
+    calm
+    # One who goes amid a question.
+    printf '{"execute": "guest-echo", "argum' | on 0 xvs call -q web1 qga >out 2>err
+    status 0 xvs ga web1 guest-echo '{"a":2}'; out_is '{"a":2}'
+end
+fi
+
+if test_ a_plain_stream_is_as_good; then
+    printf '{"execute": "guest-ping"}\n' | on 0 xvs call web1 qga >out 2>err || bad "status $?"
+    out_is '{"return": {}}'
+    status 0 xvs call web1 HELP; [ "$(tr -d '\r' <out | grep -cx qga)" = 1 ] || bad "HELP"
+end
+fi
+
+for hostile in deep utf8 twice neither array nothing half nul; do
+    if test_ "an_answer_that_is_none_is_named_$hostile"; then
+        mode $hostile
+        status 6 xvs ga web1 guest-ping
+        case $hostile in half) err_has "web1 went away" ;; *) err_has "its qemu-guest-agent speaks nonsense" ;; esac
+        for verb in info time-sync; do status 6 xvs $verb web1; done
+        calm
+        status 0 xvs ga web1 guest-ping
+    end
+    fi
+done
+
+if test_ an_answer_without_an_end_or_a_beginning_is_bounded; then
+    for hostile in endless flood; do
+        mode $hostile
+        on 0 python3 -c 'import resource, subprocess, sys
+p = subprocess.run(["xvs", "ga", "web1", "guest-ping"])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(p.returncode)' >grown 2>err
+        [ $? -eq 6 ] || bad "$hostile: status"
+        case $bin in */release) [ "$(cat grown)" -lt 65536 ] || bad "$hostile: $(cat grown) KiB" ;; esac
+        calm
+        status 0 xvs ga web1 guest-ping
+    done
+end
+fi
+
+if test_ no_answer_is_a_time_out; then
+    mode silent
+    status 8 xvs ga -t 0.2 web1 guest-ping; err_has "web1: no answer to guest-ping in time"
+    status 8 xvs info -t 0.2 web1; status 8 xvs time-sync -t 0.2 web1
+    calm
+    mode gone
+    status 6 xvs ga web1 guest-ping; err_has "web1 went away before it had answered guest-ping"
+    calm
+end
+fi
+
+if test_ one_at_a_time_and_the_other_waits_or_is_told; then
+    rm -f go
+    { printf '{"execute": "guest-ping"}\n'; until [ -e go ]; do sleep 0.01; done; } | on 0 xvs call web1 qga >held 2>/dev/null &
+    holder=$!
+    wait_for test -s held
+    status 10 xvs ga web1 guest-ping; err_has "somebody else speaks with this guest's qemu-guest-agent"
+    # Who waits is next.
+    run 0 xvs ga web1 guest-echo '{"next": 1}' >next 2>err
+    touch go
+    wait $job || bad "the next: status $?"
+    wait $holder
+    [ "$(cat next)" = '{"next":1}' ] || bad "the next: $(cat next)"
+end
+fi
+
+if test_ a_signal_ends_the_command_and_leaves_the_agent_to_others; then
+    mode silent
+    run 0 xvs ga -t 100 web1 guest-ping >out 2>err
+    wait_for grep -qx guest-ping "$guest_dir/ga.log"
+    kill -TERM "$pid"; wait $job; [ $? -eq 143 ] || bad "status"
+    calm
+    status 0 xvs ga web1 guest-ping
+end
+fi
+
+if test_ info_says_what_a_guest_is; then
+    calm
+    status 0 xvs info web1
+    for line in 'web1' '  system       Fake GNU/Linux, 6.1.0 x86_64' '  host name    fake' '  time zone    UTC+01:00, CET' '  processors   1 on line of 2' \
+        '  addresses    eth0  00:16:3e:00:00:01  192.0.2.7/24' '  file systems /  ext4  1.0G used of 4.0G  on xvda1' '  agent        qemu-guest-agent 7.2.0'; do
+        grep -qxF -e "$line" out || bad "no line '$line'"
+    done
+    status 0 xvs info --json web1; json 'v["guest"] == "web1" and v["system"]["machine"] == "x86_64" and v["users"][0]["user"] == "root"'
+    mode no-info; status 0 xvs info --json web1; json 'v["system"] is None and v["agent"] is None'
+    status 0 xvs info web1; out_is web1
+    mode wrong; status 0 xvs info web1; status 0 xvs info --json web1
+    mode escape; status 0 xvs info web1; grep -q "$(printf '[\033\233]')" out && bad "an escape sequence got through"
+    calm
+end
+fi
+
+if test_ that_a_guest_goes_away_is_how_a_shutdown_worked; then
+    for verb in 'shutdown powerdown' 'reboot reboot'; do
+        calm
+        status 0 xvs "${verb% *}" -v web1; err_has "web1 has gone, as it was asked to"
+        said "mode ${verb#* }"
+    done
+    status 0 xvs ga web1 guest-shutdown '{"mode": "halt"}'; said 'mode halt'
+    mode no-shutdown
+    status 1 xvs shutdown web1; err_has "web1: guest-shutdown: child process has failed to shutdown"
+    mode stays
+    status 8 xvs reboot -t 0.3 web1; err_has "web1 was asked to reboot, and its agent is still there 0.3 s later"
+    status 2 xvs shutdown; status 2 xvs reboot web1 x
+    calm
+end
+fi
+
+if test_ the_whole_agent_goes_when_the_guest_does; then
+    mode stays
+    run 0 xvs shutdown -t 100 web1 2>err
+    wait_for grep -qx 'mode powerdown' "$guest_dir/ga.log"
+    kill "$warden"; wait $job || bad "status $?"
+    wait $agent_job
+    wait_for no_qemu_ga
+    calm
+    start_agent
+    status 0 xvs ga web1 guest-ping
+end
+fi
+
+if test_ time_sync_sets_the_clock_and_says_how_far_off_it_was; then
+    calm
+    echo -5000000000 >"$guest_dir/ga.ahead"
+    status 0 xvs time-sync web1; grep -qE '^web1: was [0-9.]+ s behind, is [0-9.]+ (ms|s) (ahead|behind)$' out || bad "says $(cat out)"
+    said guest-set-time
+    status 0 xvs time-sync --json web1; json 'abs(v["is_ns"]) < 100e9 and v["guest"] == "web1"'
+    # A PV guest has no hardware clock to be set besides.
+    echo 7000000000 >"$guest_dir/ga.ahead"; mode no-hwclock
+    status 0 xvs time-sync -v web1; err_has "hwclock failed"
+    echo 3600000000000 >"$guest_dir/ga.ahead"; mode no-clock
+    status 1 xvs time-sync web1; err_has "its clock is still"; err_has "hwclock failed"
+    calm
+end
+fi
+
+if test_ without_qemu_guest_agent_it_says_what_to_install; then
+    kill "$warden"; wait $agent_job
+    real_path=$PATH
+    # A PATH of this machine's with no qemu-ga in it, wherever that may be installed.
+    mkdir -p some; for one in sh env timeout; do ln -sf "$(command -v $one)" some/; done
+    limit=3600
+    PATH=$real_path run web1 env PATH="$dir/some" "$bin/xvs-agent" -c "$dir/agent.conf" -s "$dir/services.d" >>agent.log 2>&1 </dev/null
+    warden=$pid agent_job=$job limit=120
+    until_true child_of "$warden"; agent=$(child_of "$warden")
+    until_true on 0 xvs call -q web1 HELP
+    for verb in 'ga web1 guest-ping' 'info web1' 'shutdown web1' 'time-sync web1'; do
+        # shellcheck disable=SC2086 # words
+        status 4 xvs $verb; err_has "web1: qga: qemu-guest-agent is not installed in this guest: install the package of that name"
+    done
+    status 11 xvs info db1
+    status 3 xvs info nosuchguest
+    kill "$warden"; wait $agent_job
+    start_agent
+end
+fi
+
+# ---- the real one ----------------------------------------------------------------------------------------------
+
+# Debian's, unpacked and never installed.  What would change this machine, it is not to do.
+real=$top/build/qemu-ga
+if [ ! -x "$real/usr/sbin/qemu-ga" ]; then
+    rm -rf "$real"; mkdir -p "$real"
+    (cd "$real" && apt-get -qq download qemu-guest-agent && dpkg -x qemu-guest-agent_*.deb .) >fetch.log 2>&1
+fi
+name=the_real_qemu_guest_agent_answers_too
+if [ -n "${AGENT-}" ] && [ "$AGENT" != $name ]; then
+    :
+elif ! "$real/usr/sbin/qemu-ga" --version >version 2>&1; then
+    skip $name "there is no qemu-ga that runs here: $(tail -n 1 version) $(tail -n 1 fetch.log 2>/dev/null)"
+elif test_ $name; then
+    kill "$warden"; wait $agent_job
+    wait_for no_qemu_ga
+    mkdir -p real
+    # What is not in this list is not for it: it is this machine that would be shut down, or frozen.
+    cat >real/qemu-ga <<EOF
+#!/bin/sh
+all=\$("$real/usr/sbin/qemu-ga" -b help | grep -vxE 'guest-(sync|sync-delimited|ping|info|get-osinfo|get-host-name|get-timezone|get-time|network-get-interfaces|get-users|get-fsinfo|get-vcpus|fsfreeze-status)' | paste -sd,)
+[ -n "\$all" ] && exec "$real/usr/sbin/qemu-ga" -b "\$all" "\$@"
+EOF
+    chmod +x real/qemu-ga
+    PATH=$dir/real:$plain_path start_agent
+    status 0 xvs ga web1 guest-ping; out_is '{}'
+    status 0 xvs ga web1 guest-info; json 'v["version"] and not any(c["enabled"] for c in v["supported_commands"] if c["name"] in ("guest-shutdown", "guest-fsfreeze-freeze", "guest-set-time", "guest-exec"))'
+    status 1 xvs shutdown web1; err_has "has been disabled"
+    status 0 xvs info --json web1
+    json 'v["system"]["machine"] and v["host_name"]["host-name"] and isinstance(v["interfaces"], list) and isinstance(v["file_systems"], list)'
+    status 0 xvs info web1; grep -q '^  system  ' out || bad "info: $(cat out)"
+    printf '{"execute": "guest-ping"' | on 0 xvs call -q web1 qga >out 2>err
+    status 0 xvs ga web1 guest-ping
+    # It may not set the clock, which is ours and right.
+    status 0 xvs time-sync -v web1; err_has "guest-set-time has been disabled"
+    one=$(qemu_gas)
+    for i in 1 2 3 4 5; do on 0 xvs ga web1 guest-get-time >many.$i 2>>err & eval "job_$i=$!"; done
+    for i in 1 2 3 4 5; do eval "wait \$job_$i" && [ -s many.$i ] || bad "number $i of those who came at once"; done
+    [ "$(qemu_gas)" = "$one" ] || bad "not the same all the time"
+    kill "$warden"; wait $agent_job
+    wait_for no_qemu_ga
+    start_agent
+end
+fi
+
+finish
