@@ -96,6 +96,33 @@ static void a_cut_text_ends_with_an_ellipsis_at_a_character(void)
     }
 }
 
+/* As a terminal shows them: two columns for a Chinese character, none for an accent that stands on the letter before it. */
+static void what_takes_two_columns_or_none_counts_so(void)
+{
+    static const struct { const char *text, *shown; unsigned columns, width; } cases[] = {
+        { "\xe8\xae\xa1\xe7\xae\x97\xe6\x9c\xba", "\xe8\xae\xa1\xe7\xae\x97\xe6\x9c\xba ", 6, 7 },
+        { "\xe8\xae\xa1\xe7\xae\x97\xe6\x9c\xba", "\xe8\xae\xa1\xe7\xae\x97\xe2\x80\xa6", 6, 5 },
+        { "\xe8\xae\xa1\xe7\xae\x97\xe6\x9c\xba", "\xe8\xae\xa1\xe2\x80\xa6 ", 6, 4 },
+        { "e\xcc\x81x", "e\xcc\x81x ", 2, 3 },
+        { "\xff\xfe", "\xff\xfe ", 2, 3 },              /* no UTF-8 */
+        { "\xe8\xae", "\xe8\xae ", 2, 3 },              /* …and cut off */
+        { "a\xc2\x9b", "a?? ", 3, 4 },                   /* a control character of 8 bits, cleaned */
+        { "\xe2\x80\xae""eman\xe2\x81\xa6", "???eman??? ", 10, 11 }    /* what turns the text around, likewise */
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t size;
+        FILE *f;
+
+        free(text);
+        REQUIRE((f = open_memstream(&text, &size)) != NULL);
+        fit_print(f, cases[i].text, cases[i].width, true);
+        fclose(f);
+        is(text, cases[i].shown);
+        CU_ASSERT_EQUAL(fit_columns(cases[i].text), cases[i].columns);
+    }
+}
+
 static void colours_end_where_they_should(void)
 {
     table("[" GUEST("web1", "in use", "in use", "") "]", 0, true);
@@ -111,7 +138,8 @@ static void an_answer_that_makes_no_sense_is_a_table_all_the_same(void)
 
 static const struct test tests[] = {
     TEST(without_a_terminal_nothing_is_cut), TEST(what_matters_least_goes_first), TEST(no_line_is_longer_than_the_terminal),
-    TEST(a_cut_text_ends_with_an_ellipsis_at_a_character), TEST(colours_end_where_they_should), TEST(an_answer_that_makes_no_sense_is_a_table_all_the_same)
+    TEST(a_cut_text_ends_with_an_ellipsis_at_a_character), TEST(what_takes_two_columns_or_none_counts_so),
+    TEST(colours_end_where_they_should), TEST(an_answer_that_makes_no_sense_is_a_table_all_the_same)
 };
 
 int main(int argc, char **argv)

@@ -91,6 +91,14 @@ bool say_is_quiet(void)
     return quiet;
 }
 
+/* U+200E, 200F, 202A to 202E, 2066 to 2069: a terminal that obeys them shows what stands beside it in another order. */
+static bool turns_text(const unsigned char *c)
+{
+    if (c[0] != 0xe2)
+        return false;
+    return (c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xaa && c[2] <= 0xae))) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+}
+
 void clean(char *text)
 {
     for (unsigned char *c = (unsigned char *)text; *c; c++) {
@@ -98,6 +106,8 @@ void clean(char *text)
             *c = '?';
         else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)     /* C1 controls, as UTF-8 */
             *c = '?', *++c = '?';
+        else if (turns_text(c))
+            *c = '?', *++c = '?', *++c = '?';
     }
 }
 

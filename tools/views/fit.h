@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fit.h: text in so many columns of a terminal.  UTF-8 counts as one column a character, which is near enough for names. */
+/* fit.h: text in so many columns of a terminal, cleaned and as UTF-8: a Chinese character takes two, a combining accent none. */
 #ifndef XVS_FIT_H
 #define XVS_FIT_H
 
