@@ -56,7 +56,7 @@ child_of() { grep -ls "^PPid:[[:space:]]$1\$" /proc/[0-9]*/status | sed -n 's|/p
 
 mkdir -p policy.d services.d
 printf '* %s allow\n' '@any @any' '@any @unix' '@unix @any' >policy.d/50-agent.policy
-printf '[guest web1]\ncid = 101\n[guest db1]\ncid = 102\n' >xvsd.conf
+printf '[guest web1]\ncid = 101\nchannel org.qemu.guest_agent.0 = 9001\n[guest db1]\ncid = 102\n' >xvsd.conf
 limit=3600 on 0 sh -c 'echo $$ >daemon; exec xvsd --config xvsd.conf' >xvsd.log 2>&1 </dev/null &
 until_true on 0 xvs ls web1 db1 || { cat xvsd.log; exit 1; }
 start_agent

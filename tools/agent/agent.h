@@ -56,24 +56,36 @@ static inline void session_ends(struct session_link *s)
     a->room(a);
 }
 
+/* There is no room for one more of that CID: others than the host have half of the places. */
+static inline bool sessions_are_full(const struct agent *a, uint64_t cid)
+{
+    return a->count >= a->conf.max_sessions || (cid != CONF_HOST && a->foreign >= (a->conf.max_sessions + 1) / 2);
+}
+
 #define CALL_WHY 256
 
-/* Somebody has named a service. */
+/* Somebody has named a service, or called a port that leads somewhere. */
 struct call {
     struct agent *agent;
     struct end *end;            /* whoever takes the call sets it to NULL */
     struct caller caller;
     struct tcpmux_request request;
+    uint32_t port;              /* of a forwarded one: there is no name, and nothing is said before the bytes; else 0 */
     const struct conf_service *settings;        /* NULL: none */
     char why[CALL_WHY];         /* … or says why not, in words for the caller */
 };
 
-/* The names that stand in every environment that we make: XVS_SERVICE, … */
+/* The names that stand in every environment that we make: who called, and what. */
 #define CALL_NAMES 4
 static inline void call_names(const struct call *c, char text[CALL_NAMES][192])
 {
-    snprintf(text[0], 192, "XVS_SERVICE=%s", c->request.name);
-    snprintf(text[1], 192, "XVS_ARGUMENT=%s", c->request.argument);
+    if (c->port) {
+        snprintf(text[0], 192, "XVS_LOCAL_CID=%llu", (unsigned long long)c->caller.local_cid);
+        snprintf(text[1], 192, "XVS_LOCAL_PORT=%u", c->port);
+    } else {
+        snprintf(text[0], 192, "XVS_SERVICE=%s", c->request.name);
+        snprintf(text[1], 192, "XVS_ARGUMENT=%s", c->request.argument);
+    }
     snprintf(text[2], 192, "XVS_PEER_CID=%llu", (unsigned long long)c->caller.cid);
     snprintf(text[3], 192, "XVS_PEER_PORT=%u", c->caller.port);
 }

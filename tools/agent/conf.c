@@ -15,6 +15,8 @@
 #include "trusted.h"
 
 #define SERVICES 256u
+#define FORWARDS 256u
+#define LAST_PORT (UINT32_MAX - 1)
 
 struct reading {
     struct conf *conf;
@@ -57,44 +59,134 @@ static bool parse_cid(const char *word, uint32_t *cid)
     return true;
 }
 
-static int read_allow(struct reading *r, struct conf_service *s, const char *value)
+/* section: for messages. */
+static int read_allow(struct reading *r, const char *section, struct conf_allow *allow, const char *value)
 {
     char text[512], *at = text, *word;
 
     if (strlen(value) >= sizeof text)
-        return wrong(r, "[service %s] allow: the line is too long%s", s->name, "");
+        return wrong(r, "[%.80s] allow: the line is too long%s", section, "");
     strcpy(text, value);
-    s->decided = true;
+    allow->decided = true;
     while ((word = strsep(&at, " \t,"))) {
         if (!*word)
             continue;
         if (strcmp(word, "any") == 0)
-            s->any = true;
-        else if (s->allowed == CONF_ALLOWED)
-            return wrong(r, "[service %s] allow: there are too many CIDs%s", s->name, "");
-        else if (!parse_cid(word, &s->allow[s->allowed++]))
-            return wrong(r, "[service %s] allow: '%.60s' is no CID; write host, local, any, or a number", s->name, word);
+            allow->any = true;
+        else if (allow->count == CONF_ALLOWED)
+            return wrong(r, "[%.80s] allow: there are too many CIDs%s", section, "");
+        else if (!parse_cid(word, &allow->cid[allow->count++]))
+            return wrong(r, "[%.80s] allow: '%.60s' is no CID; write host, local, any, or a number", section, word);
     }
     return 1;
 }
 
-static int read_service(struct reading *r, const char *service, const char *name, const char *value)
+static int read_service(struct reading *r, const char *section, const char *name, const char *value)
 {
+    const char *service = section + strlen("service ");
     struct conf_service *s;
+    char why[TARGET_WHY];
+    struct target target;
 
     if (!tcpmux_name_is_good(service))
         return wrong(r, "[service %.60s]: that can be no service's name%s", service, "");
     if (!(s = service_of(r->conf, service)))
         return wrong(r, "[service %.60s]: there are too many%s", service, "");
     if (strcmp(name, "allow") == 0)
-        return read_allow(r, s, value);
+        return read_allow(r, section, &s->allow, value);
     if (strcmp(name, "connect") != 0)
         return wrong(r, "[service %.60s]: there is no setting '%.60s'", service, name);
-    if ((strncmp(value, "unix:/", 6) != 0 && strncmp(value, "tcp:", 4) != 0) || strlen(value) >= CONF_TARGET)
+    if (strncmp(value, "unix:/", 6) != 0 && strncmp(value, "tcp:", 4) != 0)
         return wrong(r, "[service %.60s] connect: '%.60s' is neither unix:/PATH nor tcp:HOST:PORT", service, value);
+    if (strlen(value) >= TARGET_TEXT)
+        return wrong(r, "[service %.60s] connect: it is too long%s", service, "");
+    if (target_read(value, &target, why))
+        return wrong(r, "[service %.60s] connect: %s", service, why);
     strcpy(s->connect, value);
     return 1;
 }
+
+/* ---- forwarded ports ---- */
+
+/* That of this port, or a new one, without a target. */
+static struct conf_forward *forward_of(struct conf *conf, uint32_t port)
+{
+    struct conf_forward *more;
+
+    for (size_t i = 0; i < conf->forward_count; i++)
+        if (conf->forwards[i].port == port)
+            return &conf->forwards[i];
+    if (conf->forward_count == FORWARDS || !(more = realloc(conf->forwards, (conf->forward_count + 1) * sizeof *more)))
+        return NULL;
+    conf->forwards = more;
+    memset(&more[conf->forward_count], 0, sizeof *more);
+    more[conf->forward_count].port = port;
+    return &more[conf->forward_count++];
+}
+
+/* key: "forward PORT", in either place. */
+static struct conf_forward *read_port(struct reading *r, const char *key)
+{
+    const char *text = key + strlen("forward ");
+    struct conf_forward *f;
+    uint64_t port;
+
+    text += strspn(text, " \t");
+    if (!parse_number(text, LAST_PORT, &port) || !port)
+        wrong(r, "forward: '%.60s' is no port%s", text, "");
+    else if (port == TCPMUX_PORT)
+        wrong(r, "forward: port %.60s is the agent's own, for services by name%s", text, "");
+    else if (!(f = forward_of(r->conf, (uint32_t)port)))
+        wrong(r, "forward %.60s: there are too many%s", text, "");
+    else
+        return f;
+    return NULL;
+}
+
+static int read_forward(struct reading *r, const char *key, const char *value)
+{
+    struct conf_forward *f = read_port(r, key);
+    char why[TARGET_WHY];
+    struct target target;
+
+    if (!f)
+        return 0;
+    if (f->target[0])
+        return wrong(r, "%.60s is given twice%s", key, "");
+    if (strlen(value) >= sizeof f->target)
+        return wrong(r, "%.60s: it is too long%s", key, "");
+    if (target_read(value, &target, why))
+        return wrong(r, "%.60s: %s", key, why);
+    strcpy(f->target, value);
+    return 1;
+}
+
+static int read_forward_section(struct reading *r, const char *section, const char *name, const char *value)
+{
+    struct conf_forward *f = read_port(r, section);
+
+    if (!f)
+        return 0;
+    if (strcmp(name, "allow") != 0)
+        return wrong(r, "[%.80s]: there is no setting '%.60s'", section, name);
+    return read_allow(r, section, &f->allow, value);
+}
+
+/* Who may use a port that leads nowhere: whoever wrote so meant another. */
+static int look_at_forwards(struct reading *r)
+{
+    char port[16];
+
+    for (size_t i = 0; i < r->conf->forward_count; i++)
+        if (!r->conf->forwards[i].target[0]) {
+            snprintf(port, sizeof port, "%u", r->conf->forwards[i].port);
+            wrong(r, "[forward %s]: there is no 'forward %s = ' in [agent]", port, port);
+            return -EINVAL;
+        }
+    return 0;
+}
+
+/* ---- all of it ---- */
 
 static int read_line(void *arg, const char *section, const char *name, const char *value)
 {
@@ -102,9 +194,13 @@ static int read_line(void *arg, const char *section, const char *name, const cha
     uint64_t number;
 
     if (strncmp(section, "service ", 8) == 0)
-        return read_service(r, section + 8, name, value);
+        return read_service(r, section, name, value);
+    if (strncmp(section, "forward ", 8) == 0)
+        return read_forward_section(r, section, name, value);
     if (strcmp(section, "agent") != 0)
         return wrong(r, "there is no section [%.60s]%s", section, "");
+    if (strncmp(name, "forward ", 8) == 0)
+        return read_forward(r, name, value);
     if (strcmp(name, "max_sessions") != 0)
         return wrong(r, "[agent]: there is no setting '%.60s'%s", name, "");
     if (!parse_number(value, 65536, &number) || !number)
@@ -133,6 +229,8 @@ int conf_read(const char *path, struct conf *conf, char why[CONF_WHY])
     } else if ((line = ini_parse_file(file, read_line, &r))) {
         err = -EINVAL;
         snprintf(why, CONF_WHY, "%.200s, line %d: %.250s", path, line, reason[0] ? reason : "no 'name = value', and no section");
+    } else if ((err = look_at_forwards(&r))) {
+        snprintf(why, CONF_WHY, "%.200s: %.250s", path, reason);
     }
     fclose(file);
     if (err)
@@ -143,8 +241,8 @@ int conf_read(const char *path, struct conf *conf, char why[CONF_WHY])
 void conf_free(struct conf *conf)
 {
     free(conf->services);
-    conf->services = NULL;
-    conf->count = 0;
+    free(conf->forwards);
+    *conf = (struct conf){ .max_sessions = conf->max_sessions };
 }
 
 const struct conf_service *conf_find(const struct conf *conf, const char *name)
@@ -155,14 +253,29 @@ const struct conf_service *conf_find(const struct conf *conf, const char *name)
     return NULL;
 }
 
+const struct conf_forward *conf_forward(const struct conf *conf, uint32_t port)
+{
+    for (size_t i = 0; i < conf->forward_count; i++)
+        if (conf->forwards[i].port == port)
+            return &conf->forwards[i];
+    return NULL;
+}
+
+bool conf_admits(const struct conf_allow *allow, uint64_t cid)
+{
+    if (!allow->decided)
+        return cid == CONF_HOST;
+    for (size_t i = 0; i < allow->count; i++)
+        if (allow->cid[i] == cid)
+            return true;
+    return allow->any;
+}
+
 bool conf_allows(const struct conf_service *s, uint64_t cid)
 {
-    if (!s || !s->decided)
-        return cid == CONF_HOST;
-    for (size_t i = 0; i < s->allowed; i++)
-        if (s->allow[i] == cid)
-            return true;
-    return s->any;
+    static const struct conf_allow nothing_said;
+
+    return conf_admits(s ? &s->allow : &nothing_said, cid);
 }
 
 bool conf_knows(const struct conf *conf, uint64_t cid)

@@ -3,6 +3,10 @@
  *
  *     [agent]
  *     max_sessions = 1024
+ *     forward 9001 = unix:/run/qga.sock        a port of this guest's that leads straight there; tcp:HOST:PORT, exec:COMMAND (target.h)
+ *
+ *     [forward 9001]
+ *     allow = host 101
  *
  *     [service backup]
  *     allow = host 101
@@ -14,26 +18,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "target.h"
 #include "tcpmux.h"
 
 #define CONF_HOST     UINT64_C(2)       /* CID of the host, which alone is allowed where nothing is said */
 #define CONF_WHY      512
 #define CONF_ALLOWED  32
 #define CONF_SESSIONS 1024u             /* unless it is said otherwise */
-#define CONF_TARGET   256
+
+/* Who may call. */
+struct conf_allow {
+    bool any, decided;          /* every CID; whether anything was said at all */
+    uint32_t cid[CONF_ALLOWED];
+    size_t count;
+};
 
 struct conf_service {
     char name[TCPMUX_NAME + 1];
-    bool any, decided;          /* every CID; whether 'allow' was said at all */
-    uint32_t allow[CONF_ALLOWED];
-    size_t allowed;
-    char connect[CONF_TARGET];  /* "" if it was not said */
+    struct conf_allow allow;
+    char connect[TARGET_TEXT];  /* "" if it was not said */
+};
+
+struct conf_forward {
+    uint32_t port;
+    struct conf_allow allow;
+    char target[TARGET_TEXT];   /* good: target_read() */
 };
 
 struct conf {
     unsigned max_sessions;
     struct conf_service *services;
     size_t count;
+    struct conf_forward *forwards;
+    size_t forward_count;
 };
 
 /* 0, or a negative errno with why: -EINVAL (which line, and what is wrong), -EPERM (somebody else than root can write it).  No file is
@@ -44,6 +61,8 @@ void conf_free(struct conf *conf);
 
 /* NULL: nothing is said of it. */
 const struct conf_service *conf_find(const struct conf *conf, const char *name);
+const struct conf_forward *conf_forward(const struct conf *conf, uint32_t port);
+bool conf_admits(const struct conf_allow *allow, uint64_t cid);
 /* s may be NULL. */
 bool conf_allows(const struct conf_service *s, uint64_t cid);
 /* Whether there is any service for it. */

@@ -32,8 +32,15 @@ struct joined {
     struct watch watch;                 /* while it connects */
     struct timer limit;
     int fd;
+    bool plain;                 /* the bytes alone: no line is said before them */
     char name[TCPMUX_NAME + 48];
 };
+
+/* The caller's line, where he is to have one: 0 or a negative errno. */
+static int say_so(struct joined *j, bool good, const char *text)
+{
+    return j->plain ? 0 : answer(j->stream, good, text);
+}
 
 /* ---- the end ---- */
 
@@ -149,6 +156,7 @@ static int begin_process(struct joined *j, struct call *c, const struct service 
 {
     char text[CALL_NAMES][192], *path = (char *)(uintptr_t)s->path, *self = (char *)(uintptr_t)c->agent->self;
     char *program[] = { path, NULL };
+    char *shell[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)s->target.command, NULL };
     char *function[] = { self, (char *)(uintptr_t)"--service", c->request.name, c->request.has_argument ? c->request.argument : NULL, NULL };
     bool ours = s->kind == SERVICE_FUNCTION;
     int pair[2] = { -1, -1 }, err = 0;
@@ -163,7 +171,7 @@ static int begin_process(struct joined *j, struct call *c, const struct service 
     if (!err && !(j->other = process_end(&c->agent->loop, pair[0])))
         err = -ENOMEM;
     if (!err)
-        err = spawn(ours ? function : program, env, pair[1], &pid);
+        err = spawn(ours ? function : s->kind == SERVICE_COMMAND ? shell : program, env, pair[1], &pid);
     free(env);
     if (pair[1] >= 0)
         close(pair[1]);
@@ -197,7 +205,9 @@ static void refuse(struct joined *j, int err)
 
     say("%s: %s", j->name, errno_words(err));
     snprintf(text, sizeof text, "nobody answers where it is: %s", errno_words(err));
-    if (answer(stream, false, text) == 0) {
+    if (j->plain) {
+        end_blame(stream, joined_reason(err));
+    } else if (answer(stream, false, text) == 0) {
         leave(&j->link.agent->leaving, stream);
         j->stream = NULL;
     }
@@ -222,7 +232,7 @@ static void connected(struct watch *w)
         return;
     }
     j->fd = -1;
-    if (answer(j->stream, true, "connected")) {
+    if (say_so(j, true, "connected")) {
         close_all(j, true);
         forget(j);
         return;
@@ -237,9 +247,9 @@ static void limit_due(struct timer *t)
 
 static int begin_socket(struct joined *j, struct call *c, const struct service *s)
 {
-    if ((j->fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+    if ((j->fd = socket(s->target.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
         return -errno;
-    if (connect(j->fd, (const struct sockaddr *)&s->address, s->address_len) < 0 && errno != EINPROGRESS) {
+    if (connect(j->fd, (const struct sockaddr *)&s->target.address, s->target.len) < 0 && errno != EINPROGRESS) {
         int err = -errno;
 
         close(j->fd);
@@ -253,6 +263,26 @@ static int begin_socket(struct joined *j, struct call *c, const struct service *
 
 /* ---- either ---- */
 
+struct reason joined_reason(int err)
+{
+    switch (-err) {
+    case ENOENT:
+    case ECONNREFUSED:
+        return REASON(NOBODY);
+    case EAGAIN:
+        return REASON(BACKLOG);
+    case ETIMEDOUT:
+        return REASON(TIMEOUT);
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+        return REASON(SHORT);
+    default:
+        return REASON(UNUSABLE);
+    }
+}
+
 int joined_begin(struct call *c, const struct service *s)
 {
     struct joined *j = calloc(1, sizeof *j);
@@ -262,6 +292,7 @@ int joined_begin(struct call *c, const struct service *s)
     if (!j)
         return -ENOMEM;
     j->fd = -1;
+    j->plain = c->port != 0;
     snprintf(j->name, sizeof j->name, "%s for CID %llu port %u", c->request.name, (unsigned long long)c->caller.cid, c->caller.port);
     if ((err = is_socket ? begin_socket(j, c, s) : begin_process(j, c, s))) {
         snprintf(c->why, CALL_WHY, is_socket ? "nobody answers where it is: %s" : "it cannot be run: %s", errno_words(err));
@@ -276,7 +307,7 @@ int joined_begin(struct call *c, const struct service *s)
     end_on_wake(j->stream, NULL, NULL);
     if (is_socket)
         return 0;
-    if (answer(j->stream, true, c->request.name)) {
+    if (say_so(j, true, c->request.name)) {
         close_all(j, true);
         forget(j);              /* when the process has ended */
         return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "forwards.h"
 #include "functions.h"
 #include "reception.h"
 #include "say.h"
@@ -20,6 +21,7 @@ struct whole {
     struct agent agent;
     struct side side;
     struct reception reception;
+    struct forwards forwards;
     const char *conf;
 };
 
@@ -63,6 +65,7 @@ static bool signalled(void *arg, int number)
     } else {
         conf_free(&w->agent.conf);
         w->agent.conf = conf;
+        forwards_apply(&w->forwards);
         say("the settings were read anew");
     }
     return true;
@@ -147,8 +150,12 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     w->reception.agent = a;
     w->reception.side = &w->side;
     w->reception.dir = dir;
-    if (!(status = reception_open(&w->reception)))
+    forwards_begin(&w->forwards, a, &w->side);
+    if (!(status = reception_open(&w->reception))) {
+        forwards_apply(&w->forwards);
         status = loop_run(&a->loop);
+    }
+    forwards_end(&w->forwards);
     reception_close(&w->reception);
     farewell(a);
     leaving_end(&a->leaving);

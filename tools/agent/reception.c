@@ -75,11 +75,6 @@ static int help(struct reception *r, struct call *c)
     return 0;
 }
 
-static bool is_full(const struct agent *a, uint64_t cid)
-{
-    return a->count >= a->conf.max_sessions || (cid != CONF_HOST && a->foreign >= (a->conf.max_sessions + 1) / 2);
-}
-
 static int serve(struct reception *r, struct call *c)
 {
     struct service s;
@@ -93,7 +88,7 @@ static int serve(struct reception *r, struct call *c)
         return err;
     if (s.kind == SERVICE_HELP)
         return help(r, c);
-    if (is_full(r->agent, c->caller.cid)) {
+    if (sessions_are_full(r->agent, c->caller.cid)) {
         snprintf(c->why, CALL_WHY, "the agent has as many sessions as it may have, %u: max_sessions in its agent.conf",
                  r->agent->conf.max_sessions);
         return -EBUSY;

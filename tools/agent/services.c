@@ -2,16 +2,13 @@
 /* services.c: see services.h. */
 #include "services.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "functions.h"
@@ -28,50 +25,10 @@ static int wrong(char *why, int err, const char *format, const char *name)
 
 /* ---- sockets ---- */
 
-static int unix_target(const char *path, struct service *s, char *why)
+static int as_socket(struct service *s, int err)
 {
-    struct sockaddr_un *a = (struct sockaddr_un *)&s->address;
-
-    if (strlen(path) >= sizeof a->sun_path)
-        return wrong(why, -ENAMETOOLONG, "the path of its socket is too long%s", "");
-    *a = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    strcpy(a->sun_path, path);
-    s->address_len = sizeof *a;
     s->kind = SERVICE_SOCKET;
-    return 0;
-}
-
-/* "HOST:PORT" or "HOST/PORT".  Numbers alone, for asking a server of names would keep everybody else waiting. */
-static int tcp_target(const char *text, char mark, struct service *s, char *why)
-{
-    struct sockaddr_in *four = (struct sockaddr_in *)&s->address;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&s->address;
-    const char *at = strrchr(text, mark);
-    char host[INET6_ADDRSTRLEN + 1];
-    uint64_t port;
-
-    if (!at || (size_t)(at - text) >= sizeof host || !parse_number(at + 1, 65535, &port) || !port)
-        return wrong(why, -EINVAL, "'%.100s' is no HOST and PORT", text);
-    snprintf(host, sizeof host, "%.*s", (int)(at - text), text);
-    memset(&s->address, 0, sizeof s->address);
-    if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &four->sin_addr) == 1) {
-        four->sin_family = AF_INET;
-        four->sin_port = htons((uint16_t)port);
-        s->address_len = sizeof *four;
-    } else if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
-        six->sin6_family = AF_INET6;
-        six->sin6_port = htons((uint16_t)port);
-        s->address_len = sizeof *six;
-    } else {
-        return wrong(why, -EINVAL, "'%.100s' is no address: write it as a number, or localhost", host);
-    }
-    s->kind = SERVICE_SOCKET;
-    return 0;
-}
-
-static int target(const char *text, struct service *s, char *why)
-{
-    return strncmp(text, "unix:", 5) == 0 ? unix_target(text + 5, s, why) : tcp_target(text + 4, ':', s, why);
+    return err;
 }
 
 /* ---- files ---- */
@@ -111,11 +68,11 @@ static int find_file(const char *dir, const char *name, struct service *s, char 
     if (!S_ISLNK(st.st_mode) && !S_ISSOCK(st.st_mode) && !trusted(&st))
         return wrong(why, -EPERM, "its file is not root's, or others can write it%s", "");
     if (strncmp(link, TCP_LINK, strlen(TCP_LINK)) == 0)
-        return tcp_target(link + strlen(TCP_LINK), '/', s, why);
+        return as_socket(s, target_tcp(link + strlen(TCP_LINK), '/', &s->target, why));
     if ((size_t)snprintf(s->path, sizeof s->path, "%s/%s", dir, name) >= sizeof s->path)
         return wrong(why, -ENAMETOOLONG, "its path is too long%s", "");
     if (S_ISSOCK(real.st_mode))
-        return unix_target(s->path, s, why);
+        return as_socket(s, target_unix(s->path, &s->target, why));
     if (!S_ISREG(real.st_mode) || !trusted(&real))
         return wrong(why, -EPERM, "what it leads to is no program of root's, or others can write it%s", "");
     if (!(real.st_mode & 0111))
@@ -139,7 +96,7 @@ int services_find(const char *dir, const struct call *c, struct service *s, char
     else if (strcmp(name, "HELP") == 0)
         s->kind = SERVICE_HELP;
     else if (c->settings && c->settings->connect[0])
-        return target(c->settings->connect, s, why);
+        return as_socket(s, target_read(c->settings->connect, &s->target, why));
     else if (!(f = function_find(name)))
         return find_file(dir, name, s, why);
     else if (f->absent && (absent = f->absent()))

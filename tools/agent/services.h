@@ -10,17 +10,16 @@
 #define XVS_SERVICES_H
 
 #include <stddef.h>
-#include <sys/socket.h>
 
 #include "agent.h"
+#include "target.h"
 
 #define SERVICES_TARGET 1024
 
 struct service {
-    enum { SERVICE_EXEC, SERVICE_HELP, SERVICE_FUNCTION, SERVICE_PROGRAM, SERVICE_SOCKET } kind;
+    enum { SERVICE_EXEC, SERVICE_HELP, SERVICE_FUNCTION, SERVICE_PROGRAM, SERVICE_SOCKET, SERVICE_COMMAND } kind;
     char path[SERVICES_TARGET];         /* of a program */
-    struct sockaddr_storage address;    /* of a socket */
-    socklen_t address_len;
+    struct target target;               /* of a socket, and of a command for the shell (agent.conf's forward) */
 };
 
 /* 0, or -ENOENT, -EPERM or another negative errno with why, in words for the caller. */

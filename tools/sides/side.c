@@ -171,7 +171,7 @@ static int begin(struct listening *l);
 /* It is not there, neither the guest nor its daemon; anything else is for somebody to mend. */
 static bool is_waited_for(const struct listening *l, int err)
 {
-    return l->waits && (err == -ENOENT || err == -ENXIO);
+    return l->insists || (l->waits && (err == -ENOENT || err == -ENXIO));
 }
 
 static void begin_again(struct timer *t)

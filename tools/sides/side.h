@@ -78,6 +78,7 @@ struct listening {
     uint32_t port;
     int64_t retry;              /* ns, as in struct dial */
     bool waits;                 /* for ever, and says so, while the guest or its daemon is not there */
+    bool insists;               /* for ever, whatever the failure is: it is never the end of the loop */
     bool vouches;               /* as in struct dial */
     unsigned backlog;           /* a guest: callers that wait to be accepted; 0 is 128 */
     void (*ready)(struct listening *l);     /* once after accept gave -EAGAIN */
