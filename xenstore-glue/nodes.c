@@ -12,6 +12,7 @@
 #include "vsockif.h"
 
 #define SHORT 64                        /* bytes of a number or a list; a longer value is wrong whatever it is */
+#define LIST  544                       /* …of the longest list of features that parse_features() takes */
 
 /* xenstored says EACCES for a missing node whose parent the caller may not read. */
 static bool is_missing(int err)
@@ -141,6 +142,43 @@ int nodes_set_state(struct store *s, const char *dir, unsigned state)
 
 /* ---- the backend's nodes ----------------------------------------------------------------------------- */
 
+static void format_features(uint32_t features, char *text, size_t size)
+{
+    size_t len = 0;
+
+    text[0] = '\0';
+#define X(name, bit, word)                                                                           \
+    if (features & VSOCKIF_FEATURE_##name && len < size)                                             \
+        len += (size_t)snprintf(text + len, size - len, "%s%s", len ? "," : "", word);
+    VSOCKIF_FEATURES(X)
+#undef X
+}
+
+/* Where there are features, the node is always written: one that an earlier end has left is never believed. */
+static int write_features(struct store *s, const char *dir, bool has_any, uint32_t features)
+{
+    char path[PATHS_MAX], text[LIST];
+
+    if (!has_any)
+        return 0;
+    format_features(features, text, sizeof text);
+    return store_write(s, paths_join(path, dir, "features"), text);
+}
+
+static int read_features(struct store *s, const char *dir, bool has_any, uint32_t *out, char *why)
+{
+    char text[LIST];
+    int err;
+
+    *out = 0;
+    if (!has_any)
+        return 0;
+    err = need(s, dir, "features", text, sizeof text, why);
+    return err ? err : parse_features("features", text, out, why) ? -EPROTO : 0;
+}
+
+#define HAS_FEATURES(versions) ((versions) >> VSOCKIF_VERSION_FEATURES & 1)
+
 struct back_arg { const struct paths *p; const struct back_nodes *in; struct back_nodes *out; char *why; };
 
 static void format_versions(uint32_t versions, char *text, size_t size)
@@ -164,6 +202,7 @@ static int offer(struct store *s, void *arg)
     if ((err = expect(s, dir, a->p->front, VSOCKIF_INITIALISING)) ||
         (err = a->in->cid ? store_writef(s, paths_join(path, dir, "cid"), "%" PRIu64, a->in->cid) : 0) ||
         (err = store_write(s, paths_join(path, dir, "versions"), versions)) ||
+        (err = write_features(s, dir, HAS_FEATURES(a->in->versions), a->in->features)) ||
         (err = write_u32(s, dir, "max-ring-page-order", a->in->max_ring_page_order)) ||
         (err = write_u32(s, dir, "max-pool-pages", a->in->max_pool_pages)) ||
         (err = a->in->max_queues > 1 ? write_u32(s, dir, "multi-queue-max-queues", a->in->max_queues)
@@ -207,6 +246,7 @@ static int read_back(struct store *s, void *arg)
         (err = cid_of(s, dir, &a->out->cid, a->why)) ||
         (err = need(s, dir, "versions", text, sizeof text, a->why)) ||
         (err = parse_versions("versions", text, &a->out->versions, a->why) ? -EPROTO : 0) ||
+        (err = read_features(s, dir, HAS_FEATURES(a->out->versions), &a->out->features, a->why)) ||
         (err = need_u32(s, dir, "max-ring-page-order", 0, VSOCKIF_MAX_RING_PAGE_ORDER, &a->out->max_ring_page_order, a->why)) ||
         (err = need_u32(s, dir, "max-pool-pages", 1, VSOCKIF_MAX_POOL_PAGES, &a->out->max_pool_pages, a->why)) ||
         (err = queues_of(s, dir, "multi-queue-max-queues", &a->out->max_queues, a->why)))
@@ -255,6 +295,7 @@ static int share(struct store *s, void *arg)
     if ((err = expect(s, dir, a->p->back, VSOCKIF_INITWAIT)) ||
         (err = expect_cid(s, a->p->back, a->in->cid)) ||
         (err = write_u32(s, dir, "version", a->in->version)) ||
+        (err = write_features(s, dir, a->in->version >= VSOCKIF_VERSION_FEATURES, a->in->features)) ||
         (err = write_u32(s, queue, "control-ref", a->in->control_ref)) ||
         (err = write_u32(s, queue, "event-channel", a->in->event_channel)) ||
         (err = a->in->queues > 1 ? write_u32(s, dir, "multi-queue-num-queues", a->in->queues)
@@ -282,6 +323,7 @@ static int read_front(struct store *s, void *arg)
     if ((err = state_of(s, dir, &state, a->why)) ||
         (err = state == VSOCKIF_INITIALISED ? 0 : -EAGAIN) ||
         (err = need_u32(s, dir, "version", 1, PARSE_VERSIONS, &a->out->version, a->why)) ||
+        (err = read_features(s, dir, a->out->version >= VSOCKIF_VERSION_FEATURES, &a->out->features, a->why)) ||
         (err = queues_of(s, dir, "multi-queue-num-queues", &a->out->queues, a->why)))
         return err;
     queue = queue_dir(dir, a->out->queues, queue_path);

@@ -26,6 +26,7 @@
 /* The frontend's, and what it answers.  With more than one queue, control_ref and event_channel are of queue 0. */
 struct front_nodes {
     uint32_t version;
+    uint32_t features;          /* enum vsockif_feature; 0 before VSOCKIF_VERSION_FEATURES */
     uint32_t control_ref;       /* grant reference of the control page */
     uint32_t event_channel;     /* port, unbound, for the backend */
     uint32_t queues;            /* 1 unless it says otherwise */
@@ -36,6 +37,7 @@ struct front_nodes {
 struct back_nodes {
     uint64_t cid;               /* the guest's; 0 leaves it as the toolstack gave it */
     uint32_t versions;          /* bit v for version v (parse_versions()) */
+    uint32_t features;          /* enum vsockif_feature; 0 if it has not VSOCKIF_VERSION_FEATURES */
     uint32_t max_ring_page_order;
     uint32_t max_pool_pages;    /* of each pool */
     uint32_t max_queues;        /* 1 unless it says otherwise */

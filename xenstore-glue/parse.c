@@ -12,6 +12,8 @@
 
 #define SHOWN 33                        /* bytes of the peer's words in a message, with their end */
 #define MAX_VERSIONS 16
+#define MAX_FEATURES 16
+#define MAX_FEATURE  32
 #define MAX_NAME 128
 
 void parse_show(const char *text, char *out, size_t size)
@@ -114,6 +116,55 @@ int parse_versions(const char *node, const char *text, uint32_t *out, char *why)
 
         parse_show(text, shown, sizeof shown);
         snprintf(why, PARSE_WHY, "%.48s: \"%s\" is not a list of at most %d versions such as \"1,2\"", node, shown, MAX_VERSIONS);
+    }
+    return -EINVAL;
+}
+
+static uint32_t feature_of(const char *word, size_t len)
+{
+    static const struct {
+        const char *word;
+        uint32_t bit;
+    } features[] = {
+#define X(name, bit, word) { word, VSOCKIF_FEATURE_##name },
+        VSOCKIF_FEATURES(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if (strlen(features[i].word) == len && !memcmp(features[i].word, word, len))
+            return features[i].bit;
+    return 0;
+}
+
+int parse_features(const char *node, const char *text, uint32_t *out, char *why)
+{
+    const char *p = text;
+    uint32_t set = 0;
+
+    if (!*p) {
+        *out = 0;
+        return 0;
+    }
+    for (unsigned n = 0; n < MAX_FEATURES; n++) {
+        size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+
+        if (len < 1 || len > MAX_FEATURE)
+            break;
+        set |= feature_of(p, len);
+        p += len;
+        if (!*p) {
+            *out = set;
+            return 0;
+        }
+        if (*p++ != ',')
+            break;
+    }
+    if (why) {
+        char shown[SHOWN];
+
+        parse_show(text, shown, sizeof shown);
+        snprintf(why, PARSE_WHY, "%.48s: \"%s\" is not a list of at most %d words such as \"seqpacket\"", node, shown, MAX_FEATURES);
     }
     return -EINVAL;
 }

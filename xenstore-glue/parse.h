@@ -27,6 +27,9 @@ int parse_state(const char *text, uint8_t *out, char *why);
 /* "1" or "1,2,7": the set of versions, bit v for version v.  Versions are from 1, at most 16 of them, in any order;
  * a repetition is harmless.  What is above PARSE_VERSIONS is valid but not kept. */
 int parse_versions(const char *node, const char *text, uint32_t *out, char *why);
+/* "" or "a,b-2": the set of features, bits of enum vsockif_feature.  Words of 1 to 32 letters, digits and '-', at most 16 of them, in
+ * any order; a repetition is harmless.  A word that we do not know is valid but not kept. */
+int parse_features(const char *node, const char *text, uint32_t *out, char *why);
 /* The largest version in both sets, or 0. */
 uint32_t parse_common_version(uint32_t ours, uint32_t theirs);
 

@@ -40,6 +40,7 @@ struct reason reason_of_guest(struct reason r)
     case VSOCKIF_REASON_DETACHED:
     case VSOCKIF_REASON_STOPPED:
     case VSOCKIF_REASON_VIOLATION:
+    case VSOCKIF_REASON_STREAMS:
         return REASON(NONE);
     default:
         return reason_heard(r.code, r.detail);

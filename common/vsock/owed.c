@@ -6,14 +6,14 @@
  * all else, because each answers a packet that came before the REQUEST of any connection now in the table. */
 #include "vmux_impl.h"
 
-void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer, struct reason reason)
+void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer, unsigned type, struct reason reason)
 {
     uint32_t i;
 
     if (m->reset_count == m->config.max_resets)
         return;
     i = (m->first_reset + m->reset_count++) % m->config.max_resets;
-    m->resets[i] = (struct reset){ *local, *peer, reason };
+    m->resets[i] = (struct reset){ *local, *peer, reason, (uint16_t)type };
 }
 
 static void address(struct vsockif_hdr *hdr, const struct vaddr *local, const struct vaddr *peer)
@@ -28,7 +28,7 @@ static struct reason take_reset(struct vmux *m, struct vsockif_hdr *hdr)
 {
     struct reset *reset = &m->resets[m->first_reset];
 
-    *hdr = (struct vsockif_hdr){ .type = VSOCKIF_TYPE_STREAM, .op = VSOCKIF_OP_RST };
+    *hdr = (struct vsockif_hdr){ .type = reset->type, .op = VSOCKIF_OP_RST };
     address(hdr, &reset->local, &reset->peer);
     m->first_reset = (m->first_reset + 1) % m->config.max_resets;
     m->reset_count--;

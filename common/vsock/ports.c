@@ -63,6 +63,7 @@ int vmux_listen(struct vmux *m, uint32_t port, uint32_t backlog, void *user, str
         return -ENOMEM;
     l->port = port;
     l->limit = backlog ? backlog : 1;
+    l->type = VSOCKIF_TYPE_STREAM;
     l->user = user;
     list_init(&l->backlog);
     list_append(&m->listeners, &l->link);
@@ -91,6 +92,11 @@ uint32_t vmux_listener_waiting(const struct vmux_listener *l)
 void *vmux_listener_user(const struct vmux_listener *l)
 {
     return l->user;
+}
+
+void vmux_listener_set_type(struct vmux_listener *l, unsigned type)
+{
+    l->type = (uint16_t)type;
 }
 
 void backlog_push(struct vmux_listener *l, struct vmux_conn *conn)

@@ -56,10 +56,10 @@ uint32_t vconn_unread(const struct vconn *c)
 }
 
 /* This end may send the RST that ends an orderly close: nothing is left to deliver here, nor at the peer.  An end that
- * receives no more will never consume the rest. */
+ * receives no more will never consume the rest, and nobody consumes a message without its end. */
 static bool is_finished(const struct vconn *c)
 {
-    return is_shut(c) && c->shut_peer && vconn_unread(c) == 0 && (vconn_is_delivered(c) || (c->shut_peer & RCV));
+    return is_shut(c) && c->shut_peer && vconn_unread(c) == 0 && (in_flight(c) <= c->tx_part || (c->shut_peer & RCV));
 }
 
 uint32_t vconn_room(const struct vconn *c)
@@ -86,6 +86,7 @@ static void begin(struct vconn *c, enum vconn_state state, uint32_t buf_alloc, u
         .buf_alloc = buf_alloc,
         .tx_cap = tx_cap,
         .state = (uint8_t)state,
+        .type = VSOCKIF_TYPE_STREAM,
     };
 }
 
@@ -100,6 +101,7 @@ void vconn_offer(struct vconn *c, const struct vsockif_hdr *request, uint32_t bu
 {
     begin(c, VCONN_OFFERED, buf_alloc, tx_cap);
     c->peer_alloc = request->buf_alloc;
+    c->type = (uint8_t)request->type;
 }
 
 void vconn_answer(struct vconn *c)
@@ -194,9 +196,23 @@ static uint32_t window_of_peer(const struct vconn *c, uint32_t buf_alloc)
     return c->peer_alloc && c->peer_alloc < buf_alloc ? c->peer_alloc : buf_alloc;
 }
 
+/* The peer believes that less than half of its window is free. */
+static bool is_short(const struct vconn *c, uint32_t taken, uint32_t window)
+{
+    return 2 * ((int64_t)window_of_peer(c, c->told_alloc) - taken) < window;
+}
+
+__attribute__((noinline))       /* out of the way of most packets */
+static bool is_waited_for(const struct vconn *c, uint32_t freed, uint32_t taken, uint32_t window)
+{
+    if ((c->notes & VCONN_NOTE_HUNGRY) && 2 * (uint64_t)freed >= taken)
+        return true;
+    return (c->notes & VCONN_NOTE_PART) && c->rx_cnt - c->fwd_cnt <= c->rx_part && is_short(c, taken, window);
+}
+
 /* Owes the peer an update if section 8 says that one is due.  Whoever is blocked gets one at the latest when all it sent has
  * been consumed: at the end of its window by the first rule, at the end of a cap of its own (which we do not know, so it asks) by
- * the second. */
+ * the second; and where the rest of a message is waited for, by the third, since what there is of it cannot be consumed before. */
 static void judge_update(struct vconn *c)
 {
     uint32_t freed = c->fwd_cnt - c->told_fwd, taken = c->rx_cnt - c->told_fwd, window;
@@ -204,9 +220,9 @@ static void judge_update(struct vconn *c)
     if (freed == 0 || c->state != VCONN_ESTABLISHED || is_in_shut(c))
         return;
     window = window_of_peer(c, c->buf_alloc);
-    if (2 * (uint64_t)freed >= window && 2 * ((int64_t)window_of_peer(c, c->told_alloc) - taken) < window)
+    if (2 * (uint64_t)freed >= window && is_short(c, taken, window))
         c->owed |= VCONN_OWE_CREDIT;
-    else if ((c->notes & VCONN_NOTE_HUNGRY) && 2 * (uint64_t)freed >= taken)
+    else if (c->notes & (VCONN_NOTE_HUNGRY | VCONN_NOTE_PART) && is_waited_for(c, freed, taken, window))
         c->owed |= VCONN_OWE_CREDIT;
 }
 
@@ -225,7 +241,7 @@ static void tell(struct vconn *c, struct vsockif_hdr *hdr, unsigned op, uint32_t
     int64_t free_bytes = (int64_t)c->buf_alloc - (uint32_t)(c->rx_cnt - c->fwd_cnt);
 
     hdr->len = len;
-    hdr->type = VSOCKIF_TYPE_STREAM;
+    hdr->type = c->type;
     hdr->op = (uint16_t)op;
     hdr->flags = flags;
     hdr->buf_alloc = c->buf_alloc;
@@ -312,6 +328,8 @@ void vconn_consumed(struct vconn *c, uint32_t len)
 
 void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc)
 {
+    if (vconn_is_seqpacket(c) && buf_alloc < c->told_alloc)
+        return;                 /* a message that was begun is still to fit */
     c->buf_alloc = buf_alloc;
     if (c->state == VCONN_ESTABLISHED && buf_alloc > c->told_alloc && !is_in_shut(c))
         c->owed |= VCONN_OWE_CREDIT;
@@ -324,6 +342,8 @@ void vconn_send(struct vconn *c, uint32_t len, struct vsockif_hdr *hdr)
 {
     tell(c, hdr, VSOCKIF_OP_RW, len, 0);
     c->tx_cnt += len;
+    if (vconn_is_seqpacket(c))
+        c->tx_part += len;
     forget_question(c);
 }
 
@@ -393,6 +413,22 @@ static unsigned rx_connecting(struct vconn *c, const struct vsockif_hdr *hdr)
     return now | VCONN_NOW_OPEN;
 }
 
+static void set_part(struct vconn *c, uint32_t len)
+{
+    c->rx_part = len;
+    c->notes = (uint8_t)(len ? c->notes | VCONN_NOTE_PART : c->notes & ~VCONN_NOTE_PART);
+}
+
+/* What has come of a message whose end will not come is no message: it is not to be delivered, and was not consumed. */
+static void forget_part(struct vconn *c)
+{
+    uint32_t unread = vconn_unread(c), part = c->rx_part < unread ? c->rx_part : unread;
+
+    c->rx_cnt -= part;
+    c->granted += part;
+    set_part(c, 0);
+}
+
 static unsigned rx_data(struct vconn *c, uint32_t len, const char **why)
 {
     unsigned now = VCONN_NOW_DATA;
@@ -411,12 +447,33 @@ static unsigned rx_data(struct vconn *c, uint32_t len, const char **why)
     return now;
 }
 
+/* A message that has filled all that the peer was told of, and goes on, will never be whole.  (What was told never became less.) */
+static bool is_too_large(const struct vconn *c, const struct vsockif_hdr *hdr)
+{
+    return !(hdr->flags & VSOCKIF_SEQ_EOM) && (uint64_t)c->rx_part + hdr->len >= c->told_alloc;
+}
+
+__attribute__((noinline))       /* out of the way of streams */
+static unsigned rx_message(struct vconn *c, const struct vsockif_hdr *hdr, const char **why)
+{
+    if (hdr->len <= c->granted && !(c->shut_peer & SEND)) {
+        if (is_too_large(c, hdr)) {
+            vconn_abort(c, ECONNRESET, REASON(SIZE));
+            return VCONN_NOW_CLOSED;
+        }
+        set_part(c, hdr->flags & VSOCKIF_SEQ_EOM ? 0 : c->rx_part + hdr->len);
+    }
+    return rx_data(c, hdr->len, why);
+}
+
 static unsigned rx_shutdown(struct vconn *c, unsigned flags)
 {
     unsigned news = flags & ~(unsigned)c->shut_peer, now = 0;
 
     c->shut_peer |= (uint8_t)flags;
     if (news & SEND) {
+        if (c->rx_part)
+            forget_part(c);
         c->owed &= (uint8_t)~VCONN_OWE_CREDIT;
         now |= VCONN_NOW_EOF;
     }
@@ -443,7 +500,7 @@ static unsigned rx_open(struct vconn *c, const struct vsockif_hdr *hdr, const ch
         return now;
     switch (hdr->op) {
     case VSOCKIF_OP_RW:
-        more = rx_data(c, hdr->len, why);
+        more = vconn_is_seqpacket(c) ? rx_message(c, hdr, why) : rx_data(c, hdr->len, why);
         break;
     case VSOCKIF_OP_SHUTDOWN:
         more = rx_shutdown(c, hdr->flags);
@@ -520,6 +577,16 @@ const char *vconn_invariant(const struct vconn *c)
         return "a reason that is not on the list";
     if (c->fwd_cnt - c->told_fwd > c->rx_cnt - c->told_fwd)
         return "more was consumed than was received";
+    if (c->type != VSOCKIF_TYPE_STREAM && !vconn_is_seqpacket(c))
+        return "a type that does not exist";
+    if ((c->rx_part || c->tx_part) && !vconn_is_seqpacket(c))
+        return "a part of a message in a stream";
+    if (c->state == VCONN_ESTABLISHED && !c->rx_part != !(c->notes & VCONN_NOTE_PART))
+        return "a part of a message and no note of it, or the other way round";
+    if (c->rx_part && c->rx_part >= c->told_alloc)
+        return "a message that cannot end is kept";
+    if (c->rx_part && c->state != VCONN_CLOSED && (c->shut_peer & SEND))
+        return "a message that will not end is kept";
     if (c->state == VCONN_CLOSING && vconn_unread(c) > 0)
         return "CLOSING with unread data";
     if ((int64_t)c->granted < (int64_t)c->told_alloc - (int64_t)(uint32_t)(c->rx_cnt - c->told_fwd))

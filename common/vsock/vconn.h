@@ -61,6 +61,8 @@ enum vconn_state {
 /* What keeps CREDIT_REQUEST from becoming a storm. */
 #define VCONN_NOTE_ASKED    (1u << 0)   /* we asked, and since then no credit has come and no data has gone */
 #define VCONN_NOTE_HUNGRY   (1u << 1)   /* the peer asked, and we had no news: tell it when half is consumed */
+/* …and to see at once what streams never have. */
+#define VCONN_NOTE_PART     (1u << 2)   /* rx_part is not 0 */
 
 #define VCONN_NO_DEADLINE   UINT64_MAX
 #define VCONN_CLOSE_MS      8000u       /* Linux: VSOCK_CLOSE_TIMEOUT */
@@ -74,9 +76,11 @@ struct vconn {
     uint32_t told_fwd;          /* fwd_cnt in the last header that left */
     uint32_t told_alloc;        /* buf_alloc in the last header that left */
     uint32_t granted;           /* bytes beyond rx_cnt that the peer was ever told it may send */
+    uint32_t rx_part;           /* SEQPACKET: bytes received of a message whose end has not come */
     uint32_t tx_cnt;            /* bytes sent, wraps */
     uint32_t peer_alloc;        /* bytes, from the last header that arrived */
     uint32_t peer_fwd;          /* bytes, wraps, likewise */
+    uint32_t tx_part;           /* SEQPACKET: bytes sent of a message whose end has not left */
     uint32_t tx_cap;            /* bytes: our own bound on what may be in flight */
     int16_t  error;             /* in CLOSED: 0 for both ways in order and all we sent consumed, or ECONNREFUSED, ECONNRESET,
                                  * ETIMEDOUT (positive) */
@@ -86,25 +90,37 @@ struct vconn {
     uint8_t  shut_here;         /* VSOCKIF_SHUTDOWN_*: what we decided */
     uint8_t  shut_told;         /* VSOCKIF_SHUTDOWN_*: what has left; the rest is owed */
     uint8_t  shut_peer;         /* VSOCKIF_SHUTDOWN_*: what the peer said */
+    uint8_t  type;              /* VSOCKIF_TYPE_* */
     struct reason reason;       /* in CLOSED with an error: why, as this end knows it or the peer has said */
 };
 
 const char *vconn_state_name(enum vconn_state state);
 
-/* Begins an active connection: REQUEST is owed.  buf_alloc and tx_cap in bytes, timeout in milliseconds. */
+/* Begins an active connection: REQUEST is owed.  buf_alloc and tx_cap in bytes, timeout in milliseconds.  It is a stream. */
 void vconn_open(struct vconn *c, uint32_t buf_alloc, uint32_t tx_cap, uint32_t timeout_ms, uint64_t now);
 
 /* Begins a passive one from the header of a REQUEST.  It stays OFFERED until vconn_answer() or
  * vconn_abort(). */
 void vconn_offer(struct vconn *c, const struct vsockif_hdr *request, uint32_t buf_alloc, uint32_t tx_cap);
 void vconn_answer(struct vconn *c);
+/* What vconn_open() has just begun is of this type, VSOCKIF_TYPE_*. */
+static inline void vconn_set_type(struct vconn *c, unsigned type)
+{
+    c->type = (uint8_t)type;
+}
+static inline bool vconn_is_seqpacket(const struct vconn *c)
+{
+    return c->type == VSOCKIF_TYPE_SEQPACKET;
+}
 
-/* Takes a header whose op, type, len and flags vsockif_check() (vmux_rx.c) found well formed.  Returns VCONN_NOW_*;
+/* Takes a header whose op, type, len and flags vsockif_check() (vmux_rx.c) found well formed, and whose type is that of c.  Returns
+ * VCONN_NOW_*;
  * with VCONN_NOW_VIOLATION *why points to a constant sentence.
  * While CONNECTING, all but RESPONSE, RST and REQUEST is dropped: it belongs to an earlier connection of the same pair of
  * addresses, whose RST the peer had not seen yet, and an answer would hit the new one.  As long as our REQUEST has not
  * left, RESPONSE and RST are dropped for the same reason.
- * What arrived before VCONN_NOW_CLOSED is still the owner's to deliver, whatever the error. */
+ * What arrived before VCONN_NOW_CLOSED is still the owner's to deliver, whatever the error.  But of a message whose end has not come
+ * nothing is delivered after VCONN_NOW_EOF or VCONN_NOW_CLOSED: the owner drops it, and after EOF it is not among vconn_unread(). */
 unsigned vconn_rx(struct vconn *c, const struct vsockif_hdr *hdr, uint64_t now, const char **why);
 /* The RST that vconn_rx() has just taken gave a reason, which may be any two numbers. */
 void vconn_heard(struct vconn *c, struct reason reason);
@@ -115,9 +131,21 @@ uint32_t vconn_room(const struct vconn *c);
 /* True if sending can never succeed again (EPIPE or over). */
 bool vconn_is_send_shut(const struct vconn *c);
 
+/* The largest message that may be begun now; a larger one is EMSGSIZE. */
+static inline uint32_t vconn_message_most(const struct vconn *c)
+{
+    return c->peer_alloc < c->tx_cap ? c->peer_alloc : c->tx_cap;
+}
+
 /* Takes len bytes of credit (1 <= len <= vconn_room(c), at most VSOCKIF_MAX_PACKET) and fills op, type, len,
  * flags and credit of the RW header. */
 void vconn_send(struct vconn *c, uint32_t len, struct vsockif_hdr *hdr);
+/* What vconn_send() has just made is the last packet of a message; with_eor: its program gave it that, too. */
+static inline void vconn_end_message(struct vconn *c, struct vsockif_hdr *hdr, bool with_eor)
+{
+    hdr->flags = with_eor ? VSOCKIF_SEQ_EOM | VSOCKIF_SEQ_EOR : VSOCKIF_SEQ_EOM;
+    c->tx_part = 0;
+}
 /* The sender wants more room than it has: owes the peer one CREDIT_REQUEST if it may be holding back an update. */
 void vconn_want_room(struct vconn *c);
 
@@ -131,7 +159,8 @@ bool vconn_is_pressed(const struct vconn *c);
  * Nothing is consumed any more once this end has shut receiving, or it is over: an owner throws away what it has left, and the RST
  * that is still to leave tells the peer what was really taken. */
 void vconn_consumed(struct vconn *c, uint32_t len);
-/* Changes our receive buffer; an update is owed if it grew. */
+/* Changes our receive buffer; an update is owed if it grew.  That of a SEQPACKET does not become less
+ * than the peer was told. */
 void vconn_set_buf_alloc(struct vconn *c, uint32_t buf_alloc);
 /* Bytes received that wait to be consumed; 0 once this end has shut receiving. */
 uint32_t vconn_unread(const struct vconn *c);

@@ -85,6 +85,9 @@ int  vmux_new(const struct vmux_config *config, struct vmux **out);
 /* Frees all records, owned or not, and all listeners.  NULL is legal. */
 void vmux_free(struct vmux *m);
 
+/* The peer has the feature: packets of type SEQPACKET are legal from now on.  Without it they are violations. */
+void vmux_allow_seqpacket(struct vmux *m, bool allow);
+bool vmux_has_seqpacket(const struct vmux *m);
 /* Which addresses packets must carry, 0 for any: a frontend knows its own CID, dom0 that of its guest.  Until it
  * is called, any.  A packet with another one, or with VSOCKIF_CID_LOCAL, is a violation. */
 void vmux_set_cids(struct vmux *m, uint64_t local_cid, uint64_t peer_cid);
@@ -97,13 +100,16 @@ void vmux_unlisten(struct vmux *m, struct vmux_listener *l);
 uint32_t vmux_listener_port(const struct vmux_listener *l);
 uint32_t vmux_listener_waiting(const struct vmux_listener *l);
 void *vmux_listener_user(const struct vmux_listener *l);
+/* A listener is for streams until this says VSOCKIF_TYPE_SEQPACKET; a REQUEST of the other type is refused. */
+void vmux_listener_set_type(struct vmux_listener *l, unsigned type);
 /* The oldest connection of the backlog, now the caller's; NULL if there is none.  It may already hold data, an
  * end of stream, or be CLOSED: one that was reset while it waited keeps its place, as in Linux, because the client may have
  * sent all it had to say; and so that the backlog bounds what a peer can make us hold. */
 struct vmux_conn *vmux_accept(struct vmux *m, struct vmux_listener *l);
 
 /* local.port VSOCKIF_PORT_ANY takes an ephemeral one.  0, -EADDRINUSE (the pair is in use), -EADDRNOTAVAIL,
- * -ENOBUFS (max_conns), -ENOMEM. */
+ * -ENOBUFS (max_conns), -ENOMEM.  For messages and not a stream, call vconn_set_type() before anything leaves, where
+ * vmux_has_seqpacket(). */
 int  vmux_connect(struct vmux *m, struct vaddr local, struct vaddr peer, uint32_t buf_alloc, uint32_t timeout_ms,
                   uint64_t now, struct vmux_conn **out);
 void vmux_answer(struct vmux *m, struct vmux_conn *conn);
@@ -124,7 +130,7 @@ static inline void vmux_heard(const struct vmux_event *ev, const struct vsockif_
 /* NULL if op, type, len and flags of a header keep to the table in section 7; else which rule it breaks. */
 const char *vsockif_check(const struct vsockif_hdr *hdr);
 
-/* The connection's calls (vconn.h), with the table kept in step. */
+/* The connection's calls (vconn.h), with the table kept in step; vconn_end_message() needs none. */
 void vmux_send(struct vmux *m, struct vmux_conn *conn, uint32_t len, struct vsockif_hdr *hdr);
 void vmux_want_room(struct vmux *m, struct vmux_conn *conn);
 void vmux_consumed(struct vmux *m, struct vmux_conn *conn, uint32_t len);

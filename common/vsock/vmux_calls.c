@@ -54,6 +54,16 @@ void vmux_set_cids(struct vmux *m, uint64_t local_cid, uint64_t peer_cid)
     m->peer_cid = peer_cid;
 }
 
+void vmux_allow_seqpacket(struct vmux *m, bool allow)
+{
+    m->seqpacket = allow;
+}
+
+bool vmux_has_seqpacket(const struct vmux *m)
+{
+    return m->seqpacket;
+}
+
 /* ---- a record, from the pool and back --------------------------------------------------------------- */
 
 struct vmux_conn *vmux_add(struct vmux *m, const struct vaddr *local, const struct vaddr *peer)

@@ -23,6 +23,7 @@ struct vmux_listener {
     uint32_t port;
     uint32_t limit;
     uint32_t waiting;                   /* the length of backlog; changed by backlog_push() and _remove() alone */
+    uint16_t type;                      /* VSOCKIF_TYPE_* */
     void *user;
 };
 
@@ -30,6 +31,7 @@ struct vmux_listener {
 struct reset {
     struct vaddr local, peer;
     struct reason reason;
+    uint16_t type;                      /* of the packet that it answers */
 };
 
 struct due {
@@ -40,6 +42,7 @@ struct due {
 struct vmux {
     struct vmux_config config;          /* conn_size rounded up */
     uint64_t local_cid, peer_cid;       /* 0: any */
+    bool seqpacket;                     /* the peer has the feature */
     struct hash_seed seed;
     struct hash pairs;                  /* connections that are not CLOSED, or owe their last packet, by both addresses */
     struct list owed;                   /* connections that owe a packet, in turn */
@@ -89,8 +92,8 @@ void ports_unlisten(struct vmux *m, struct vmux_listener *l);
 void ports_free(struct vmux *m);
 
 /* ---- owed.c ---- */
-/* Owes an RST to a packet for which there is no connection; dropped when max_resets are held. */
-void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer, struct reason reason);
+/* Owes an RST to a packet of this type for which there is no connection; dropped when max_resets are held. */
+void owed_reset(struct vmux *m, const struct vaddr *local, const struct vaddr *peer, unsigned type, struct reason reason);
 
 /* ---- deadlines.c ---- */
 /* 0 or -ENOMEM.  After this, deadlines_set() cannot fail. */

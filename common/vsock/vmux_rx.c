@@ -3,19 +3,24 @@
  * ends are, then by its connection; what has none is refused. */
 #include "vmux_impl.h"
 
-const char *vsockif_check(const struct vsockif_hdr *hdr)
+static const char *check_message(const struct vsockif_hdr *hdr)
 {
-    if (hdr->type != VSOCKIF_TYPE_STREAM)
-        return "the type of a packet is not STREAM";
+    if (hdr->type == VSOCKIF_TYPE_STREAM)
+        return "RW of a stream with flags";
+    if (hdr->flags & ~(VSOCKIF_SEQ_EOM | VSOCKIF_SEQ_EOR) || hdr->flags == VSOCKIF_SEQ_EOR)
+        return "RW of a seqpacket with flags other than 0, 1 or 3";
+    return NULL;
+}
+
+static inline const char *check_op(const struct vsockif_hdr *hdr)
+{
     switch (hdr->op) {
     case VSOCKIF_OP_RW:
         if (hdr->len == 0)
             return "RW without data";
         if (hdr->len > VSOCKIF_MAX_PACKET)
             return "a packet longer than 65536 bytes";
-        if (hdr->flags)
-            return "RW with flags";
-        return NULL;
+        return hdr->flags ? check_message(hdr) : NULL;
     case VSOCKIF_OP_SHUTDOWN:
         if (hdr->flags == 0 || hdr->flags & ~(VSOCKIF_SHUTDOWN_RCV | VSOCKIF_SHUTDOWN_SEND))
             return "SHUTDOWN with flags other than 1, 2 or 3";
@@ -34,6 +39,22 @@ const char *vsockif_check(const struct vsockif_hdr *hdr)
     return hdr->len ? "data on an op that has none" : NULL;
 }
 
+static const char *check_type(const struct vsockif_hdr *hdr, bool has_seqpacket)
+{
+    if (hdr->type != VSOCKIF_TYPE_STREAM && hdr->type != VSOCKIF_TYPE_SEQPACKET)
+        return "the type of a packet is neither STREAM nor SEQPACKET";
+    if (hdr->type == VSOCKIF_TYPE_SEQPACKET && !has_seqpacket)
+        return "the type of a packet is SEQPACKET, a feature that was not agreed on";
+    return NULL;
+}
+
+const char *vsockif_check(const struct vsockif_hdr *hdr)
+{
+    const char *why = check_type(hdr, true);
+
+    return why ? why : check_op(hdr);
+}
+
 static const char *check_cids(const struct vmux *m, const struct vsockif_hdr *hdr)
 {
     bool is_backend = m->config.offer;
@@ -49,10 +70,12 @@ static const char *check_cids(const struct vmux *m, const struct vsockif_hdr *hd
 }
 
 /* Why nobody here takes a REQUEST: l is who listens at its port, on a side where somebody must. */
-static struct reason refusal(const struct vmux *m, const struct vmux_listener *l)
+static struct reason refusal(const struct vmux *m, const struct vmux_listener *l, unsigned type)
 {
     if (!m->config.offer && !l)
         return REASON(NOBODY);
+    if (l && l->type != type)
+        return REASON(TYPE);
     if (l && l->waiting >= l->limit)
         return REASON(BACKLOG);
     return m->count >= m->config.max_conns ? REASON(LIMIT) : REASON(SHORT);
@@ -69,10 +92,10 @@ static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const stru
         ev->why = "REQUEST with a fwd_cnt";
         return;
     }
-    if ((!m->config.offer && (!(l = ports_find(m, local->port)) || l->waiting >= l->limit)) ||
+    if ((!m->config.offer && (!(l = ports_find(m, local->port)) || l->type != hdr->type || l->waiting >= l->limit)) ||
         !(conn = vmux_add(m, local, peer))) {
-        ev->refused = refusal(m, l);
-        owed_reset(m, local, peer, ev->refused);
+        ev->refused = refusal(m, l, hdr->type);
+        owed_reset(m, local, peer, hdr->type, ev->refused);
         return;
     }
     vconn_offer(&conn->c, hdr, m->config.buf_alloc, m->config.tx_cap);
@@ -86,6 +109,19 @@ static void rx_request(struct vmux *m, const struct vsockif_hdr *hdr, const stru
     vconn_answer(&conn->c);
     backlog_push(l, conn);
     vmux_settle(m, conn);
+}
+
+/* A packet of an earlier connection of conn's pair, or the beginning of a later one (section 10).  True if that ends conn. */
+static bool rx_other_type(struct vmux *m, struct vmux_conn *conn, const struct vsockif_hdr *hdr)
+{
+    bool is_over = hdr->op == VSOCKIF_OP_REQUEST;
+
+    if (hdr->op == VSOCKIF_OP_RST || (conn->c.state == VCONN_CONNECTING && !is_over))
+        return false;
+    owed_reset(m, &conn->local, &conn->peer, hdr->type, REASON(NONE));
+    if (is_over)
+        vconn_transport_reset(&conn->c);
+    return is_over;
 }
 
 /* The last packet of conn has not left yet.  It answers whatever the peer still sends; and a peer that resets, or begins
@@ -102,7 +138,9 @@ static bool rx_closed(struct vmux *m, struct vmux_conn *conn, unsigned op)
 void vmux_rx(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, struct vmux_event *ev)
 {
     *ev = (struct vmux_event){ .kind = VMUX_VIOLATION };
-    if (!(ev->why = vsockif_check(hdr)) && !(ev->why = check_cids(m, hdr)))
+    if (hdr->type != VSOCKIF_TYPE_STREAM && (ev->why = check_type(hdr, m->seqpacket)))
+        return;
+    if (!(ev->why = check_op(hdr)) && !(ev->why = check_cids(m, hdr)))
         vmux_loop(m, hdr, now, ev);
 }
 
@@ -114,7 +152,7 @@ void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, stru
     *ev = (struct vmux_event){ .kind = VMUX_NOTHING };
     conn = pairs_find(m, &local, &peer);
     if (conn && conn->c.state == VCONN_CLOSED) {
-        if (!rx_closed(m, conn, hdr->op))
+        if ((conn->c.type != hdr->type && hdr->op != VSOCKIF_OP_REQUEST) || !rx_closed(m, conn, hdr->op))
             return;
         conn = NULL;
     }
@@ -122,10 +160,13 @@ void vmux_loop(struct vmux *m, const struct vsockif_hdr *hdr, uint64_t now, stru
         if (hdr->op == VSOCKIF_OP_REQUEST)
             rx_request(m, hdr, &local, &peer, ev);
         else if (hdr->op != VSOCKIF_OP_RST)
-            owed_reset(m, &local, &peer, REASON(NONE));
+            owed_reset(m, &local, &peer, hdr->type, REASON(NONE));
         return;
     }
-    ev->now = vconn_rx(&conn->c, hdr, now, &ev->why);
+    if (conn->c.type == hdr->type)
+        ev->now = vconn_rx(&conn->c, hdr, now, &ev->why);
+    else if (rx_other_type(m, conn, hdr))
+        ev->now = VCONN_NOW_CLOSED;
     if (ev->now & VCONN_NOW_VIOLATION) {
         ev->kind = VMUX_VIOLATION;
         ev->conn = conn->released ? NULL : conn;

@@ -26,6 +26,7 @@
  *       backend-id               toolstack   B
  *       state                    frontend    xenbus state, 1 to 6 (section 3)
  *       version                  frontend    the one it chose from the backend's "versions"
+ *       features                 frontend    from version 2 on: those of the backend's that it knows
  *       control-ref              frontend    grant reference of the control page (section 4)
  *       event-channel            frontend    an unbound port, allocated for B
  *       multi-queue-num-queues   frontend    optional, default 1; see below
@@ -36,7 +37,8 @@
  *       cid                      toolstack   the guest's context id, u64, 3 to 2^32 - 2; a backend may write another one
  *                                            together with state 2
  *       state                    backend     xenbus state, 1 to 6
- *       versions                 backend     comma-separated list, "1"
+ *       versions                 backend     comma-separated list, "1" or "1,2"
+ *       features                 backend     from version 2 on: comma-separated list of words, "seqpacket", or empty
  *       max-ring-page-order      backend     0 to 4: each ring has at most 2^order pages
  *       max-pool-pages           backend     1 to 1000: most pages of each of the two pools
  *       multi-queue-max-queues   backend     1 or more; absent means 1
@@ -48,6 +50,12 @@
  * in place of the top level, and a connection belongs to the queue numbered (hash of its two ports)
  * modulo the number of queues, where the hash is (src_port ^ dst_port) * 2654435761 >> 16, as u32: the
  * xor makes it the same in both directions.  A frontend uses one queue unless it knows better.
+ *
+ * Version 2 is version 1 with features: what both ends name in "features" holds between them, and nothing else.  A word
+ * that an end does not know is none of its features.  Each writes that node whenever it writes "versions" or "version", and reads the
+ * other's only if the other has version 2, too: so the node that a newer end has left behind never speaks for an older one.
+ *
+ *       seqpacket       connections of type SEQPACKET (section 10)
  *
  * The pages of rings and pools are not in xenstore: the control page names them.
  *
@@ -106,7 +114,7 @@
  *
  * Each group is contiguous at both ends, in the order of its references.  All are mapped once at connect
  * and stay mapped until the device closes.  Pages are zeroed before they are granted, and hold nothing else.
- * A ring has 1, 2, 4, 8 or 16 pages.
+ * A ring has 1, 2, 4, 8 or 16 pages.  The page's own version is 1, with either version of the protocol: it is that of its layout.
  *
  *
  * 5. A ring
@@ -172,8 +180,8 @@
  *
  * 7. A packet
  * ===========
- * The header is virtio_vsock_hdr (virtio 1.2, 5.10.6), 44 bytes, little-endian, packed.  Only type
- * STREAM exists in version 1.  The source CID of a packet from a frontend is that device's; the
+ * The header is virtio_vsock_hdr (virtio 1.2, 5.10.6), 44 bytes, little-endian, packed.  The type is STREAM, or
+ * where both ends have that feature SEQPACKET (section 10).  The source CID of a packet from a frontend is that device's; the
  * backend closes the device otherwise.  The destination of a packet to a frontend is its CID.
  * CID 1 is local to a guest, and nothing comes from it but an RST to that guest: a packet to it is answered as one to a CID that nobody
  * has, for a guest's kernel without a transport for its own programs lets any of them send one.  CID 2 is the host.
@@ -183,7 +191,8 @@
  *   2 RESPONSE       0        0           it received REQUEST and has not answered
  *   3 RST            0        0           always, but never in answer to an RST
  *   4 SHUTDOWN       0        1|2|3       established; bits of several packets add up, and none is taken back
- *   5 RW             1-65536  0           established, has not sent SHUTDOWN with SEND, within credit
+ *   5 RW             1-65536  0 (STREAM)  established, has not sent SHUTDOWN with SEND, within credit
+ *                             0|1|3 (SEQPACKET)
  *   6 CREDIT_UPDATE  0        0           established, or it waits for the answer to its REQUEST
  *   7 CREDIT_REQUEST 0        0           likewise
  *
@@ -210,7 +219,7 @@
  * rule of this file depends on it.  A sender that knows no reason, or none of the list, writes 0 (as those do that are older than the
  * field), and one that ends a connection in order writes 0 too.  A receiver takes a number that it does not know for 0, and the
  * detail of a reason that has none for 0: neither is an error, so the list may grow.  The peer may say what it likes.  A
- * backend takes those of the list that only it and its host can know (POLICY, UNKNOWN, ABSENT, RATE, and from GONE to VIOLATION) for 0 when
+ * backend takes those of the list that only it and its host can know (POLICY, UNKNOWN, ABSENT, RATE, STREAMS, and from GONE to VIOLATION) for 0 when
  * a frontend says them, and passes what is left on to the other end of the connection: so a guest can lie of its own program, and cannot
  * speak for the administrator.
  *
@@ -248,6 +257,43 @@
  * stops reading the tx ring of a guest that has VSOCKIF_MAX_RESETS of them outstanding; a frontend drops
  * them instead.  So neither waits for the other in a circle.
  * A frontend keeps the last VSOCKIF_CONTROL_SLOTS slots of its tx ring free of data packets: packets without data always pass.
+ *
+ *
+ * 10. SEQPACKET
+ * =============
+ * A connection of this type carries messages, each of at least one byte.  In everything else it is one like the others: what is said
+ * above holds for it, and its credit counts bytes.
+ *
+ * Where.  Between ends that both have the feature "seqpacket" (section 2); elsewhere a packet of that type closes the device, as
+ * it does where nobody knows it.  An end that is asked for such a connection with a peer that lacks the feature refuses it: a library its
+ * program, and a backend the guest that calls another, with the reason STREAMS.
+ *
+ * The type of a connection is that of its REQUEST, and stands in all its packets; an RST without a connection has the type of what it
+ * answers.  Who listens at a port does so for one type: a REQUEST of the other gets RST with the reason TYPE.  A packet whose type
+ * is not that of the connection of its pair is of another connection, which that pair had before: an RST is dropped; a REQUEST ends the
+ * connection, which its peer has forgotten, and gets RST; anything else gets RST, or nothing while the REQUEST is not answered,
+ * and the connection goes on.  Nothing of that closes the device, for two programs without any rights can bring it about.
+ *
+ * A message is the data of one or more RW, of which the last has the flag EOM = 1, and with it, if its program gave it, EOR = 2 (POSIX's
+ * MSG_EOR; it is passed on and means nothing here).  EOM is the only boundary: whoever passes a message on may split its packets and
+ * join them, but never puts bytes of two messages into one.  RW without data closes the device with this type, too: an empty message
+ * would cost no credit, so nothing would bound how many a receiver has to keep.  (Linux sends none either.)
+ *
+ * A message may have as many bytes as the receiver's buf_alloc, as its sender knows it when it begins, or as the sender's own cap if that
+ * is less; one that is larger is refused where it is sent, with EMSGSIZE.  For a receiver need not consume any of a message before it
+ * has all of it.  For the same reason CREDIT_UPDATE is due, if what the sender believes to be free is less than half of its window,
+ * as soon as anything has been consumed and all that is left is a part of a message.  And the buf_alloc of such a connection is never lowered.  A receiver that has as many bytes of one message as the
+ * largest buf_alloc that it has told, and not its end, resets the connection with the reason SIZE.  (Not the device: where a
+ * signal ends a send(), Linux sends the next message as if it were the rest of that one.)
+ *
+ * A program that takes a part of a message has consumed all of it: the rest is dropped.
+ *
+ * When a connection is reset within a message, or its sender says SHUTDOWN with SEND, the receiver drops what it has of it: its
+ * program never sees any of that, and it counts as not consumed, so that its sender can tell.  Where SHUTDOWN did it, nothing is left to
+ * deliver then.
+ *
+ * Whoever passes messages on, from one connection to another, may do so as their parts come, and tells no larger buf_alloc than the
+ * receiver at the far end does.
  */
 #ifndef VSOCKIF_H
 #define VSOCKIF_H
@@ -266,7 +312,8 @@
 #define VSOCKIF_AT(type, member, offset) \
     VSOCKIF_ASSERT(__builtin_offsetof(struct type, member) == (offset))
 
-#define VSOCKIF_VERSION             1u
+#define VSOCKIF_VERSION             1u          /* that everybody has, and the control page's */
+#define VSOCKIF_VERSION_FEATURES    2u          /* the first with features */
 #define VSOCKIF_PAGE_SIZE           4096u
 #define VSOCKIF_MAX_RING_PAGE_ORDER 4u
 #define VSOCKIF_MAX_POOL_PAGES      1000u
@@ -302,8 +349,21 @@ enum vsockif_op {
 };
 
 #define VSOCKIF_TYPE_STREAM         1u
+#define VSOCKIF_TYPE_SEQPACKET      2u
+#define VSOCKIF_SEQ_EOM             1u
+#define VSOCKIF_SEQ_EOR             2u
 #define VSOCKIF_SHUTDOWN_RCV        1u
 #define VSOCKIF_SHUTDOWN_SEND       2u
+
+/* What both ends must have (section 2): a bit, and the word. */
+#define VSOCKIF_FEATURES(X)                                                                             \
+    X(SEQPACKET,  0, "seqpacket")
+
+enum vsockif_feature {
+#define X(name, bit, word) VSOCKIF_FEATURE_##name = 1 << bit,
+    VSOCKIF_FEATURES(X)
+#undef X
+};
 
 /* Why a connection was refused or reset (section 7): a number that never changes, the name that tools print and logs have, and what it
  * says to a person, behind "refused: " or "reset: ". */
@@ -327,7 +387,10 @@ enum vsockif_op {
     X(STOPPED,   16, "stopped",     "the daemon of the host stops")                                     \
     X(VIOLATION, 17, "violation",   "the other end broke a rule of the protocol")                       \
     X(STATUS,    18, "status",      "the command at the other end has failed: its exit status")         \
-    X(SIGNAL,    19, "signal",      "the command at the other end was killed: by signal number")
+    X(SIGNAL,    19, "signal",      "the command at the other end was killed: by signal number")        \
+    X(TYPE,      20, "type",        "who listens at that port does so for the other type, stream or seqpacket") \
+    X(STREAMS,   21, "streams",     "the other end has streams alone, and no seqpacket")                \
+    X(SIZE,      22, "size",        "a message was larger than the buffer of who receives it")
 
 enum vsockif_reason {
 #define X(name, number, word, text) VSOCKIF_REASON_##name = number,

@@ -242,7 +242,11 @@ enum xvs_reason {
     XVS_REASON_STOPPED = 16,    /* the daemon stops */
     XVS_REASON_VIOLATION = 17,  /* the other guest broke a rule of the protocol */
     XVS_REASON_STATUS = 18,     /* the command at the other end ended with a status that is not 0 */
-    XVS_REASON_SIGNAL = 19      /* …was killed by a signal */
+    XVS_REASON_SIGNAL = 19,     /* …was killed by a signal */
+    /* …and of connections of messages */
+    XVS_REASON_TYPE = 20,       /* refused: who listens does so for the other type, stream or seqpacket */
+    XVS_REASON_STREAMS = 21,    /* refused: the other end has streams alone */
+    XVS_REASON_SIZE = 22        /* reset: a message was larger than the buffer of who receives it */
 };
 
 /* ---- looking inside ---- */

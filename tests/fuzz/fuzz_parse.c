@@ -8,6 +8,7 @@
 
 #include "parse.h"
 #include "paths.h"
+#include "vsockif.h"
 #include "watches.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -61,6 +62,19 @@ static void try_versions(const char *text)
     }
 }
 
+static void try_features(const char *text)
+{
+    char why[PARSE_WHY] = "";
+    uint32_t set = 7;
+
+    if (parse_features("features", text, &set, why)) {
+        must(set == 7);
+        check_why(why);
+    } else {
+        must(!(set & ~(uint32_t)VSOCKIF_FEATURE_SEQPACKET) && (!set || strstr(text, "seqpacket")) && !strstr(text, ",,"));
+    }
+}
+
 static void try_name(const char *text)
 {
     char why[PARSE_WHY] = "";
@@ -100,7 +114,7 @@ static void try_token(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const tries[])(const char *) = { try_numbers, try_versions, try_name, try_path, try_token };
+    static void (*const tries[])(const char *) = { try_numbers, try_versions, try_name, try_path, try_token, try_features };
     char *text;
 
     if (size < 1)

@@ -35,6 +35,8 @@ static struct ledger {
     uint64_t sent, acked;       /* bytes to the peer */
     uint64_t got, eaten;        /* bytes from it; eaten stands still once we have shut receiving */
     uint64_t promised;          /* the furthest byte that it was ever told it may send */
+    uint32_t part;              /* of got: of a message whose end has not come */
+    uint32_t told;              /* the largest buf_alloc that left */
 } book;
 
 static void insist(bool cond, const char *what, const struct vconn *c)
@@ -53,6 +55,8 @@ static void check(const struct vconn *c)
     insist(vconn_unread(c) == (c->shut_here & VSOCKIF_SHUTDOWN_RCV ? 0 : (uint32_t)(book.got - book.eaten)), "unread", c);
     insist(c->state != VCONN_CLOSED || c->error || book.acked == book.sent, "an end in order, and not all was consumed", c);
     insist(book.got <= book.promised, "took more than was promised", c);
+    insist(!book.part || book.part < book.told, "keeps a message that cannot end", c);
+    insist(!vconn_is_seqpacket(c) || c->buf_alloc >= book.told, "a buffer that shrinks under a message", c);
     insist((uint32_t)(c->tx_cnt - c->peer_fwd) == book.sent - book.acked, "in flight", c);
     if (vconn_room(c)) {
         int64_t window = c->peer_alloc < c->tx_cap ? c->peer_alloc : c->tx_cap;
@@ -66,6 +70,8 @@ static void left(const struct vconn *c, const struct vsockif_hdr *hdr)
 {
     insist(!vsockif_check(hdr), "a header that breaks a rule", c);
     insist(hdr->fwd_cnt == c->fwd_cnt && hdr->buf_alloc == c->buf_alloc, "credit in a header", c);
+    insist(hdr->type == c->type, "another type", c);
+    book.told = hdr->buf_alloc > book.told ? hdr->buf_alloc : book.told;
     if (book.eaten + hdr->buf_alloc > book.promised)
         book.promised = book.eaten + hdr->buf_alloc;
 }
@@ -74,13 +80,15 @@ static void left(const struct vconn *c, const struct vsockif_hdr *hdr)
 static bool receive(struct vconn *c)
 {
     uint32_t how = byte();
-    struct vsockif_hdr hdr = { .type = VSOCKIF_TYPE_STREAM, .op = (uint16_t)(1 + how % 7), .buf_alloc = some_length() };
+    struct vsockif_hdr hdr = { .type = c->type, .op = (uint16_t)(1 + how % 7), .buf_alloc = some_length() };
     unsigned owed = c->owed, state = c->state, now;
     const char *why = NULL;
     uint32_t before = c->peer_fwd;
 
     if (hdr.op == VSOCKIF_OP_RW)
         hdr.len = 1 + some_length() % VSOCKIF_MAX_PACKET;
+    if (hdr.op == VSOCKIF_OP_RW && vconn_is_seqpacket(c))
+        hdr.flags = (const uint32_t[]){ 0, 0, VSOCKIF_SEQ_EOM, VSOCKIF_SEQ_EOM | VSOCKIF_SEQ_EOR }[byte() % 4];
     if (hdr.op == VSOCKIF_OP_SHUTDOWN)
         hdr.flags = 1 + byte() % 3;
     /* Mostly a fwd_cnt that can be. */
@@ -95,6 +103,13 @@ static bool receive(struct vconn *c)
     book.acked += (uint32_t)(c->peer_fwd - before);
     if (now & (VCONN_NOW_DATA | VCONN_NOW_DROP))
         book.got += hdr.len;
+    if (now & (VCONN_NOW_DATA | VCONN_NOW_DROP) && vconn_is_seqpacket(c))
+        book.part = hdr.flags ? 0 : book.part + hdr.len;
+    if (now & VCONN_NOW_EOF) {
+        if (!(c->shut_here & VSOCKIF_SHUTDOWN_RCV))
+            book.got -= book.part < book.got - book.eaten ? book.part : book.got - book.eaten;
+        book.part = 0;
+    }
     insist(hdr.op != VSOCKIF_OP_RST || !(c->owed & ~owed), "an answer to an RST", c);
     insist((c->state == VCONN_CLOSED && state != VCONN_CLOSED) == !!(now & VCONN_NOW_CLOSED), "the end was not told", c);
     insist(!(now & VCONN_NOW_ROOM) || vconn_room(c), "room that is none", c);
@@ -103,13 +118,15 @@ static bool receive(struct vconn *c)
 
 static void begin(struct vconn *c)
 {
-    struct vsockif_hdr request = { .op = VSOCKIF_OP_REQUEST, .buf_alloc = some_length() };
-    uint32_t kind = byte(), wrap = byte() & 1 ? UINT32_MAX - byte() : 0, cap = some_length();
+    uint32_t kind = byte();
+    struct vsockif_hdr request = { .op = VSOCKIF_OP_REQUEST, .type = kind & 2 ? VSOCKIF_TYPE_SEQPACKET : VSOCKIF_TYPE_STREAM,
+                                   .buf_alloc = some_length() };
+    uint32_t wrap = byte() & 1 ? UINT32_MAX - byte() : 0, cap = some_length();
 
     book = (struct ledger){ 0 };
     cap = cap ? cap : 1;
     if (kind & 1)
-        vconn_open(c, some_length(), cap, 1000, 0);
+        vconn_open(c, some_length(), cap, 1000, 0), vconn_set_type(c, request.type);
     else
         vconn_offer(c, &request, some_length(), cap);
     /* As if wrap bytes had gone in either direction. */
@@ -142,6 +159,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (!len)
                 break;
             vconn_send(&c, len, &hdr);
+            if (vconn_is_seqpacket(&c) && byte() & 1)
+                vconn_end_message(&c, &hdr, len & 1);
             book.sent += len;
             left(&c, &hdr);
             break;

@@ -70,12 +70,16 @@ static void let_go(int i)
 static bool receive(void)
 {
     struct vsockif_hdr hdr = { .src_cid = 5 + (byte() & 1), .dst_cid = 2, .src_port = byte() % 6, .dst_port = byte() % 6,
-                               .type = VSOCKIF_TYPE_STREAM, .op = (uint16_t)(byte() % 8), .buf_alloc = some_length() };
+                               .op = (uint16_t)(byte() % 8), .buf_alloc = some_length() };
+    uint32_t type = byte();
     bool had_owed = vmux_has_owed(m);
     struct vmux_event ev;
 
     if (hdr.op == VSOCKIF_OP_RW)
         hdr.len = some_length() % (VSOCKIF_MAX_PACKET + 2);
+    hdr.type = type & 3 ? VSOCKIF_TYPE_STREAM : VSOCKIF_TYPE_SEQPACKET;
+    if (hdr.op == VSOCKIF_OP_RW && !(type & 3))
+        hdr.flags = type >> 2 & 3;
     if (hdr.op == VSOCKIF_OP_SHUTDOWN)
         hdr.flags = byte() % 5;
     if (byte() == 255)
@@ -145,6 +149,8 @@ static void on_conn(int i)
         len = len < VSOCKIF_MAX_PACKET ? len : VSOCKIF_MAX_PACKET;
         if (len) {
             vmux_send(m, conn, len, &hdr);
+            if (vconn_is_seqpacket(&conn->c))
+                vconn_end_message(&conn->c, &hdr, len & 1);
             insist(!vsockif_check(&hdr), "sent a header that breaks a rule");
         }
     }
@@ -162,6 +168,7 @@ static void begin(void)
     memset(held, 0, sizeof held);
     memset(listener, 0, sizeof listener);
     insist(vmux_new(&config, &m) == 0, "no table");
+    vmux_allow_seqpacket(m, byte() & 3);
 }
 
 static void end(void)
@@ -206,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 4: case 5:
             if (vmux_owed_by(m, &hdr, &by)) {
                 insist(!vsockif_check(&hdr), "owed a header that breaks a rule");
+                insist(hdr.type == VSOCKIF_TYPE_STREAM || vmux_has_seqpacket(m), "owed a packet of a type that was not agreed on");
                 insist(!by.conn || (by.conn->in_use && !by.conn->released), "owed by nobody");
                 insist(hdr.op == VSOCKIF_OP_RST || !by.reason.code, "a reason for what is no RST");
             }
@@ -215,13 +223,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case 8:
             if (vmux_connect(m, (struct vaddr){ 2, byte() & 1 ? byte() % 6 : VSOCKIF_PORT_ANY },
-                             (struct vaddr){ 5, byte() % 6 }, some_length(), byte() * 8, now, &conn) == 0)
+                             (struct vaddr){ 5, byte() % 6 }, some_length(), byte() * 8, now, &conn) == 0) {
+                if (vmux_has_seqpacket(m) && !(byte() & 3))
+                    vconn_set_type(&conn->c, VSOCKIF_TYPE_SEQPACKET);
                 hold(conn);
+            }
             break;
         case 9:
             i = byte() % 3;
             if (!listener[i]) {
-                vmux_listen(m, byte() % 6, 1 + byte() % 4, NULL, &listener[i]);
+                if (vmux_listen(m, byte() % 6, 1 + byte() % 4, NULL, &listener[i]) == 0 && !(byte() & 3))
+                    vmux_listener_set_type(listener[i], VSOCKIF_TYPE_SEQPACKET);
             } else if (byte() & 3) {
                 if ((conn = vmux_accept(m, listener[i])))
                     hold(conn);

@@ -21,6 +21,7 @@
 #include "nodes.h"
 #include "parse.h"
 #include "store.h"
+#include "vsockif.h"
 
 static char why[PARSE_WHY];
 
@@ -265,6 +266,54 @@ static void the_two_ends_read_what_the_other_wrote(void)
     CU_ASSERT_TRUE(holds(guest, "/local/domain/0/backend/vsock/1/0/state", "5"));
     EQ(nodes_clear_error(host, &hp), 0);
     CU_ASSERT_FALSE(store_exists(host, hp.error));
+    EQ(attach_remove(host, &d.id), 0);
+    store_close(guest);
+    store_close(host);
+}
+
+/* An older end does not know the node, and one that a newer end has left behind must not speak for it. */
+static void features_are_those_of_ends_that_have_them_now(void)
+{
+    const struct back_nodes newer = { .versions = 1u << 1 | 1u << 2, .features = VSOCKIF_FEATURE_SEQPACKET, .max_pool_pages = 400,
+                                      .max_queues = 1 };
+    struct store *host = store_as(0), *guest = store_as(1);
+    struct attach_device d = device(1, 0);
+    struct front_nodes front, answer = { .version = 2, .features = VSOCKIF_FEATURE_SEQPACKET, .control_ref = 8, .event_channel = 5,
+                                         .queues = 1 };
+    struct back_nodes back;
+    struct paths p, gp;
+
+    EQ(attach_create(host, &d), 0);
+    paths_of(&p, &d.id);
+    EQ(nodes_offer(host, &p, &newer), 0);
+    EQ(nodes_find(guest, 0, &gp, NULL, why), 0);
+    EQ(nodes_read_back(guest, &gp, &back, why), 0);
+    EQ(back.versions, 1u << 1 | 1u << 2);
+    EQ(back.features, VSOCKIF_FEATURE_SEQPACKET);
+    CU_ASSERT_TRUE(holds(guest, "/local/domain/0/backend/vsock/1/0/features", "seqpacket"));
+    EQ(nodes_share(guest, &gp, &answer), 0);
+    EQ(nodes_read_front(host, &p, &front, why), 0);
+    EQ(front.version, 2);
+    EQ(front.features, VSOCKIF_FEATURE_SEQPACKET);
+    EQ(nodes_share(guest, &gp, &shared), 0);                 /* version 1 again: the node is still there */
+    CU_ASSERT_TRUE(holds(guest, "/local/domain/1/device/vsock/0/features", "seqpacket"));
+    EQ(nodes_read_front(host, &p, &front, why), 0);
+    EQ(front.version, 1);
+    EQ(front.features, 0);
+    EQ(store_write(guest, "/local/domain/1/device/vsock/0/state", "1"), 0);
+    EQ(nodes_offer(host, &p, &offer), 0);
+    CU_ASSERT_TRUE(holds(guest, "/local/domain/0/backend/vsock/1/0/features", "seqpacket"));
+    EQ(nodes_read_back(guest, &gp, &back, why), 0);
+    EQ(back.features, 0);
+    answer.features = 0;                                     /* it knows features, and none of these */
+    EQ(nodes_share(guest, &gp, &answer), 0);
+    EQ(nodes_read_front(host, &p, &front, why), 0);
+    EQ(front.features, 0);
+    EQ(store_remove(guest, "/local/domain/1/device/vsock/0/features"), 0);
+    EQ(nodes_read_front(host, &p, &front, why), -EPROTO);
+    CU_ASSERT_STRING_EQUAL(why, "features: there is no such node");
+    EQ(store_write(guest, "/local/domain/1/device/vsock/0/features", "seq packet"), 0);
+    EQ(nodes_read_front(host, &p, &front, why), -EPROTO);
     EQ(attach_remove(host, &d.id), 0);
     store_close(guest);
     store_close(host);
@@ -829,6 +878,7 @@ static const struct test tests[] = {
     TEST(devices_are_listed_and_numbered),
     TEST(the_wrong_guest_is_kept_out),
     TEST(the_two_ends_read_what_the_other_wrote),
+    TEST(features_are_those_of_ends_that_have_them_now),
     TEST(what_is_missing_or_wrong_is_named),
     TEST(a_removed_device_is_not_half_made_again),
     TEST(the_number_of_nodes_is_constant),

@@ -6,6 +6,7 @@
 
 #include "harness.h"
 #include "parse.h"
+#include "vsockif.h"
 
 static char why[PARSE_WHY];
 
@@ -112,6 +113,28 @@ static void bad_lists_of_versions_are_refused(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "versions: \"1,2,3"));
 }
 
+static void features_are_words_and_those_we_do_not_know_are_skipped(void)
+{
+    static const char *const bad[] = { ",", "seqpacket,", ",seqpacket", "seqpacket,,x", "seqpacket, x", "a_b", "seq packet", "\"",
+                                       "an-overlong-word-of-33-characters", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q" };
+    uint32_t set = 99;
+
+    EQ(parse_features("features", "", &set, why), 0);
+    EQ(set, 0);
+    EQ(parse_features("features", "seqpacket", &set, why), 0);
+    EQ(set, VSOCKIF_FEATURE_SEQPACKET);
+    EQ(parse_features("features", "seqpackets,Seqpacket,x-2", &set, why), 0);
+    EQ(set, 0);
+    EQ(parse_features("features", "a-word-of-as-many-as-32-letters0,seqpacket,b,c,d,e,f,g,h,i,j,k,l,m,n,seqpacket", &set, why), 0);
+    EQ(set, VSOCKIF_FEATURE_SEQPACKET);
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        set = 99;
+        EQ(parse_features("features", bad[i], &set, why), -EINVAL);
+        EQ(set, 99);
+    }
+    CU_ASSERT_STRING_EQUAL(why, "features: \"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,\" is not a list of at most 16 words such as \"seqpacket\"");
+}
+
 static void names_are_printable_and_no_paths(void)
 {
     char longest[130];
@@ -159,6 +182,7 @@ static const struct test tests[] = {
     TEST(a_state_is_from_1_to_6),
     TEST(versions_are_a_set),
     TEST(bad_lists_of_versions_are_refused),
+    TEST(features_are_words_and_those_we_do_not_know_are_skipped),
     TEST(names_are_printable_and_no_paths),
     TEST(what_a_peer_wrote_is_shown_safely),
 };

@@ -656,14 +656,20 @@ static void a_header_outside_of_the_table_closes_the_device(void)
         { 1, 1, 0, 0, true },  { 1, 2, 0, 0, true },  { 1, 3, 0, 0, true },      { 1, 4, 0, 1, true },
         { 1, 4, 0, 2, true },  { 1, 4, 0, 3, true },  { 1, 5, 1, 0, true },      { 1, 5, 65536, 0, true },
         { 1, 6, 0, 0, true },  { 1, 7, 0, 0, true },
-        { 0, 1, 0, 0, false }, { 2, 5, 1, 0, false }, { 1, 0, 0, 0, false },     { 1, 8, 0, 0, false },
+        { 0, 1, 0, 0, false }, { 3, 5, 1, 0, false }, { 1, 0, 0, 0, false },     { 1, 8, 0, 0, false },
         { 1, 1, 1, 0, false }, { 1, 1, 0, 1, false }, { 1, 2, 1, 0, false },     { 1, 3, 1, 0, false },
         { 1, 4, 0, 0, false }, { 1, 4, 0, 4, false }, { 1, 4, 0, 7, false },     { 1, 4, 1, 3, false },
         { 1, 5, 0, 0, false }, { 1, 5, 65537, 0, false }, { 1, 5, 1, 1, false }, { 1, 6, 1, 0, false },
         { 1, 7, 0, 1, false }, { 1, 0xffff, 0, 0, false }, { 0xffff, 5, 1, 0, false }, { 1, 0x105, 1, 0, false },
+        { 2, 1, 0, 0, true },  { 2, 2, 0, 0, true },  { 2, 3, 0, 0, true },      { 2, 4, 0, 3, true },
+        { 2, 5, 1, 0, true },  { 2, 5, 1, 1, true },  { 2, 5, 65536, 3, true },  { 2, 6, 0, 0, true },
+        { 2, 5, 1, 2, false }, { 2, 5, 1, 4, false }, { 2, 5, 1, 7, false },     { 2, 5, 0, 0, false },
+        { 2, 5, 0, 1, false }, { 2, 1, 0, 1, false }, { 2, 3, 0, 1, false },     { 2, 4, 0, 0, false },
+        { 1, 5, 1, 2, false }, { 1, 5, 1, 3, false }, { 2, 5, 65537, 1, false },
     };
 
     setup();
+    vmux_allow_seqpacket(guest, true);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct vsockif_hdr hdr = { .src_cid = HOST, .dst_cid = GUEST, .src_port = 1, .dst_port = 2, .len = cases[i].len,
                                    .type = (uint16_t)cases[i].type, .op = (uint16_t)cases[i].op, .flags = cases[i].flags };

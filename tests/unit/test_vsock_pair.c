@@ -6,7 +6,8 @@
  *     after every step      vmux_invariant() of both tables; no violation; no more unread than was promised
  *     data                  from the partner, the next byte in order
  *     end of stream         after exactly what the partner sent, and only if it said so
- *     a reset               has a cause: the partner aborted, or stopped receiving before it had all
+ *     a reset               has a cause: the partner aborted, or stopped receiving before it had all, or this end shut within a message
+ *     messages              (of a SEQPACKET) are consumed when they are whole, and the end comes after the last that is
  *     an end in order       means that the partner consumed every byte
  *     at the end            everyone reads and writes on: all streams reach their goal (else a credit is lost), all close
  *                           in order without a second of waiting, and every record is freed
@@ -40,6 +41,8 @@ struct end {
     int partner;                /* another end, or -1 */
     uint64_t goal, sent, arrived, consumed, most;
     uint64_t taken;             /* …consumed before it stopped receiving */
+    uint64_t whole;             /* …arrived, and of messages whose end has come */
+    uint32_t left;              /* of the message that it is sending */
     uint32_t port;              /* of a client with a port of its own choice */
     bool owned;                 /* not in a backlog */
     bool eof, shut_send, shut_rcv;
@@ -67,6 +70,7 @@ static struct {
     int ends;
     uint64_t now, seed, random;
     bool reuse;                 /* clients use three ports over and over */
+    bool messages;              /* connections are SEQPACKET: all of them, or where nobody listens about half */
     bool retired[4];
     int pace;
 } w;
@@ -143,8 +147,8 @@ static void is_over(struct end *e)
         MUST(!other || other->taken == e->sent, "end %d: in order, and %llu of %llu bytes were taken", (int)(e - w.end),
              (unsigned long long)other->taken, (unsigned long long)e->sent);
     } else if (!w.reuse && other && !e->killed) {
-        MUST(other->killed || (other->shut_rcv && other->taken < e->sent), "end %d: error %d, and its partner did nothing",
-             (int)(e - w.end), error);
+        MUST(other->killed || (other->shut_rcv && other->taken < e->sent) || (e->left && e->shut_send),
+             "end %d: error %d, and its partner did nothing", (int)(e - w.end), error);
     }
     if (w.reuse && error == ECONNREFUSED && e->port)
         w.retired[e->port] = true;
@@ -156,6 +160,8 @@ static void heard(struct end *e, unsigned now, const struct packet *p)
         MUST(p->from >= 0 && p->from == e->partner, "end %d: data of a stranger", (int)(e - w.end));
         MUST(p->at == e->arrived, "end %d: data out of order", (int)(e - w.end));
         e->arrived += p->hdr.len;
+        if (p->hdr.flags & VSOCKIF_SEQ_EOM)
+            e->whole = e->arrived;
         if (now & VCONN_NOW_DROP) {
             MUST(e->shut_rcv, "end %d: data dropped without a reason", (int)(e - w.end));
             e->consumed += p->hdr.len;
@@ -171,6 +177,12 @@ static void heard(struct end *e, unsigned now, const struct packet *p)
         MUST(other->shut_send, "end %d: an end of stream that nobody sent", (int)(e - w.end));
         MUST(other->sent == e->arrived, "end %d: the end of stream came early", (int)(e - w.end));
         e->eof = true;
+        if (vconn_is_seqpacket(&e->conn->c) && !e->shut_rcv) {
+            MUST(e->whole == e->arrived || other->left, "end %d: no end of a message", (int)(e - w.end));
+            e->arrived = e->whole;
+            MUST(e->conn->c.state == VCONN_CLOSED || vconn_unread(&e->conn->c) == e->arrived - e->consumed,
+                 "end %d: a part of a message is left to be read", (int)(e - w.end));
+        }
     }
     if (now & (VCONN_NOW_ROOM | VCONN_NOW_OPEN))
         e->blocked = false;
@@ -258,6 +270,8 @@ static void connect_from(int node)
     if (err == -ENOBUFS || (w.reuse && err == -EADDRINUSE))
         return;
     MUST(err == 0, "connect: %d", err);
+    if (w.messages && (w.node[!node].l || pick(2)))
+        vconn_set_type(&conn->c, VSOCKIF_TYPE_SEQPACKET);
     add_end(node, conn, -1)->owned = true;
     w.end[w.ends - 1].port = w.reuse ? port : 0;
 }
@@ -300,6 +314,19 @@ static bool answer(struct end *e, bool yes)
     return true;
 }
 
+/* How much of a message may go at once: a new one is begun if need be. */
+static uint32_t of_message(struct end *e)
+{
+    uint32_t most = vconn_message_most(&e->conn->c);
+
+    if (!e->left) {
+        e->left = 1 + pick(pick_size());
+        e->left = e->left < most ? e->left : most;
+        e->left = e->left < e->goal - e->sent ? e->left : (uint32_t)(e->goal - e->sent);
+    }
+    return e->left;
+}
+
 static bool send_some(struct end *e, uint32_t most)
 {
     struct node *n = &w.node[e->node];
@@ -319,7 +346,15 @@ static bool send_some(struct end *e, uint32_t most)
     len = len < VSOCKIF_MAX_PACKET ? len : VSOCKIF_MAX_PACKET;
     len = len < most ? len : most;
     len = len < e->goal - e->sent ? len : (uint32_t)(e->goal - e->sent);
+    if (vconn_is_seqpacket(&e->conn->c)) {
+        uint32_t left = of_message(e);
+
+        len = len < left ? len : left;
+        e->left -= len;
+    }
     vmux_send(n->m, e->conn, len, &hdr);
+    if (vconn_is_seqpacket(&e->conn->c) && !e->left)
+        vconn_end_message(&e->conn->c, &hdr, pick(2));
     put(n, &hdr, (int)(e - w.end), e->sent);
     e->sent += len;
     return true;
@@ -327,7 +362,8 @@ static bool send_some(struct end *e, uint32_t most)
 
 static bool consume(struct end *e, uint32_t len)
 {
-    uint64_t unread = e->arrived - e->consumed;
+    bool whole_ones = vconn_is_seqpacket(&e->conn->c) && !e->shut_rcv;
+    uint64_t unread = (whole_ones ? e->whole : e->arrived) - e->consumed;
     unsigned before = e->conn->c.state;
 
     len = len < unread ? len : (uint32_t)unread;
@@ -492,7 +528,7 @@ static void finish(void)
 {
     for (int i = 0; i < w.ends; i++)        /* small buffers would take long */
         if (w.end[i].conn && w.end[i].goal > w.end[i].sent + 2000)
-            w.end[i].goal = w.end[i].sent + pick(2000);
+            w.end[i].goal = w.end[i].sent + w.end[i].left + pick(2000);
     drain();
     for (int i = 0; i < w.ends; i++) {
         struct end *e = &w.end[i];
@@ -516,7 +552,7 @@ static void finish(void)
             continue;
         MUST(e->conn->c.state == VCONN_CLOSED, "end %d is %s after both ends have shut", i, vconn_state_name(e->conn->c.state));
         if (e->conn->c.error == 0 && e->eof)
-            MUST(e->arrived == w.end[e->partner].sent, "end %d lost bytes", i);
+            MUST(e->arrived == w.end[e->partner].sent || w.end[e->partner].left, "end %d lost bytes", i);
         release(e);
     }
     drain();
@@ -527,7 +563,7 @@ static void finish(void)
     }
 }
 
-static void run(uint64_t seed, bool offer, bool reuse)
+static void run(uint64_t seed, bool offer, bool reuse, bool messages)
 {
     static const uint32_t caps[] = { 1, 2, 10, 300, 5000, 262144, 1u << 20, UINT32_MAX };
 
@@ -535,6 +571,7 @@ static void run(uint64_t seed, bool offer, bool reuse)
     w.seed = seed;
     w.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     w.reuse = reuse;
+    w.messages = messages;
     pick(2);
     w.pace = pick(2) ? 100 : 12000;
     if (reuse)
@@ -551,8 +588,11 @@ static void run(uint64_t seed, bool offer, bool reuse)
         n->capacity = pick(3) ? 1 + pick(MAX_QUEUE) : 1 + pick(3);
         MUST(vmux_new(&config, &n->m) == 0, "no table");
         vmux_set_cids(n->m, i ? 0 : n->cid, i ? 5 : 0);
+        vmux_allow_seqpacket(n->m, messages);
         if (!config.offer)
             MUST(vmux_listen(n->m, SERVICE, 1 + pick(10), NULL, &n->l) == 0, "no listener");
+        if (n->l && messages)
+            vmux_listener_set_type(n->l, VSOCKIF_TYPE_SEQPACKET);
     }
     for (int i = 0; i < STEPS; i++) {
         act();
@@ -561,7 +601,7 @@ static void run(uint64_t seed, bool offer, bool reuse)
     finish();
 }
 
-static void runs(bool offer, bool reuse)
+static void runs(bool offer, bool reuse, bool messages)
 {
     const char *one = getenv("XVS_PAIR_SEED"), *many = getenv("XVS_PAIR_RUNS");
     uint64_t from = one ? strtoull(one, NULL, 0) : 1, count = one ? 1 : many ? strtoull(many, NULL, 0) : 100;
@@ -570,7 +610,7 @@ static void runs(bool offer, bool reuse)
         volatile bool good = false;
 
         if (setjmp(out) == 0) {
-            run(seed, offer, reuse);
+            run(seed, offer, reuse, messages);
             good = true;
         } else {
             printf("  XVS_PAIR_SEED=%llu: %s\n", (unsigned long long)seed, why_not);
@@ -585,23 +625,35 @@ static void runs(bool offer, bool reuse)
 
 static void a_guest_and_a_listening_host_agree(void)
 {
-    runs(false, false);
+    runs(false, false, false);
 }
 
 static void a_guest_and_dom0_that_is_asked_for_each_connection_agree(void)
 {
-    runs(true, false);
+    runs(true, false, false);
 }
 
 static void clients_that_use_the_same_ports_again_at_once_get_their_own_data(void)
 {
-    runs(false, true);
+    runs(false, true, false);
+}
+
+static void messages_come_whole_or_not_at_all(void)
+{
+    runs(false, false, true);
+}
+
+static void messages_and_streams_go_side_by_side(void)
+{
+    runs(true, false, true);
 }
 
 static const struct test tests[] = {
     TEST(a_guest_and_a_listening_host_agree),
     TEST(a_guest_and_dom0_that_is_asked_for_each_connection_agree),
     TEST(clients_that_use_the_same_ports_again_at_once_get_their_own_data),
+    TEST(messages_come_whole_or_not_at_all),
+    TEST(messages_and_streams_go_side_by_side),
 };
 
 int main(int argc, char **argv)
