@@ -8,7 +8,7 @@
 #     make check-xen  the suite on the real hypervisor, in QEMU
 #     make kernel     the guest's driver, for the kernels of tests/kernel/packages.list
 #     make coverage   the lines that no test runs
-#     make bench      figures: a table, build/bench.json and a plot
+#     make bench      figures: a table, build/bench.json and build/bench.html, a page with plots; RUNS=3
 #     make deps       install what a build needs, on Debian
 #     make install    DESTDIR= PREFIX=/usr/local
 #
@@ -190,7 +190,7 @@ check-threads: $(threaded_tests)
 deps:
 	tools/deps.sh build
 test:
-	tools/deps.sh build test lab kernel deb
+	tools/deps.sh build test lab kernel bench deb
 	tests/all.sh full
 check:
 	tests/all.sh quick

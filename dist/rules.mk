@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # rules.mk: what goes where on a machine.  Included by the top Makefile.
 #     make install DESTDIR= PREFIX=/usr/local
+#     make install-python DESTDIR= PYTHONDIR=     the module xvs
 #     make uninstall
 #     make deb
 BINDIR     ?= $(PREFIX)/bin
@@ -12,12 +13,15 @@ MANDIR     ?= $(PREFIX)/share/man
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 MODULESDIR ?= $(PREFIX)/lib/modules-load.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+UDEVDIR    ?= $(PREFIX)/lib/udev/rules.d
 # The daemon reads one place, whatever the prefix is.
 SYSCONFDIR ?= /etc
 SSHDIR     ?= $(SYSCONFDIR)/ssh/ssh_config.d
 DOCDIR     ?= $(PREFIX)/share/doc/xvs
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+# Where this machine's python3 looks for what belongs to no single version of it.
+PYTHONDIR  ?= $(PREFIX)/lib/python3/dist-packages
 
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
@@ -59,7 +63,9 @@ install: all
 	$(foreach unit,$(install_units),$(call install_filled,$(unit),$(UNITDIR),$(notdir $(unit))))
 	$(INSTALL) -D -m 644 dist/modules-load-dom0.conf "$(DESTDIR)$(MODULESDIR)/xvsd.conf"
 	$(INSTALL) -D -m 644 dist/modules-load-guest.conf "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf"
-	$(INSTALL) -D -m 644 dist/sysusers.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs.conf"
+	$(INSTALL) -D -m 644 dist/sysusers-dom0.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs.conf"
+	$(INSTALL) -D -m 644 dist/sysusers-guest.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs-guest.conf"
+	$(INSTALL) -D -m 644 dist/60-xvs-guest.rules "$(DESTDIR)$(UDEVDIR)/60-xvs-guest.rules"
 	$(INSTALL) -D -m 644 dist/completion/xvs.bash "$(DESTDIR)$(BASHCOMPDIR)/xvs"
 	$(call install_filled,dist/completion/_xvs,$(ZSHCOMPDIR),_xvs)
 	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
@@ -72,7 +78,13 @@ install: all
 	$(foreach file,$(install_monitoring),$(INSTALL) -D -m 644 $(file) "$(DESTDIR)$(DOCDIR)/monitoring/$(notdir $(file))" &&) true
 	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
-	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" || echo "make a user xvs, whose rights the worker of xvsd has"
+	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" "$(SYSUSERSDIR)/xvs-guest.conf" || \
+		echo "make a user xvs, whose rights the worker of xvsd has, and a group xvs-guest, for 60-xvs-guest.rules"
+
+.PHONY: install-python
+install_python := $(patsubst bindings/python/%,%,$(wildcard $(addprefix bindings/python/xvs/,*.py py.typed aio/*.py)))
+install-python:
+	$(foreach file,$(install_python),$(INSTALL) -D -m 644 bindings/python/$(file) "$(DESTDIR)$(PYTHONDIR)/$(file)" &&) true
 
 # The configuration stays: it is the administrator's.
 uninstall:
@@ -82,7 +94,8 @@ uninstall:
 		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" "$(DESTDIR)$(SBINDIR)/xvs-agent" \
 		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
 		$(foreach unit,$(install_units),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))") \
-		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE" \
+		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(SYSUSERSDIR)/xvs-guest.conf" "$(DESTDIR)$(UDEVDIR)/60-xvs-guest.rules" \
+		"$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE" \
 		$(foreach file,$(install_monitoring),"$(DESTDIR)$(DOCDIR)/monitoring/$(notdir $(file))")
 	$(man_aliases) | while read -r page alias; do rm -f "$(DESTDIR)$(MANDIR)/man3/$$alias"; done
 	-rmdir "$(DESTDIR)$(DOCDIR)/monitoring" "$(DESTDIR)$(DOCDIR)" 2>/dev/null
@@ -90,14 +103,16 @@ uninstall:
 check-install: all
 	tests/install.sh
 
-# Packages, in build/deb.  The sources are copied first: debhelper works in the folder that it builds.
+# Packages, in build/deb; host/ and guest/ have again what dom0 and what a guest needs.  The sources are copied first: debhelper works in the folder that it builds.
 deb: build/deb/stamp
 	@for deb in build/deb/*.deb; do echo "$$deb"; dpkg-deb -c "$$deb" | awk '!/\/$$/ { print "    " $$1, $$6, $$7, $$8 }'; done
-deb_sources := Makefile rules.mk README SECURITY LICENSE tests/xenlab/DEPLOYING $(shell find common xenstore-glue frontend backend tools debian dist -type f)
+deb_sources := Makefile rules.mk README SECURITY LICENSE tests/xenlab/DEPLOYING $(shell find common xenstore-glue frontend backend tools bindings debian dist -type f)
 build/deb/stamp: $(deb_sources)
 	tools/deps.sh build deb
 	rm -rf build/deb
 	mkdir -p build/deb/xvs-$(VERSION)
 	tar -cf - --exclude ./build --exclude ./.git . | tar -xf - -C build/deb/xvs-$(VERSION)
 	cd build/deb/xvs-$(VERSION) && MAKEFLAGS= dpkg-buildpackage -us -uc -b -j2 >../log 2>&1 || { tail -n 40 ../log; exit 1; }
+	cd build/deb && mkdir host guest && ln xvs-host_*.deb xvsd_*.deb xvs_*.deb libxvs0_*.deb host/ && \
+		ln xvs-guest_*.deb xvs-agent_*.deb xvs_*.deb libxvs0_*.deb guest/
 	touch $@

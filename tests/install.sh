@@ -44,7 +44,7 @@ fi
 
 for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc include/xvs.h include/vsockif.h \
     bin/xvs sbin/xvsd sbin/xvs-agent lib/systemd/system/xvs-agent.service lib/systemd/system/xvsd.service lib/sysusers.d/xvs.conf lib/systemd/system/xvs-serve@.service \
-    lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf \
+    lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf lib/sysusers.d/xvs-guest.conf lib/udev/rules.d/60-xvs-guest.rules \
     share/bash-completion/completions/xvs share/zsh/site-functions/_xvs \
     share/man/man1/xvs.1 share/man/man3/xvs.3 share/man/man5/xvsd.conf.5 share/man/man5/xvs-policy.5 share/man/man8/xvsd.8 \
     share/man/man1/xvs-exec.1 share/man/man1/xvs-cp.1 share/man/man1/xvs-manage.1 share/man/man5/agent.conf.5 share/man/man8/xvs-agent.8; do
@@ -77,6 +77,13 @@ if command -v bash >/dev/null 2>&1; then
     completes -v cat web1 s "ssh"
     completes -v policy "check" d "db1"
     completes --run-dir /x -v det "detach"
+    # shellcheck disable=SC2016 # expanded by bash
+    check "bash offers the ports that a guest's streams have" bash -c '. "$1/usr/share/bash-completion/completions/xvs"
+        daemon() { [ "$*" = "-q dump --json web1" ] && echo "{\"local\":{\"cid\":2,\"port\":9},\"peer\":{\"cid\":5,\"port\":1234}},{\"peer\": {\"cid\": 5, \"port\": 22}}"; }
+        COMP_WORDS=(daemon)
+        said=$(_xvs_ports web1 | grep -E "^[0-9]" | tr "\n" " ")
+        echo "$said"
+        [ "$said" = "22 1234 " ]' ports "$root"
 else
     skip "bash completes words" "there is no bash"
 fi
@@ -176,6 +183,60 @@ if command -v systemd-analyze >/dev/null 2>&1; then
     done
 else
     skip "systemd reads the units, and finds them closed" "there is no systemd-analyze"
+fi
+
+# ---- a guest's devices ----
+rules=$root/usr/lib/udev/rules.d/60-xvs-guest.rules
+if udevadm verify --help >/dev/null 2>&1; then
+    check "udev takes the rules" udevadm verify "$rules"
+else
+    skip "udev takes the rules" "there is no udevadm that verifies (systemd 254)"
+fi
+# By hand, for an older one ignores what it cannot read: words of a key, an operator and a value, and a label where GOTO goes.
+check "each rule is made of keys that udev has" sh -c "! grep -v -e '^#' -e '^\$' '$rules' |
+    grep -vxE '((SUBSYSTEM|KERNEL|CONST\{virt\})[=!]=\"[^\"]+\"|(GOTO|LABEL|GROUP|MODE)=\"[^\"]+\")(, ((SUBSYSTEM|KERNEL)[=!]=\"[^\"]+\"|(GOTO|GROUP|MODE)=\"[^\"]+\"))*'"
+check "a rule goes to a label that is there" sh -c "sed -n 's/.*GOTO=\"\([^\"]*\)\".*/\1/p' '$rules' | while read -r label; do grep -q \"^LABEL=\\\"\$label\\\"\" '$rules' || exit 1; done"
+check "the rules are for guests, and dom0 keeps its devices" sh -c "grep -v '^#' '$rules' | head -n 1 | grep -q '^CONST{virt}!=\"xen\", GOTO='"
+if command -v systemd-sysusers >/dev/null 2>&1; then
+    mkdir -p "$dir/sys/etc"
+    check "systemd makes the users" systemd-sysusers --root="$dir/sys" "$root/usr/lib/sysusers.d/xvs.conf" "$root/usr/lib/sysusers.d/xvs-guest.conf"
+    check "the daemon's worker is a user" grep -q '^xvs:' "$dir/sys/etc/passwd"
+    check "the group of the rules is made, and nobody is in it" grep -q "^$(sed -n 's/.*GROUP="\([^"]*\)".*/\1/p' "$rules"):[^:]*:[0-9]*:\$" "$dir/sys/etc/group"
+else
+    skip "systemd makes the users" "there is no systemd-sysusers"
+fi
+
+# ---- the packages ----
+# What of our packages apt installs with one of them: those that it depends on or recommends, and so on.
+brings() { # PACKAGE
+    dpkg-deb -f "$(echo build/deb/"$1"_[0-9]*.deb)" Depends Recommends | tr ',:|' '\n\n\n' | sed 's/(.*//; s/ //g' |
+        while read -r one; do [ -e "$(echo build/deb/"$one"_[0-9]*.deb)" ] && echo "$one" && brings "$one"; done
+}
+brings_exactly() { # PACKAGE WORDS
+    said=$(brings "$1" | sort -u | tr '\n' ' ')
+    if [ "$said" = "$2 " ]; then ok "$1 brings $2"; else fail "$1 brings $2" "it brings $said"; fi
+}
+# One folder is one apt install: nothing of ours that its packages need is missing in it.
+is_whole() { # FOLDER PACKAGE
+    for one in $2 $(brings "$2"); do ls "build/deb/$1/${one}"_[0-9]*.deb || return 1; done
+}
+if command -v dh >/dev/null 2>&1 && command -v dh_dkms >/dev/null 2>&1; then
+    check "make deb" env MAKEFLAGS='' $make --no-print-directory deb
+    brings_exactly xvs-host "libxvs0 xvs xvsd"
+    brings_exactly xvs-guest "libxvs0 xvs xvs-agent"
+    check "host/ has what dom0 needs" is_whole host xvs-host
+    check "guest/ has what a guest needs" is_whole guest xvs-guest
+    check "what README says to install is there" sh -c "grep -oE '^ *(dom0|guest)# *apt install [^ ]+' README | sed 's/.* //' | sort -u |
+        while read -r what; do ls build/deb/\$what || exit 1; done"
+    check "nothing of a guest is loaded in dom0" sh -c "for deb in build/deb/host/*.deb; do dpkg-deb -c \$deb; done | grep -c -e xvs-guest -e udev | grep -qx 0"
+    if command -v lintian >/dev/null 2>&1; then
+        # It says nothing where there is nothing to say; as root it says that it is run so.
+        check "lintian finds nothing" sh -c "out=\$(lintian --allow-root -i -E --pedantic build/deb/*.changes 2>&1); status=\$?; echo \"\$out\"; [ -z \"\$out\" ] && [ \$status = 0 ]"
+    else
+        skip "lintian finds nothing" "there is no lintian"
+    fi
+else
+    skip "the packages are whole, and lintian finds nothing" "there is no debhelper with dh-dkms"
 fi
 
 # ---- once more, and away ----

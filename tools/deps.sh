@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh [-l] GROUP...: installs what is missing on Debian 12.  Groups: build, test, lab, kernel, deb.
+# deps.sh [-l] GROUP...: installs what is missing on Debian 12.  Groups: build, test, lab, kernel, bench, deb.
 #
 # This is the one list of the packages that the project needs.  -l only prints it.  Where it may
 # not install (no root, no apt) it names the packages and the command, and ends with 1.
@@ -14,15 +14,17 @@ packages_of() {
                "libarchive-dev libxxhash-dev" ;;
     # Unit tests, fuzzers, hosted Xen, the suite that exchanges bytes, the manual's check.
     test) echo "libcunit1-dev clang libclang-rt-14-dev llvm valgrind socat python3 busybox-static openssh-client" \
-               "g++ man-db mandoc xz-utils ca-certificates python3-prometheus-client tshark" ;;
+               "g++ man-db mandoc xz-utils ca-certificates python3-prometheus-client tshark lintian mypy" ;;
     # Real Xen in QEMU: what the lab runs.  What it boots is unpacked, never installed (tests/xenlab/packages.list).
     lab) echo "qemu-system-x86 busybox-static cpio kmod lz4 zstd xz-utils python3" ;;
     # The guest's driver and what Linux's own tools say of it.  The headers are unpacked, never installed (tests/kernel).
     kernel) echo "dkms gcc-12 kmod make perl sparse xz-utils libelf1" ;;
+    # Plots of make bench.  It compares with ssh where there is an sshd, which is not for us to install: that would listen.
+    bench) echo "gnuplot-nox python3 openssh-client" ;;
     # make deb
-    deb) echo "debhelper dh-dkms dpkg-dev fakeroot" ;;
+    deb) echo "debhelper dh-dkms dh-python dpkg-dev fakeroot" ;;
     *)
-        echo "deps.sh: no group '$1'; there are build, test, lab, kernel and deb" >&2
+        echo "deps.sh: no group '$1'; there are build, test, lab, kernel, bench and deb" >&2
         return 2
         ;;
     esac
@@ -34,7 +36,7 @@ if [ "${1-}" = -l ]; then
     shift
 fi
 if [ $# -eq 0 ]; then
-    echo "usage: deps.sh [-l] build|test|lab|kernel|deb..." >&2
+    echo "usage: deps.sh [-l] build|test|lab|kernel|bench|deb..." >&2
     exit 2
 fi
 

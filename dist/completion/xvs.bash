@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # bash completion for xvs(1).  Verbs, options and what belongs where are what 'xvs --help' and 'xvs VERB --help' say; guests are
-# those that the daemon has, ports those that /etc/xvs/ports names.
+# those that the daemon has, ports those that /etc/xvs/ports names, and the guest's that have a stream.
 
 _xvs_help() { # [VERB]
     "${COMP_WORDS[0]}" "$@" --help 2>/dev/null
@@ -20,12 +20,15 @@ _xvs_guests() {
     "${COMP_WORDS[0]}" -q ls --json 2>/dev/null | sed -n 's/.*"name": *"\([A-Za-z0-9._-]*\)".*/\1/p'
 }
 
-_xvs_ports() {
+# Those that have names, and those of a guest that are in use, which the daemon knows.
+_xvs_ports() { # [GUEST]
     sed -n 's/^\([A-Za-z0-9._-]*\)[[:space:]][[:space:]]*[0-9].*/\1/p' /etc/xvs/ports 2>/dev/null
+    [ -z "$1" ] || "${COMP_WORDS[0]}" -q dump --json "$1" 2>/dev/null | grep -oE '"peer": *\{"cid": *[0-9]+, *"port": *[0-9]+' |
+        sed 's/.*[^0-9]//' | sort -un | head -n 50
 }
 
 _xvs_complete() {
-    local current=${COMP_WORDS[COMP_CWORD]} verb='' place=0 i word what
+    local current=${COMP_WORDS[COMP_CWORD]} verb='' place=0 i word before='' what
     COMPREPLY=()
 
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -39,7 +42,7 @@ _xvs_complete() {
             -[a-zA-Z] | --*)
                 _xvs_help ${verb:+"$verb"} | grep -qE -e "(^| |, )${COMP_WORDS[i - 1]}(, --[a-z-]+)? [A-Z]" && continue ;;
             esac
-            if [ -z "$verb" ]; then verb=$word; else place=$((place + 1)); fi
+            if [ -z "$verb" ]; then verb=$word; else place=$((place + 1)) before=$word; fi
             ;;
         esac
     done
@@ -57,7 +60,7 @@ _xvs_complete() {
         for what in $(_xvs_at "$verb" $((place + 1))); do
             case $what in
             GUEST | PEER | SOURCE | DESTINATION) what=$(_xvs_guests) ;;
-            PORT) what=$(_xvs_ports) ;;
+            PORT) what=$(_xvs_ports "$before") ;;
             *[A-Z]*) what=$(compgen -f -- "$current") ;;
             esac
             # shellcheck disable=SC2207

@@ -3,7 +3,7 @@
  * against a peer that runs "bench_xvs sink".
  *
  *     bench_xvs stream SIZE [copy|zerocopy] [CID PORT]     throughput to discard, or to a sink elsewhere
- *     bench_xvs rtt [SPIN]                  one byte to echo and back; SPIN microseconds of looking before sleeping
+ *     bench_xvs rtt [SPIN]                  one byte to echo and back; SPIN microseconds of looking before sleeping, -1: as it comes
  *     bench_xvs connects                    connections opened and closed, many at a time
  *     bench_xvs streams COUNT               stream_64k, with COUNT streams open and 1 % of them active
  *     bench_xvs sink PORT                   serves streams: takes all, answers the end with one byte
@@ -205,7 +205,7 @@ static void trip(struct xvs_stream *s)
 
 static void rtt(int spin)
 {
-    uint32_t trips = (uint32_t)bench_amount(spin ? 200000 : 50000);
+    uint32_t trips = (uint32_t)bench_amount(spin > 0 ? 200000 : 50000);
     struct bench_series s = { .count = 0 };
     struct xvs_stream *stream_;
 
@@ -220,7 +220,7 @@ static void rtt(int spin)
             trip(stream_);
         bench_add(&s, (bench_now() - begin) / trips * 1e6);
     }
-    bench_report(spin ? "rtt_spin" : "rtt_sleep", "xvs", &s, "us");
+    bench_report(spin < 0 ? "rtt_installed" : spin ? "rtt_spin" : "rtt_sleep", "xvs", &s, "us");
 }
 
 static void ping(int spin, uint32_t count, const char *measure)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # rules.mk: figures.
-#     make bench          everything on hosted Xen: a table, build/bench.json, build/bench.svg.  BENCH='--quick' and other
-#                         options of tests/bench/run.py; --help lists them
+#     make bench          everything on hosted Xen: a table, build/bench.json, and build/bench.html with plots.  RUNS=3: three times,
+#                         and which aims hold in each.  BENCH='--quick' and other options of tests/bench/run.py; --help lists them
 #     make bench-xen      the ratios to libxenvchan on real Xen (tests/xenlab), into the same file
 #     make check-bench    what does not depend on the machine's mood: instructions and bytes
 #     make bench-record   accepts today's instruction counts
@@ -36,11 +36,14 @@ $(B)/guard/test_serve: $(B)/obj/tests/bench/test_serve.o $(B)/obj/tests/harness/
 
 .PHONY: bench-programs bench bench-xen bench-record check-bench
 bench-programs: $(bench_bins)
+# What is missing for the page is said in it.
 bench: all bench-programs xensim
-	tests/bench/run.py --bin $(B) $(BENCH)
+	-tools/deps.sh bench
+	tests/bench/run.py --bin $(B) $(if $(RUNS),--runs $(RUNS)) $(BENCH)
 bench-xen: all bench-programs
-	tests/bench/run.py --bin $(B) --xen $(BENCH)
+	-tools/deps.sh bench
+	tests/bench/run.py --bin $(B) --xen $(if $(RUNS),--runs $(RUNS)) $(BENCH)
 check-bench: $(B)/guard/guard $(B)/guard/test_memory $(B)/guard/test_serve
-	tests/run.sh $(B)/guard/test_memory $(B)/guard/test_serve "tests/bench/guard.sh $(B)/guard/guard"
+	tests/run.sh $(B)/guard/test_memory $(B)/guard/test_serve tests/bench/test_figures.py "tests/bench/guard.sh $(B)/guard/guard"
 bench-record: $(B)/guard/guard
 	tests/bench/guard.sh --record $(B)/guard/guard

@@ -140,6 +140,10 @@ one_round() {
 		vchan rtt_sleep
 		base rtt_sleep socketpair
 	fi
+	if is_wanted rtt_installed; then
+		xvs_does rtt_installed rtt -1
+		is_wanted rtt_sleep || vchan rtt_sleep
+	fi
 	! is_wanted host_stream_64k || host_does host_stream_64k stream 65536
 	! is_wanted host_stream_4k || host_does host_stream_4k stream 4096
 	! is_wanted host_rtt || host_does host_rtt trip

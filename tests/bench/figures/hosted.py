@@ -14,6 +14,10 @@ class Failed(Exception):
     """A measurement did not come off; the text says why."""
 
 
+class Missing(Exception):
+    """What it would be compared with is not on this machine; the text says what to do."""
+
+
 XENSIM = "build/xensim/bin/xensim"
 
 

@@ -19,6 +19,10 @@ NEEDS = {
     "guest_to_host": ("stream_64k",),
     "streams_10k": ("stream_64k",),
     "flood_ping_p99": ("flood_ping_p99_alone",),
+    "rtt_installed": ("rtt_sleep",),
+    "copy_1g": ("cat_1g",),
+    "copy_10k_files": ("tar_10k_files",),
+    "exec_per_s": ("ssh_per_s",),
 }
 
 # Which processor has what, for the report.  A is the first of a pair and B the second; both are the same in same-cpu.
@@ -29,7 +33,14 @@ WHERE = {
     "guest_to_guest": "the sending guest on A, the daemon and the guest that reads on B",
     "rtt_sleep": "spinning off at both ends (spin_us = 0); the guest on A, the daemon on B",
     "rtt_spin": "spinning for up to 1000 us at both ends; the guest on A, the daemon on B",
-    "flood_ping_p99": "spinning off; the guest that pings and the one that floods on A, the daemon on B",
+    "rtt_installed": "both ends as they are installed: they look for a while before they sleep, if that has paid",
+    "flood_ping_p99": "spinning off; the guest that pings on A, the daemon on B, and the one that floods on a third processor; where there "
+                      "is none on A, as SCHED_IDLE, so that it is the daemon that a ping waits for, and not the flooding guest's turn",
+    "exec_per_s": "'xvs exec GUEST true', one after the other; beside 'ssh GUEST.xvs true' through 'xvs serve 22 -- sshd -i' in a guest",
+    "copy_1g": "'xvs cp FILE GUEST:', with its checksum; beside 'xvs cat' of the file into 'xvs serve -- sh -c \"cat >FILE\"'; neither syncs",
+    "copy_10k_files": "10,000 files of 1 KiB: 'xvs cp', with checksums; beside 'tar | xvs cat' into 'xvs serve -- tar'; neither syncs",
+    "agent_idle": "xvs-agent's two processes: private memory, and their share of what is not (Pss); without the guest's shared pages",
+    "agent_shells_100": "the same with 100 shells in terminals, whose own memory does not count",
     "bytes_per_guest": "the daemon's own memory, with what the stand-ins for Xen's libraries need; the library's with its pages",
     "guests_200": "the sender on A, the daemon on B; 200 guests with a device that is up and idle",
 }
@@ -46,12 +57,17 @@ class Placed:
         self.name = name
         self.all = set(processors)
         self.pair = {"same-cpu": (processors[0], processors[0]), "two-cpus": tuple(processors[:2])}.get(name)
+        self.third = processors[2] if len(processors) > 2 else None
 
-    def environment(self, near_near=False):
+    def environment(self, far=None):
         if not self.pair:
             return {}
         a, b = self.pair
-        return {"BENCH_CPUS": f"{a},{a if near_near else b}"}
+        return {"BENCH_CPUS": f"{a},{b if far is None else far}"}
+
+    def shows_flood(self):
+        """Three want to run at once: elsewhere the scheduler would be what is measured."""
+        return self.name == "two-cpus" or (self.name == "scheduler" and self.third is not None)
 
     def daemon(self):
         return {self.pair[1]} if self.pair else self.all
@@ -138,11 +154,15 @@ class Bench:
         count = max(500, int(50000 * self.options.scale))
         if not beside:
             return self.xvs("ping", count, "flood_ping_p99_alone", 0)
-        # The flooder is a guest that shares the pinging guest's processor, not the daemon's.
+        # It never takes the daemon's processor, and the pinging guest's only while that one sleeps.
+        shared = self.place.pair and self.place.third is None
         env = self.environment()
-        env.update(self.place.environment(near_near=True))
+        if self.place.pair:
+            env.update(self.place.environment(far=self.place.pair[0] if shared else self.place.third))
         flooder, _ = self.host.background("guest2", ["bench_xvs", "flood", "3600"], env)
         try:
+            if shared:
+                os.sched_setscheduler(flooder.pid, os.SCHED_IDLE, os.sched_param(0))
             return self.xvs("ping", count, "flood_ping_p99", 0)
         finally:
             self.host.end(flooder)
@@ -203,13 +223,15 @@ class Bench:
         trips = [("rtt_sleep", "xvs", lambda: self.with_spin(0, lambda: self.xvs("rtt", 0))),
                  ("rtt_sleep", "evtchn", lambda: self.base("rtt_sleep", "evtchn")),
                  ("rtt_sleep", "libxenvchan", lambda: self.vchan("rtt_sleep")),
+                 ("rtt_installed", "xvs", lambda: self.xvs("rtt", -1)),
                  ("rtt_sleep", "socketpair", lambda: self.base("rtt_sleep", "socketpair"))]
         if self.place.name != "same-cpu":   # two that spin on one processor measure the scheduler's tick
             trips += [("rtt_spin", "xvs", lambda: self.with_spin(1000, lambda: self.xvs("rtt", 1000))),
                       ("rtt_spin", "cacheline", lambda: self.base("rtt_spin", "cacheline"))]
-        others = [("connects_per_s", "xvs", lambda: self.xvs("connects")),
-                  ("flood_ping_p99_alone", "xvs", lambda: self.with_spin(0, lambda: self.flood(False))),
-                  ("flood_ping_p99", "xvs", lambda: self.with_spin(0, lambda: self.flood(True)))]
+        others = [("connects_per_s", "xvs", lambda: self.xvs("connects"))]
+        if self.place.shows_flood():
+            others += [("flood_ping_p99_alone", "xvs", lambda: self.with_spin(0, lambda: self.flood(False))),
+                       ("flood_ping_p99", "xvs", lambda: self.with_spin(0, lambda: self.flood(True)))]
         return streams + trips + others
 
     def crowd_tasks(self):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The aims, the table and the plot, from the list that build/bench.json holds."""
+"""The aims, and the table, from the list that build/bench.json holds."""
 
 import math
 import statistics
-from html import escape
 
 from . import measures
 
@@ -20,6 +19,7 @@ AIMS = (
     ("guest to guest / guest to daemon", "guest_to_guest", ("stream_64k", "xvs"), ">=", 0.8),
     ("guest to guest / guest to host program", "guest_to_guest", ("guest_to_host", "xvs"), ">=", 0.8),
     ("round trip asleep / event channel", "rtt_sleep", ("rtt_sleep", "evtchn"), "<=", 1.1),
+    ("round trip as installed / libxenvchan", "rtt_installed", ("rtt_sleep", "libxenvchan"), "<=", 1),
     ("round trip spinning / cache line", "rtt_spin", ("rtt_spin", "cacheline"), "<=", 2),
     ("AF_VSOCK to guest, 64 KiB / UNIX socket", "host_stream_64k", ("host_stream_64k", "unix"), ">=", 1),
     ("the same with a buffer of 1 MiB", "host_stream_64k_large", ("host_stream_64k", "unix"), ">=", 1),
@@ -30,18 +30,19 @@ AIMS = (
     ("10,000 streams, 1 % active / one stream", "streams_10k", ("stream_64k", "xvs"), ">=", 0.9),
     ("one of 200 guests / one guest", "guests_200", ("guests_1", "xvs"), ">=", 0.9),
     ("p99 of a ping beside a flood / alone", "flood_ping_p99", ("flood_ping_p99_alone", "xvs"), "<=", 3),
+    ("xvs exec true / ssh, a second", "exec_per_s", ("ssh_per_s", "xvs"), ">=", 20),
+    ("xvs cp of 1 GiB / xvs cat", "copy_1g", ("cat_1g", "xvs"), ">=", 0.8),
+    ("xvs cp of 10,000 files / tar and xvs cat", "copy_10k_files", ("tar_10k_files", "xvs"), ">=", 1),
+    ("an idle agent's bytes", "agent_idle", None, "<=", 2 << 20),
     ("daemon's bytes for an idle connection", "bytes_per_idle_connection", None, "<=", 512),
     ("library's bytes for an idle connection", "bytes_per_idle_connection_library", None, "<=", 512),
 )
-
-COLOURS = {"same-cpu": "#0b6e4f", "two-cpus": "#1f4e9c", "scheduler": "#b3541e"}
-XEN_COLOUR = "#7a1fa2"
 
 
 def entry(measure, subject, placement, platform, values, unit):
     return {"measure": measure, "subject": subject, "value": _round(statistics.median(values)), "unit": unit,
             "placement": placement, "platform": platform, "min": _round(min(values)), "max": _round(max(values)),
-            "runs": len(values)}
+            "runs": len(values), "values": [_round(value) for value in values]}
 
 
 def key(e):
@@ -67,9 +68,7 @@ class Book:
 
     def __init__(self, entries):
         self.by_key = {key(e): e for e in entries}
-        found = {(e["platform"], e["placement"]) for e in entries}
-        order = [(platform, placement) for platform in ("hosted", "xen") for placement in measures.PLACEMENTS]
-        self.columns = [c for c in order if c in found]
+        self.columns = sorted({(e["platform"], e["placement"]) for e in entries}, key=order)
 
     def get(self, measure, subject, column):
         e = self.by_key.get((measure, subject, column[1], column[0]))
@@ -87,6 +86,28 @@ class Book:
 
 def met(aim, value):
     return value >= aim[4] if aim[3] == ">=" else value <= aim[4]
+
+
+def goodness(aim, value):
+    """1 where the aim is just met, more where it is more than met."""
+    return value / aim[4] if aim[3] == ">=" else aim[4] / max(value, 1e-9)
+
+
+def aimed_at(aim):
+    return f"{'≥' if aim[3] == '>=' else '≤'} {number(aim[4])}"
+
+
+def each_aim(books):
+    """(column, aim, its value in each of the books or None), where one has any; by column, then as AIMS stands."""
+    for column in sorted({c for book in books for c in book.columns}, key=order):
+        for aim in AIMS:
+            values = [book.quotient(aim, column) for book in books]
+            if any(value is not None for value in values):
+                yield column, aim, values
+
+
+def order(column):
+    return ("hosted", "xen").index(column[0]), measures.PLACEMENTS.index(column[1])
 
 
 def title(column):
@@ -143,6 +164,23 @@ def _figures(book, column):
     return lines
 
 
+def runs_table(books, colour=False):
+    """Which aims hold in each of some runs."""
+    width = max(len(a[0]) for a in AIMS)
+    lines, before, everywhere, count = [f"Which aims hold in each of {len(books)} runs"], None, 0, 0
+    for column, aim, values in each_aim(books):
+        if column != before:
+            lines += ["", f"{title(column):{width}}  {'aim':>10}" + "".join(f"  {f'run {n + 1}':>9}" for n in range(len(books))) + "  holds in"]
+            before = column
+        there = [value for value in values if value is not None]
+        good = sum(met(aim, value) for value in there)
+        everywhere, count = everywhere + (good == len(there)), count + 1
+        text = f"{good} of {len(there)}"
+        lines.append(f"{aim[0]:{width}}  {aim[3]} {number(aim[4]):>7}" + "".join(f"  {'-' if v is None else number(v):>9}" for v in values) +
+                     "  " + (f"\033[{32 if good == len(there) else 31}m{text}\033[0m" if colour else text))
+    return "\n".join(lines + ["", f"{everywhere} of {count} in every run", ""])
+
+
 def table(entries, notes, colour=False):
     if not entries:
         return "There are no figures."
@@ -156,71 +194,3 @@ def table(entries, notes, colour=False):
     lines += ["", "Why what is not met is not: tests/bench/PROFILE.md."] + notes
     return "\n".join(lines)
 
-
-# ---- the plot: how far from its aim each is, as SVG ----
-
-LEFT, RIGHT, TOP, ROW, AXIS = 330, 150, 74, 26, 46
-SPAN = 520
-
-
-def _x(goodness):
-    """Goodness is 1 where the aim is just met; a tenth to ten times fit."""
-    return LEFT + SPAN * (math.log10(min(max(goodness, 0.1), 10)) + 1) / 2
-
-
-def _mark(column, x, y, good):
-    colour = XEN_COLOUR if column[0] == "xen" else COLOURS[column[1]]
-    fill = colour if good else "white"
-    if column[0] == "xen":
-        return f'<path d="M{x:.1f} {y - 6:.1f} l6 6 l-6 6 l-6 -6 z" fill="{fill}" stroke="{colour}" stroke-width="2"/>'
-    if column[1] == "same-cpu":
-        return f'<rect x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" fill="{fill}" stroke="{colour}" stroke-width="2"/>'
-    if column[1] == "scheduler":
-        return f'<path d="M{x:.1f} {y - 6:.1f} l6.5 11 h-13 z" fill="{fill}" stroke="{colour}" stroke-width="2"/>'
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5.5" fill="{fill}" stroke="{colour}" stroke-width="2"/>'
-
-
-def _text(x, y, text, anchor="start", size=13, colour="#222", weight="normal"):
-    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{colour}" '
-            f'font-weight="{weight}">{escape(text)}</text>')
-
-
-def _axis(height):
-    parts = []
-    for at, label in ((0.1, "a tenth"), (0.2, ""), (0.5, "half"), (1, "the aim"), (2, "twice"), (5, ""), (10, "ten times")):
-        x = _x(at)
-        stroke = "#222" if at == 1 else "#ccc"
-        parts.append(f'<line x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{height - AXIS + 4}" stroke="{stroke}" '
-                     f'stroke-width="{2 if at == 1 else 1}"/>')
-        parts.append(_text(x, height - AXIS + 20, label, "middle", 12, "#444"))
-    return parts
-
-
-def plot(entries):
-    book = Book(entries)
-    rows = [(aim, [(c, book.quotient(aim, c)) for c in book.columns]) for aim in AIMS]
-    rows = [(aim, values) for aim, values in rows if any(v is not None for _, v in values)]
-    width, height = LEFT + SPAN + RIGHT, TOP + ROW * len(rows) + AXIS
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-             'font-family="DejaVu Sans, Helvetica, Arial, sans-serif">',
-             f'<rect width="{width}" height="{height}" fill="white"/>',
-             _text(16, 24, "xvs: measured against its aims", size=17, weight="bold"),
-             _text(LEFT + SPAN + RIGHT - 12, 24, "filled: met; hollow: not met; further right is better", "end", 12, "#444")]
-    x = 16
-    for column in book.columns:
-        parts += [_mark(column, x + 6, 47, True), _text(x + 20, 51, title(column))]
-        x += 40 + 9 * len(title(column))
-    for i, (aim, values) in enumerate(rows):
-        y = TOP + ROW * i
-        if i % 2 == 0:
-            parts.append(f'<rect x="0" y="{y}" width="{width}" height="{ROW}" fill="#f4f4f0"/>')
-    parts += _axis(height)
-    for i, (aim, values) in enumerate(rows):
-        y = TOP + ROW * i + ROW / 2
-        parts.append(_text(LEFT - 14, y + 4.5, aim[0], "end"))
-        parts.append(_text(LEFT + SPAN + 16, y + 4.5, f"aim {'≥' if aim[3] == '>=' else '≤'} {number(aim[4])}", colour="#444"))
-        for column, value in values:
-            if value is not None:
-                goodness = value / aim[4] if aim[3] == ">=" else aim[4] / max(value, 1e-9)
-                parts.append(_mark(column, _x(goodness), y, met(aim, value)))
-    return "\n".join(parts) + "\n</svg>\n"

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT
+"""test_guest.py: in a guest: streams of a device to peer.py, which is in dom0 or in another guest (PEER_CID), and within the guest."""
+import asyncio
+import errno
+import gc
+import os
+import selectors
+import socket
+import threading
+import unittest
+import warnings
+
+import peer
+import xvs
+from streams import DATA, Async, Blocking
+
+CID = int(os.environ["PEER_CID"])
+
+
+class Guest(Blocking, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.device = xvs.Device()
+        cls.device.wait_up(60)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.device.close()
+
+    def connect(self, port, timeout=60):
+        return self.device.connect(CID, port, timeout)
+
+    def local(self):
+        """Both ends of a stream within the guest."""
+        with self.device.listen(xvs.PORT_ANY) as listener:
+            ours = self.device.connect(xvs.CID_LOCAL, listener.port, 60)
+            theirs, caller = listener.accept()
+            self.assertEqual(caller, ours.getsockname())
+            return ours, theirs
+
+    def test_all_was_taken_is_known_in_the_end(self):
+        with self.connect(peer.COUNT) as stream:
+            stream.settimeout(60)
+            stream.sendall(DATA)
+            stream.shutdown(socket.SHUT_WR)
+            self.assertEqual(stream.makefile().read(), f"{len(DATA)}\n")
+            stream.wait_closed(60)
+            self.assertIsNone(stream.error)
+
+    def test_what_was_closed_in_order_arrives_though_the_device_is_closed_at_once(self):
+        for fails in False, True:
+            self.device.close()
+            try:
+                with xvs.Device() as device, device.connect(CID, peer.TALLY, 60) as stream:
+                    for _ in range(4):
+                        stream.sendall(DATA)
+                    if fails:
+                        raise KeyError
+            except KeyError:
+                pass
+            finally:
+                self.assertTrue(stream.closed)
+                type(self).device = xvs.Device()
+            with self.connect(peer.TOLD) as stream:
+                stream.settimeout(60)
+                told = stream.makefile().read()
+                # Which is the other end's word; one that was left by an exception is no end.
+                self.assertEqual(told, "it was reset" if fails else str(4 * len(DATA)))
+
+    def test_a_device_has_one_owner_at_a_time(self):
+        with self.assertRaises(OSError) as caught:
+            xvs.Device()
+        self.assertEqual(caught.exception.errno, errno.EBUSY)
+        info = xvs.look()
+        self.assertEqual((info.owner, info.is_up, info.cid), (os.getpid(), True, self.device.cid))
+
+    def test_a_device_that_is_not_attached_is_waited_for_as_long_as_was_said(self):
+        with xvs.Device(7) as device:
+            with self.assertRaises(TimeoutError) as caught:
+                device.connect(CID, peer.ECHO, 0.05)
+            self.assertIn("not up", str(caught.exception))
+            device.listen(5).close()
+
+    def test_options_out_of_range_are_said(self):
+        for options in {"buffer": -1}, {"spin": 2**32}, {"number": -1}:
+            with self.assertRaises(ValueError):
+                xvs.Device(**options)
+        with self.assertRaises(OSError) as caught:
+            xvs.Device(3, buffer=1)
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
+        for cid, port in (-1, 1), (2, -1), (2, 2**32), (2**64, 1):
+            with self.assertRaises(OverflowError):
+                self.device.connect(cid, port, 5)
+        with self.device.listen(xvs.PORT_ANY) as listener, self.assertRaises(ValueError):
+            listener.settimeout(-1)
+
+    def test_a_stream_within_the_guest_is_cut_off_with_a_reason(self):
+        ours, theirs = self.local()
+        with self.assertRaises(ValueError):
+            theirs.reset(xvs.Reason.POLICY)
+        theirs.reset(xvs.Reason.SIGNAL, 9)
+        with self.assertRaises(xvs.ResetError) as caught:
+            ours.settimeout(60)
+            ours.recv(1)
+        self.assertEqual((caught.exception.reason, caught.exception.detail), (xvs.Reason.SIGNAL, 9))
+        ours.close()
+
+    def test_a_with_statement_that_is_left_by_an_exception_resets(self):
+        ours, theirs = self.local()
+        with self.assertRaises(KeyError), ours:
+            ours.sendall(b"half")
+            raise KeyError
+        theirs.settimeout(60)
+        with self.assertRaises(xvs.ResetError):
+            while theirs.recv(100):
+                pass
+        theirs.close()
+
+    def test_accepting_has_a_time_limit_and_a_port_one_listener(self):
+        with self.device.listen(5000) as listener:
+            listener.settimeout(0.02)
+            with self.assertRaises(TimeoutError):
+                listener.accept()
+            listener.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                listener.accept()
+            with self.assertRaises(OSError) as caught:
+                self.device.listen(5000)
+            self.assertEqual(caught.exception.errno, errno.EADDRINUSE)
+        with self.assertRaises(OSError) as caught:
+            listener.accept()
+        self.assertEqual(caught.exception.errno, errno.EBADF)
+
+    def test_a_second_thread_is_told_that_a_device_belongs_to_one_at_a_time(self):
+        ours, theirs = self.local()
+        refused = threading.Event()
+
+        def wait():
+            ours.settimeout(0.05)
+            while not refused.is_set():
+                try:
+                    ours.recv(1)
+                except TimeoutError:
+                    pass
+                except RuntimeError:
+                    pass            # it was the other one's turn
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not refused.is_set():
+            try:
+                theirs.readable
+            except RuntimeError as why:
+                self.assertIn("one thread at a time", str(why))
+                refused.set()
+        thread.join()
+        # It is this thread's now.
+        theirs.sendall(b"x")
+        self.assertEqual(ours.recv(1), b"x")
+        ours.close()
+        theirs.close()
+
+    def test_a_stream_that_nobody_has_any_more_is_closed_with_a_warning(self):
+        before = self.device.stats().streams
+        ours, theirs = self.local()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del ours
+            gc.collect()
+        self.assertEqual([w.category for w in caught], [ResourceWarning])
+        theirs.settimeout(60)
+        self.assertEqual(theirs.recv(1), b"")
+        theirs.close()
+        self.assertEqual(self.device.stats().streams, before)
+
+    def test_a_stream_is_nothing_once_its_device_is_closed(self):
+        with xvs.Device(9) as device:
+            listener = device.listen(5)
+        for call in (listener.accept, lambda: device.cid, lambda: device.connect(2, 1), device.fileno, device.process):
+            with self.assertRaises(OSError) as caught:
+                call()
+            self.assertEqual(caught.exception.errno, errno.EBADF)
+        device.close()
+        listener.close()
+        self.assertEqual(repr(device), "<xvs.Device closed>")
+
+    def test_lines_about_the_device_are_logged_outside_of_the_library(self):
+        lines = []
+
+        def log(line):
+            lines.append(line)
+            device.dump()               # no call of the library is on its way
+        self.device.close()
+        try:
+            device = xvs.Device(log=log)
+            device.wait_up(60)
+            device.close()
+            self.assertTrue(lines)
+        finally:
+            type(self).device = xvs.Device()
+            self.device.wait_up(60)
+
+    def test_a_loop_of_ones_own_has_one_descriptor_and_events(self):
+        with self.device.listen(5001) as listener, selectors.DefaultSelector() as selector:
+            selector.register(self.device.fileno(), selectors.EVENT_READ)
+            listener.setblocking(False)
+            ours, got = None, b""
+            theirs = self.device._begin(xvs.CID_LOCAL, 5001)
+            theirs.setblocking(False)
+            while not got.endswith(b"!"):
+                for event in self.device.events():
+                    if event.listener is listener and event.what & xvs.What.ACCEPT:
+                        ours, _ = listener.accept()
+                        ours.setblocking(False)
+                    elif event.stream is theirs and event.what & xvs.What.OPEN:
+                        theirs.sendall(b"hi!")
+                    if ours:
+                        try:
+                            got += ours.recv(10)
+                        except BlockingIOError:
+                            pass
+                if not got:
+                    selector.select(60)
+                    self.device.process()
+            ours.close()
+            theirs.close()
+
+    def test_what_is_to_be_seen_is_seen(self):
+        with self.connect(peer.WAIT) as stream:
+            self.assertEqual(stream.getpeername(), (CID, peer.WAIT))
+            self.assertEqual(stream.getsockname().cid, self.device.cid)
+            self.assertIn(f"peer={CID}:{peer.WAIT}", repr(stream))
+            self.assertGreater(stream.writable, 0)
+            stream.set_buffer(4096)
+            with self.assertRaises(OSError):
+                stream.set_buffer(1)
+            self.assertIn(str(peer.WAIT), self.device.dump())
+            self.assertGreaterEqual(self.device.stats().streams, 1)
+        self.assertTrue(self.device.is_up)
+        self.assertIsInstance(self.device.reason, str)
+
+    def test_a_child_has_nothing_of_the_device(self):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                self.device.wait_up(1)
+                self.device.process()
+            except OSError as why:
+                status = 0 if why.errno == errno.ESTALE else 2
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+        with self.connect(peer.GREET) as stream:
+            stream.sendall(b"parent\n")
+            self.assertEqual(stream.makefile().read(), "hello parent\n")
+
+
+class GuestAsync(Async, unittest.TestCase):
+    def run_(self, main):
+        async def within():
+            async with xvs.aio.Device() as self.device:
+                await main()
+                # What was closed is gone; nothing was left behind by a cancelled task.
+                while self.device.core.stats().streams:
+                    await asyncio.sleep(0.01)
+        super().run_(within)
+
+    async def open_connection(self, port):
+        return await self.device.open_connection(CID, port)
+
+    def test_a_server_of_a_guest_serves_itself_and_is_closed(self):
+        async def greet(reader, writer):
+            writer.write(b"hello " + await reader.readline())
+            writer.close()
+
+        async def main():
+            async with await self.device.start_server(greet, xvs.PORT_ANY) as server:
+                self.assertTrue(server.is_serving())
+                for i in range(10):
+                    reader, writer = await self.device.open_connection(xvs.CID_LOCAL, server.port)
+                    writer.write(b"%d\n" % i)
+                    self.assertEqual(await reader.read(), b"hello %d\n" % i)
+                    writer.close()
+            self.assertFalse(server.is_serving())
+            with self.assertRaises(ConnectionRefusedError):
+                await self.device.open_connection(xvs.CID_LOCAL, server.port)
+        self.run_(main)
+
+    def test_the_end_of_all_says_whether_it_was_taken(self):
+        async def main():
+            reader, writer = await self.open_connection(peer.COUNT)
+            writer.write(DATA)
+            writer.write_eof()
+            self.assertEqual(await reader.read(), b"%d\n" % len(DATA))
+            await writer.wait_closed()
+        self.run_(main)
+
+    def test_a_device_that_is_closed_ends_what_is_open(self):
+        async def main():
+            async with xvs.aio.Device(9) as other:
+                waiting = asyncio.create_task(other.wait_up())
+                await asyncio.sleep(0)
+            with self.assertRaises(OSError):
+                await waiting
+            reader, writer = await self.open_connection(peer.WAIT)
+            task = asyncio.create_task(reader.read())
+            await asyncio.sleep(0)
+            await self.device.close()
+            with self.assertRaises(ConnectionResetError):
+                await task
+            with self.assertRaises(ConnectionResetError):
+                await writer.wait_closed()
+
+        async def within():
+            async with xvs.aio.Device() as self.device:
+                await main()
+        asyncio.run(asyncio.wait_for(within(), 90))
+
+    def test_a_protocol_that_fails_ends_its_connection_alone(self):
+        class Bad(asyncio.Protocol):
+            def connection_lost(self, exc):
+                lost.set_result(exc)
+
+            def data_received(self, data):
+                raise KeyError("bad")
+
+        async def main():
+            nonlocal lost
+            lost = asyncio.get_running_loop().create_future()
+            said = []
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["exception"]))
+            await self.device.create_connection(Bad, CID, peer.FIRST)
+            self.assertIsInstance(await lost, KeyError)
+            self.assertIsInstance(said[0], KeyError)
+            reader, writer = await self.open_connection(peer.FIRST)
+            self.assertEqual(await reader.read(), b"first\n")
+            writer.close()
+        lost = None
+        self.run_(main)
+
+
