@@ -24,7 +24,7 @@ static unsigned int pool_pages = 240;
 module_param(pool_pages, uint, 0444);
 MODULE_PARM_DESC(pool_pages, "pages shared for data, each way (at most what the backend takes)");
 
-/* One device of a guest at a time has AF_VSOCK. */
+/* One device of a guest at a time has AF_VSOCK.  Outside of life_lock. */
 static struct xv_device *bound;
 static DEFINE_MUTEX(bound_lock);
 
@@ -321,18 +321,18 @@ static int probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
 	dev = kvzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)
 		return -ENOMEM;
-	if (!bind(dev)) {
-		dev_info(&xdev->dev,
-			 "left to programs (libxvs): another device has AF_VSOCK\n");
-		kvfree(dev);
-		return -EBUSY;
-	}
 	dev->xdev = xdev;
 	mutex_init(&dev->life_lock);
 	INIT_DELAYED_WORK(&dev->life_work, life_work);
 	xv_bad_init(&dev->bad);
 	xv_tx_init(dev);
 	xv_rx_init(dev);
+	if (!bind(dev)) {
+		dev_info(&xdev->dev,
+			 "left to programs (libxvs): another device has AF_VSOCK\n");
+		kvfree(dev);
+		return -EBUSY;
+	}
 	dev_set_drvdata(&xdev->dev, dev);
 	dev->reboot.notifier_call = going_down;
 	register_reboot_notifier(&dev->reboot);
@@ -356,9 +356,8 @@ static void removed(struct xenbus_device *xdev)
  * After a restore or a migration this is another domain: its grants and event
  * channels are gone, whatever the nodes say.
  */
-static int resume(struct xenbus_device *xdev)
+static void begin_anew(struct xv_device *dev)
 {
-	struct xv_device *dev = dev_get_drvdata(&xdev->dev);
 	struct life_look none = { .live = true };
 
 	mutex_lock(&dev->life_lock);
@@ -366,6 +365,11 @@ static int resume(struct xenbus_device *xdev)
 		life_front_look(&dev->life, &none, now_ms());
 	run(dev);
 	mutex_unlock(&dev->life_lock);
+}
+
+static int resume(struct xenbus_device *xdev)
+{
+	begin_anew(dev_get_drvdata(&xdev->dev));
 	return 0;
 }
 
@@ -387,7 +391,8 @@ static struct xenbus_driver driver = {
 
 /*
  * If the directory is not there yet when the domain resumes, xenbus gives the
- * device up without a word to the driver.  So it is probed again when it is
+ * device up without a word to the driver, but for the other end that it
+ * forgets.  So it is begun anew here, and probed again when the directory is
  * there.
  */
 static void reprobe(struct work_struct *work)
@@ -395,13 +400,16 @@ static void reprobe(struct work_struct *work)
 	struct device *d = NULL;
 
 	mutex_lock(&bound_lock);
-	if (bound && !bound->xdev->otherend)
-		d = get_device(&bound->xdev->dev);
+	if (bound && !bound->xdev->otherend) {
+		if (xenbus_exists(XBT_NIL, bound->xdev->nodename, "backend"))
+			d = get_device(&bound->xdev->dev);
+		else
+			begin_anew(bound);
+	}
 	mutex_unlock(&bound_lock);
 	if (!d)
 		return;
-	if (xenbus_exists(XBT_NIL, to_xenbus_device(d)->nodename, "backend") &&
-	    device_reprobe(d) < 0)
+	if (device_reprobe(d) < 0)
 		dev_err(d, "cannot probe it again\n");
 	put_device(d);
 }

@@ -20,7 +20,8 @@ static int __init xv_init(void)
 	if (!xen_domain())
 		return -ENODEV;
 	xv_stats_init();
-	xv_wq = alloc_workqueue("xen_vsock", WQ_HIGHPRI, 0);
+	/* Frozen while the domain is saved: xenbus changes a device then. */
+	xv_wq = alloc_workqueue("xen_vsock", WQ_HIGHPRI | WQ_FREEZABLE, 0);
 	if (!xv_wq)
 		return -ENOMEM;
 	/* Before there is a device: its sockets have somewhere to go. */

@@ -177,6 +177,40 @@ test_xl_save_and_restore_with_an_open_stream() { # limit 240
 	kernel_is_content guest2
 }
 
+# What it finds has no device for it yet: its streams hear at once that they are over.  (A migration is the same to the guest.  There
+# is none here: it takes shadow pages, which Debian's Xen has not for a PV guest.)
+test_xl_restore_before_the_daemon_is_up() { # limit 240
+	drive guest2
+	agent guest2
+	agent_ask "up" "up ok"
+	agent_ask "listen l 5016" "listen l ok"
+	talk h dom0
+	ask h "connect a $GUEST2:5016" "connect a ok"
+	agent_ask "accept a l" "accept a ok"
+	left=$(grants guest2)
+	agent_tell "eof a"
+	xl save guest2 /tmp/guest2.saved 2>/tmp/xl || fail "xl save: $(tail -n 3 /tmp/xl)"
+	stop_daemon
+	xl restore /tmp/guest2.saved 2>/tmp/xl || fail "xl restore: $(tail -n 3 /tmp/xl)"
+	rm /tmp/guest2.saved
+	labctl wait guest2 240 || fail "the guest's lab agent does not come back"
+	agent_answer
+	equal "$_answer" "eof a ECONNRESET" "the agent, while there is no daemon"
+	agent_ask "close a" "close a ok"
+	agent_ask "connect x 2:5016" "connect x ENODEV"
+	start_daemon
+	agent_ask "up" "up ok"
+	wait_for 'attached guest2' 10 "xvsd attaches the guest"
+	talk h dom0
+	ask h "connect b $GUEST2:5016" "connect b ok"
+	agent_ask "accept b l" "accept b ok"
+	tell h "send b 400000"
+	agent_ask "recv b 400000" "recv b ok"
+	heard h "send b ok"
+	wait_for '[ "$(grants guest2)" = "$left" ]' 20 "as many grants are left"
+	kernel_is_content guest2
+}
+
 # The kernel's is the first; the other is a program's.
 test_two_devices_of_a_guest() { # limit 120
 	both guest1
