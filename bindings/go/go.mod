@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+module example.org/xvs
+
+go 1.18
