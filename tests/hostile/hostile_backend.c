@@ -2,7 +2,8 @@
 /* hostile_backend.c: a backend in a real dom0 that breaks the rules, one after the other, towards the driver in a guest's kernel
  * (tests/xenlab/groups/61-kernel-life.sh); towards the library test_hostile_backend.c does.
  *
- *     hostile_backend DOMID CID PORT
+ *     hostile_backend DOMID CID PORT          breaks rules
+ *     hostile_backend DOMID CID PORT ROUNDS   breaks none, and asks for more than a guest has memory for
  *
  * In the guest somebody listens on PORT and reads nothing.  For each rule: the handshake, a stream to PORT, the rule is broken; the
  * driver must close the device and say why, and take part in the next handshake.  Prints "RULE: what the guest wrote as its error",
@@ -291,14 +292,56 @@ static void storms(void)
     wait_for_state(VSOCKIF_INITIALISING);
 }
 
-int main(int argc, char **argv)
+/* Until there is a buffer again, or the guest is no more. */
+static void send_anyhow(const struct vsockif_hdr *hdr)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: hostile_backend DOMID CID PORT\n");
-        return 2;
+    uint64_t end = clock_deadline_ms(60000);
+
+    while (rawback_send(&back, hdr) == -ENOBUFS) {
+        if (clock_now_ns() / 1000000 > end)
+            check(-ETIMEDOUT, "the guest takes no packet any more");
+        rawback_kick(&back);
+        usleep(1000);
     }
-    port = (uint32_t)atoi(argv[3]);
-    check(rawback_open(&back, (uint32_t)atoi(argv[1]), 0, strtoull(argv[2], NULL, 10)), "attaching");
+}
+
+/* In each round a connection that the listener is to keep, one for nobody, and three questions that each are owed an answer; and not one
+ * answer is taken before the end. */
+static void flood(uint32_t rounds)
+{
+    struct vsockif_hdr hdr, got;
+
+    rule = "flood";
+    connect_device();
+    stream();
+    for (uint32_t i = 0; i < rounds; i++) {
+        hdr = rawback_header(&back, VSOCKIF_OP_REQUEST, 10000 + i, port);
+        send_anyhow(&hdr);
+        hdr = rawback_header(&back, VSOCKIF_OP_REQUEST, 10000 + i, 9999);
+        send_anyhow(&hdr);
+        hdr = header(VSOCKIF_OP_CREDIT_REQUEST, 0);
+        for (int n = 0; n < 3; n++)
+            send_anyhow(&hdr);
+    }
+    /* It lives, and answers what it owes. */
+    send_anyhow(&hdr);
+    wait_for_op(VSOCKIF_OP_CREDIT_UPDATE);
+    for (int idle = 0; idle < 100; idle++) {
+        rawback_kick(&back);
+        usleep(5000);
+        while (rawback_recv(&back, &got) > 0)
+            idle = 0;
+    }
+    if (rawback_front_state(&back) != VSOCKIF_CONNECTED)
+        check(-EPIPE, "the device was closed");
+    printf("flood: still connected\n");
+    rawback_unmap(&back);
+    check(rawback_set_state(&back, VSOCKIF_CLOSING), "state 5");
+    wait_for_state(VSOCKIF_INITIALISING);
+}
+
+static void break_all(void)
+{
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         rule = ways[i].name;
         connect_device();
@@ -307,6 +350,20 @@ int main(int argc, char **argv)
         expect_end();
     }
     storms();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: hostile_backend DOMID CID PORT [ROUNDS]\n");
+        return 2;
+    }
+    port = (uint32_t)atoi(argv[3]);
+    check(rawback_open(&back, (uint32_t)atoi(argv[1]), 0, strtoull(argv[2], NULL, 10)), "attaching");
+    if (argc == 5)
+        flood((uint32_t)atoi(argv[4]));
+    else
+        break_all();
     rawback_close(&back);
     return 0;
 }

@@ -92,6 +92,37 @@ test_the_daemon_is_killed_and_comes_back() { # limit 120
 	backend_comes_back kill_daemon
 }
 
+# Killed, and not there for minutes: longer than any time limit of AF_VSOCK.  Programs are told at once, and go on being told.
+test_the_daemon_is_away_for_minutes() { # limit 300
+	both guest1
+	held_by guest1 >/tmp/before
+	ask g "listen l 5015" "listen l ok"
+	ask h "connect a $GUEST1:5015" "connect a ok"
+	ask g "accept a l" "accept a ok"
+	kill_daemon
+	ask g "down" "down ok"
+	ask g "eof a" "eof a ECONNRESET"
+	ask g "close a" "close a ok"
+	free=$(available guest1)
+	read -r began _ </proc/uptime
+	until read -r now _ </proc/uptime && [ $((${now%.*} - ${began%.*})) -gt 130 ]; do
+		ask g "connect b 2:5015" "connect b ENODEV"
+		sleep 1
+	done
+	less=$((free - $(available guest1)))
+	[ $less -lt 1024 ] || fail "the guest has $less KiB less than before"
+	start_daemon
+	: >"$T/is_standard"
+	ask g "up" "up ok"
+	wait_for 'attached guest1' 5
+	ask h "connect c $GUEST1:5015" "connect c ok"
+	ask g "accept c l" "accept c ok"
+	exchange h g c 400000
+	closed h g c
+	wait_until 'held_by guest1 >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 10 || fail "$(cat /tmp/leaks)"
+	kernel_is_content guest1
+}
+
 test_the_device_is_detached_and_attached() { # limit 120
 	both guest1
 	ask g "listen l 5011" "listen l ok"
@@ -269,7 +300,7 @@ test_a_hostile_backend_closes_its_device_and_nothing_more() { # limit 300
 	talk g guest1
 	ask g "up" "up ok"
 	held_by guest1 | grep -v nodes >/tmp/before
-	free=$(on guest1 awk '/^MemAvailable/ { print $2 }' /proc/meminfo </dev/null)
+	free=$(available guest1)
 	stop_daemon
 	on guest1 dmesg -c >/dev/null </dev/null
 	# A listener whose streams nobody reads.
@@ -290,9 +321,43 @@ test_a_hostile_backend_closes_its_device_and_nothing_more() { # limit 300
 	exchange h g a 300000
 	closed h g a
 	wait_until 'held_by guest1 | grep -v nodes >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 20 || fail "$(cat /tmp/leaks)"
-	less=$((free - $(on guest1 awk '/^MemAvailable/ { print $2 }' /proc/meminfo </dev/null)))
+	less=$((free - $(available guest1)))
 	figure "21 rules broken; the guest has $less KiB less than before"
 	[ $less -lt 4096 ] || fail "the guest has $less KiB less than before"
+}
+
+# With as little memory as it boots with (that kernel wants 64 MiB for itself), a listener whose program accepts nothing, and answers
+# that nobody takes.
+test_a_small_guest_lives_through_a_flood_of_connects_and_questions() { # limit 300
+	standard
+	sed -e 's/"guest3"/"small"/' -e 's/memory = 128/memory = 88/' /lab/guest3.cfg >/lab/small.cfg
+	create small || fail "a small guest does not start"
+	drive small
+	talk g small
+	ask g "up" "up ok"
+	held_by small | grep -v nodes >/tmp/before
+	free=$(available small)
+	stop_daemon
+	ask g "listen l 5032" "listen l ok"
+	hostile_backend "$(domid small)" 103 5032 3000 >/tmp/said 2>/tmp/wrong || fail "$(tail -n 3 /tmp/said; cat /tmp/wrong)"
+	grep -q "flood: still connected" /tmp/said || fail "$(cat /tmp/said)"
+	! on small dmesg </dev/null | grep -i -e "out of memory" -e "allocation failure" -e oom || fail "the guest ran out of memory"
+	ask g "unlisten l" "unlisten l ok"
+	disturb
+	standard
+	ask g "up" "up ok"
+	talk h dom0
+	ask g "listen m 5033" "listen m ok"
+	ask h "connect a $RUN/guest/small/vsock:5033" "connect a ok"
+	ask g "accept a m" "accept a ok"
+	exchange h g a 300000
+	closed h g a
+	wait_until 'held_by small | grep -v nodes >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 20 || fail "$(cat /tmp/leaks)"
+	less=$((free - $(available small)))
+	figure "3000 connections to a listener, as many to nobody and 9000 questions; of $free KiB the guest has $less less than before"
+	[ $less -lt 4096 ] || fail "the guest has $less KiB less than before"
+	content small
+	crash small
 }
 
 # Linux waits five seconds for a device that does not close.

@@ -30,6 +30,11 @@ grants() { # GUEST
 	on "$1" sh -c 'echo $(($(cat /sys/module/gntfree/parameters/left) + $(gntused)))' </dev/null
 }
 
+# KiB that a guest's programs could have.
+available() { # GUEST
+	on "$1" awk '/^MemAvailable/ { print $2 }' /proc/meminfo </dev/null
+}
+
 # What a guest holds of Xen, its kernel's grants included, and what dom0 has of it mapped.
 held_by() { # GUEST
 	leakcount dom0 "$1"
