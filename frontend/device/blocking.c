@@ -52,14 +52,15 @@ int xvs_wait_up(struct xvs *x, int timeout)
     return err;
 }
 
-int xvs_connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, struct xvs_stream **out)
+static int connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, struct xvs_stream **out,
+                        int (*begin)(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out))
 {
     struct until u = until(x, timeout);
     struct xvs_stream *s;
     int err = xvs_wait_up(x, timeout);
 
     *out = NULL;
-    if (err || (err = xvs_connect(x, cid, port, &s)))
+    if (err || (err = begin(x, cid, port, &s)))
         return err;
     while (!err && s->v.c.state == VCONN_CONNECTING)
         err = sleep_once(&u);
@@ -76,6 +77,16 @@ int xvs_connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, st
     return 0;
 }
 
+int xvs_connect_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, struct xvs_stream **out)
+{
+    return connect_wait(x, cid, port, timeout, out, xvs_connect);
+}
+
+int xvs_connect_seqpacket_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, struct xvs_stream **out)
+{
+    return connect_wait(x, cid, port, timeout, out, xvs_connect_seqpacket);
+}
+
 int xvs_accept_wait(struct xvs_listener *l, int timeout, struct xvs_stream **out)
 {
     struct until u = until(xvs_of(l->trunk), timeout);
@@ -84,6 +95,12 @@ int xvs_accept_wait(struct xvs_listener *l, int timeout, struct xvs_stream **out
     while (!err && (err = xvs_accept(l, out)) == -EAGAIN)
         err = sleep_once(&u);
     return err;
+}
+
+/* After -EAGAIN: another try would find what it needs.  A message needs all of its bytes, and is told. */
+static bool may_write(const struct xvs_stream *s)
+{
+    return has_messages(s) ? !s->wants_out : xvs_stream_writable(s) > 0;
 }
 
 int xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout)
@@ -100,7 +117,7 @@ int xvs_send_all(struct xvs_stream *s, const void *data, size_t len, int timeout
             len -= (size_t)n;
         } else if (n != -EAGAIN && n != -ENOTCONN) {
             return (int)n;
-        } else if (!xvs_stream_writable(s) && (err = sleep_once(&u))) {
+        } else if (!may_write(s) && (err = sleep_once(&u))) {
             return err;
         }
     }

@@ -34,9 +34,9 @@ static void dump_stream(struct vmux_conn *conn, void *arg)
     const struct xvs_stream *s = stream_of(conn);
     const struct vconn *c = &conn->c;
 
-    fprintf(arg, "  %llu:%u - %llu:%u %s%s unread %u gathered %u room %u owed 0x%x shut %x/%x error %d%s%s\n",
+    fprintf(arg, "  %llu:%u - %llu:%u%s %s%s unread %u gathered %u room %u owed 0x%x shut %x/%x error %d%s%s\n",
             (unsigned long long)conn->local.cid, conn->local.port, (unsigned long long)conn->peer.cid, conn->peer.port,
-            vconn_state_name(c->state), conn->released ? " (released)" : conn->listener ? " (backlog)" : "",
+            has_messages(s) ? " seqpacket" : "", vconn_state_name(c->state), conn->released ? " (released)" : conn->listener ? " (backlog)" : "",
             s->unread, s->piece_len, vconn_room(c), c->owed, c->shut_here, c->shut_peer, c->error,
             c->reason.code ? " " : "", c->reason.code ? reason_word(c->reason.code) : "");
 }

@@ -159,8 +159,10 @@ int  xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream *
 
 /* ---- streams ---- */
 
-#define XVS_MORE (1u << 0)      /* send: gather, until a send without it, xvs_flush(), xvs_process() or a full packet */
-#define XVS_PEEK (1u << 1)      /* recv: copy without consuming */
+#define XVS_MORE  (1u << 0)     /* send: gather, until a send without it, xvs_flush(), xvs_process() or a full packet */
+#define XVS_PEEK  (1u << 1)     /* recv: copy without consuming */
+#define XVS_TRUNC (1u << 2)     /* recv of a message: say how long it was, and not how much of it is in the buffer */
+#define XVS_EOR   (1u << 3)     /* send of a message: it ends a record (POSIX's MSG_EOR), which its receiver is told */
 
 /* The number of bytes taken, perhaps fewer than len.  -EAGAIN (no credit or no memory: XVS_EVENT_OUT follows), -EPIPE (shut for
  * writing by either end), -ENOTCONN (not open yet), -ENOMEM (within this guest), or the stream's error.  0 bytes without XVS_MORE end what is gathered. */
@@ -216,6 +218,29 @@ size_t xvs_stream_readable(const struct xvs_stream *s);
 size_t xvs_stream_writable(const struct xvs_stream *s);
 /* Changes how many bytes may arrive unread (4 KiB to 64 MiB, else -EINVAL).  What was promised before may still arrive. */
 int  xvs_stream_set_buffer(struct xvs_stream *s, uint32_t bytes);
+
+/* ---- messages ----
+ * A connection may be of type SEQPACKET: what is sent by one call is received by one call.  Each end says so: a listener is for one of
+ * the two types, and refuses the other (XVS_REASON_TYPE).  All the calls above are for both; of messages,
+ *     xvs_send()       takes one, whole or not at all: its length, or -EAGAIN until there is room for all of it, or -EMSGSIZE if that
+ *                      can never be (xvs_message_max()).  There are no empty ones: to send 0 bytes is to send nothing.  XVS_MORE: the
+ *                      next one follows, and both are shown to the other end together.
+ *     xvs_recv()       gives one.  What is longer than the buffer is dropped: XVS_TRUNC tells.  Half of one is never seen: -EAGAIN
+ *                      until all of it has come, and what was begun when the other end went is dropped.
+ *     xvs_peek() shows the first, xvs_done() with any length but 0 consumes it.  xvs_reserve() is -EOPNOTSUPP.
+ *     xvs_stream_readable() is the length of the first, 0 for none.
+ *     xvs_stream_set_buffer() cannot make a buffer smaller than the other end was told. */
+
+/* As xvs_listen(), xvs_connect() and xvs_connect_wait().  Connecting, -ESOCKTNOSUPPORT: the daemon in dom0 is older than the type
+ * (it is there within this guest all the same); listening to it, nobody comes then. */
+int  xvs_listen_seqpacket(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listener **out);
+int  xvs_connect_seqpacket(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out);
+int  xvs_connect_seqpacket_wait(struct xvs *x, uint64_t cid, uint32_t port, int timeout, struct xvs_stream **out);
+bool xvs_stream_is_seqpacket(const struct xvs_stream *s);
+/* Bytes of the largest message that can be sent: it is the other end's buffer that decides, and grows if that does.  0 before it is open. */
+size_t xvs_message_max(const struct xvs_stream *s);
+/* The message that was received last ended a record. */
+bool xvs_message_had_eor(const struct xvs_stream *s);
 
 /* ---- why ---- */
 

@@ -17,6 +17,8 @@
 
 #define CHECK_MS  10000u        /* how often an idle device asks whether xenstored still answers */
 #define RETRY_MS  1000u
+#define VERSIONS  (1u << VSOCKIF_VERSION | 1u << VSOCKIF_VERSION_FEATURES)
+#define FEATURES  ((uint32_t)VSOCKIF_FEATURE_SEQPACKET)
 #define BYTE_MS   100u          /* life.h: an event of the channel may come before back_live is cleared */
 #define SUSPENDED_NS 1000000    /* more than the two clocks are rounded by */
 
@@ -219,7 +221,7 @@ static void say_small(struct bus *b)
 static int act_share(struct bus *b)
 {
     struct back_nodes offer;
-    struct front_nodes nodes = { .version = VSOCKIF_VERSION, .queues = 1 };
+    struct front_nodes nodes = { .queues = 1 };
     enum attempt what;
     char why[PARSE_WHY] = "", with[24];
     int err = nodes_read_back(b->store, &b->paths, &offer, why);
@@ -229,10 +231,12 @@ static int act_share(struct bus *b)
             report_reason(b->report, "cannot read what the backend offers: %s", why);
         return err;
     }
-    if (!(offer.versions & 1u << VSOCKIF_VERSION)) {
-        report_reason(b->report, "the backend does not speak version %u of the protocol", VSOCKIF_VERSION);
+    if (!(nodes.version = parse_common_version(VERSIONS, offer.versions))) {
+        report_reason(b->report, "the backend does not speak version %u or %u of the protocol", VSOCKIF_VERSION,
+                      VSOCKIF_VERSION_FEATURES);
         return -EPROTO;
     }
+    nodes.features = offer.features & FEATURES;
     forks_enter();
     err = share_open(&b->share, b->opt, &offer, b->back_domid, &what);
     forks_leave();
@@ -245,6 +249,7 @@ static int act_share(struct bus *b)
     b->share.own_domid = own_domid(b);
     suspended_ns(&(uint64_t){ 0 }, &b->share.suspended_ns);
     packets_begin(b->trunk, &b->share.mem, b->share.evtchn, b->share.port);
+    vmux_allow_seqpacket(b->trunk->mux, nodes.features & VSOCKIF_FEATURE_SEQPACKET);
     nodes.cid = offer.cid;
     nodes.control_ref = b->share.control_ref;
     nodes.event_channel = b->share.port;

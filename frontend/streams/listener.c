@@ -5,7 +5,7 @@
 
 #include "packets.h"
 
-int xvs_listen(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listener **out)
+static int listen_for(struct xvs *x, uint32_t port, unsigned backlog, unsigned type, struct xvs_listener **out)
 {
     struct trunk *t = trunk_of(x);
     struct xvs_listener *l;
@@ -22,9 +22,20 @@ int xvs_listen(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listen
         free(l);
         return err;
     }
+    vmux_listener_set_type(l->l, type);
     list_append(&t->listeners, &l->link);
     *out = l;
     return 0;
+}
+
+int xvs_listen(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listener **out)
+{
+    return listen_for(x, port, backlog, VSOCKIF_TYPE_STREAM, out);
+}
+
+int xvs_listen_seqpacket(struct xvs *x, uint32_t port, unsigned backlog, struct xvs_listener **out)
+{
+    return listen_for(x, port, backlog, VSOCKIF_TYPE_SEQPACKET, out);
 }
 
 void xvs_listener_close(struct xvs_listener *l)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "packets.h"
+#include "receive.h"
 #include "tell.h"
 #include "unread.h"
 
@@ -17,19 +18,43 @@ static int nothing_to_read(struct xvs_stream *s)
     return s->v.c.state == VCONN_CONNECTING ? -ENOTCONN : -EAGAIN;
 }
 
-ssize_t xvs_recv(struct xvs_stream *s, void *buffer, size_t len, unsigned flags)
+/* The first len bytes, or what there is of them; how many. */
+static size_t copy(const struct xvs_stream *s, uint8_t *to, size_t len)
 {
-    uint8_t *to = buffer;
     size_t done = 0;
 
-    if (!s->unread)
-        return nothing_to_read(s);
     for (struct segment *seg = s->first; seg && done < len; seg = seg->next) {
         size_t n = seg->len < len - done ? seg->len : len - done;
 
         memcpy(to + done, seg->data, n);
         done += n;
     }
+    return done;
+}
+
+/* One message: what does not fit is dropped with it. */
+static ssize_t receive_message(struct xvs_stream *s, void *buffer, size_t len, unsigned flags)
+{
+    uint32_t ends, whole;
+
+    if (!s->messages)
+        return nothing_to_read(s);
+    whole = unread_message(s, &ends);
+    len = copy(s, buffer, len < whole ? len : whole);
+    if (!(flags & XVS_PEEK))
+        xvs_done(s, whole);
+    return (ssize_t)(flags & XVS_TRUNC ? whole : len);
+}
+
+ssize_t xvs_recv(struct xvs_stream *s, void *buffer, size_t len, unsigned flags)
+{
+    size_t done;
+
+    if (has_messages(s))
+        return receive_message(s, buffer, len, flags);
+    if (!s->unread)
+        return nothing_to_read(s);
+    done = copy(s, buffer, len);
     if (!(flags & XVS_PEEK))
         xvs_done(s, done);
     return (ssize_t)done;
@@ -37,31 +62,36 @@ ssize_t xvs_recv(struct xvs_stream *s, void *buffer, size_t len, unsigned flags)
 
 int xvs_peek(struct xvs_stream *s, struct iovec *iov, int max)
 {
+    uint32_t left = s->unread, ends;
     int n = 0;
 
     if (max <= 0)
         return -EINVAL;
-    if (!s->unread)
+    if (!is_readable(s))
         return nothing_to_read(s);
-    for (struct segment *seg = s->first; seg; seg = seg->next) {
+    if (has_messages(s))
+        left = unread_message(s, &ends);
+    for (struct segment *seg = s->first; left; seg = seg->next) {
         void *data = (void *)(uintptr_t)seg->data;
+        uint32_t len = seg->len < left ? seg->len : left;
 
         if (n && (uint8_t *)iov[n - 1].iov_base + iov[n - 1].iov_len == data) {
-            iov[n - 1].iov_len += seg->len;
+            iov[n - 1].iov_len += len;
         } else {
             if (n == max)
                 break;
             iov[n].iov_base = data;
-            iov[n++].iov_len = seg->len;
+            iov[n++].iov_len = len;
         }
+        left -= len;
     }
     return n;
 }
 
-void xvs_done(struct xvs_stream *s, size_t len)
+static void consume(struct xvs_stream *s, uint32_t len)
 {
     struct trunk *t = s->trunk;
-    uint32_t left = len < s->unread ? (uint32_t)len : s->unread, taken = left;
+    uint32_t left = len, taken = left;
     enum vconn_state before = s->v.c.state;
 
     s->unread -= left;
@@ -81,7 +111,39 @@ void xvs_done(struct xvs_stream *s, size_t len)
         packets_flush(t);
 }
 
+void receive_drop(struct xvs_stream *s)
+{
+    s->messages = 0;
+    consume(s, s->unread);
+}
+
+void xvs_done(struct xvs_stream *s, size_t len)
+{
+    uint32_t ends;
+
+    if (!has_messages(s)) {
+        consume(s, len < s->unread ? (uint32_t)len : s->unread);
+    } else if (s->messages && len) {
+        uint32_t whole = unread_message(s, &ends);
+
+        s->had_eor = ends & VSOCKIF_SEQ_EOR;
+        s->messages--;
+        consume(s, whole);
+        if (!s->messages && (s->eof || s->v.c.state == VCONN_CLOSED))
+            unread_drop(s->trunk, s);       /* a part of one whose end will not come */
+    }
+}
+
+bool xvs_message_had_eor(const struct xvs_stream *s)
+{
+    return s->had_eor;
+}
+
 size_t xvs_stream_readable(const struct xvs_stream *s)
 {
+    uint32_t ends;
+
+    if (has_messages(s))
+        return s->messages ? unread_message(s, &ends) : 0;
     return s->unread;
 }

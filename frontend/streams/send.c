@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "message.h"
 #include "packets.h"
 #include "piece.h"
 #include "tell.h"
@@ -21,8 +22,7 @@ static bool has_slot(const struct trunk *t)
     return t->link.free_ids > VSOCKIF_CONTROL_SLOTS + slots_kept(t);
 }
 
-/* What a writer is told however much room there is: 0, or a negative errno. */
-static int refusal(const struct xvs_stream *s)
+int send_refusal(const struct xvs_stream *s)
 {
     if (s->v.c.state == VCONN_CONNECTING)
         return -ENOTCONN;
@@ -44,14 +44,14 @@ static uint32_t credit_left(const struct xvs_stream *s)
 static int find_credit(struct xvs_stream *s, uint32_t *credit)
 {
     struct trunk *t = s->trunk;
-    int err = refusal(s);
+    int err = send_refusal(s);
 
     if (err || (*credit = credit_left(s)))
         return err;
     send_gathered(t, s);
     vmux_want_room(t->mux, &s->v);
     packets_flush(t);           /* may send the RESPONSE that we owe, after which there is room; or end a stream of this guest */
-    if ((err = refusal(s)) || (*credit = credit_left(s)))
+    if ((err = send_refusal(s)) || (*credit = credit_left(s)))
         return err;
     s->wants_out = true;
     return -EAGAIN;
@@ -90,7 +90,7 @@ static int take_heap(struct trunk *t, struct xvs_stream *s, uint32_t size)
     return 0;
 }
 
-static int wait_for_memory(struct trunk *t, struct xvs_stream *s)
+int send_waits(struct trunk *t, struct xvs_stream *s)
 {
     list_remove(&s->blocked_link);
     list_append(s->was_fed ? &t->fed : &t->hungry, &s->blocked_link);
@@ -109,12 +109,12 @@ static int find_piece(struct xvs_stream *s, uint32_t size)
         return take_heap(t, s, size);
     for (bool again = false; !take_piece(t, s, size); again = true) {
         if (again)
-            return wait_for_memory(t, s);
+            return send_waits(t, s);
         /* What others gather may be what is missing, and what the backend was not shown never comes back. */
         xvs_flush(xvs_of(t));
         if (list_is_empty(&t->hungry) && list_is_empty(&t->fed))
             packets_reap(t);
-        if ((err = refusal(s)))
+        if ((err = send_refusal(s)))
             return err;
     }
     return 0;
@@ -142,7 +142,7 @@ static ssize_t find_room(struct xvs_stream *s, uint32_t want, uint32_t ahead, ui
 }
 
 /* Within this guest: the other end is in the same table. */
-static void send_local(struct trunk *t, struct xvs_stream *s, const struct vsockif_hdr *hdr)
+void send_local(struct trunk *t, const struct vsockif_hdr *hdr, const uint8_t *data)
 {
     struct vmux_event ev;
 
@@ -151,7 +151,7 @@ static void send_local(struct trunk *t, struct xvs_stream *s, const struct vsock
         struct xvs_stream *peer = stream_of(ev.conn);
 
         stream_adopt(t, peer);
-        if (!unread_copy(t, peer, s->piece, hdr->len))
+        if (!unread_copy(t, peer, data, hdr->len, hdr->flags))
             tell_failed(t, peer, ENOMEM);
     }
     tell_event(t, &ev);
@@ -163,7 +163,7 @@ void send_gathered(struct trunk *t, struct xvs_stream *s)
 
     if (!s->piece)
         return;
-    if (!s->piece_len || refusal(s)) {
+    if (!s->piece_len || send_refusal(s)) {
         piece_drop(t, s);       /* no byte was written, or none may be sent any more */
         return;
     }
@@ -173,7 +173,7 @@ void send_gathered(struct trunk *t, struct xvs_stream *s)
      * granted before (vsockif.h, section 8). */
     vmux_send(t->mux, &s->v, s->piece_len, &hdr);
     if (is_local(s)) {
-        send_local(t, s, &hdr);
+        send_local(t, &hdr, s->piece);
         piece_free(t, s);
     } else {
         link_front_send(&t->link, &hdr, piece_offset(t, s), s->piece_size);
@@ -215,8 +215,11 @@ static void end_write(struct xvs_stream *s, unsigned flags)
 ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags)
 {
     size_t total = 0;
-    ssize_t room = refusal(s);
+    ssize_t room;
 
+    if (has_messages(s))
+        return message_send(s, iov, count, flags);
+    room = send_refusal(s);
     if (s->reserved)
         piece_abandon(s, 0);
     for (int i = 0; i < count; i++) {
@@ -262,6 +265,8 @@ ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece)
 
     if (!want)
         return -EINVAL;
+    if (has_messages(s))
+        return -EOPNOTSUPP;
     room = find_room(s, want < VSOCKIF_MAX_PACKET ? (uint32_t)want : VSOCKIF_MAX_PACKET, 0, &place);
     *piece = place;
     s->piece_good = 0;          /* a send meanwhile gives the reserved place up, and so has to pass by xvs_sendv() */
@@ -273,7 +278,7 @@ ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece)
 
 int xvs_commit(struct xvs_stream *s, size_t len, unsigned flags)
 {
-    int err = refusal(s);
+    int err = send_refusal(s);
 
     if (err)
         piece_release(s->trunk, s);

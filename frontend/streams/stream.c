@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "packets.h"
 #include "piece.h"
+#include "receive.h"
 #include "send.h"
 #include "tell.h"
 #include "unread.h"
@@ -14,7 +15,7 @@
 #define MIN_BUFFER 4096u
 #define MAX_BUFFER (64u << 20)
 
-int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out)
+static int connect_to(struct xvs *x, uint64_t cid, uint32_t port, unsigned type, struct xvs_stream **out)
 {
     struct trunk *t = trunk_of(x);
     struct vaddr local = { .cid = t->cid, .port = VSOCKIF_PORT_ANY }, peer = { .cid = cid, .port = port };
@@ -29,6 +30,8 @@ int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **
         return -ENETDOWN;
     if (cid == t->cid || cid == VSOCKIF_CID_LOCAL)
         local.cid = peer.cid = VSOCKIF_CID_LOCAL;
+    else if (type == VSOCKIF_TYPE_SEQPACKET && !vmux_has_seqpacket(t->mux))
+        return -ESOCKTNOSUPPORT;
     err = vmux_connect(t->mux, local, peer, t->buffer, t->connect_timeout, now, &conn);
     if (!err && local.cid == VSOCKIF_CID_LOCAL && conn->local.port == port) {
         struct vmux_conn *itself = conn;        /* nobody listens there: the next port asks, and is told so */
@@ -38,12 +41,23 @@ int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **
     }
     if (err)
         return err;
+    vconn_set_type(&conn->c, type);
     *out = stream_of(conn);
     stream_adopt(t, *out);
     t->opened++;
     packets_flush(t);
     wake_by(t->wake, vmux_next_deadline(t->mux));
     return 0;
+}
+
+int xvs_connect(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out)
+{
+    return connect_to(x, cid, port, VSOCKIF_TYPE_STREAM, out);
+}
+
+int xvs_connect_seqpacket(struct xvs *x, uint64_t cid, uint32_t port, struct xvs_stream **out)
+{
+    return connect_to(x, cid, port, VSOCKIF_TYPE_SEQPACKET, out);
 }
 
 int xvs_accept(struct xvs_listener *l, struct xvs_stream **out)
@@ -60,7 +74,7 @@ int xvs_accept(struct xvs_listener *l, struct xvs_stream **out)
     stream_adopt(t, s);
     t->opened++;
     /* What happened while nobody could be told. */
-    what = (s->unread || s->eof ? XVS_EVENT_IN : 0) | (s->v.c.state == VCONN_CLOSED ? XVS_EVENT_HUP : 0);
+    what = (is_readable(s) || s->eof ? XVS_EVENT_IN : 0) | (s->v.c.state == VCONN_CLOSED ? XVS_EVENT_HUP : 0);
     if (what)
         source_raise(&t->events, &s->source, what);
     return 0;
@@ -84,7 +98,7 @@ int xvs_shutdown(struct xvs_stream *s, int how)
         send_gathered(t, s);
     vmux_shutdown(t->mux, &s->v, flags[how], clock_deadline_ms(0));
     if (how != SHUT_WR && s->unread)
-        xvs_done(s, s->unread);
+        receive_drop(s);
     tell_end(s, before);
     packets_flush(t);
     return 0;
@@ -178,6 +192,11 @@ struct xvs_address xvs_stream_local(const struct xvs_stream *s)
 struct xvs_address xvs_stream_peer(const struct xvs_stream *s)
 {
     return (struct xvs_address){ .cid = s->v.peer.cid, .port = s->v.peer.port };
+}
+
+bool xvs_stream_is_seqpacket(const struct xvs_stream *s)
+{
+    return has_messages(s);
 }
 
 int xvs_stream_set_buffer(struct xvs_stream *s, uint32_t bytes)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "piece.h"
+#include "unread.h"
 
 void tell_event(struct trunk *t, struct vmux_event *ev)
 {
@@ -30,11 +31,14 @@ void tell_event(struct trunk *t, struct vmux_event *ev)
         piece_drop(t, s);
         list_remove(&s->blocked_link);
     }
+    /* Of a message whose end will not come nothing is kept; behind whole ones it goes when they are read. */
+    if (has_messages(s) && !s->messages && ev->now & (VCONN_NOW_EOF | VCONN_NOW_CLOSED))
+        unread_drop(t, s);
     if (s->v.listener)
         return;                 /* nobody has accepted it: stream.c tells what has happened when somebody does */
     if (ev->now & VCONN_NOW_OPEN)
         source_raise(&t->events, &s->source, XVS_EVENT_OPEN);
-    if (ev->now & (VCONN_NOW_DATA | VCONN_NOW_EOF))
+    if (ev->now & VCONN_NOW_EOF || (ev->now & VCONN_NOW_DATA && is_readable(s)))
         source_raise(&t->events, &s->source, XVS_EVENT_IN);
     if (ev->now & VCONN_NOW_CLOSED)
         source_raise(&t->events, &s->source, XVS_EVENT_HUP);

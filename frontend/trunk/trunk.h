@@ -31,6 +31,7 @@ struct segment {
     uint32_t len;               /* unread bytes */
     uint32_t room;              /* heap: bytes that can still be appended; posted buffer: 0 */
     uint32_t id;                /* posted buffer: its id; heap: SEGMENT_HEAP */
+    uint32_t ends;              /* posted buffer: VSOCKIF_SEQ_* of its last byte; heap of messages: words of its two maps (unread.c) */
 };
 #define SEGMENT_HEAP UINT32_MAX
 
@@ -41,12 +42,14 @@ struct xvs_stream {
     struct segment *first, *last;
     uint8_t *piece;             /* the packet being gathered: in the tx pool, or on the heap if it stays in this guest; or NULL */
     uint32_t unread;            /* bytes in the segments */
+    uint32_t messages;          /* …whole ones, of a SEQPACKET */
     uint32_t piece_size, piece_len;             /* …its room, and bytes so far */
     uint32_t piece_good;        /* …up to which it may be written without asking again: room and credit; 0 if not known */
     uint32_t reserved;          /* bytes behind those that xvs_reserve() gave and xvs_commit() has not taken */
     bool was_fed;               /* has got memory since it was last told that there is some */
     bool wants_out;             /* was told -EAGAIN: owes it an XVS_EVENT_OUT */
     bool eof;                   /* the peer sends no more */
+    bool had_eor;               /* the message that was read last */
     struct list gather_link;    /* in trunk.gathering while there is a piece that may yet be sent */
     struct list blocked_link;   /* in trunk.hungry or trunk.fed while it waits for memory or slots */
     void *user;
@@ -112,6 +115,17 @@ static inline void stream_adopt(struct trunk *t, struct xvs_stream *s)
     source_init(&s->source, SOURCE_STREAM);
     list_init(&s->gather_link);
     list_init(&s->blocked_link);
+}
+
+static inline bool has_messages(const struct xvs_stream *s)
+{
+    return vconn_is_seqpacket(&s->v.c);
+}
+
+/* There is something to read. */
+static inline bool is_readable(const struct xvs_stream *s)
+{
+    return has_messages(s) ? s->messages : s->unread;
 }
 
 static inline bool is_local(const struct xvs_stream *s)

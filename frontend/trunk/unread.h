@@ -6,6 +6,9 @@
  * again at once.  So a stream whose reader sleeps never makes another stream wait, and the heap holds at
  * most what credit promised (vsockif.h, section 8: "a promise").
  *
+ * Of messages it is kept where they end: with a posted buffer, and in a heap segment by two bits for each byte, so that messages of
+ * one byte cost little more than their bytes.
+ *
  * False is: no memory, and a byte is lost.  What is in the queue is in order, and the caller ends the stream there. */
 #ifndef XVS_UNREAD_H
 #define XVS_UNREAD_H
@@ -14,7 +17,10 @@
 
 /* Takes the data of a packet (counted as received already). */
 bool unread_packet(struct trunk *t, struct xvs_stream *s, const struct link_packet *packet);
-bool unread_copy(struct trunk *t, struct xvs_stream *s, const uint8_t *data, uint32_t len);
+/* flags: VSOCKIF_SEQ_*, of the last byte. */
+bool unread_copy(struct trunk *t, struct xvs_stream *s, const uint8_t *data, uint32_t len, uint32_t flags);
+/* The bytes of the first message, which is whole, and its flags. */
+uint32_t unread_message(const struct xvs_stream *s, uint32_t *flags);
 /* Copies what lies in posted buffers to the heap. */
 bool unread_evacuate(struct trunk *t, struct xvs_stream *s);
 void unread_drop(struct trunk *t, struct xvs_stream *s);

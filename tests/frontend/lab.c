@@ -19,7 +19,7 @@ struct rawback back;
 struct xvs *x;
 struct xvs_listener *listener;
 struct xvs_options options;
-uint32_t lab_held;
+uint32_t lab_held, lab_features;
 
 static uint32_t held[LINK_MAX_SLOTS];
 static bool attached;
@@ -43,6 +43,7 @@ void lab_attach(void)
     clear();
     hosted_become(0);
     REQUIRE(rawback_open(&back, GUEST, 0, CID) == 0);
+    back.features = lab_features;
     attached = true;
 }
 
@@ -79,6 +80,7 @@ void lab_stop(void)
     clear();
     xvs_options_init(&options);
     options.connect_timeout = PATIENCE_MS;
+    lab_features = 0;
 }
 
 void lab_reset(void)
@@ -161,6 +163,7 @@ static void hear(struct far *f, const struct link_request *r)
     if (!f || r->hdr.dst_port != f->host || (f->guest && f->guest != r->hdr.src_port))
         return;
     f->ops |= 1u << r->hdr.op;
+    f->bad = f->bad || r->hdr.type != (f->type ? f->type : VSOCKIF_TYPE_STREAM);
     if (r->hdr.op == VSOCKIF_OP_REQUEST)
         f->guest = r->hdr.src_port;
     if (r->hdr.op == VSOCKIF_OP_RST)
@@ -174,6 +177,8 @@ static void hear(struct far *f, const struct link_request *r)
     f->bad = f->bad || !lab_matches(r->data, f->got, r->hdr.len);
     f->got += r->hdr.len;
     f->packets++;
+    f->messages += r->hdr.flags & VSOCKIF_SEQ_EOM;
+    f->records += !!(r->hdr.flags & VSOCKIF_SEQ_EOR);
 }
 
 void lab_take(struct far *f, bool hold)
@@ -228,6 +233,10 @@ void lab_send(struct far *f, unsigned op, uint32_t len)
 
     hdr.buf_alloc = f->alloc;
     hdr.fwd_cnt = f->fwd;
+    if (f->type)
+        hdr.type = f->type;
+    if (op == VSOCKIF_OP_RW)
+        hdr.flags = f->flags;
     if (op == VSOCKIF_OP_SHUTDOWN)
         hdr.flags = len;
     else

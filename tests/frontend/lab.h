@@ -28,6 +28,7 @@ extern struct rawback back;
 extern struct xvs *x;
 extern struct xvs_listener *listener;       /* of lab_start(): at PORT, with a backlog of 16 */
 extern struct xvs_options options;          /* of lab_open(): a test that changes them calls lab_stop() before */
+extern uint32_t lab_features;               /* that the backend offers, 0 again after lab_stop() */
 
 /* A device that is attached, open and up, and settled. */
 void lab_start(void);
@@ -74,6 +75,9 @@ struct far {
     uint32_t alloc, fwd;        /* what its headers say */
     uint32_t got, sent;         /* bytes */
     uint32_t packets;           /* with data */
+    uint32_t messages, records; /* …that end such */
+    uint16_t type;              /* VSOCKIF_TYPE_*; 0 is STREAM */
+    uint32_t flags;             /* of what it sends with data */
     uint32_t ops;               /* 1 << op of what came */
     uint32_t told_fwd, told_alloc;  /* of the last header */
     unsigned shut;              /* flags of the last SHUTDOWN */

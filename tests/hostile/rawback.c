@@ -24,8 +24,10 @@ int rawback_open(struct rawback *b, uint32_t front, uint32_t number, uint64_t ci
 int rawback_offer(struct rawback *b)
 {
     struct back_nodes n = { .cid = b->cid, .versions = 1u << VSOCKIF_VERSION, .max_ring_page_order = 4,
-                            .max_pool_pages = 512, .max_queues = 1 };
+                            .max_pool_pages = 512, .max_queues = 1, .features = b->features };
 
+    if (b->features)
+        n.versions |= 1u << VSOCKIF_VERSION_FEATURES;
     return nodes_offer(b->store, &b->paths, &n);
 }
 

@@ -25,6 +25,7 @@ struct rawback {
     struct link_back link;
     struct front_nodes nodes;
     uint32_t ring_pages, tx_pages, rx_pages;
+    uint32_t features;          /* that it offers, with version 2; 0: it has version 1 alone */
 };
 
 /* Attaches device 'number' of the guest with the CID; both ends in state 1. */
