@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "device.h"
 #include "home.h"
+#include "sandbox.h"
 #include "settle.h"
 #include "xenstored.h"
 
@@ -283,8 +284,10 @@ static bool chores(struct loop *loop)
 static int start_loop(struct keeper *k)
 {
     uv_loop_t *uv = &k->loop.uv;
-    int err;
+    int err = sandbox_refuse_rings();
 
+    if (err)
+        journal(JOURNAL_WARNING, "cannot have the kernel refuse rings of io_uring: %s; libuv may make some", strerror(-err));
     if ((err = loop_init(&k->loop)) || (err = uv_signal_init(uv, &k->hup)) || (err = uv_signal_init(uv, &k->term)) ||
         (err = uv_signal_init(uv, &k->interrupt)))
         return err;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hosted.h"
 #include "rawfront.h"
@@ -184,9 +185,53 @@ static void a_keeper_that_is_killed_at_any_step_takes_its_children_along(void)
     at_each_step(kill_keeper);
 }
 
+static int files_of_kind(int process, const char *kind)
+{
+    char path[40], link[300];
+    int n = 0;
+    DIR *d;
+
+    snprintf(path, sizeof path, "/proc/%d/fd", process);
+    REQUIRE((d = opendir(path)) != NULL);
+    for (struct dirent *e; (e = readdir(d));) {
+        ssize_t len = readlinkat(dirfd(d), e->d_name, link, sizeof link - 1);
+
+        link[len < 0 ? 0 : len] = '\0';
+        n += strstr(link, kind) != NULL;
+    }
+    closedir(d);
+    return n;
+}
+
+/* What is asked of the kernel by one passes every filter of system calls; libuv 1.50, of Debian 13, makes one where it can, and the
+ * worker died of it when a guest connected. */
+static void no_process_has_a_ring_of_io_uring(void)
+{
+    int worker;
+
+    toolstack_open();
+    domain_make(GUEST, "web1", NULL);
+    daemon_in_processes(true);
+    start();
+    worker = daemon_child("worker", 0);
+    REQUIRE(rawfront_open(&guest, GUEST) == 0);
+    comes_back(false);
+    EQ(daemon_child("worker", 0), worker);
+    CU_ASSERT_TRUE(files_of_kind(worker, "eventpoll") > 0);
+    EQ(files_of_kind(worker, "io_uring"), 0);
+    EQ(files_of_kind(daemon_child("dialer", 0), "io_uring"), 0);
+    EQ(files_of_kind(daemon_pid(), "io_uring"), 0);
+    rawfront_close(&guest);
+    EQ(daemon_stop(SIGTERM), 0);
+    daemon_in_processes(false);
+    domain_remove(GUEST);
+    toolstack_close();
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
+        TEST(no_process_has_a_ring_of_io_uring),
         TEST(a_worker_that_is_killed_at_any_step_is_replaced_and_leaves_nothing),
         TEST(a_keeper_that_is_killed_at_any_step_takes_its_children_along),
     };
