@@ -41,9 +41,10 @@ static int by_unix(const char *path, uint32_t port)
         bench_die("%s: %s", path, strerror(errno));
     n = snprintf(line, sizeof line, "CONNECT %u\n", port);
     bench_write(fd, line, (size_t)n);
-    do
-        bench_read(fd, line, 1);
-    while (line[0] != '\n');
+    do {
+        if (read(fd, line, 1) != 1)
+            bench_die("CONNECT %u at %s was refused, or the guest did not answer in time", port, path);
+    } while (line[0] != '\n');
     return fd;
 }
 

@@ -7,6 +7,7 @@ QEMU (tests/xenlab), where only ratios mean anything.  Figures go to build/bench
 spread and earlier runs to build/bench.html, and each run by itself to build/bench.d, which `make clean` takes away."""
 
 import argparse
+import copy
 import json
 import os
 import signal
@@ -209,12 +210,13 @@ def write_whole(path, text):
     os.replace(path + ".new", path)
 
 
-def show(options, entries, notes):
+def show(options, entries, notes, batch=None):
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     records = history.load(options.history)
     if not records:     # the figures are of a time before there was a history
-        records = [{"batch": "-", "when": "-", "machine": "a machine that nobody wrote down", "notes": [], "entries": entries}]
-    books = [report.Book(record["entries"]) for record in history.last_batch(records)[0]]
+        records = [{"batch": "-", "when": "-", "platform": "-", "partial": True, "machine": "a machine that nobody wrote down", "notes": [],
+                    "entries": entries}]
+    books = [report.Book(r["entries"]) for r in (history.of_batch(records, batch) if batch else history.shown(records)[0])]
     print(report.table(entries, notes, colour))
     if len(books) > 1:
         print("\n" + report.runs_table(books, colour))
@@ -236,6 +238,7 @@ def main():
         show(options, load(options.json), [])
         return 0
     batch, platform_name = history.stamp(), "xen" if options.xen else "hosted"
+    partial = bool(options.only or options.placement or options.quick)
     whole, notes = Figures(), []
     for n in range(options.runs):
         if options.runs > 1:
@@ -247,19 +250,19 @@ def main():
             return 1
         except KeyboardInterrupt:
             return 130
-        history.save(options.history, {"batch": batch, "when": history.stamp(), "machine": history.machine(), "notes": said,
-                                       "entries": figures.entries(platform_name)})
+        history.save(options.history, {"batch": batch, "when": history.stamp(), "platform": platform_name, "partial": partial,
+                                       "machine": history.machine(), "notes": said, "entries": figures.entries(platform_name)})
         whole.join(figures)
         notes += said
     entries = merged(load(options.json), whole.entries(platform_name), platform_name, bool(options.only or options.placement))
     write(options.json, entries)
-    show(options, entries, notes)
+    show(options, entries, notes, batch)
     return 1 if whole.failures else 0
 
 
 def one_run(options, platform_name):
     """All of it once: the figures, and what is to be said of them."""
-    began, busy = time.time(), os.getloadavg()[0]
+    options, began, busy = copy.copy(options), time.time(), os.getloadavg()[0]      # the lab says there how it measured
     with tempfile.TemporaryDirectory(prefix="xvs-bench.", dir="/tmp") as work:
         figures = xenlab.measure(options, work, Figures(), say) if options.xen else measure_hosted(options, work)
     notes = [f"Taken on {platform_name} in {time.time() - began:.0f} s: {options.rounds} rounds of {options.inner} runs each, "

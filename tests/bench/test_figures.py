@@ -25,7 +25,7 @@ def entries(ratio, placement="two-cpus"):
 
 
 def record(batch, ratio, **more):
-    return {"batch": batch, "when": batch, "machine": "a machine", "notes": ["a note"], "entries": entries(ratio), **more}
+    return {"batch": batch, "when": batch, "platform": "hosted", "partial": False, "machine": "a machine", "notes": ["a note"], "entries": entries(ratio), **more}
 
 
 def an_aim_that_holds_in_some_runs_is_said_to_hold_in_those():
@@ -41,7 +41,7 @@ def a_run_without_a_figure_does_not_count_for_it():
     assert lines == [["-", "2.50", "1", "of", "1"], ["2.50", "-", "1", "of", "1"]], lines
 
 
-def the_last_batch_is_told_from_those_before():
+def the_last_whole_batch_is_told_from_the_others():
     with tempfile.TemporaryDirectory() as folder:
         for batch, ratio in (("2026-01-01 10:00:00", 1), ("2026-01-02 10:00:00", 2), ("2026-01-02 10:00:00", 3)):
             history.save(folder, record(batch, ratio))
@@ -49,9 +49,10 @@ def the_last_batch_is_told_from_those_before():
             f.write('{"batch": ')
         with open(os.path.join(folder, "2025-other.json"), "w", encoding="utf-8") as f:
             f.write('["batch"]')
-        now, earlier = history.last_batch(history.load(folder))
-    assert [len(now), len(earlier)] == [2, 1], (now, earlier)
-    assert [r["entries"][0]["value"] for r in now + earlier] == [200, 300, 100]
+        history.save(folder, record("2026-01-03 10:00:00", 4, partial=True))
+        now, earlier = history.shown(history.load(folder))
+    assert [len(now), len(earlier)] == [2, 2], (now, earlier)
+    assert [r["entries"][0]["value"] for r in now + earlier] == [200, 300, 100, 400]
 
 
 def the_page_shows_each_run_the_machine_and_earlier_runs():

@@ -44,14 +44,22 @@ def load(folder):
         try:
             with open(path, encoding="utf-8") as f:
                 record = json.load(f)
-            if all(key in record for key in ("batch", "when", "machine", "notes", "entries")):
+            if all(key in record for key in ("batch", "when", "platform", "partial", "machine", "notes", "entries")):
                 records.append(record)
         except (OSError, ValueError, TypeError):
             continue
     return records
 
 
-def last_batch(records):
-    """Its runs, and those of all earlier batches."""
-    batch = records[-1]["batch"] if records else None
-    return [r for r in records if r["batch"] == batch], [r for r in records if r["batch"] != batch]
+def of_batch(records, batch):
+    return [r for r in records if r["batch"] == batch]
+
+
+def shown(records):
+    """The runs that a page is about, and all others: of each platform the last batch that measured everything, or the last if none did."""
+    now = []
+    for platform_name in sorted({r["platform"] for r in records}):
+        mine = [r for r in records if r["platform"] == platform_name]
+        last = ([r for r in mine if not r["partial"]] or mine)[-1]
+        now += of_batch(mine, last["batch"])
+    return now, [r for r in records if r not in now]

@@ -36,6 +36,7 @@ def _held(aim, values):
 
 
 def _aims(column, books):
+    books = [book for book in books if column in book.columns]
     rows = [[escape(aim[0]), report.aimed_at(aim), *(_marked(aim, value) for value in values), _held(aim, values)[1]]
             for where, aim, values in report.each_aim(books) if where == column]
     return _table(["", "aim", *(f"run {n + 1}" for n in range(len(books))), "holds in"], rows)
@@ -56,17 +57,17 @@ def _plot(column, books, before):
 
 
 def _batches(records):
-    """Of earlier batches, the newest first: when, where, and the runs."""
+    """The newest first: when it began, and its runs."""
     found = {}
     for record in records:
         found.setdefault(record["batch"], []).append(record)
     return [(batch, found[batch]) for batch in sorted(found, reverse=True)]
 
 
-def _beside(now, earlier):
-    """The median of each batch's quotients, this one's first."""
-    batches = [("this one", [report.Book(r["entries"]) for r in now])]
-    batches += [(batch, [report.Book(r["entries"]) for r in runs]) for batch, runs in _batches(earlier)[:8]]
+def _beside(now, others):
+    """The median of each batch's quotients, that of the page first."""
+    batches = [("here", [report.Book(r["entries"]) for r in now])]
+    batches += [(batch, [report.Book(r["entries"]) for r in runs]) for batch, runs in _batches(others)[:8]]
     rows = []
     for column, aim, _ in report.each_aim(batches[0][1]):
         cells = []
@@ -75,20 +76,20 @@ def _beside(now, earlier):
             cells.append(_marked(aim, values[len(values) // 2] if values else None))
         rows.append([f"{escape(aim[0])}, {escape(report.title(column))}", report.aimed_at(aim), *cells])
     machines = [[escape(batch), escape(runs[0]["machine"]), str(len(runs)), "<br>".join(escape(note) for note in runs[0]["notes"])]
-                for batch, runs in _batches(earlier)[:8]]
+                for batch, runs in _batches(others)[:8]]
     return _table(["", "aim", *(batch for batch, _ in batches)], rows) + "<p></p>" + _table(["batch", "machine", "runs", "notes"], machines)
 
 
 def render(entries, records):
     """entries: what build/bench.json holds; records: all runs that there are, the oldest first."""
-    now, earlier = history.last_batch(records)
+    now, others = history.shown(records)
     books = [report.Book(r["entries"]) for r in now]
-    before = [report.Book(r["entries"]) for r in earlier]
+    before = [report.Book(r["entries"]) for r in others]
     held = [_held(aim, values)[0] for _, aim, values in report.each_aim(books)]
     parts = [f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>xvs: figures</title><style>{STYLE}</style></head><body>',
              "<h1>xvs, measured against its aims</h1>",
-             f"<p><b>{sum(held)} of {len(held)}</b> aims hold in every one of {len(books)} run{'s' * (len(books) != 1)}.</p>",
-             f"<p>{escape(now[-1]['batch'])}; {escape(now[-1]['machine'])}.</p>"]
+             f"<p><b>{sum(held)} of {len(held)}</b> aims hold in every run in which they were measured.</p>"]
+    parts += [f"<p>{escape(text)}</p>" for text in dict.fromkeys(f"{r['platform']}, {r['batch']}: {r['machine']}." for r in now)]
     parts += [f'<p class="{"failed" if note.startswith("FAILED") else "note"}">{escape(note)}</p>'
               for note in dict.fromkeys(note for r in now for note in r["notes"])]
     parts.append("<p>A quotient where a “/” stands, of medians. Further right is better; what lies outside of the plot stands at its edge.</p>")
@@ -96,8 +97,8 @@ def render(entries, records):
         parts.append(f"<h2>{escape(report.title(column))}</h2>")
         parts.append(_plot(column, books, before))
         parts.append(_aims(column, books))
-    if earlier:
-        parts += ["<h2>Earlier runs beside it</h2>", _beside(now, earlier)]
+    if others:
+        parts += ["<h2>Earlier runs beside it, and those of a part</h2>", _beside(now, others)]
     for column in report.Book(entries).columns:
         parts += [f"<h2>All figures, {escape(report.title(column))}</h2>", _figures(column, entries)]
     parts += ["<h2>How they were taken</h2>", "<p>A and B are the two processors of two-cpus, and one in same-cpu; in scheduler nothing is "

@@ -62,7 +62,7 @@ def plot(column, now, earlier):
     for name, points in (("good", good), ("bad", bad), ("before", before), ("spread", spread)):
         script += _block(name, points)
     script += ["plot $spread using 3:1:3:4 with xerrorbars pt 0 lw 6 lc rgb '#c9d7ea' title 'least to most of all rounds', \\",
-               "  $before using 2:1 with points pt 6 ps 0.4 lc rgb '#666666' title 'earlier runs', \\",
+               "  $before using 2:1 with points pt 6 ps 0.45 lc rgb '#555555' title 'other runs', \\",
                "  $good using 2:1 with points pt 7 ps 0.6 lc rgb '#0b6e4f' title 'a run that meets the aim', \\",
                "  $bad using 2:1 with points pt 6 ps 0.6 lw 2 lc rgb '#b3261e' title 'one that does not'"]
     try:
