@@ -17,9 +17,12 @@
 #include "claim.h"
 #include "clock.h"
 #include "device.h"
+#include "find.h"
 #include "home.h"
+#include "orders.h"
 #include "sandbox.h"
 #include "settle.h"
+#include "sweep.h"
 #include "xenstored.h"
 
 #define STOP_MS 3000u           /* for all devices to be closed in order */
@@ -152,7 +155,7 @@ static int attach(struct keeper *k, const struct wall_msg *m, struct wall_msg *a
         snprintf(why, sizeof answer->answer.why, "there is no device %d", m->ask.number);
         return -EINVAL;
     }
-    if (!(err = registry_attach(&k->registry, m->ask.domain, m->ask.number, m->ask.cid, &d, why)))
+    if (!(err = order_attach(&k->registry, m->ask.domain, m->ask.number, m->ask.cid, &d, why)))
         answer->device = d->born;
     return err;
 }
@@ -165,7 +168,7 @@ static int detach(struct keeper *k, const struct wall_msg *m, struct wall_msg *a
         snprintf(why, sizeof answer->answer.why, "there is no device %d", m->ask.number);
         return -EINVAL;
     }
-    return registry_detach(&k->registry, m->ask.domain, m->ask.number, answer->answer.gone, why);
+    return order_detach(&k->registry, m->ask.domain, m->ask.number, answer->answer.gone, why);
 }
 
 static void answer_ask(struct keeper *k, const struct wall_msg *m)
@@ -191,7 +194,7 @@ static void hear_worker(struct child *c, const struct wall_msg *m)
         return;
     if (m->kind == WALL_ASK)
         answer_ask(k, m);
-    else if ((d = registry_numbered(&k->registry, m->device)))
+    else if ((d = device_numbered(&k->registry, m->device)))
         device_hear(d, m);
 }
 
@@ -268,7 +271,7 @@ static bool chores(struct loop *loop)
 
     if (r->store_more)
         registry_on_store(r);
-    registry_sweep(r);
+    sweep(r);
     settle(r);
     devices_tell(r);
     if (k->labour.is_over)

@@ -12,6 +12,12 @@
 
 #include "guest.h"
 
+/* The watch on its frontend's state. */
+static inline struct watch_key device_front_key(const struct device_id *id)
+{
+    return (struct watch_key){ .kind = WATCH_FRONT, .domid = id->front, .number = id->number };
+}
+
 /* A device without a door, and not looked at yet.  0 or a negative errno. */
 int  device_new(struct registry *r, const struct device_id *id, uint64_t cid, struct device **out);
 /* Closes everything; xenstore is left as it is. */

@@ -9,7 +9,9 @@
  *     sidedoors.h   sockets in them that lead to a port
  *     device.h      how a device lives, by xenstore
  *     settle.h      names, directories, CIDs: what follows from what there is
- *     registry.h    how devices come and go
+ *     find.h        a device by its number
+ *     registry.h    how devices come and go: what xenstore says (scan.h), what cannot be taken in (troubles.h), what is over (sweep.h),
+ *                   and what is ordered (orders.h)
  *
  * What a device is for, its bytes, is the worker's (wall.h): here is nothing that a guest's packet or a host program could reach.
  * One thread. */
@@ -19,6 +21,7 @@
 #include "backoff.h"
 #include "clock.h"
 #include "domains.h"
+#include "domids.h"
 #include "hash.h"
 #include "journal.h"
 #include "list.h"
@@ -30,6 +33,8 @@
 #include "store.h"
 #include "titles.h"
 #include "wall.h"
+
+#define REGISTRY_WHY (RUNDIR_WHY + 128)         /* bytes of a reason, with its end */
 
 struct registry {
     struct loop *loop;
@@ -44,11 +49,11 @@ struct registry {
 
     struct list devices;        /* struct device.link */
     struct list domains;        /* struct domain.link */
-    struct list troubles;       /* registry.c */
+    struct list troubles;       /* troubles.c */
     struct hash domains_by_domid, devices_by_cid, homes;        /* each with its own links */
     struct hash_seed seed;      /* of the latter two */
     uint32_t last_home;         /* number */
-    uint64_t declined[(PATHS_DOMID + 63) / 64];         /* domids that are to have no device of their own accord */
+    struct domids declined;     /* a device was detached by command: they have none of their own accord until they are gone, or attached */
     uint32_t born;              /* devices, so far */
     uint32_t vhosts_closing;    /* afvsock.c: threads that wait for the kernel */
     int vhost_error;            /* errno of the last try to open one, 0 for none: said once */
@@ -161,7 +166,7 @@ static inline void settle_soon(struct registry *r)
     r->unsettled = true;
 }
 
-/* Something may be missing: registry_rescan() in a moment. */
+/* Something may be missing: scan_again() in a moment. */
 #define RESCAN_MS 300u          /* after a change below backend/vsock, most of which are our own */
 static inline void rescan_soon(struct registry *r)
 {
