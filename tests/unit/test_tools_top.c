@@ -205,6 +205,8 @@ static void streams_are_found_again_and_their_counts_wrap(void)
     v.domid = 5;
     screen(&v, first_look, second_look, before, now);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nweb1 (domid 5, device 0): 3 streams by bytes both ways\nPORT - PEER "));
+    screen(&v, first_look, second_look, before, "[{\"guests\":[{\"name\":\"web1\",\"domid\":5,\"device\":0,\"streams\":[" STREAM(2, 1704, 7, 900, "") "]}]}]");
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, ": 1 stream by bytes both ways\n"));
 }
 
 static void an_answer_that_makes_no_sense_is_believed_nothing(void)

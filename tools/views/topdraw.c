@@ -185,13 +185,14 @@ static const char *name_of(enum top_value by)
 
 static void draw_what(FILE *to, const struct top_view *v, size_t count)
 {
+    const char *what = v->page == TOP_GUEST || v->page == TOP_STREAMS ? "stream" : "guest", *many = count == 1 ? "" : "s";
     char text[300];
     unsigned left = v->columns;
 
     if (v->page == TOP_GUEST)
-        snprintf(text, sizeof text, "%s (domid %u, device %u): %zu streams by %s", v->name, v->domid, v->device, count, name_of(v->by));
+        snprintf(text, sizeof text, "%s (domid %u, device %u): %zu %s%s by %s", v->name, v->domid, v->device, count, what, many, name_of(v->by));
     else
-        snprintf(text, sizeof text, "%zu %s by %s", count, v->page == TOP_STREAMS ? "streams" : "guests", name_of(v->by));
+        snprintf(text, sizeof text, "%zu %s%s by %s", count, what, many, name_of(v->by));
     print_piece(to, &left, text);
     print_piece(to, &left, v->reversed ? ", reversed" : "");
     if (v->rows)
