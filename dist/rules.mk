@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # rules.mk: what goes where on a machine.  Included by the top Makefile.
 #     make install DESTDIR= PREFIX=/usr/local
-#     make install-python DESTDIR= PYTHONDIR=     the module xvs
+#     make install-python DESTDIR= PYTHONDIR= ANSIBLEDIR=     the module xvs, and Ansible's connection
 #     make uninstall
 #     make deb
 BINDIR     ?= $(PREFIX)/bin
@@ -22,6 +22,7 @@ BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 # Where this machine's python3 looks for what belongs to no single version of it.
 PYTHONDIR  ?= $(PREFIX)/lib/python3/dist-packages
+ANSIBLEDIR ?= $(PREFIX)/share/ansible/plugins/connection
 
 INSTALL ?= install
 install_man   := $(wildcard frontend/man/*.[1-8] backend/man/*.[1-8] tools/man/*.[1-8])
@@ -85,6 +86,7 @@ install: all
 install_python := $(patsubst bindings/python/%,%,$(wildcard $(addprefix bindings/python/xvs/,*.py py.typed aio/*.py)))
 install-python:
 	$(foreach file,$(install_python),$(INSTALL) -D -m 644 bindings/python/$(file) "$(DESTDIR)$(PYTHONDIR)/$(file)" &&) true
+	$(INSTALL) -D -m 644 bindings/ansible/xvs.py "$(DESTDIR)$(ANSIBLEDIR)/xvs.py"
 
 # The configuration stays: it is the administrator's.
 uninstall:

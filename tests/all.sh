@@ -110,7 +110,7 @@ full)
     part xensim     1200 'tests/xensim/run.sh' "$make" -j2 --no-print-directory check-xensim
     part tools      1200 'tests/tools/*' "$make" -j2 --no-print-directory check-tools
     part monitor     600 tests/monitor/run.sh "$make" -j2 --no-print-directory check-monitor
-    part bindings    600 'tests/bindings/*.sh' "$make" -j2 --no-print-directory check-bindings
+    part bindings   1200 'tests/bindings/*.sh' "$make" -j2 --no-print-directory check-bindings
     part agent      1200 'tests/agent/*.sh' "$make" -j2 --no-print-directory check-agent
     part agent-asan 1800 'tests/agent/*.sh' "$make" -j2 --no-print-directory VARIANT=asan check-agent
     part install     900 tests/install.sh "$make" -j2 --no-print-directory check-install

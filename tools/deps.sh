@@ -14,7 +14,7 @@ packages_of() {
                "libarchive-dev libxxhash-dev" ;;
     # Unit tests, fuzzers, hosted Xen, the suite that exchanges bytes, the manual's check.
     test) echo "libcunit1-dev clang libclang-rt-14-dev llvm valgrind socat python3 busybox-static openssh-client" \
-               "g++ man-db mandoc xz-utils ca-certificates python3-prometheus-client tshark lintian mypy" ;;
+               "g++ man-db mandoc xz-utils ca-certificates python3-prometheus-client tshark lintian mypy ansible-core" ;;
     # Real Xen in QEMU: what the lab runs.  What it boots is unpacked, never installed (tests/xenlab/packages.list).
     lab) echo "qemu-system-x86 busybox-static cpio kmod lz4 zstd xz-utils python3" ;;
     # The guest's driver and what Linux's own tools say of it.  The headers are unpacked, never installed (tests/kernel).
