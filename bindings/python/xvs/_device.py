@@ -278,7 +278,10 @@ class Device:
             warnings.warn("unclosed xvs.Device", ResourceWarning, source=self)
 
     def __repr__(self) -> str:
-        return f"<xvs.Device {'closed' if self._handle is None else 'up' if self._lib.xvs_is_up(self._handle) else 'down'}>"
+        try:
+            return f"<xvs.Device {'closed' if self._handle is None else 'up' if self.is_up else 'down'}>"
+        except RuntimeError:
+            return "<xvs.Device that another thread is using>"
 
     # ---- streams ----
 

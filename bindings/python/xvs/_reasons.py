@@ -33,6 +33,9 @@ _WORDS = [
     ("violation", "the other end broke a rule of the protocol"),
     ("status", "the command at the other end has failed: its exit status"),
     ("signal", "the command at the other end was killed: by signal number"),
+    ("type", "who listens at that port does so for the other type, stream or seqpacket"),
+    ("streams", "the other end has streams alone, and no seqpacket"),
+    ("size", "a message was larger than the buffer of who receives it"),
 ]
 
 
@@ -59,6 +62,9 @@ class Reason(enum.IntEnum):
     VIOLATION = 17
     STATUS = 18
     SIGNAL = 19
+    TYPE = 20
+    STREAMS = 21
+    SIZE = 22
 
     @property
     def word(self) -> str:

@@ -47,11 +47,22 @@ class Thing:
     def close(self) -> None:
         raise NotImplementedError
 
+    def _what(self) -> str:
+        """For a person."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        try:
+            with self._device._turn:
+                return f"<xvs.{type(self).__name__} {'closed' if self.closed else self._what()}>"
+        except RuntimeError:
+            return f"<xvs.{type(self).__name__} of a device that another thread is using>"
+
     def _drop(self, close: Any) -> None:
         handle = getattr(self, "_handle", None)
         if handle is not None and self._device._handle is not None:
             self._device._dropped.append((close, handle))
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            warnings.warn(f"unclosed xvs.{type(self).__name__}", ResourceWarning, source=self)
 
     @property
     def closed(self) -> bool:
@@ -122,8 +133,8 @@ class Listener(Thing):
     def __del__(self) -> None:
         self._drop(getattr(getattr(self, "_lib", None), "xvs_listener_close", None))
 
-    def __repr__(self) -> str:
-        return "<xvs.Listener closed>" if self.closed else f"<xvs.Listener port={self._lib.xvs_listener_port(self._h)}>"
+    def _what(self) -> str:
+        return f"port={self._lib.xvs_listener_port(self._h)}"
 
 
 class Stream(SocketLike, Thing):
@@ -306,8 +317,6 @@ class Stream(SocketLike, Thing):
             if err:
                 raise failure(-err, "a stream's buffer")
 
-    def __repr__(self) -> str:
-        if self.closed:
-            return "<xvs.Stream closed>"
+    def _what(self) -> str:
         a = self._lib.xvs_stream_peer(self._h)
-        return f"<xvs.Stream peer={a.cid}:{a.port}>"
+        return f"peer={a.cid}:{a.port}"

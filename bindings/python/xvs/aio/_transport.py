@@ -6,6 +6,7 @@ The device tells it what has become possible (tell()); all is done within the lo
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import socket
 from typing import TYPE_CHECKING, Any, Optional, Tuple, Union, cast
@@ -77,15 +78,13 @@ class StreamTransport(asyncio.Transport):
             if self._paused or self._closing or self._read_eof:
                 break
             try:
-                data = self._stream._recv_piece()
+                got = self._receive()
             except OSError as why:
                 self._fail(why)
                 return
-            if data is None:
+            if got is None:
                 return
-            if data:
-                self._guard(cast(asyncio.Protocol, self._protocol).data_received, data)
-            else:
+            if not got:
                 self._read_eof = True
                 if not self._guard(cast(asyncio.Protocol, self._protocol).eof_received):
                     self.close()
@@ -94,6 +93,23 @@ class StreamTransport(asyncio.Transport):
             return
         if self._hup and self._read_eof and not self._lost:
             self._fail(self._stream._error())
+
+    def _receive(self) -> Optional[bool]:
+        """Hands a piece to the protocol; False at the end of the stream, None if there is nothing yet."""
+        protocol = self._protocol
+        if isinstance(protocol, asyncio.BufferedProtocol):
+            buffer = self._guard(protocol.get_buffer, -1)
+            if buffer is None:
+                return None         # it has failed
+            view = memoryview(buffer).cast("B")
+            got = self._stream._recv_now((ctypes.c_char * len(view)).from_buffer(view), len(view))
+            if got:
+                self._guard(protocol.buffer_updated, got)
+            return None if got is None else bool(got)
+        data = self._stream._recv_piece()
+        if data:
+            self._guard(cast(asyncio.Protocol, protocol).data_received, data)
+        return None if data is None else bool(data)
 
     def is_reading(self) -> bool:
         return not (self._paused or self._closing)
