@@ -3,7 +3,9 @@
  * device.h: a device whole, and who may call whom.
  *
  *	main		the module
- *	transport	what AF_VSOCK calls		knows sock, tx
+ *	transport	what AF_VSOCK calls		knows message, say, sock, tx
+ *	message		of SOCK_SEQPACKET		knows say, sock, tx
+ *	say		what Linux would not send	knows sock, tx
  *	life		from probe to remove		knows all below
  *	rx, tx		packets				know sock, bad
  *	sock		one socket's own state
@@ -34,6 +36,7 @@
 struct xv_device {
 	struct xenbus_device *xdev;
 	u32 cid;
+	bool seqpacket;			/* the backend has it, too */
 	struct xv_share share;
 	struct xv_tx tx;
 	struct xv_rx rx;

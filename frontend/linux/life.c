@@ -138,6 +138,7 @@ static int act_share(struct xv_device *dev)
 	if (err)
 		goto fail;
 	dev->cid = offer.cid;
+	dev->seqpacket = offer.seqpacket;
 	xv_tx_open(dev);
 	xv_rx_open(dev);
 	err = xv_share_listen(&dev->share, dev->xdev, xv_rx_interrupt, dev);

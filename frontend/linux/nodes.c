@@ -9,11 +9,18 @@
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 
 #include "nodes.h"
 #include "vsockif.h"
 
 #define NO_STATE	255
+
+/* As numbers that can be made text of. */
+#define XV_VERSION		1
+#define XV_VERSION_FEATURES	2
+
+#define SEQPACKET	"seqpacket"
 
 /*
  * @act within a transaction, as often as it takes.  What @act says ends it,
@@ -73,23 +80,51 @@ static int number(struct xenbus_transaction xbt, const char *dir,
 	return err || *value < least || *value > most ? -EPROTO : 0;
 }
 
-/* Is ours among the versions, "1,2"? */
-static int versions(struct xenbus_transaction xbt, const char *dir)
+/* Does the list in @node, "a,b", have @word?  1, 0, or a negative errno. */
+static int list_has(struct xenbus_transaction xbt, const char *dir,
+		    const char *node, const char *word)
 {
-	char *text, *rest, *word;
-	unsigned int version;
-	int err = -EPROTO;
+	char *text, *rest, *next;
+	int has = 0;
 
-	text = xenbus_read(xbt, dir, "versions", NULL);
+	text = xenbus_read(xbt, dir, node, NULL);
 	if (IS_ERR(text))
 		return PTR_ERR(text) == -ENOENT ? -EPROTO : PTR_ERR(text);
 	rest = text;
-	while ((word = strsep(&rest, ",")))
-		if (!kstrtouint(word, 10, &version) &&
-		    version == VSOCKIF_VERSION)
-			err = 0;
+	while ((next = strsep(&rest, ",")))
+		has |= !strcmp(next, word);
 	kfree(text);
-	return err;
+	return has;
+}
+
+/* The version that both know, and with it the features. */
+static int versions(struct xenbus_transaction xbt, const char *dir,
+		    struct xv_offer *offer)
+{
+	int has = list_has(xbt, dir, "versions",
+			   __stringify(XV_VERSION_FEATURES));
+
+	BUILD_BUG_ON(XV_VERSION_FEATURES != VSOCKIF_VERSION_FEATURES);
+	BUILD_BUG_ON(XV_VERSION != VSOCKIF_VERSION);
+	if (has > 0) {
+		offer->version = XV_VERSION_FEATURES;
+		return 0;
+	}
+	if (!has)
+		has = list_has(xbt, dir, "versions", __stringify(XV_VERSION));
+	offer->version = XV_VERSION;
+	return has < 0 ? has : has ? 0 : -EPROTO;
+}
+
+static int features(struct xenbus_transaction xbt, const char *dir,
+		    struct xv_offer *offer)
+{
+	int has = 0;
+
+	if (offer->version >= XV_VERSION_FEATURES)
+		has = list_has(xbt, dir, "features", SEQPACKET);
+	offer->seqpacket = has > 0;
+	return has < 0 ? has : 0;
 }
 
 static int offer_of(struct xenbus_transaction xbt, const char *dir,
@@ -102,7 +137,11 @@ static int offer_of(struct xenbus_transaction xbt, const char *dir,
 	if (err != VSOCKIF_INITWAIT)
 		return err < 0 ? err : -EAGAIN;
 	*what = "its node versions in xenstore makes no sense";
-	err = versions(xbt, dir);
+	err = versions(xbt, dir, offer);
+	if (err)
+		return err;
+	*what = "its node features in xenstore makes no sense";
+	err = features(xbt, dir, offer);
 	if (err)
 		return err;
 	*what = "its node cid in xenstore makes no sense";
@@ -170,7 +209,10 @@ static int share(struct xenbus_transaction xbt, void *arg)
 	if (err || cid != a->offer->cid)
 		return err && err != -EPROTO ? err : -EAGAIN;
 	err = xenbus_printf(xbt, xdev->nodename, "version", "%u",
-			    VSOCKIF_VERSION);
+			    a->offer->version);
+	if (!err && a->offer->version >= XV_VERSION_FEATURES)
+		err = xenbus_printf(xbt, xdev->nodename, "features", "%s",
+				    a->offer->seqpacket ? SEQPACKET : "");
 	if (!err)
 		err = xenbus_printf(xbt, xdev->nodename, "control-ref", "%u",
 				    a->control_ref);

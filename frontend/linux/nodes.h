@@ -14,6 +14,8 @@ struct xv_offer {
 	u32 cid;
 	u32 ring_order;
 	u32 pool_pages;
+	u32 version;			/* the largest that both know */
+	bool seqpacket;			/* a feature that both have */
 };
 
 /*

@@ -57,12 +57,24 @@ static void publish(struct xv_device *dev)
 
 /* ---- judging ---- */
 
+static bool flags_fit(const struct vsockif_hdr *hdr)
+{
+	if (hdr->op == VSOCKIF_OP_SHUTDOWN)
+		return hdr->flags >= 1 &&
+		       hdr->flags <= (VSOCKIF_SHUTDOWN_RCV | VSOCKIF_SHUTDOWN_SEND);
+	if (hdr->op == VSOCKIF_OP_RW && hdr->type == VSOCKIF_TYPE_SEQPACKET)
+		return hdr->flags <= (VSOCKIF_SEQ_EOM | VSOCKIF_SEQ_EOR) &&
+		       hdr->flags != VSOCKIF_SEQ_EOR;
+	return !hdr->flags;
+}
+
 /* Section 7.  What does not fit the state of a connection Linux answers. */
 static int judge_header(struct xv_device *dev, const struct vsockif_hdr *hdr)
 {
 	bool has_data = hdr->op == VSOCKIF_OP_RW;
 
-	if (hdr->type != VSOCKIF_TYPE_STREAM)
+	if (hdr->type != VSOCKIF_TYPE_STREAM &&
+	    (hdr->type != VSOCKIF_TYPE_SEQPACKET || !dev->seqpacket))
 		return xv_bad(dev, "rx: a packet of a type that there is not",
 			      hdr->type);
 	if (hdr->op < VSOCKIF_OP_REQUEST || hdr->op > VSOCKIF_OP_CREDIT_REQUEST)
@@ -71,9 +83,7 @@ static int judge_header(struct xv_device *dev, const struct vsockif_hdr *hdr)
 	if (hdr->len > VSOCKIF_MAX_PACKET || has_data != !!hdr->len)
 		return xv_bad(dev, "rx: a packet with a length that its op has not",
 			      hdr->len);
-	if (hdr->op == VSOCKIF_OP_SHUTDOWN ?
-	    !hdr->flags || hdr->flags > (VSOCKIF_SHUTDOWN_RCV | VSOCKIF_SHUTDOWN_SEND) :
-	    hdr->flags)
+	if (!flags_fit(hdr))
 		return xv_bad(dev, "rx: a packet with flags that its op has not",
 			      hdr->flags);
 	if (hdr->dst_cid != dev->cid)
@@ -155,6 +165,8 @@ static int make_skbs(const struct xv_rx *rx, const struct vsockif_hdr *from,
 		BUILD_BUG_ON(sizeof(*hdr) != sizeof(*from));
 		memcpy(hdr, from, sizeof(*hdr));
 		hdr->len = cpu_to_le32(len);
+		if (at + len < from->len)
+			hdr->flags = 0;	/* the last has the message's end */
 		if (len)
 			copy_out(rx, pieces, at, skb_put(skb, len), len);
 		__skb_queue_tail(skbs, skb);

@@ -95,6 +95,8 @@ void xv_sock_begin(struct xv_sock *xs)
 	WRITE_ONCE(xs->dead, false);
 	WRITE_ONCE(xs->drained, false);
 	xs->asked = false;
+	xs->wanted = 0;
+	xs->late = false;
 }
 
 bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
@@ -121,6 +123,49 @@ bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
 	return other != xs->sk;
 }
 
+/* With messages still to be read, Linux would say the error in place of one. */
+static void tell_error(struct sock *sk)
+{
+	if (sk->sk_type == SOCK_SEQPACKET &&
+	    virtio_transport_seqpacket_has_data(vsock_sk(sk))) {
+		xv_sock_of(vsock_sk(sk))->late = true;
+		return;
+	}
+	sk->sk_err = ECONNRESET;
+	sk_error_report(sk);
+}
+
+void xv_sock_tell_late(struct vsock_sock *vsk)
+{
+	struct xv_sock *xs = xv_sock_of(vsk);
+
+	if (!xs->late)
+		return;
+	xs->late = false;
+	tell_error(xs->sk);
+}
+
+/* What has come of a message whose end will not: nobody is to see it. */
+static void drop_part(struct sock *sk)
+{
+	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsock_sk(sk));
+	struct sk_buff *skb;
+
+	if (sk->sk_type != SOCK_SEQPACKET)
+		return;
+	spin_lock_bh(&vvs->rx_lock);
+	while ((skb = skb_peek_tail(&vvs->rx_queue))) {
+		struct virtio_vsock_hdr *hdr = virtio_vsock_hdr(skb);
+
+		if (le32_to_cpu(hdr->flags) & VIRTIO_VSOCK_SEQ_EOM)
+			break;
+		__skb_unlink(skb, &vvs->rx_queue);
+		vvs->rx_bytes -= le32_to_cpu(hdr->len);
+		kfree_skb(skb);
+	}
+	spin_unlock_bh(&vvs->rx_lock);
+}
+
 /* With the socket's lock held. */
 static void reset(struct sock *sk)
 {
@@ -143,13 +188,13 @@ static void reset(struct sock *sk)
 		sock_set_flag(sk, SOCK_DONE);
 		vsk->peer_shutdown |= SEND_SHUTDOWN;
 		vsock_remove_sock(vsk);
+		drop_part(sk);
 		break;
 	default:
 		return;
 	}
-	sk->sk_err = ECONNRESET;
+	tell_error(sk);
 	sk->sk_state_change(sk);
-	sk_error_report(sk);
 }
 
 /* ---- the end of a connection ---- */
@@ -163,10 +208,8 @@ static void tell_of_loss(struct sock *sk, u32 fwd_cnt)
 	spin_lock_bh(&vvs->tx_lock);
 	lost = vvs->tx_cnt != fwd_cnt;
 	spin_unlock_bh(&vvs->tx_lock);
-	if (!lost)
-		return;
-	sk->sk_err = ECONNRESET;
-	sk_error_report(sk);
+	if (lost)
+		tell_error(sk);
 }
 
 static bool take_end(struct sock *sk, const struct vsockif_hdr *hdr)
@@ -176,6 +219,7 @@ static bool take_end(struct sock *sk, const struct vsockif_hdr *hdr)
 
 	/* One that its program has closed is Linux's alone. */
 	if (vsk->transport != &xv_transport.transport ||
+	    hdr->type != xv_sock_type(sk) ||
 	    sk->sk_state != TCP_ESTABLISHED || sock_flag(sk, SOCK_DONE) ||
 	    vsk->close_work_scheduled)
 		return false;
@@ -187,6 +231,8 @@ static bool take_end(struct sock *sk, const struct vsockif_hdr *hdr)
 		reset(sk);
 		return true;
 	}
+	if (hdr->op == VSOCKIF_OP_RST || hdr->flags & VSOCKIF_SHUTDOWN_SEND)
+		drop_part(sk);
 	/* Before Linux wakes anybody. */
 	if (hdr->op == VSOCKIF_OP_RST ||
 	    (shut | hdr->flags) == SHUTDOWN_MASK)

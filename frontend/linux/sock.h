@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/virtio_vsock.h>
+#include <net/sock.h>
 
 #include "vsockif.h"
 
@@ -30,6 +31,11 @@ struct xv_sock {
 	bool asked;
 	u32 asked_tx_cnt;
 	u32 asked_fwd_cnt;
+
+	/* likewise, of SOCK_SEQPACKET */
+	u32 wanted;			/* bytes of a message that is to leave */
+	int refused;			/* why one will not */
+	bool late;			/* an error is told behind the messages */
 
 	/* tx.lock */
 	u32 queued;			/* packets that wait for room */
@@ -50,6 +56,13 @@ void xv_sock_destruct(struct vsock_sock *vsk);
  */
 struct xv_sock *xv_sock_of(struct vsock_sock *vsk);
 struct virtio_vsock_sock *xv_sock_virtio(struct vsock_sock *vsk);
+
+/* On the wire. */
+static inline u16 xv_sock_type(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_SEQPACKET ? VSOCKIF_TYPE_SEQPACKET :
+					       VSOCKIF_TYPE_STREAM;
+}
 
 static inline struct xv_sock *xv_sock_get(struct xv_sock *xs)
 {
@@ -79,6 +92,8 @@ bool xv_sock_take_end(const struct vsockif_hdr *hdr);
  * that only if nothing waits when the peer says so.
  */
 void xv_sock_read(struct vsock_sock *vsk);
+/* All messages have been read, with its lock held: what is still to be told is. */
+void xv_sock_tell_late(struct vsock_sock *vsk);
 
 /* The device went away: every connection ends with ECONNRESET, listeners stay. */
 void xv_sock_reset_all(void);

@@ -12,6 +12,8 @@
 #include <net/sock.h>
 
 #include "device.h"
+#include "message.h"
+#include "say.h"
 #include "sock.h"
 #include "transport.h"
 #include "versions.h"
@@ -65,9 +67,17 @@ static bool stream_allow(u32 cid, u32 port)
 	       cid != get_local_cid();
 }
 
+/* A backend of version 1 has streams alone. */
 static bool seqpacket_allow(u32 cid)
 {
-	return false;			/* version 1 of the wire has streams alone */
+	struct xv_device *dev;
+	bool allow;
+	int key;
+
+	dev = xv_carrier_get(&key);
+	allow = dev && dev->seqpacket;
+	xv_carrier_put(key);
+	return allow;
 }
 
 /* ---- a connection ---- */
@@ -78,58 +88,13 @@ static int connect(struct vsock_sock *vsk)
 	return virtio_transport_connect(vsk);
 }
 
-/* A packet without data of an established connection, owned by its socket. */
-static struct sk_buff *make_packet(struct xv_device *dev,
-				   struct vsock_sock *vsk, u16 op)
-{
-	struct virtio_vsock_hdr *hdr;
-	struct sk_buff *skb;
-
-	skb = virtio_vsock_alloc_skb(VIRTIO_VSOCK_SKB_HEADROOM, GFP_KERNEL);
-	if (!skb)
-		return NULL;
-	hdr = virtio_vsock_hdr(skb);
-	memset(hdr, 0, sizeof(*hdr));
-	hdr->type = cpu_to_le16(VIRTIO_VSOCK_TYPE_STREAM);
-	hdr->op = cpu_to_le16(op);
-	hdr->src_cid = cpu_to_le64(dev->cid);
-	hdr->src_port = cpu_to_le32(vsk->local_addr.svm_port);
-	hdr->dst_cid = cpu_to_le64(vsk->remote_addr.svm_cid);
-	hdr->dst_port = cpu_to_le32(vsk->remote_addr.svm_port);
-	if (!skb_set_owner_sk_safe(skb, sk_vsock(vsk))) {
-		kfree_skb(skb);
-		return NULL;
-	}
-	virtio_transport_inc_tx_pkt(xv_sock_virtio(vsk), skb);
-	return skb;
-}
-
 /* SO_LINGER with no time, as of TCP: the connection is cut, not closed. */
-static void cut(struct vsock_sock *vsk)
-{
-	struct sock *sk = sk_vsock(vsk);
-	struct xv_device *dev;
-	struct sk_buff *skb;
-	int key;
-
-	if (sk->sk_state != TCP_ESTABLISHED || sock_flag(sk, SOCK_DONE))
-		return;
-	dev = xv_carrier_get(&key);
-	skb = dev ? make_packet(dev, vsk, VIRTIO_VSOCK_OP_RST) : NULL;
-	if (skb) {
-		xv_tx_send(dev, skb);
-		WRITE_ONCE(xv_sock_of(vsk)->dead, true);
-		sock_set_flag(sk, SOCK_DONE);
-	}
-	xv_carrier_put(key);
-}
-
 static void release(struct vsock_sock *vsk)
 {
 	struct sock *sk = sk_vsock(vsk);
 
 	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
-		cut(vsk);
+		xv_say_cut(vsk);
 	virtio_transport_release(vsk);
 }
 
@@ -163,40 +128,6 @@ static int send_pkt(struct sk_buff *skb)
 
 /* ---- room ---- */
 
-/*
- * Linux sends min(peer's buf_alloc, its own) and does not tell the peer that
- * its own is the bound.  "A sender whose own cap is below the peer's buf_alloc
- * asks, because the peer cannot know that cap" (section 8): once for each state
- * of the connection.
- */
-static void ask(struct xv_device *dev, struct vsock_sock *vsk)
-{
-	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
-	struct xv_sock *xs = xv_sock_of(vsk);
-	u32 tx_cnt, fwd_cnt, peer;
-	struct sk_buff *skb;
-
-	spin_lock_bh(&vvs->tx_lock);
-	tx_cnt = vvs->tx_cnt;
-	fwd_cnt = vvs->peer_fwd_cnt;
-	peer = vvs->peer_buf_alloc;
-	spin_unlock_bh(&vvs->tx_lock);
-
-	if (tx_cnt == fwd_cnt || tx_cnt - fwd_cnt >= peer)
-		return;
-	if (xs->asked && xs->asked_tx_cnt == tx_cnt &&
-	    xs->asked_fwd_cnt == fwd_cnt)
-		return;
-	skb = make_packet(dev, vsk, VIRTIO_VSOCK_OP_CREDIT_REQUEST);
-	if (!skb)
-		return;
-	xs->asked = true;
-	xs->asked_tx_cnt = tx_cnt;
-	xs->asked_fwd_cnt = fwd_cnt;
-	xv_count(dev, XV_ASKED);
-	xv_tx_send(dev, skb);
-}
-
 /* Before a writer writes, sleeps, fails with EAGAIN, or polls. */
 static s64 stream_has_space(struct vsock_sock *vsk)
 {
@@ -206,15 +137,38 @@ static s64 stream_has_space(struct vsock_sock *vsk)
 
 	if (READ_ONCE(xv_sock_of(vsk)->dead))
 		return 1;		/* nothing is waited for: EPIPE */
+	if (space < xv_sock_of(vsk)->wanted)
+		space = 0;		/* a message is whole or not at all */
 	dev = xv_carrier_get(&key);
 	if (dev && sk_vsock(vsk)->sk_state == TCP_ESTABLISHED) {
 		if (!space)
-			ask(dev, vsk);
+			xv_say_ask(dev, vsk);
 		else if (!xv_tx_may_send(dev, vsk))
 			space = 0;
 	}
 	xv_carrier_put(key);
 	return space;
+}
+
+/* A send() begins. */
+static int notify_send_init(struct vsock_sock *vsk,
+			    struct vsock_transport_send_notify_data *data)
+{
+	xv_message_begin(vsk);
+	return 0;
+}
+
+/* Linux 6.1 makes -ENOMEM of what the next call says. */
+static int notify_send_pre_enqueue(struct vsock_sock *vsk,
+				   struct vsock_transport_send_notify_data *data)
+{
+	return READ_ONCE(xv_sock_of(vsk)->dead) ? -EPIPE : 0;
+}
+
+static int notify_send_post_enqueue(struct vsock_sock *vsk, ssize_t written,
+				    struct vsock_transport_send_notify_data *data)
+{
+	return xv_message_error(vsk);
 }
 
 static ssize_t stream_enqueue(struct vsock_sock *vsk, struct msghdr *msg,
@@ -224,8 +178,6 @@ static ssize_t stream_enqueue(struct vsock_sock *vsk, struct msghdr *msg,
 	struct xv_device *dev;
 	int key;
 
-	if (READ_ONCE(xv_sock_of(vsk)->dead))
-		return -EPIPE;
 	dev = xv_carrier_get(&key);
 	if (dev)
 		written = xv_tx_write(dev, vsk, msg, len);
@@ -243,6 +195,15 @@ static ssize_t stream_dequeue(struct vsock_sock *vsk, struct msghdr *msg,
 	if (got > 0)
 		xv_sock_read(vsk);
 	return got;
+}
+
+/* A part of a message is nothing that can be read. */
+static int notify_poll_in(struct vsock_sock *vsk, size_t target, bool *ready)
+{
+	if (sk_vsock(vsk)->sk_type != SOCK_SEQPACKET)
+		return virtio_transport_notify_poll_in(vsk, target, ready);
+	*ready = xv_message_has_data(vsk);
+	return 0;
 }
 
 /*
@@ -281,21 +242,21 @@ struct virtio_transport xv_transport = {
 		.stream_is_active		= virtio_transport_stream_is_active,
 		.stream_allow			= stream_allow,
 
-		.seqpacket_dequeue		= virtio_transport_seqpacket_dequeue,
-		.seqpacket_enqueue		= virtio_transport_seqpacket_enqueue,
+		.seqpacket_dequeue		= xv_message_dequeue,
+		.seqpacket_enqueue		= xv_message_enqueue,
 		.seqpacket_allow		= seqpacket_allow,
-		.seqpacket_has_data		= virtio_transport_seqpacket_has_data,
+		.seqpacket_has_data		= xv_message_has_data,
 
-		.notify_poll_in			= virtio_transport_notify_poll_in,
+		.notify_poll_in			= notify_poll_in,
 		.notify_poll_out		= virtio_transport_notify_poll_out,
 		.notify_recv_init		= virtio_transport_notify_recv_init,
 		.notify_recv_pre_block		= virtio_transport_notify_recv_pre_block,
 		.notify_recv_pre_dequeue	= virtio_transport_notify_recv_pre_dequeue,
 		.notify_recv_post_dequeue	= virtio_transport_notify_recv_post_dequeue,
-		.notify_send_init		= virtio_transport_notify_send_init,
+		.notify_send_init		= notify_send_init,
 		.notify_send_pre_block		= virtio_transport_notify_send_pre_block,
-		.notify_send_pre_enqueue	= virtio_transport_notify_send_pre_enqueue,
-		.notify_send_post_enqueue	= virtio_transport_notify_send_post_enqueue,
+		.notify_send_pre_enqueue	= notify_send_pre_enqueue,
+		.notify_send_post_enqueue	= notify_send_post_enqueue,
 		.notify_buffer_size		= notify_buffer_size,
 #if XV_HAS_READ_SKB
 		.read_skb			= virtio_transport_read_skb,

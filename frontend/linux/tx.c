@@ -139,6 +139,16 @@ static void told(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
 	xs->told_buf_alloc = le32_to_cpu(hdr->buf_alloc);
 }
 
+/* Of a message, whose rest may need what has become free (section 10). */
+static bool has_only_part(struct sock *sk)
+{
+	struct vsock_sock *vsk = vsock_sk(sk);
+
+	return sk->sk_type == SOCK_SEQPACKET &&
+	       !virtio_transport_seqpacket_has_data(vsk) &&
+	       virtio_transport_stream_has_data(vsk) > 0;
+}
+
 /*
  * Section 8: an update is due when half of the buffer has become free.  When
  * the peer has sent all that it will, it waits to hear that it was consumed;
@@ -151,7 +161,8 @@ static bool is_due(struct xv_device *dev, struct xv_sock *xs,
 	u32 buf_alloc = le32_to_cpu(hdr->buf_alloc);
 
 	return news >= buf_alloc / 2 || buf_alloc != xs->told_buf_alloc ||
-	       vsock_sk(xs->sk)->peer_shutdown || xv_rx_is_asked(&dev->rx);
+	       vsock_sk(xs->sk)->peer_shutdown || xv_rx_is_asked(&dev->rx) ||
+	       has_only_part(xs->sk);
 }
 
 static void owe(struct xv_device *dev, struct xv_sock *xs,
@@ -414,7 +425,7 @@ static void fill_header(struct xv_device *dev, struct vsock_sock *vsk,
 	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
 
 	memset(hdr, 0, sizeof(*hdr));
-	hdr->type = cpu_to_le16(VIRTIO_VSOCK_TYPE_STREAM);
+	hdr->type = cpu_to_le16(xv_sock_type(sk_vsock(vsk)));
 	hdr->op = cpu_to_le16(VIRTIO_VSOCK_OP_RW);
 	hdr->len = cpu_to_le32(len);
 	hdr->src_cid = cpu_to_le64(dev->cid);
@@ -426,6 +437,14 @@ static void fill_header(struct xv_device *dev, struct vsock_sock *vsk,
 	hdr->fwd_cnt = cpu_to_le32(vvs->fwd_cnt);
 	hdr->buf_alloc = cpu_to_le32(vvs->buf_alloc);
 	spin_unlock_bh(&vvs->rx_lock);
+}
+
+/* As Linux does. */
+static void end_message(struct virtio_vsock_hdr *hdr, const struct msghdr *msg)
+{
+	hdr->flags = cpu_to_le32(VIRTIO_VSOCK_SEQ_EOM);
+	if (msg->msg_flags & MSG_EOR)
+		hdr->flags |= cpu_to_le32(VIRTIO_VSOCK_SEQ_EOR);
 }
 
 /*
@@ -483,6 +502,8 @@ ssize_t xv_tx_write(struct xv_device *dev, struct vsock_sock *vsk,
 		goto fail_id;
 	w.data = tx->pool + off;
 	fill_header(dev, vsk, &w.hdr, w.len);
+	if (xs->sk->sk_type == SOCK_SEQPACKET && !msg_data_left(msg))
+		end_message(&w.hdr, msg);
 	vsock_deliver_tap(show_write, &w);
 	if (pay(xs))
 		xv_count(dev, XV_MERGED);

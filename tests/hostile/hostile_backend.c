@@ -230,6 +230,34 @@ static void flags_unknown(void)
     send_header(hdr);
 }
 
+/* Of a feature that this backend does not offer. */
+static void type_not_agreed(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_CREDIT_UPDATE, 0);
+
+    hdr.type = VSOCKIF_TYPE_SEQPACKET;
+    send_header(hdr);
+}
+
+/* With that feature: a message has no other flags, and its end comes before MSG_EOR. */
+static void message_flags_unknown(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_RW, 10);
+
+    hdr.type = VSOCKIF_TYPE_SEQPACKET;
+    hdr.flags = VSOCKIF_SEQ_EOR;
+    send_header(hdr);
+}
+
+static void message_of_nothing(void)
+{
+    struct vsockif_hdr hdr = header(VSOCKIF_OP_RW, 0);
+
+    hdr.type = VSOCKIF_TYPE_SEQPACKET;
+    hdr.flags = VSOCKIF_SEQ_EOM;
+    put_rx(hdr, posted_id(), 0, 1);
+}
+
 static void state_unknown(void)
 {
     check(rawback_set_state(&back, 9), "state 9");
@@ -254,7 +282,9 @@ static const struct {
     { "source local", source_local },          { "source wide", source_wide },
     { "destination other", destination_other }, { "type unknown", type_unknown },
     { "flags unknown", flags_unknown },        { "state unknown", state_unknown },
-    { "state back", state_back },
+    { "state back", state_back },              { "type not agreed", type_not_agreed },
+    { "message flags unknown", message_flags_unknown },
+    { "message of nothing", message_of_nothing },
 };
 
 /* What breaks no rule of the device, in a storm: it is answered, or not, and nothing is closed. */
@@ -263,6 +293,7 @@ static void storms(void)
     struct vsockif_hdr hdr, got;
 
     rule = "storms";
+    back.features = 0;
     connect_device();
     stream();
     for (uint32_t i = 0; i < 3000; i++) {
@@ -344,6 +375,7 @@ static void break_all(void)
 {
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         rule = ways[i].name;
+        back.features = strncmp(rule, "message", 7) == 0 ? VSOCKIF_FEATURE_SEQPACKET : 0;
         connect_device();
         stream();
         ways[i].brk();

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* message.c: see message.h. */
+#include <linux/uio.h>
+#include <net/sock.h>
+
+#include "device.h"
+#include "message.h"
+#include "say.h"
+#include "sock.h"
+#include "transport.h"
+
+/* The largest message that the peer takes, as things are. */
+static u32 largest(struct virtio_vsock_sock *vvs)
+{
+	u32 most;
+
+	spin_lock_bh(&vvs->tx_lock);
+	most = min(vvs->peer_buf_alloc, vvs->buf_alloc);
+	spin_unlock_bh(&vvs->tx_lock);
+	return most;
+}
+
+/* The next piece: how many bytes, or a negative errno. */
+static ssize_t send_piece(struct vsock_sock *vsk, struct msghdr *msg,
+			  size_t left)
+{
+	ssize_t sent = -EAGAIN;
+	struct xv_device *dev;
+	int key;
+
+	dev = xv_carrier_get(&key);
+	if (dev)
+		sent = xv_tx_write(dev, vsk, msg, left);
+	xv_carrier_put(key);
+	if (sent == -EAGAIN)
+		sent = virtio_transport_stream_enqueue(vsk, msg, left);
+	return sent ? sent : -ENOMEM;
+}
+
+static int refuse(struct xv_sock *xs, int why)
+{
+	xs->refused = why;
+	return 0;
+}
+
+int xv_message_enqueue(struct vsock_sock *vsk, struct msghdr *msg, size_t len)
+{
+	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
+	struct xv_sock *xs = xv_sock_of(vsk);
+	size_t left = len;
+
+	if (len > largest(vvs))
+		return refuse(xs, -EMSGSIZE);
+	if (virtio_transport_stream_has_space(vsk) < (s64)len) {
+		xs->wanted = len;	/* Linux waits, and asks again */
+		return 0;
+	}
+	xs->wanted = 0;
+	if (fault_in_iov_iter_readable(&msg->msg_iter, len))
+		return refuse(xs, -EFAULT);
+	while (left) {
+		ssize_t sent = send_piece(vsk, msg, left);
+
+		if (sent < 0) {
+			/* Or the next message would be the rest of this. */
+			if (left < len)
+				xv_say_cut(vsk);
+			return refuse(xs, sent);
+		}
+		left -= sent;
+	}
+	return len;
+}
+
+int xv_message_error(struct vsock_sock *vsk)
+{
+	struct xv_sock *xs = xv_sock_of(vsk);
+	int why = xs->refused;
+
+	xs->refused = 0;
+	return why;
+}
+
+void xv_message_begin(struct vsock_sock *vsk)
+{
+	xv_sock_of(vsk)->wanted = 0;
+}
+
+ssize_t xv_message_dequeue(struct vsock_sock *vsk, struct msghdr *msg, int flags)
+{
+	ssize_t got = virtio_transport_seqpacket_dequeue(vsk, msg, flags);
+
+	/* If there is an error to tell, that comes first. */
+	if (got > 0 && !xv_sock_of(vsk)->late)
+		xv_sock_read(vsk);
+	return got;
+}
+
+u32 xv_message_has_data(struct vsock_sock *vsk)
+{
+	u32 count = virtio_transport_seqpacket_has_data(vsk);
+
+	if (!count)
+		xv_sock_tell_late(vsk);
+	return count;
+}

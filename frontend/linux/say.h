@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * say.h: packets without data that the driver sends of its own, where Linux's
+ * common code of virtio would send none.
+ */
+#ifndef XV_SAY_H
+#define XV_SAY_H
+
+#include <linux/virtio_vsock.h>
+
+struct xv_device;
+
+/*
+ * Asks the peer for credit, once for each state of the connection, since the
+ * peer cannot know what this end waits for.  With the socket's lock held.
+ */
+void xv_say_ask(struct xv_device *dev, struct vsock_sock *vsk);
+
+/* Cuts an established connection: the peer sees a reset.  Likewise. */
+void xv_say_cut(struct vsock_sock *vsk);
+
+#endif
