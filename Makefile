@@ -5,7 +5,7 @@
 #     make demo       a hosted Xen with two guests, real files through it
 #     make test       install what is needed, build and run every test
 #     make check      the quick part, for daily work
-#     make check-xen  the suite on the real hypervisor, in QEMU
+#     make check-xen  the suite on the real hypervisor, in QEMU; DEBIAN=13 on that Debian
 #     make kernel     the guest's driver, for the kernels of tests/kernel/packages.list
 #     make coverage   the lines that no test runs
 #     make bench      figures: a table, build/bench.json and build/bench.html, a page with plots; RUNS=3
@@ -96,6 +96,8 @@ flags.release := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-prot
 flags.asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 flags.tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 flags.cov     := -O0 --coverage
+# The release as another Debian's compiler builds it (tests/xenlab/debian).
+flags.debian13 := $(flags.release)
 all_cflags    := -std=gnu11 $(warnings) $(CFLAGS) $(flags.$(VARIANT)) -fPIC -fvisibility=hidden -pthread \
                  -D_GNU_SOURCE -DXVS_VERSION='"$(VERSION)"' -MMD -MP
 # Programs are position-independent, and what the dynamic loader has filled in is read-only from then on.

@@ -121,6 +121,7 @@ full)
     part guard       900 'tests/bench/rules.mk' "$make" -j2 --no-print-directory check-bench
     part kernel      900 'tests/kernel/rules.mk' "$make" -j2 --no-print-directory check-kernel
     part xen        3000 'tests/xenlab/rules.mk' "$make" -j2 --no-print-directory check-xen
+    part xen13      1500 'tests/xenlab/debian/build.sh' "$make" --no-print-directory check-xen13
     ;;
 *)
     echo "usage: all.sh [quick|full]" >&2

@@ -16,7 +16,7 @@ packages_of() {
     test) echo "libcunit1-dev clang libclang-rt-14-dev llvm valgrind socat python3 busybox-static openssh-client" \
                "g++ man-db mandoc xz-utils ca-certificates python3-prometheus-client tshark lintian mypy ansible-core" ;;
     # Real Xen in QEMU: what the lab runs.  What it boots is unpacked, never installed (tests/xenlab/packages.list).
-    lab) echo "qemu-system-x86 busybox-static cpio kmod lz4 zstd xz-utils python3" ;;
+    lab) echo "qemu-system-x86 busybox-static cpio kmod lz4 zstd xz-utils python3 debian-archive-keyring util-linux" ;;
     # The guest's driver and what Linux's own tools say of it.  The headers are unpacked, never installed (tests/kernel).
     kernel) echo "dkms gcc-12 kmod make perl sparse xz-utils libelf1" ;;
     # Plots of make bench.  It compares with ssh where there is an sshd, which is not for us to install: that would listen.

@@ -22,7 +22,9 @@ for module in "$out/$version/xen_vsock.ko" "$out/gntfree-$version/gntfree.ko"; d
 done
 
 # Debian's, which keep their signatures: they are packed, or not.
-modules=$(echo "$out"/pkgs/lib/modules/"$version".*-cloud-amd64/kernel)
+for modules in "$out"/pkgs/lib/modules/"$version".*-cloud-amd64/kernel "$out"/pkgs/usr/lib/modules/"$version".*-cloud-amd64/kernel; do
+    [ ! -d "$modules" ] || break
+done
 add() { # FOLDER FILE
     if [ -e "$modules/$2.ko.xz" ]; then
         xz -dc "$modules/$2.ko.xz" >"$1/${2##*/}.ko"
@@ -50,7 +52,8 @@ if [ -d "$tests" ]; then
     done
 fi
 
-if [ "$version" != 6.1 ]; then
+case ${XENLAB_DEBIAN:-12} in 13) guests=6.12 ;; *) guests=6.1 ;; esac
+if [ "$version" != $guests ]; then
     PYTHONDONTWRITEBYTECODE=1 python3 -c 'import sys
 sys.path.insert(0, sys.argv[1])
 from driver import kernel

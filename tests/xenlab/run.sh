@@ -9,6 +9,7 @@
 # and the serial log stay in build/xenlab/results/GROUP.
 #
 #     XVS_BIN=DIR     the build that is tested (build/release); a colon between several
+#     XENLAB_DEBIAN=13  the Debian that is booted, 12 if not said
 #     XENLAB_HOSTS=N  hosts at a time, of 2 GiB each; one per processor if not said, at most four
 #
 # A group says how it wants to be run in a line of its own:
@@ -30,7 +31,10 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top=$here/../..
 lab=$here/lab
-results=${XENLAB_DIR:-$top/build/xenlab}/results
+debian=${XENLAB_DEBIAN:-12}
+suffix=
+[ "$debian" = 12 ] || suffix=-$debian
+results=${XENLAB_DIR:-$top/build/xenlab$suffix}/results
 bins=${XVS_BIN-$top/build/release}
 # A host has one processor, so as many at a time as there are.
 hosts=${XENLAB_HOSTS:-$(nproc)}

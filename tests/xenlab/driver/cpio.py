@@ -14,9 +14,21 @@ _TRAILER = "TRAILER!!!"
 class Archive:
     def __init__(self):
         self._entries = {}  # path -> (mode, data, device numbers)
+        self._merged = ()  # folders of / that are links to those of /usr
+
+    def merge(self, *folders):
+        """What is put into /bin is in /usr/bin from now on, and so on, with a link: Debian has it so since 13."""
+        for folder in folders:
+            self.link(folder, "usr/" + folder)
+        self._merged = folders
+
+    def _place(self, path):
+        path = path.strip("/")
+        first, slash, _ = path.partition("/")
+        return "usr/" + path if slash and first in self._merged else path
 
     def directory(self, path, mode=0o755):
-        path = path.strip("/")
+        path = self._place(path)
         if path and path not in self._entries:
             self.directory(os.path.dirname(path))
             self._entries[path] = (stat.S_IFDIR | mode, b"", (0, 0))
@@ -47,12 +59,12 @@ class Archive:
                     self.file(os.path.normpath(os.path.join(inside, name)), full)
 
     def _add(self, path, mode, data, device=(0, 0)):
-        path = path.strip("/")
+        path = self._place(path)
         self.directory(os.path.dirname(path))
         self._entries[path] = (mode, data, device)
 
     def __contains__(self, path):
-        return path.strip("/") in self._entries
+        return self._place(path) in self._entries
 
     def write(self, out):
         """Writes to an open binary file.  Times are 0: equal contents are equal archives."""

@@ -37,7 +37,7 @@ _LIBS = ["-lxenvchan", "-lxenctrl", "-lxenstore", "-lxengnttab", "-lxenevtchn", 
 # Libraries that the builds of xvs need; a sanitised build brings its own (session.py).  libgcc_s is
 # not in any DT_NEEDED of ours: pthread_cancel opens it by name, and xl cancels.
 _GUEST_LIBS = ["libxengnttab.so.1", "libxenevtchn.so.1", "libxenstore.so.4", "libxentoollog.so.1",
-               "libxenvchan.so.4.17", "libjansson.so.4", "libuv.so.1", "libgcc_s.so.1", "libm.so.6"]
+               "libjansson.so.4", "libuv.so.1", "libgcc_s.so.1", "libm.so.6"]
 _DOM0_LIBS = _GUEST_LIBS + ["libinih.so.1", "libsystemd.so.0"]
 
 _XENSTORE_TOOLS = ["chmod", "exists", "list", "ls", "read", "rm", "watch", "write"]
@@ -45,7 +45,6 @@ _XENSTORE_TOOLS = ["chmod", "exists", "list", "ls", "read", "rm", "watch", "writ
 # From xen-utils' own directory: the names in /usr/sbin are wrapper scripts.
 _XEN_TOOLS = ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "libxl-save-helper", "lsevtchn",
               "xenstore-control", "xentrace"]
-_XEN_BIN = "usr/lib/xen-4.17/bin"
 
 _XEN_MODULES = ["xen-evtchn", "xen-gntalloc", "xen-gntdev", "xen-privcmd", "xenfs"]
 _DOM0_MODULES = _XEN_MODULES + ["virtio_pci", "9p", "9pnet_virtio", "vhost_vsock"]
@@ -77,6 +76,8 @@ def build(say):
     os.makedirs(places.BUILD, exist_ok=True)
     if subprocess.run([places.lab("fetch.sh"), places.PKGS]).returncode:
         raise Problem("the lab's packages are not there, see above")
+    if places.TREE and subprocess.run([places.lab("debian", "tree.sh"), places.DEBIAN, places.TREE, places.APT]).returncode:
+        raise Problem("there is no tree to build in, see above")
     unpacked = stamp.digest(os.path.join(places.PKGS, ".unpacked-list"),
                             "text:" + " ".join(sorted(os.listdir(os.path.join(places.PKGS, "boot")))))
     unpacker = stamp.digest(places.lab("driver", "kernel.py"))
@@ -114,7 +115,17 @@ def _write(path, data):
 
 
 def _pkg(*parts):
-    return os.path.join(places.PKGS, *parts)
+    """A file of the packages; Debian 13's have below /usr what Debian 12's had beside it."""
+    path = os.path.join(places.PKGS, *parts)
+    merged = os.path.join(places.PKGS, "usr", *parts)
+    return merged if not os.path.exists(path) and os.path.exists(merged) else path
+
+
+def _xen_version():
+    names = glob.glob(_pkg("boot/xen-*-amd64.gz"))
+    if len(names) != 1:
+        raise Problem(f"{places.PKGS}/boot should have one hypervisor, it has {names}: remove {places.PKGS} and build again")
+    return re.match(r"xen-([0-9.]+)-", os.path.basename(names[0])).group(1)
 
 
 def _configs():
@@ -122,7 +133,7 @@ def _configs():
 
 
 def _xen(out):
-    with gzip.open(_pkg("boot/xen-4.17-amd64.gz")) as f:
+    with gzip.open(_pkg(f"boot/xen-{_xen_version()}-amd64.gz")) as f:
         _write(out, f.read())
 
 
@@ -132,8 +143,9 @@ def _kernel(out, flavour):
 
 def _tools(out):
     os.makedirs(out, exist_ok=True)
+    within = [places.lab("debian", "within"), places.TREE] if places.TREE else []
     for name, sources in _TOOLS.items():
-        command = ["cc", *_CFLAGS, "-o", os.path.join(out, name),
+        command = [*within, "cc", *_CFLAGS, "-o", os.path.join(out, name),
                    *(places.lab("tools", source) for source in sources), *_LIBS]
         if subprocess.run(command).returncode:
             raise Problem(f"{name} does not compile, see above (the headers are in libxen-dev)")
@@ -146,6 +158,11 @@ class _Image(Archive):
         super().__init__()
         self._library_dirs = [_pkg("usr/lib/x86_64-linux-gnu"), _pkg("lib/x86_64-linux-gnu"),
                               _pkg("usr/lib/x86_64-linux-gnu/systemd")]
+        # Its own loader lists its programs' libraries, and the machine has none of them.
+        self._loader = None
+        if places.TREE:
+            self.merge("bin", "sbin", "lib", "lib64")
+            self._loader = _pkg("lib64/ld-linux-x86-64.so.2")
         for path in ("proc/xen", "sys", "dev", "tmp", "run", "root", "var", "lab", "xvs"):
             self.directory(path)
         self.link("var/run", "/run")
@@ -173,7 +190,7 @@ class _Image(Archive):
         self._needs(source)
 
     def library(self, name):
-        for folder in self._library_dirs + ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"]:
+        for folder in self._library_dirs + ([] if self._loader else ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"]):
             source = os.path.join(folder, name)
             if os.path.exists(source):
                 self._library(name, source)
@@ -188,22 +205,21 @@ class _Image(Archive):
 
     def _needs(self, source):
         """What ldd finds: first in the packages, then on the host, whose libc built the programs."""
-        found, loader = libraries(source, self._library_dirs)
+        found, loader = libraries(source, self._library_dirs, self._loader)
         for name, path in found.items():
             if not path:
                 raise Problem(f"{source} needs {name}: add its package to packages.list")
             self._library(name, path)
         if loader:
-            self.file(loader, os.path.realpath(loader), 0o755)
+            self.file(loader[0], os.path.realpath(loader[1]), 0o755)
 
     def modules(self, flavour, wanted, options):
         """Where modprobe looks for them, with a list of them in order that the init script reads."""
         version = kernel.find(places.PKGS, flavour)
         lines, names = [], []
-        for path in kernel.modules(places.PKGS, version, wanted):
-            name = os.path.basename(path)
+        for name, module in kernel.modules(places.PKGS, version, wanted):
             names.append(name)
-            self.file(f"lib/modules/{version}/{name}", path)
+            self.data(f"lib/modules/{version}/{name}", module)
             lines.append(" ".join([f"{version}/{name}"] + options.get(name, [])))
         self.data("lib/modules/order", "".join(line + "\n" for line in lines).encode())
         # Without dependencies: what is in the list is there when modprobe is called.
@@ -252,7 +268,7 @@ def _guest_image():
     # The agent's pages come on top of the default, so that a test in the guest
     # meets the limit of a guest without a lab.
     image.modules("cloud-amd64", _XEN_MODULES, {"xen-gntalloc.ko": [f"limit={_GNTALLOC_DEFAULT + _agent_pages()}"]})
-    for name in _GUEST_LIBS:
+    for name in [*_GUEST_LIBS, "libxenvchan.so." + _xen_version()]:
         image.library(name)
     return image
 
@@ -279,8 +295,9 @@ def _dom0(out):
     image.modules("amd64", _DOM0_MODULES, {})
     for name in _DOM0_LIBS:
         image.library(name)
+    xen_bin = f"usr/lib/xen-{_xen_version()}/bin"
     for name in _XEN_TOOLS:
-        image.program(f"{_XEN_BIN}/{name}", _pkg(_XEN_BIN, name))
+        image.program(f"{xen_bin}/{name}", _pkg(xen_bin, name))
     image.program("usr/bin/socat", _pkg("usr/bin/socat"))
     image.systemd()
     image.dpkg()

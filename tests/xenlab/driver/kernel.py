@@ -5,6 +5,7 @@ Both kernels are unpacked here, on the host: a bzImage would otherwise unpack
 itself in emulation, at six seconds a boot.
 """
 
+import contextlib
 import glob
 import lzma
 import os
@@ -21,7 +22,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 def find(pkgs, flavour):
     """The version of the unpacked kernel: flavour is 'amd64' or 'cloud-amd64'."""
-    pattern = re.compile(r"vmlinuz-([0-9.]+-[0-9]+-%s)$" % flavour)
+    pattern = re.compile(r"vmlinuz-([0-9.]+(?:-[0-9]+|\+deb[0-9]+)-%s)$" % flavour)
     names = sorted(os.listdir(os.path.join(pkgs, "boot")))
     versions = [m.group(1) for m in map(pattern.match, names) if m]
     if len(versions) != 1:
@@ -51,23 +52,32 @@ def unpack(bzimage):
 
 
 def modules(pkgs, version, wanted):
-    """Paths of the wanted modules and of what they depend on, in an order to insert them in."""
-    root = os.path.join(pkgs, "lib/modules", version, "kernel")
-    paths = {_name(path): path for path in glob.glob(root + "/**/*.ko", recursive=True)}
-    order = []
+    """File names and contents of the wanted modules and of what they depend on, in an order to insert them in."""
+    paths = {_name(path): path for usr in ("", "usr") for end in (".ko", ".ko.xz") for path in
+             glob.glob(os.path.join(pkgs, usr, "lib/modules", version, "kernel/**/*" + end), recursive=True)}
+    order, done = [], set()
 
     def add(name):
         if name not in paths:
             return  # built into the kernel
-        if paths[name] in order:
+        if name in done:
             return
-        with open(paths[name], "rb") as f:
-            depends = re.search(rb"\0depends=([^\0]*)\0", f.read())
+        done.add(name)
+        path = paths[name]
+        with lzma.open(path) if path.endswith(".xz") else open(path, "rb") as f:
+            module = f.read()
+        depends = re.search(rb"\0depends=([^\0]*)\0", module)
         for other in depends.group(1).decode().split(",") if depends else []:
             add(other.replace("-", "_"))
-        order.append(paths[name])
+        order.append((os.path.basename(path).removesuffix(".xz"), module))
 
+    builtin = set()
+    for usr in ("", "usr"):
+        with contextlib.suppress(FileNotFoundError), open(os.path.join(pkgs, usr, "lib/modules", version, "modules.builtin")) as f:
+            builtin = {_name(line.strip()) for line in f}
     for name in wanted:
+        if name.replace("-", "_") in builtin:
+            continue
         if name.replace("-", "_") not in paths:
             raise Problem(f"kernel {version} has no module {name}")
         add(name.replace("-", "_"))
@@ -75,4 +85,4 @@ def modules(pkgs, version, wanted):
 
 
 def _name(path):
-    return os.path.basename(path)[:-len(".ko")].replace("-", "_")
+    return os.path.basename(path).partition(".ko")[0].replace("-", "_")

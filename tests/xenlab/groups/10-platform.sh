@@ -138,7 +138,7 @@ test_xl_save_and_restore() { # limit 120
 }
 
 # Learned here: a program that held an event channel over save and restore takes
-# an Oops when it closes it or ends (Linux 6.1).  When this test fails, Linux was
+# an Oops when it closes it or ends (Linux 6.1 and 6.12).  When this test fails, Linux was
 # mended and labagent and libxvs may stop working around it.
 test_linux_cannot_close_an_old_event_channel() { # limit 120
 	on guest2 sh -c 'vchanbench server 0 data/held 64 >/dev/null 2>&1 & echo $! >/tmp/pid'

@@ -85,7 +85,7 @@ ssh_by() { # PROXY COMMAND...
 
 # OpenSSH's server in a guest, one process a connection, as inetd has it.
 test_ssh_to_a_guest_by_a_proxy_command() { # limit 200
-	ssh_files
+	ssh_files /tmp/ssh/bin
 	pack /tmp/ssh sshd
 	with_ssh guest1
 	serve guest1 22 env LD_LIBRARY_PATH=/tmp/ssh/lib /tmp/ssh/bin/sshd -i -e -f /tmp/ssh/server

@@ -68,11 +68,11 @@ own() {
 	_test=$1 _server=$2 _client=$3
 	for _host in $_server $_client; do
 		if [ "$_host" = dom0 ]; then
-			_dir=$PWD/lab/6.1
+			_dir=$PWD/lab/$LINUX
 			ifconfig lo up
 		else
 			_dir=/tmp/own
-			on "$_host" test -x /tmp/own/vsock_test </dev/null || put "$_host" ./lab/6.1 /tmp/own
+			on "$_host" test -x /tmp/own/vsock_test </dev/null || put "$_host" "./lab/$LINUX" /tmp/own
 			on "$_host" sh -c 'ifconfig lo up; lsmod | grep -q vsock_diag || insmod /tmp/own/vsock_diag.ko' </dev/null
 		fi
 		eval "_dir_$_host=$_dir"

@@ -6,7 +6,8 @@
 # a guest, systemd runs the daemon here and an agent there, both are killed, started in any order, replaced by a newer version, and
 # removed.  Nothing of the lab's build is used.
 . ./lib.sh
-export PATH=/lab/platform:/usr/lib/xen-4.17/bin:/usr/sbin:/usr/bin:/sbin:/bin
+for xen in /usr/lib/xen-*/bin; do break; done
+export PATH=/lab/platform:$xen:/usr/sbin:/usr/bin:/sbin:/bin
 unset LD_LIBRARY_PATH XVS_RUN_DIR
 export XVS_BIN=/var/nothing
 mkdir -p $XVS_BIN

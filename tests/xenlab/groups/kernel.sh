@@ -6,6 +6,8 @@ export E2E_T=/tmp/e2e E2E_SLOW=8 E2E_PLATFORM=xen E2E_GUEST=e2e_vsock
 mkdir -p $E2E_T/dom0
 . ./e2e/lib.sh
 
+# The version of Linux that dom0 and the guests have, as ./lab has the modules for it.
+LINUX=$(uname -r | cut -d. -f1,2)
 DEVICE=/sys/bus/xen/devices/vsock-0
 DRIVER=/sys/bus/xen/drivers/xen_vsock
 
@@ -14,7 +16,7 @@ drive() {
 	on "$1" test -d $DRIVER </dev/null && return
 	[ -d ./lab ] || skip "needs XVS_KERNEL, the driver for the lab (make kernel-lab)"
 	mkdir -p /tmp/drive/lab
-	cp -r ./lab/"${2:-6.1}"/*.ko ./lab/bin /tmp/drive/lab/
+	cp -r ./lab/"${2:-$LINUX}"/*.ko ./lab/bin /tmp/drive/lab/
 	put "$1" /tmp/drive/lab /tmp/lab || fail "$1 does not take the modules"
 	on "$1" sh -c 'cd /tmp/lab && for m in vsock vmw_vsock_virtio_transport_common gntfree xen_vsock; do
 		insmod ./$m.ko || exit 1; done' </dev/null || fail "insmod in $1: $(on "$1" dmesg </dev/null | tail -n 5)"

@@ -15,6 +15,10 @@ pack() {
 	_folder=$1
 	shift
 	mkdir -p "$_folder/bin" "$_folder/lib"
+	# Debian 13's server of OpenSSH is three.
+	for _program; do
+		[ "$_program" != sshd ] || [ ! -e $programs/bin/sshd-session ] || set -- "$@" sshd-session sshd-auth
+	done
 	for _program; do
 		cp "$programs/bin/$_program" "$_folder/bin/"
 		# Without ldd, which is a script for bash.
@@ -22,11 +26,12 @@ pack() {
 			sed -n "s|.* => \($programs/[^ ]*\) .*|\1|p"); do
 			cp "$_library" "$_folder/lib/"
 		done
-		[ "$_program" != python3 ] || cp -r $programs/lib/python3.11 "$_folder/lib/"
+		[ "$_program" != python3 ] || cp -r $programs/lib/python3.* "$_folder/lib/"
 	done
 }
 
-# ssh_files: /tmp/ssh, for both ends: "client", the configuration of who calls (with a ProxyCommand of his own), and "server".
+# ssh_files [BIN]: /tmp/ssh, for both ends: "client", the configuration of who calls (with a ProxyCommand of his own), and "server",
+# whose programs are in BIN of the guest, /tmp/programs/bin if not said.
 ssh_files() {
 	rm -rf /tmp/ssh
 	mkdir -p /tmp/ssh /root
@@ -48,6 +53,10 @@ ssh_files() {
 		UsePAM no
 		PermitRootLogin yes
 	END
+	# Debian 13's server is three programs, each of which begins the next.
+	for _program in sshd-session:SshdSessionPath sshd-auth:SshdAuthPath; do
+		[ ! -e "$programs/bin/${_program%%:*}" ] || echo "${_program##*:} ${1:-/tmp/programs/bin}/${_program%%:*}" >>/tmp/ssh/server
+	done
 }
 
 # with_ssh GUEST: these files, and the users that OpenSSH's programs look for.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # gather.sh BUILD: into BUILD/programs, programs that are not ours with the libraries they need, ready to be run from any
-# folder: bin, lib (for LD_LIBRARY_PATH), and lib/python3.11, which Python finds beside its bin.  The C library is not in it.
+# folder: bin, lib (for LD_LIBRARY_PATH), and lib/python3.*, which Python finds beside its bin.  The C library is not in it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
@@ -12,23 +12,41 @@ pkgs=$build/programs.pkgs
 
 "$here/../fetch.sh" "$build/pkgs"
 "$here/../fetch.sh" "$pkgs" "$here/packages.list"
-key=$(cat "$0" "$here/packages.list" "$here/../packages.list" | sha256sum)
+key=$(cat "$0" "$pkgs/.unpacked-list" "$build/pkgs/.unpacked-list" | sha256sum)
 [ "$(cat "$out/.key" 2>/dev/null)" != "$key" ] || exit 0
 
 rm -rf "$out" "$out.new"
 mkdir -p "$out.new/bin" "$out.new/lib"
 cd "$pkgs"
-cp usr/bin/python3.11 "$out.new/bin/python3"
-cp bin/ip bin/ss usr/bin/tcpdump usr/sbin/qemu-ga usr/bin/ncat usr/bin/ssh usr/bin/ssh-keygen usr/sbin/sshd "$out.new/bin/"
-cp -r usr/lib/python3.11 "$out.new/lib/"
+for python in usr/lib/python3.*; do
+	cp "usr/bin/${python##*/}" "$out.new/bin/python3"
+	cp -r "$python" "$out.new/lib/"
+	# A link to a place for the machine's own settings.
+	rm -f "$out.new/lib/${python##*/}/sitecustomize.py"
+done
+for program in ip ss tcpdump qemu-ga ncat ssh ssh-keygen sshd sshd-session sshd-auth; do
+	# Where they lie differs between Debians; and OpenSSH's server is one program in 12, and three in 13.
+	for file in bin usr/bin usr/sbin usr/lib/openssh; do
+		[ ! -e "$file/$program" ] || cp "$file/$program" "$out.new/bin/"
+	done
+done
 for root in "$pkgs" "$build/pkgs"; do
 	path=${path+$path:}$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu/systemd
 done
+# Programs that need another C library than the machine's are looked through by the loader of their own.
+libraries() {
+	loader=$build/pkgs/usr/lib64/ld-linux-x86-64.so.2
+	if [ -e "$loader" ]; then
+		LD_TRACE_LOADED_OBJECTS=1 "$loader" --library-path "$path" "$1"
+	else
+		LD_LIBRARY_PATH=$path ldd "$1"
+	fi
+}
 for program in "$out.new"/bin/*; do
-	LD_LIBRARY_PATH=$path ldd "$program" | sed -n 's/^\t\([^ ]*\) => \(.*\) (0x.*/\1 \2/p; s/^\t\([^ ]*\) => not found/\1/p' |
+	libraries "$program" | sed -n 's/^\t\([^ ]*\) => \(.*\) (0x.*/\1 \2/p; s/^\t\([^ ]*\) => not found/\1/p' |
 		while read -r name file; do
 			case $name in
-			libc.so.* | libm.so.*) continue ;;
+			libc.so.* | libm.so.* | /*) continue ;;
 			esac
 			[ -n "$file" ] || {
 				echo "gather.sh: ${program##*/} needs $name: add its package to packages.list" >&2
