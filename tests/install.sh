@@ -220,6 +220,10 @@ brings_exactly() { # PACKAGE WORDS
 is_whole() { # FOLDER PACKAGE
     for one in $2 $(brings "$2"); do ls "build/deb/$1/${one}"_[0-9]*.deb || return 1; done
 }
+# reportbug runs them with the report as descriptor 3.
+for script in debian/*.bug-script; do
+    check "${script#debian/} writes what there is, and ends well where nothing is" sh -c "PATH=/usr/bin:/bin $script 3>'$dir/report' && grep -q '^-- Xen:' '$dir/report'"
+done
 if command -v dh >/dev/null 2>&1 && command -v dh_dkms >/dev/null 2>&1; then
     check "make deb" env MAKEFLAGS='' $make --no-print-directory deb
     brings_exactly xvs-host "libxvs0 xvs xvsd"

@@ -4,7 +4,7 @@ with nothing from elsewhere in it."""
 
 from html import escape
 
-from . import history, measures, plots, report
+from . import history, plots, report
 from .hosted import Failed
 
 STYLE = """
@@ -102,6 +102,6 @@ def render(entries, records):
     for column in report.Book(entries).columns:
         parts += [f"<h2>All figures, {escape(report.title(column))}</h2>", _figures(column, entries)]
     parts += ["<h2>How they were taken</h2>", "<p>A and B are the two processors of two-cpus, and one in same-cpu; in scheduler nothing is "
-              "pinned.</p>", _table(["", ""], [[escape(m), f'<div style="text-align:left">{escape(text)}</div>'] for m, text in measures.WHERE.items()]),
+              "pinned.</p>", _table(["", ""], [[escape(m), f'<div style="text-align:left">{escape(text)}</div>'] for m, text in report.where(entries).items()]),
               "<p>Why what is not met is not: tests/bench/PROFILE.md.</p></body></html>"]
     return "\n".join(parts) + "\n"

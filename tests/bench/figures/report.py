@@ -164,6 +164,12 @@ def _figures(book, column):
     return lines
 
 
+def where(entries):
+    """How those were taken that were."""
+    there = {e["measure"] for e in entries}
+    return {measure: text for measure, text in measures.WHERE.items() if measure in there}
+
+
 def runs_table(books, colour=False):
     """Which aims hold in each of some runs."""
     width = max(len(a[0]) for a in AIMS)
@@ -190,7 +196,8 @@ def table(entries, notes, colour=False):
         lines += _figures(book, column)
     lines += ["", "How they were taken: A and B are the two processors of two-cpus, and one in same-cpu; in scheduler nothing is "
                   "pinned."]
-    lines += [f"  {measure:{max(map(len, measures.WHERE))}}  {text}" for measure, text in measures.WHERE.items()]
+    taken = where(entries)
+    lines += [f"  {measure:{max(map(len, taken), default=0)}}  {text}" for measure, text in taken.items()]
     lines += ["", "Why what is not met is not: tests/bench/PROFILE.md."] + notes
     return "\n".join(lines)
 
