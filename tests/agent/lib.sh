@@ -52,7 +52,8 @@ start_agent() {
     agent=$(child_of "$warden")
     until_true on 0 xvs exec -q web1 -- true || { cat agent.log; exit 1; }
 }
-child_of() { grep -ls "^PPid:[[:space:]]$1\$" /proc/[0-9]*/status | sed -n 's|/proc/\([0-9]*\)/status|\1|p' | grep .; }
+# The first, which is the agent: what it leaves behind is the warden's child, too.
+child_of() { grep -ls "^PPid:[[:space:]]$1\$" /proc/[0-9]*/status | sed -n 's|/proc/\([0-9]*\)/status|\1|p' | sort -n | head -n 1 | grep .; }
 
 mkdir -p policy.d services.d
 printf '* %s allow\n' '@any @any' '@any @unix' '@unix @any' >policy.d/50-agent.policy

@@ -1,10 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# manage.sh: a guest's qemu-guest-agent by way of xvs-agent: xvs ga, info, shutdown, reboot, time-sync.  Most of it with one that is none
-# (fake/qemu-ga), which can be hostile and touches nothing; at the end the real one of Debian's.
+# manage.sh: a guest as a whole.  Its qemu-guest-agent by way of xvs-agent: xvs ga, info, shutdown, reboot, freeze, time-sync.  Most of it with
+# one that is none (fake/qemu-ga), which can be hostile and touches nothing; at the end the real one of Debian's.  And its processors and
+# memory, with an xl that is none and a /sys that is a directory.
 plain_path=$PATH
 PATH=$(cd "$(dirname "$0")" && pwd)/fake:$PATH
+XL_STATE=$(mktemp -d /tmp/xvs-agent-xl.XXXXXX) || exit 2
+XVS_SYSTEM_ROOT=$XL_STATE/root
+export XL_STATE XVS_SYSTEM_ROOT
 . "$(dirname "$0")/lib.sh"
+trap 'cleanup; rm -rf "$XL_STATE"' EXIT
 guest_dir=$(on web1 sh -c 'echo "$XVS_RUN_DIR"')
 
 mode() { echo "$1" >"$guest_dir/ga.mode.new"; mv "$guest_dir/ga.mode.new" "$guest_dir/ga.mode"; }
@@ -199,6 +204,200 @@ if test_ without_qemu_guest_agent_it_says_what_to_install; then
     status 3 xvs info nosuchguest
     kill "$warden"; wait $agent_job
     start_agent
+end
+fi
+
+# ---- frozen file systems ----
+
+frozen=$guest_dir/ga.frozen
+is_thawed() { [ ! -e "$frozen" ] && [ ! -e "$guest_dir/frozen" ]; }
+manages() { grep -lsa -e "[-]-service.manage" /proc/[0-9]*/cmdline | cut -d/ -f3; }
+# Of the process that serves it, and not its guard, which is its child.
+server() {
+    local one
+    for one in $(manages); do grep -qx "PPid:[[:space:]]$agent" "/proc/$one/status" && echo "$one"; done
+}
+# Until the file 'go' is there; 'runs' says that it has begun, and what was frozen then.
+cat >stay <<'EOF'
+#!/bin/sh
+cat "$1" >runs.new; mv runs.new runs
+while [ ! -e go ]; do sleep 0.01; done
+EOF
+chmod +x stay
+stays() { rm -f go runs; run 0 xvs freeze "$@" web1 -- ./stay "$frozen" 2>err; wait_for test -s runs; }
+
+if test_ a_command_runs_while_file_systems_stand_still; then
+    calm
+    status 0 xvs freeze -v --for 30s web1 -- cat "$frozen"; out_is 3; err_has "web1: 3 file systems are frozen"
+    is_thawed || bad "not thawed"
+    said guest-fsfreeze-freeze; said guest-fsfreeze-thaw
+    [ "$(echo input | on 0 xvs freeze --for 30 web1 -- cat)" = input ] || bad "standard input is not the command's"
+end
+fi
+
+if test_ its_status_is_the_commands_and_they_are_thawed_whatever_that_was; then
+    for want in '7 exit 7' '137 kill -9 $$' '141 kill -PIPE $$' '0 :'; do
+        status "${want%% *}" xvs freeze --for 30 web1 -- sh -c "test -s $frozen || exit 99; ${want#* }"
+        is_thawed || bad "not thawed after: $want"
+    done
+    status 127 xvs freeze --for 30 web1 -- no-such-command; err_has "no-such-command: No such file"; is_thawed || bad "127"
+    status 126 xvs freeze --for 30 web1 -- /etc/passwd; is_thawed || bad "126"
+end
+fi
+
+if test_ what_cannot_be_frozen_is_status_125_and_nothing_is_run; then
+    mode no-freeze
+    status 125 xvs freeze --for 30 web1 -- touch ran; err_has "web1: freeze: guest-fsfreeze-freeze: failed to freeze /"
+    is_thawed || bad "not thawed"
+    calm; mode silent
+    status 125 xvs freeze --for 30 web1 -- true & waiting=$!
+    wait_for grep -qx guest-fsfreeze-freeze "$guest_dir/ga.log"
+    calm; kill -9 "$(qemu_gas)"
+    wait $waiting; wait_for is_thawed
+    for wrong in '' 'web1' 'web1 -- true' '--for 0 web1 -- true' '--for x web1 -- true' '--for 3601 web1 -- true' '--for 30 web1' '--nosuch'; do
+        # shellcheck disable=SC2086 # words
+        status 125 xvs freeze $wrong; err_has --help
+    done
+    status 125 xvs freeze --for 30 nosuchguest -- touch ran
+    status 125 xvs freeze --for 30 db1 -- touch ran
+    [ ! -e ran ] || bad "it was run"
+    status 0 xvs freeze --help
+end
+fi
+
+if test_ a_time_that_is_over_thaws_and_is_told; then
+    status 124 xvs freeze --for 0.2 web1 -- sh -c "until grep -q 'web1: the time is over, and its file systems are thawed' err; do sleep 0.01; done"
+    err_has "were not frozen until the command had ended"
+    wait_for is_thawed
+    # Whoever in the guest thaws them, it did not hold.
+    status 124 xvs freeze --for 30 web1 -- rm "$frozen"; wait_for is_thawed
+end
+fi
+
+if test_ a_signal_is_the_commands_and_a_second_one_is_ours; then
+    for number in INT TERM HUP; do
+        stays --for 100
+        kill -$number "$pid"; wait $job; [ $? -eq $((128 + $(kill -l $number))) ] || bad "$number: status"
+        is_thawed || bad "$number: not thawed"
+    done
+    rm -f go runs
+    run 0 xvs freeze --for 100 web1 -- sh -c "trap '' TERM; exec ./stay $frozen" 2>err
+    wait_for test -s runs
+    kill -TERM "$pid"; on 0 sh -c "test -s $frozen" || bad "one is not for the command"
+    until ! kill -TERM "$pid" 2>/dev/null || is_thawed; do sleep 0.01; done
+    wait_for is_thawed
+    touch go; wait $job
+end
+fi
+
+if test_ whoever_is_killed_they_are_thawed; then
+    # The command.
+    stays --for 100
+    kill -9 "$pid"; wait $job 2>/dev/null; wait_for is_thawed; touch go
+    # In the guest, who waits for us: his guard does it.
+    stays --for 100
+    [ -n "$(server)" ] || bad "nobody serves"
+    kill -9 "$(server)"; wait_for is_thawed
+    touch go; wait $job; [ $? -eq 124 ] || bad "the server: status"; err_has "web1 has gone"
+    # qemu-guest-agent: another one does it.
+    stays --for 100
+    kill -9 "$(qemu_gas)"; touch go
+    wait $job || bad "qemu-guest-agent: status $?"
+    wait_for is_thawed
+    # The agent, who is asked to end, and then at once.
+    stays --for 100
+    kill "$warden"; wait $agent_job; wait_for is_thawed
+    touch go; wait $job; [ $? -eq 124 ] || bad "the agent: status"
+    start_agent
+    stays --for 100
+    kill -9 "$agent"; wait $agent_job 2>/dev/null
+    wait_for no_qemu_ga
+    touch go; wait $job; [ $? -eq 124 ] || bad "the agent, killed: status"
+    start_agent
+    wait_for is_thawed
+    calm
+end
+fi
+
+if test_ who_asks_while_they_are_frozen_is_told; then
+    status 10 xvs freeze --for 100 web1 -- xvs ga web1 guest-ping; err_has "somebody else speaks"
+    is_thawed || bad "not thawed"
+end
+fi
+
+if test_ requests_that_are_none_are_refused_by_name; then
+    ask_raw() { printf '%s\n' "$1" | on 0 xvs call -q web1 manage >out 2>err; }
+    while read -r request; do
+        ask_raw "$request"; grep -q '^{"error"' out || bad "$request: $(head -c 200 out)"
+    done <<'EOF'
+{"request": "nosuch"}
+{"request": 7}
+{}
+[]
+x
+{"request": "cpus", "more": 1}
+{"request": "set-cpus"}
+{"request": "set-cpus", "online": 0}
+{"request": "set-cpus", "online": 4097}
+{"request": "set-cpus", "online": "2"}
+{"request": "freeze"}
+{"request": "freeze", "seconds": -1}
+{"request": "freeze", "seconds": 1e300}
+{"request": "thaw"}
+{"request": "cpus", "request": "cpus"}
+EOF
+    ask_raw "$(head -c 100000 /dev/zero | tr '\0' '[')"; grep -q 'levels' out || bad deep
+    printf '{"request": "cp' | on 0 xvs call -q web1 manage >out 2>err; [ ! -s out ] || bad half
+    is_thawed || bad "something is frozen"
+end
+fi
+
+# ---- processors and memory ----
+
+cpu=$XVS_SYSTEM_ROOT/sys/devices/system/cpu
+mkdir -p "$cpu/cpu0" "$XVS_SYSTEM_ROOT/proc" "$cpu/cpufreq" "$cpu/cpuidle"
+echo 2 >"$XL_STATE/most"; echo 512 >"$XL_STATE/memory"
+printf 'MemTotal:         491520 kB\nMemFree:           1000 kB\nMemAvailable:     409600 kB\n' >"$XVS_SYSTEM_ROOT/proc/meminfo"
+pair() { json "v['guest']['online'] == $1 and v['guest']['present'] == $2 and v['xen']['online'] == $3 and v['xen']['most'] == 2"; }
+
+if test_ processors_there_and_back_ten_times; then
+    status 0 xvs vcpus web1; out_is 'guest  1 on line of 1
+xen    1 running of 2'
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        status 0 xvs vcpus --json web1 2; pair 2 2 2
+        status 0 xvs vcpus --json web1 1; pair 1 1 1
+    done
+    grep -qx 'vcpu-set [0-9]* 2' "$XL_STATE/log" || bad "xl was not asked"
+    status 0 xvs vcpus web1 2; status 0 xvs vcpus --json web1 2; pair 2 2 2
+end
+fi
+
+if test_ processors_that_do_not_come_or_go_are_told; then
+    status 1 xvs vcpus web1 3; err_has "web1 may have 2 processors at most: maxvcpus"
+    : >"$XL_STATE/refuses"
+    status 1 xvs vcpus web1; err_has "xl vcpu-list failed: error: it is not in the mood"
+    rm "$XL_STATE/refuses"
+    # One that cannot go, and the first has nothing by which it could.
+    rm "$cpu/cpu1/online"
+    status 1 xvs vcpus -t 100 web1 1; err_has "1 could not be put off line: they cannot go"; err_has "web1 has not come to 1 processors"
+    rm -rf "$cpu/cpu1"
+    status 2 xvs vcpus; status 2 xvs vcpus web1 0; status 2 xvs vcpus web1 x; status 2 xvs vcpus web1 1 2
+    status 3 xvs vcpus nosuchguest 1; status 11 xvs vcpus db1 1
+    status 1 env PATH=/nonexistent "$bin/xvs" vcpus web1; err_has "there is no xl in PATH"
+    on web1 xvs vcpus --guest 102 1 >out 2>err; [ $? -eq 2 ] || bad "in a guest"
+end
+fi
+
+if test_ memory_is_what_both_sides_say; then
+    status 0 xvs memory web1; out_is 'guest  480M, 400M of it available
+xen    512M given'
+    status 0 xvs memory --json web1 1G; json 'v == {"guest": {"total": 480 << 20, "available": 400 << 20}, "xen": {"given": 1 << 30}}'
+    : >"$XL_STATE/slow"
+    status 8 xvs memory -t 0.2 web1 256M; err_has "web1 has not come to 256 MiB in 0.2 s"
+    rm "$XL_STATE/slow"
+    status 2 xvs memory web1 0; status 2 xvs memory web1 1000; status 2 xvs memory
+    rm "$XVS_SYSTEM_ROOT/proc/meminfo"
+    status 1 xvs memory web1; err_has "No such file"
 end
 fi
 

@@ -38,7 +38,7 @@ read -r _ <ready || { cat fake.log; echo "0 passed, 1 failed, 0 skipped"; exit 1
 
 # ---- usage ---------------------------------------------------------------------------------------------
 test_ every_verb_has_help_with_an_example
-for verb in exec shell cp call ga info shutdown reboot time-sync ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
+for verb in exec shell cp call ga info shutdown reboot freeze vcpus memory time-sync ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
     status 0 "$xvs" $verb --help
     grep -q '^usage: xvs' out && grep -q '^Example' out && grep -q '^Exit status' out || bad "$verb --help lacks something"
 done
@@ -49,7 +49,7 @@ end
 # The help and the manual have the same options; the program takes them or says what is missing, but never "no option".
 test_ every_option_of_the_help_is_in_the_manual
 sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here"/../../tools/man/*.1 >manual
-for verb in '' exec shell cp call ga info shutdown reboot time-sync ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
+for verb in '' exec shell cp call ga info shutdown reboot freeze vcpus memory time-sync ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
     # shellcheck disable=SC2086
     status 0 "$xvs" $verb --help
     for option in $(grep -oE -e '--[a-z][a-z-]+' out | sort -u); do
@@ -63,7 +63,7 @@ end
 test_ wrong_usage_is_status_2_and_says_where_the_help_is
 for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'cat web1 -1' 'cat -k web1 1' \
     'cat -w x web1 1' 'cat -w -1 web1 1' 'cat -w nan web1 1' 'cat -l' 'cat -l 5' 'cat --nosuch web1 1' 'cat -Q web1 1' \
-    'cat web1 1 2' 'cp' 'cp a' 'cp a b' 'cp web1: :b' 'cp - -' 'cp - a web1:b' 'cp --mode 9 a web1:b' 'cp --uid x a web1:b' 'cp --nosuch a web1:b' 'ga' 'ga web1' 'ga web1 x [' 'info' 'info a b' 'shutdown' 'shutdown --json web1' 'reboot -t x web1' 'time-sync --nosuch web1' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
+    'cat web1 1 2' 'cp' 'cp a' 'cp a b' 'cp web1: :b' 'cp - -' 'cp - a web1:b' 'cp --mode 9 a web1:b' 'cp --uid x a web1:b' 'cp --nosuch a web1:b' 'ga' 'ga web1' 'ga web1 x [' 'info' 'info a b' 'shutdown' 'shutdown --json web1' 'reboot -t x web1' 'time-sync --nosuch web1' 'vcpus' 'vcpus web1 0' 'vcpus --guest web1 1' 'memory web1 x' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
     'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
     'detach --all -d 0 web1' 'detach --cid 5 web1' 'attach --all web1' 'dump --all web1' \
     'stats x' 'metrics x' 'metrics -f json' 'metrics -f openmetrics -t file' '--guest metrics' 'top -D 0' 'top -n 0' 'top -o size' 'top a b' '--guest top' 'pcap' 'pcap a b' 'pcap -s x a' 'pcap -p x a' 'pcap -c 0 a' \

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "manage.h"
 #include "putget.h"
 #include "qemuga.h"
 #include "qga.h"
@@ -13,6 +14,7 @@ const struct function functions[] = {
     { "put", putget_put, NULL },
     { "get", putget_get, NULL },
     { "qga", qga_run, qemuga_absent },
+    { "manage", manage_run, NULL },
     { NULL, NULL, NULL },
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "forwards.h"
+#include "freeze.h"
 #include "functions.h"
 #include "reception.h"
 #include "say.h"
@@ -136,6 +137,7 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
 
     if ((err = warden_begin()))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
+    freeze_mend();
     if ((err = loop_begin(&a->loop)))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
     raise_limit(&a->files);

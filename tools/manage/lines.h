@@ -31,7 +31,7 @@ void lines_init(struct lines *l, struct channel *c, int (*wait)(struct lines *l,
 /* Accepts a zeroed one. */
 void lines_free(struct lines *l);
 
-/* 'until' is a moment of clock_ns().  Both: 0, or a negative errno: -ETIMEDOUT, -ECONNRESET at the end of the stream (or -EPIPE), -EMSGSIZE
+/* 'until' is a moment of clock_ns(), until which they wait; what is there already is heard if that is over, too.  Both: 0, or a negative errno: -ETIMEDOUT, -ECONNRESET at the end of the stream (or -EPIPE), -EMSGSIZE
  * for a line that is too long, -ENOMEM, or what the wait gave. */
 int lines_put(struct lines *l, const void *bytes, size_t len, int64_t until);
 /* Without its end; it is there until the next call. */

@@ -102,7 +102,7 @@ static int end_guest(struct parley *p, struct ga *g, const struct line *l, const
     /* Some version may say that it was asked well.  What comes then is its end. */
     while (!err) {
         json_decref(value);
-        err = lines_hear(&p->lines, end, &value, g->why);
+        err = clock_ns() < end ? lines_hear(&p->lines, end, &value, g->why) : -ETIMEDOUT;
     }
     if (err == -ETIMEDOUT)
         return fail(EXIT_TIME, "%s was asked to %s, and its agent is still there %.3g s later", l->guest, what, (double)l->timeout / SECOND);

@@ -3,6 +3,7 @@
 #include "parley.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "options.h"
 #include "say.h"
@@ -92,6 +93,32 @@ int parley_failed(const struct parley *p, int err, const char *what)
     default:
         return fail(exit_status(err), "%s: %s: %s", p->guest, what, errno_words(err));
     }
+}
+
+/* What it said no to. */
+static int refused(const struct parley *p, const json_t *answer, const char *text, const char *what)
+{
+    const char *name = json_string_value(json_object_get(answer, "errno"));
+
+    return fail(name && strcmp(name, "EBUSY") == 0 ? EXIT_BUSY : EXIT_OTHER, "%s: %s: %s", p->guest, what, text);
+}
+
+int parley_ask(struct parley *p, json_t *request, int64_t until, const char *what, json_t **answer)
+{
+    char why[LINES_WHY] = "";
+    const char *text;
+    int status = EXIT_OK, err;
+
+    *answer = NULL;
+    if ((err = lines_send(&p->lines, request, until)) || (err = lines_hear(&p->lines, until, answer, why)))
+        return err == -EPROTO ? fail(EXIT_RESET, "%s: its answer to %s makes no sense: %s", p->guest, what, why) : parley_failed(p, err, what);
+    if ((text = json_string_value(json_object_get(*answer, "error"))))
+        status = refused(p, *answer, text, what);
+    if (status) {
+        json_decref(*answer);
+        *answer = NULL;
+    }
+    return status;
 }
 
 int parley_ga_failed(const struct parley *p, const struct ga *g, int err, const char *command)

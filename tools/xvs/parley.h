@@ -29,6 +29,9 @@ int parley_close(struct parley *p, int status);
 /* The exit status for an error of lines.h, after a message: what we waited for, when the stream has ended or broken. */
 int parley_failed(const struct parley *p, int err, const char *what);
 
+/* A request of the service manage (manage/handler.h) and its answer.  Takes the reference; EXIT_OK, or an exit status after a message. */
+int parley_ask(struct parley *p, json_t *request, int64_t until, const char *what, json_t **answer);
+
 /* The same for qemu-guest-agent: opens, and is heard by it. */
 int parley_open_ga(struct parley *p, struct ga *g, const char *guest, int64_t patience, int64_t retry, int64_t until);
 /* The exit status for an error of ga.h, after a message. */

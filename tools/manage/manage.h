@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* manage.h: the agent's service manage: what the host asks of a guest as a whole, by typed requests (handler.h).
+ *
+ *     cpus, set-cpus    processors, cpus.h
+ *     memory            memory.h
+ *     freeze            file systems, freeze.h */
+#ifndef XVS_MANAGE_H
+#define XVS_MANAGE_H
+
+/* Of functions.h. */
+int manage_run(int in, int out, const char *argument);
+
+#endif
