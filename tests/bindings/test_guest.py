@@ -126,6 +126,47 @@ class Guest(Blocking, unittest.TestCase):
                 pass
         theirs.close()
 
+    def test_messages_come_as_they_were_sent(self):
+        with self.device.listen_messages(xvs.PORT_ANY) as listener:
+            ours = self.device.connect_messages(xvs.CID_LOCAL, listener.port, 60)
+            theirs, _ = listener.accept()
+            with self.assertRaises(ConnectionRefusedError) as caught:
+                self.device.connect(xvs.CID_LOCAL, listener.port, 60)
+            self.assertIs(caught.exception.reason, xvs.Reason.TYPE)
+        with ours, theirs:
+            theirs.settimeout(60)
+            for message in b"one", b"two and more", DATA[:300000]:
+                ours.send(message)
+            ours.send(bytearray(b"end of record"), eor=True)
+            self.assertEqual(theirs.recv(), b"one")
+            self.assertEqual(theirs.recv(3), b"two")
+            self.assertEqual(theirs.recv(), DATA[:300000])
+            self.assertFalse(theirs.had_eor)
+            self.assertEqual(theirs.recv(), b"end of record")
+            self.assertTrue(theirs.had_eor)
+            theirs.settimeout(0.02)
+            with self.assertRaises(TimeoutError):
+                theirs.recv()
+            with self.assertRaises(OSError) as caught:
+                ours.send(bytes(ours.message_max + 1))
+            self.assertEqual(caught.exception.errno, errno.EMSGSIZE)
+            with self.assertRaises(ValueError):
+                ours.send(b"")
+            with self.assertRaises(OSError):
+                ours.makefile()
+            # One that does not fit now waits for room.
+            ours.settimeout(0.02)
+            with self.assertRaises(TimeoutError):
+                while True:
+                    ours.send(bytes(100000))
+            ours.shutdown(socket.SHUT_WR)
+            while theirs.recv():
+                pass
+        # Who listens for streams takes none, and a daemon need not know of them at all.
+        with self.assertRaises(OSError) as caught:
+            self.device.connect_messages(CID, peer.ECHO, 60)
+        self.assertIn(caught.exception.errno, (errno.ECONNREFUSED, errno.ESOCKTNOSUPPORT))
+
     def test_accepting_has_a_time_limit_and_a_port_one_listener(self):
         with self.device.listen(5000) as listener:
             listener.settimeout(0.02)

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 import xvs
 from xvs import _host, _libxvs, _reasons
@@ -222,6 +223,38 @@ class Daemons(unittest.TestCase):
                 asyncio.run(wait())
             for one in held:
                 one.close()
+
+    def test_a_daemon_with_a_full_backlog_is_tried_again_until_the_time_is_over(self):
+        with _host.short(self.dir) as path, socket.socket(socket.AF_UNIX) as listening, contextlib.ExitStack() as stack:
+            listening.bind(f"{path}/vsock")
+            listening.listen(0)
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    one = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    one.setblocking(False)
+                    one.connect(f"{path}/vsock")
+            with self.assertRaises(TimeoutError):
+                xvs.host.connect("web1", 5, 0.05, run_dir=self.run_dir)
+            with self.assertRaises(BlockingIOError):
+                xvs.host.connect("web1", 5, 0, run_dir=self.run_dir)
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    while True:
+                        with listening.accept()[0] as connection:
+                            if connection.recv(100).startswith(b"CONNECT"):
+                                connection.sendall(b"OK 7\nhere")
+            thread = threading.Thread(target=serve)
+
+            def begin(seconds):
+                """Whoever waits for room in the backlog gets it now."""
+                stack.close()
+                if not thread.ident:
+                    thread.start()
+            with unittest.mock.patch("xvs.host.time.sleep", begin), xvs.host.connect("web1", 5, 60, run_dir=self.run_dir) as stream:
+                self.assertEqual(stream.recv(100), b"here")
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
     def test_a_socket_that_was_left_behind_is_replaced_and_a_living_one_is_not(self):
         with xvs.host.listen("web1", 5, run_dir=self.run_dir):

@@ -23,10 +23,11 @@ Exceptions are those of OSError: RefusedError and ResetError are ConnectionRefus
 """
 from . import aio, host
 from ._device import Device, DeviceInfo, Event, Stats, look
+from ._messages import Messages
 from ._reasons import Reason, RefusedError, ResetError
 from ._stream import Listener, Stream
 from ._types import CID_HOST, CID_LOCAL, PORT_ANY, Address, What
 
 __version__ = "0.1.0"
-__all__ = ["Address", "CID_HOST", "CID_LOCAL", "Device", "DeviceInfo", "Event", "Listener", "PORT_ANY", "Reason", "RefusedError",
+__all__ = ["Address", "CID_HOST", "CID_LOCAL", "Device", "DeviceInfo", "Event", "Listener", "Messages", "PORT_ANY", "Reason", "RefusedError",
            "ResetError", "Stats", "Stream", "What", "aio", "host", "look"]

@@ -18,6 +18,7 @@ import weakref
 from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 from . import _libxvs
+from ._messages import Messages
 from ._reasons import failure
 from ._stream import PIECE, Listener, Stream, Thing
 from ._types import Patience, RunDir, What
@@ -289,10 +290,20 @@ class Device:
         """An open stream to a port of another CID, CID_HOST for dom0; waits for the device as well.
 
         RefusedError has a reason; TimeoutError if nobody answers within connect_timeout, or within timeout."""
+        return self._connect(self._lib.xvs_connect, cid, port, timeout)
+
+    def connect_messages(self, cid: int, port: int, timeout: Optional[float] = None) -> Messages:
+        """The same of messages (SEQPACKET).  OSError with ESOCKTNOSUPPORT if the daemon in dom0 is older than that; RefusedError with TYPE if
+        who listens does so for streams."""
+        stream = self._connect(self._lib.xvs_connect_seqpacket, cid, port, timeout)
+        assert isinstance(stream, Messages)
+        return stream
+
+    def _connect(self, call: Any, cid: int, port: int, timeout: Optional[float]) -> Stream:
         patience = Patience(timeout)
         with self._turn:
             self.wait_up(timeout)
-            stream = self._begin(cid, port)
+            stream = self._begin(cid, port, call)
             try:
                 while not self._opened(stream):
                     self._sleep(patience)
@@ -301,15 +312,19 @@ class Device:
                 raise
             return stream
 
-    def _begin(self, cid: int, port: int) -> Stream:
+    def _begin(self, cid: int, port: int, call: Any = None) -> Stream:
         """A stream of which OPEN or HUP will be told."""
         if not (0 <= cid < 2**64 and 0 <= port < 2**32):
             raise OverflowError("a CID has 64 bits, a port 32")
         handle = ctypes.c_void_p()
-        err = self._lib.xvs_connect(self._h, cid, port, ctypes.byref(handle))
+        err = (call or self._lib.xvs_connect)(self._h, cid, port, ctypes.byref(handle))
         if err:
             raise failure(-err, self.reason if err == -errno.ENETDOWN else f"port {port} of CID {cid}")
-        return Stream(self, handle.value)
+        return self._adopt(handle.value)
+
+    def _adopt(self, handle: Optional[int]) -> Stream:
+        kind = Messages if self._lib.xvs_stream_is_seqpacket(handle) else Stream
+        return kind(self, handle)
 
     def _opened(self, stream: "Stream") -> bool:
         what = self._told.get(stream._key, 0)
@@ -322,11 +337,18 @@ class Device:
 
     def listen(self, port: int, backlog: int = 128) -> Listener:
         """Takes connections to a port, or with PORT_ANY to a free one.  The device need not be up."""
+        return self._listen(self._lib.xvs_listen, port, backlog)
+
+    def listen_messages(self, port: int, backlog: int = 128) -> Listener:
+        """The same of messages: accept() gives Messages."""
+        return self._listen(self._lib.xvs_listen_seqpacket, port, backlog)
+
+    def _listen(self, call: Any, port: int, backlog: int) -> Listener:
         if not 0 <= port < 2**32:
             raise OverflowError("a port has 32 bits")
         handle = ctypes.c_void_p()
         with self._turn:
-            err = self._lib.xvs_listen(self._h, port, backlog, ctypes.byref(handle))
+            err = call(self._h, port, backlog, ctypes.byref(handle))
             if err:
                 raise failure(-err, f"port {port}")
             return Listener(self, handle.value)

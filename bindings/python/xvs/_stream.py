@@ -106,7 +106,7 @@ class Listener(Thing):
             return None
         if err:
             raise failure(-err, str(self))
-        return Stream(self._device, handle.value)
+        return self._device._adopt(handle.value)
 
     @property
     def port(self) -> int:

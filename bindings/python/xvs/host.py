@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from typing import Iterator, Optional, Tuple, Union
 
 from . import _host
@@ -53,10 +54,17 @@ def _knock(directory: str, word: str, patience: Patience) -> socket.socket:
         sock.settimeout(patience.left())
         try:
             with _host.short(directory) as path:
-                sock.connect(f"{path}/vsock")
+                while True:
+                    try:
+                        sock.connect(f"{path}/vsock")
+                        break
+                    except BlockingIOError:             # the daemon's backlog is full, of which no descriptor tells the end
+                        if patience.left() == 0:
+                            raise
+                        time.sleep(0.02)
+        except BlockingIOError:
+            raise patience.over() from None
         except OSError as why:
-            if why.errno in (errno.EAGAIN, None):       # the daemon's backlog is full, and was for all the time
-                raise patience.over() from None
             raise _host.absent(directory, why) from None
         sock.sendall(word.encode())
         return sock
