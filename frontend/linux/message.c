@@ -88,19 +88,26 @@ void xv_message_begin(struct vsock_sock *vsk)
 
 ssize_t xv_message_dequeue(struct vsock_sock *vsk, struct msghdr *msg, int flags)
 {
-	ssize_t got = virtio_transport_seqpacket_dequeue(vsk, msg, flags);
+	struct xv_sock *xs = xv_sock_of(vsk);
+	ssize_t got;
 
-	/* If there is an error to tell, that comes first. */
-	if (got > 0 && !xv_sock_of(vsk)->late)
+	if (xs->late && !virtio_transport_seqpacket_has_data(vsk)) {
+		xs->sk->sk_err = ECONNRESET;	/* Linux looks there next */
+		return 0;
+	}
+	got = virtio_transport_seqpacket_dequeue(vsk, msg, flags);
+	if (got > 0 && !xs->late)
 		xv_sock_read(vsk);
 	return got;
 }
 
+/*
+ * Linux reads an end where there is no message, whatever the error: so an error
+ * is one more message.
+ */
 u32 xv_message_has_data(struct vsock_sock *vsk)
 {
 	u32 count = virtio_transport_seqpacket_has_data(vsk);
 
-	if (!count)
-		xv_sock_tell_late(vsk);
-	return count;
+	return count ? count : xv_sock_of(vsk)->late;
 }

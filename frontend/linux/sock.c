@@ -123,26 +123,19 @@ bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
 	return other != xs->sk;
 }
 
-/* With messages still to be read, Linux would say the error in place of one. */
+/*
+ * Of SOCK_SEQPACKET it is read behind the messages (message.c): with some still
+ * to be read, Linux would say the error in place of one, and lose that.
+ */
 static void tell_error(struct sock *sk)
 {
-	if (sk->sk_type == SOCK_SEQPACKET &&
-	    virtio_transport_seqpacket_has_data(vsock_sk(sk))) {
+	if (sk->sk_type == SOCK_SEQPACKET) {
 		xv_sock_of(vsock_sk(sk))->late = true;
-		return;
+		if (virtio_transport_seqpacket_has_data(vsock_sk(sk)))
+			return;
 	}
 	sk->sk_err = ECONNRESET;
 	sk_error_report(sk);
-}
-
-void xv_sock_tell_late(struct vsock_sock *vsk)
-{
-	struct xv_sock *xs = xv_sock_of(vsk);
-
-	if (!xs->late)
-		return;
-	xs->late = false;
-	tell_error(xs->sk);
 }
 
 /* What has come of a message whose end will not: nobody is to see it. */

@@ -35,7 +35,7 @@ struct xv_sock {
 	/* likewise, of SOCK_SEQPACKET */
 	u32 wanted;			/* bytes of a message that is to leave */
 	int refused;			/* why one will not */
-	bool late;			/* an error is told behind the messages */
+	bool late;			/* ECONNRESET is to be read behind the last */
 
 	/* tx.lock */
 	u32 queued;			/* packets that wait for room */
@@ -92,8 +92,6 @@ bool xv_sock_take_end(const struct vsockif_hdr *hdr);
  * that only if nothing waits when the peer says so.
  */
 void xv_sock_read(struct vsock_sock *vsk);
-/* All messages have been read, with its lock held: what is still to be told is. */
-void xv_sock_tell_late(struct vsock_sock *vsk);
 
 /* The device went away: every connection ends with ECONNRESET, listeners stay. */
 void xv_sock_reset_all(void);

@@ -258,15 +258,36 @@ test_a_buffer_that_is_set_while_connecting() { # limit 120
 	content guest2
 }
 
+# of_peer NAME: what the guest has said last, of the only stream that there is.
+of_peer() {
+	ask g "send a 1" "send a ok"
+	ask h "recv a 1" "recv a ok"
+	xvs dump guest1 | sed -n "s/^ *peer_$1: //p"
+}
+
 # buf_alloc is a promise: what was sent in reliance on it is not answered with a reset.
 test_a_buffer_that_is_made_smaller_with_data_in_flight() { # limit 120
 	both guest1
 	joined a h 5026
 	ask h "send a 150000" "send a ok"
 	ask g "option a buffer 4096" "option ok"
+	equal "$(of_peer buf_alloc)" 262144 "the buffer that the guest has promised"
 	tell h "send a 400000"
 	ask g "recv a 550000" "recv a ok"
 	heard h "send a ok"
+	closed h g a
+	content guest1
+}
+
+# Linux counts a packet as read when all of it is, and one may have 64 KiB.
+test_what_is_read_of_a_large_packet_is_told() { # limit 90
+	both guest1
+	joined a h 5029
+	ask h "send a 65536" "send a ok"
+	ask g "recv a 20000" "recv a ok"
+	told=$(of_peer fwd_cnt)
+	[ "$told" -gt 12000 ] && [ "$told" -le 20000 ] || fail "of 20000 bytes that were read the daemon has been told $told"
+	ask g "recv a 45536" "recv a ok"
 	closed h g a
 	content guest1
 }
