@@ -309,7 +309,12 @@ if test_ whoever_is_killed_they_are_thawed; then
     kill "$warden"; wait $agent_job; wait_for is_thawed
     touch go; wait $job; [ $? -eq 124 ] || bad "the agent: status"
     start_agent
+    # All of them, the guard first.
     stays --for 100
+    serves=$(server)
+    for one in $(manages) $serves; do [ "$one" = "$serves" ] || kill -9 "$one"; done
+    kill -9 "$serves"; wait_for is_gone "$serves"
+    [ -s "$frozen" ] || bad "somebody has thawed them"
     kill -9 "$agent"; wait $agent_job 2>/dev/null
     wait_for no_qemu_ga
     touch go; wait $job; [ $? -eq 124 ] || bad "the agent, killed: status"

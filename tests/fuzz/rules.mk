@@ -26,6 +26,11 @@ fuzz_parts.fuzz_frame   := tools/proto
 fuzz_parts.fuzz_tcpmux  := tools/proto
 fuzz_parts.fuzz_message := tools/proto
 fuzz_parts.fuzz_copy    := common/base tools/proto tools/copy
+fuzz_parts.fuzz_ga      := common/base common/reason tools/base tools/proto tools/views
+# Of tools/manage what asks, and not what the guest's agent has to do with processes.
+fuzz_ga_sources := tools/manage/lines.c tools/manage/ga.c
+$(B)/fuzz/fuzz_ga: $(fuzz_ga_sources)
+$(B)/fuzz/fuzz_ga: fuzz_flags += -Itools/manage -Itools/copy
 
 # Those that are linked with a whole program or library, on a mocked host (tests/mock): further down.
 fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings fuzz_policy fuzz_wall
@@ -85,6 +90,10 @@ $(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^
 $(B)/replay/fuzz_copy: $(call objs,tools/copy) $(call objs,tools/proto)
+$(B)/replay/fuzz_ga: $(fuzz_ga_sources:%.c=$(B)/obj/%.o) $(call objs,tools/base) $(B)/obj/tools/proto/json.o $(B)/obj/tools/views/infotext.o
+$(B)/replay/fuzz_ga: xen_libs += $(uv_libs)
+# The daemon has a channel.h of its own.
+$(B)/obj/tests/fuzz/fuzz_ga.o: test_incs := -Itools/manage -Itools/copy -Itools/views -Itools/base -Itools/proto -Icommon/base
 $(B)/replay/fuzz_portnames: $(B)/obj/common/names/portnames.o
 $(addprefix $(B)/replay/,$(replay_bare)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libtest.a
 	@mkdir -p $(@D)
