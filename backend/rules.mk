@@ -30,7 +30,7 @@ $(B)/unit/test_backend_dialer:       xen_libs += $(uv_libs)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 # Guests by hand.
-raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors)
+raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors seqpacket)
 $(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront rawstream daemon hosted) \
                                $(call backend_obj,memory/map guest/channel) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)

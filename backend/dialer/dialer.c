@@ -90,7 +90,8 @@ static bool is_nobody(int err)
 static int dial_in(int dir_fd, const char *path, const struct wall_msg *m, struct wall_msg *answer)
 {
     snprintf(answer->dialed.dir, sizeof answer->dialed.dir, "%s", path);
-    return dial_port(dir_fd, m->dial.port, m->dial.own, &answer->dialed.wishes, answer->dialed.why);
+    return dial_port(dir_fd, m->dial.port, m->dial.messages ? SOCK_SEQPACKET : SOCK_STREAM, m->dial.own,
+                     &answer->dialed.wishes, answer->dialed.why);
 }
 
 /* In all of the device's directories, the present one first; a descriptor, or the errno of the first where somebody might be. */

@@ -104,11 +104,11 @@ static int bind_as(int fd, const char *own)
     return bind(fd, (const struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)) ? -errno : 0;
 }
 
-static int connect_as(int name_fd, const char *name, const struct stat *st, const char *own_name, char *why)
+static int connect_as(int name_fd, const char *name, int type, const struct stat *st, const char *own_name, char *why)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
     bool other = st->st_uid != geteuid() && geteuid() == 0;     /* not being root, there is nothing to give up */
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
+    int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
     struct rights own;
 
     if (fd < 0)
@@ -133,7 +133,7 @@ static int connect_as(int name_fd, const char *name, const struct stat *st, cons
     return err;
 }
 
-int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, char *why)
+int dial_at(int dir_fd, const char *name, int type, const char *own, unsigned *wishes, char *why)
 {
     int name_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -EACCES;
     struct stat st;
@@ -145,7 +145,7 @@ int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, cha
     if (fstat(name_fd, &st))
         fd = -errno;
     else if (is_acceptable(&st, name, why))
-        fd = connect_as(name_fd, name, &st, own, why);
+        fd = connect_as(name_fd, name, type, &st, own, why);
     if (fd >= 0 && !is_bound_as(fd, name, why)) {
         close(fd);
         fd = -EACCES;
@@ -156,10 +156,10 @@ int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, cha
     return fd;
 }
 
-int dial_port(int dir_fd, uint32_t port, const char *own, unsigned *wishes, char *why)
+int dial_port(int dir_fd, uint32_t port, int type, const char *own, unsigned *wishes, char *why)
 {
     char name[24];
 
     snprintf(name, sizeof name, "vsock_%u", port);
-    return dial_at(dir_fd, name, own, wishes, why);
+    return dial_at(dir_fd, name, type, own, wishes, why);
 }

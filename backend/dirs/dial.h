@@ -32,10 +32,11 @@
 /* own: the name in Linux's abstract namespace that the listener gets from accept() and getpeername(), "" for none.
  *
  * A non-blocking descriptor; -ENOENT: there is no such name; -ECONNREFUSED: nobody listens; -EAGAIN: its backlog is
- * full; -EADDRINUSE: somebody has the name 'own'; -EMFILE and the like.  Where something is wrong with what stands
+ * full; -EPROTOTYPE: the listener is not of this type, SOCK_STREAM or SOCK_SEQPACKET; -EADDRINUSE: somebody has the name 'own'; -EMFILE
+ * and the like.  Where something is wrong with what stands
  * there, *why is not empty, and the result is -EACCES; it begins with the name.  *wishes: DIAL_VOUCHED or 0. */
-int dial_at(int dir_fd, const char *name, const char *own, unsigned *wishes, char *why);
+int dial_at(int dir_fd, const char *name, int type, const char *own, unsigned *wishes, char *why);
 /* The same for "vsock_<port>". */
-int dial_port(int dir_fd, uint32_t port, const char *own, unsigned *wishes, char *why);
+int dial_port(int dir_fd, uint32_t port, int type, const char *own, unsigned *wishes, char *why);
 
 #endif

@@ -16,7 +16,8 @@
 #include "home.h"
 #include "nodes.h"
 
-#define VERSIONS (1u << VSOCKIF_VERSION)
+#define VERSIONS (1u << VSOCKIF_VERSION | 1u << VSOCKIF_VERSION_FEATURES)
+#define FEATURES ((uint32_t)VSOCKIF_FEATURE_SEQPACKET)
 
 /* A dead domain's own nodes are removed by xenstored, without a watch that fires, and its directory by the toolstack,
  * perhaps after @releaseDomain: so a frontend without a state is looked at again until one or the other is back or gone. */
@@ -141,6 +142,7 @@ static int offer(struct device *d)
     const struct back_nodes nodes = {
         .cid = cid,
         .versions = VERSIONS,
+        .features = FEATURES,
         .max_ring_page_order = d->r->settings->max_ring_page_order,
         .max_pool_pages = d->r->settings->max_pool_pages,
         .max_queues = 1
@@ -156,7 +158,7 @@ static int offer(struct device *d)
 
 static int judge_nodes(const struct front_nodes *n, char *why)
 {
-    if (n->version != VSOCKIF_VERSION)
+    if (!(VERSIONS >> n->version & 1))
         snprintf(why, PARSE_WHY, "version: %u was not offered", n->version);
     else if (n->queues != 1)
         snprintf(why, PARSE_WHY, "multi-queue-num-queues: %u were not offered", n->queues);
@@ -194,7 +196,8 @@ static int take_cid(struct device *d)
 /* Asks the worker to map the guest's pages: 1, or a negative errno with why. */
 static int ask_up(struct device *d, const struct front_nodes *nodes, char *why)
 {
-    struct wall_msg m = { .kind = WALL_UP, .up = { .cid = d->cid, .control_ref = nodes->control_ref } };
+    struct wall_msg m = { .kind = WALL_UP, .up = { .cid = d->cid, .control_ref = nodes->control_ref,
+                                                   .features = nodes->features & FEATURES } };
     int fd, err = !wall_is_open(d->r->wall) ? -EAGAIN :     /* there is no worker at this moment */
                   channel_open(d->id.front, nodes->event_channel, &d->channel, &m.up.port, why);
 

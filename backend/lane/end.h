@@ -47,6 +47,7 @@ struct end_kind {
     const char *name;           /* a word for people: what is at the other end */
     size_t size;                /* bytes of its record */
     enum policy_kind policy;    /* what the policy calls what is there */
+    bool has_messages;          /* it takes streams of messages (SEQPACKET), too */
     bool passes_credit;         /* the guest's buf_alloc is not the stream's promise (promise.h), but what the other end gives */
 
     /* A REQUEST: 0, it is taken, and answered now or later; -ENOENT, it is none of this kind's, and the record is as it was; -EACCES, as

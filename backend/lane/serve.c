@@ -213,6 +213,12 @@ static void feed_starved(struct lane *lane)
     give_turns_to(lane, &lane->starved);
 }
 
+/* Its reader does not take what is there, or is to take all of a message whose end has not come. */
+static bool stands_still(const struct stream *s)
+{
+    return s->stuck || (s->inbox.of_messages && !s->inbox.whole);
+}
+
 /* Data that stands still takes the guest's own ring from its other streams: move it out of the way. */
 static void make_way(struct lane *lane)
 {
@@ -222,10 +228,11 @@ static void make_way(struct lane *lane)
         struct stream *s = container_of(link, struct stream, holding);
 
         next = link->next;
-        if (!s->stuck || !s->inbox.held_bytes)
+        if (!stands_still(s) || !s->inbox.held_bytes)
             continue;
         lane->count.spills++;
-        if (promise_stuck(&lane->promises, &s->promise) && !s->kind->passes_credit)
+        /* A message that was begun is still to fit. */
+        if (!vconn_is_seqpacket(&s->v.c) && promise_stuck(&lane->promises, &s->promise) && !s->kind->passes_credit)
             vmux_set_buf_alloc(lane->mux, &s->v, s->promise.bytes);
         if (inbox_spill(&lane->inboxes, &s->inbox))
             break;              /* the budget is spent: from here on only this guest waits */

@@ -60,6 +60,7 @@ static struct reason reason_of(int err)
     case EMFILE:
     case ENOBUFS:      return REASON(LIMIT);
     case ENOMEM:       return REASON(SHORT);
+    case ESOCKTNOSUPPORT: return REASON(STREAMS);
     default:           return REASON(NONE);
     }
 }
@@ -68,9 +69,10 @@ static struct reason reason_of(int err)
 static const struct end_kind *find_end(struct stream *s, const struct end_kind *const *kind, struct reason *why)
 {
     const struct end_kind *forbidden = NULL;
+    bool has_messages = vconn_is_seqpacket(&s->v.c);
 
     for (; *kind; kind++) {
-        int err = (*kind)->offer ? (*kind)->offer(s) : -ENOENT;
+        int err = (*kind)->offer && (!has_messages || (*kind)->has_messages) ? (*kind)->offer(s) : -ENOENT;
 
         if (err == -EACCES && !forbidden)
             forbidden = *kind;
@@ -118,7 +120,8 @@ static bool is_too_fast(struct lane *lane)
 void stream_offered(struct lane *lane, struct stream *s)
 {
     init(s, lane);
-    vmux_set_buf_alloc(lane->mux, &s->v, promise_make(&lane->promises, &s->promise));
+    promise_make(&lane->promises, &s->promise);
+    vmux_set_buf_alloc(lane->mux, &s->v, stream_window(s));
     if (is_too_fast(lane))
         stream_refuse(s, REASON(RATE));
     else
@@ -148,7 +151,10 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
     if (now & VCONN_NOW_DATA && !s->deaf) {
         if (inbox_is_empty(&s->inbox))
             list_append(&lane->holding, &s->holding);
-        inbox_add(&lane->inboxes, &s->inbox, packet->id, packet->data, packet->hdr.len);
+        if (vconn_is_seqpacket(&s->v.c))
+            inbox_add_part(&lane->inboxes, &s->inbox, packet->id, packet->data, packet->hdr.len, packet->hdr.flags);
+        else
+            inbox_add(&lane->inboxes, &s->inbox, packet->id, packet->data, packet->hdr.len);
         kept = true;
     } else if (now & VCONN_NOW_DATA) {
         vmux_consumed(lane->mux, &s->v, packet->hdr.len);
@@ -249,7 +255,7 @@ bool stream_delivered(struct stream *s, uint32_t len)
 void stream_consumed(struct stream *s, uint32_t len)
 {
     if (stream_delivered(s, len))
-        vmux_set_buf_alloc(s->lane->mux, &s->v, s->promise.bytes);
+        vmux_set_buf_alloc(s->lane->mux, &s->v, stream_window(s));
     vmux_consumed(s->lane->mux, &s->v, len);
 }
 
@@ -275,6 +281,12 @@ void stream_discard(struct stream *s)
     s->unread |= len > 0;
     if (len && s->lane->mux)
         vmux_consumed(s->lane->mux, &s->v, len);
+}
+
+void stream_drop_part(struct stream *s)
+{
+    inbox_drop(&s->lane->inboxes, &s->inbox);
+    list_remove(&s->holding);
 }
 
 void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len)

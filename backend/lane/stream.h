@@ -14,6 +14,9 @@
 #include "show.h"
 
 #define STREAM_QUANTUM (256u << 10)     /* of a lane whose guest may move as many bytes as it likes */
+/* Bytes of the largest message to a host program: a UNIX socket must take it whole, and up to this Linux's memory for it is little
+ * more than its bytes, as held.h counts it; beyond, its first part is rounded up to a power of two. */
+#define STREAM_MESSAGE (80u << 10)
 
 struct stream {
     struct vmux_conn v;         /* first */
@@ -105,17 +108,34 @@ static inline uint32_t stream_room(struct stream *s, uint32_t want, struct iovec
     return link_back_room(&lane->back, want < room ? want : room, iov, max, used);
 }
 
-/* The first len bytes of these pieces are for the guest. */
-static inline void stream_send(struct stream *s, uint32_t len)
+/* The first len bytes of these pieces are for the guest: of messages, with what they end (VSOCKIF_SEQ_*). */
+static inline void stream_send_part(struct stream *s, uint32_t len, uint32_t flags)
 {
     struct vsockif_hdr hdr;
 
     s->dry = false;
     vmux_send(s->lane->mux, &s->v, len, &hdr);
+    if (flags)
+        vconn_end_message(&s->v.c, &hdr, flags & VSOCKIF_SEQ_EOR);
     if (is_shown(s->lane))
         show_sending(s->lane, &hdr, REASON(NONE));
     link_back_send(&s->lane->back, &hdr);
     s->lane->moved = true;
+}
+static inline void stream_send(struct stream *s, uint32_t len)
+{
+    stream_send_part(s, len, 0);
+}
+/* What the guest is told that it may send, by what is promised.  A message waits until the socket has room for all of it, which
+ * must not be more than that may ever hold. */
+static inline uint32_t stream_window(const struct stream *s)
+{
+    uint32_t message;
+
+    if (!vconn_is_seqpacket(&s->v.c))
+        return s->promise.bytes;
+    message = promise_socket(&s->promise);
+    return message < STREAM_MESSAGE ? message : STREAM_MESSAGE;
 }
 /* The first len bytes of the inbox were delivered.  True if s->promise has changed: the caller sees to buf_alloc. */
 bool stream_delivered(struct stream *s, uint32_t len);
@@ -127,6 +147,13 @@ void stream_shut(struct stream *s, unsigned flags);
 void stream_become_deaf(struct stream *s);
 /* Nobody will read what is in the inbox. */
 void stream_discard(struct stream *s);
+/* There is something in the inbox for an end that takes messages whole. */
+static inline bool stream_has_whole(const struct stream *s)
+{
+    return s->inbox.of_messages ? s->inbox.whole > 0 : !inbox_is_empty(&s->inbox);
+}
+/* What is in the inbox is a part of a message whose end will not come: it was never sent. */
+void stream_drop_part(struct stream *s);
 /* Copies len bytes from pieces to pieces; both have as many. */
 void stream_copy(const struct iovec *to, const struct iovec *from, uint32_t len);
 /* The policy ends it: with a reset for its guest, and a turn in which its end sees that; nothing that was sent is delivered any more. */

@@ -91,7 +91,7 @@ static int open_gnt(struct lanes *all, char *why)
     return err;
 }
 
-int lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, int channel, uint32_t port, char *why)
+int lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, uint32_t features, int channel, uint32_t port, char *why)
 {
     const struct settings *settings = lane->all->settings;
     const struct map_limits limits = { settings->max_ring_page_order, settings->max_pool_pages };
@@ -108,6 +108,8 @@ int lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, int channel, 
         map_close(&lane->map);
         snprintf(why, MAP_WHY, "cannot begin to serve: %s", strerror(-err));
     }
+    if (!err)
+        vmux_allow_seqpacket(lane->mux, features & VSOCKIF_FEATURE_SEQPACKET);
     return err;
 }
 

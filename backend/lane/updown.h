@@ -16,7 +16,7 @@ void lane_end(struct lane *lane);
 
 /* Maps the guest's pages (map_open(), which takes the channel) and begins, but with no host program before lane_connected().  0, or a negative errno with why (MAP_WHY bytes,
  * see map_open()), and it is down. */
-int  lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, int channel, uint32_t port, char *why);
+int  lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, uint32_t features, int channel, uint32_t port, char *why);
 /* The same with pages that are mapped (lane->map): for tests without a Xen host. */
 int  lane_begin(struct lane *lane, uint64_t cid);
 void lane_connected(struct lane *lane);

@@ -9,6 +9,7 @@
 struct chunk {
     struct chunk *next;
     uint32_t len, size;         /* bytes in data[]: used, in all */
+    uint32_t ends;              /* VSOCKIF_SEQ_*: of a part of a message */
     uint8_t data[];
 };
 
@@ -19,10 +20,9 @@ static uint64_t cost_of(uint32_t size)
     return sizeof(struct chunk) + size + MALLOC_COST;
 }
 
-/* Makes room for at least one byte in the last chunk. */
-static int grow(struct chunks *c, struct held *h, uint32_t len)
+/* A last chunk that is empty. */
+static int grow(struct chunks *c, struct held *h, uint32_t size)
 {
-    uint32_t size = len > CHUNKS_LEAST ? len : CHUNKS_LEAST;
     struct chunk *fresh;
 
     if (!held_take(h, cost_of(size)))
@@ -46,13 +46,83 @@ int chunks_add(struct chunks *c, struct held *h, const void *data, uint32_t len)
     uint32_t room;
     int err;
 
-    if ((!c->last || c->last->len == c->last->size) && (err = grow(c, h, len)))
+    if ((!c->last || c->last->len == c->last->size) && (err = grow(c, h, len > CHUNKS_LEAST ? len : CHUNKS_LEAST)))
         return err;
     room = c->last->size - c->last->len;
     len = len < room ? len : room;
     memcpy(c->last->data + c->last->len, data, len);
     c->last->len += len;
     return (int)len;
+}
+
+int chunks_add_part(struct chunks *c, struct held *h, const void *data, uint32_t len, uint32_t ends)
+{
+    int err = grow(c, h, len);
+
+    if (err)
+        return err;
+    memcpy(c->last->data, data, len);
+    c->last->len = len;
+    c->last->ends = ends;
+    return (int)len;
+}
+
+uint32_t chunks_peek_part(const struct chunks *c, uint32_t *skip, uint32_t want, struct iovec *iov, int max, int *used,
+                          uint32_t *ends)
+{
+    uint32_t bytes = 0, at = c->at;
+    int n = 0;
+
+    *ends = 0;
+    for (struct chunk *chunk = c->first; chunk && !*ends && n < max && bytes < want; chunk = chunk->next, at = 0) {
+        uint32_t over = *skip < chunk->len - at ? *skip : chunk->len - at, here;
+
+        *skip -= over;
+        at += over;
+        if (!(here = chunk->len - at))
+            continue;
+        iov[n].iov_base = chunk->data + at;
+        if (here <= want - bytes)
+            *ends = chunk->ends;
+        iov[n].iov_len = here < want - bytes ? here : want - bytes;
+        bytes += (uint32_t)iov[n++].iov_len;
+    }
+    *used = n;
+    return bytes;
+}
+
+uint32_t chunks_copy(const struct chunks *c, void *to, uint32_t len)
+{
+    uint32_t bytes = 0, at = c->at;
+
+    for (const struct chunk *chunk = c->first; chunk && bytes < len; chunk = chunk->next, at = 0) {
+        uint32_t here = chunk->len - at < len - bytes ? chunk->len - at : len - bytes;
+
+        memcpy((uint8_t *)to + bytes, chunk->data + at, here);
+        bytes += here;
+    }
+    return bytes;
+}
+
+uint32_t chunks_message(const struct chunks *c, uint32_t *ends)
+{
+    uint32_t bytes = 0, at = c->at;
+
+    *ends = 0;
+    for (const struct chunk *chunk = c->first; chunk && !*ends; chunk = chunk->next, at = 0) {
+        bytes += chunk->len - at;
+        *ends = chunk->ends;
+    }
+    return bytes;
+}
+
+uint32_t chunks_messages(const struct chunks *c)
+{
+    uint32_t messages = 0;
+
+    for (const struct chunk *chunk = c->first; chunk; chunk = chunk->next)
+        messages += chunk->ends != 0;
+    return messages;
 }
 
 uint32_t chunks_peek_at(const struct chunks *c, uint32_t *skip, uint32_t want, struct iovec *iov, int max, int *used)

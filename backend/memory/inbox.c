@@ -49,6 +49,66 @@ uint32_t inbox_peek_at(const struct inbox_table *t, const struct inbox *b, uint3
     return bytes;
 }
 
+void inbox_add_part(struct inbox_table *t, struct inbox *b, uint32_t id, const uint8_t *data, uint32_t len, uint32_t ends)
+{
+    inbox_add(t, b, id, data, len);
+    t->packet[id].ends = (uint16_t)ends;
+    b->of_messages = true;
+    b->whole += ends & VSOCKIF_SEQ_EOM;
+}
+
+uint32_t inbox_message(const struct inbox_table *t, struct inbox *b)
+{
+    uint32_t bytes, ends, at = b->first_at;
+
+    if (!b->whole || b->front)
+        return b->front;
+    bytes = chunks_message(&b->spilled, &ends);
+    for (uint16_t id = b->first; id && !ends; id = t->packet[id - 1].next, at = 0) {
+        bytes += t->packet[id - 1].len - at;
+        ends = t->packet[id - 1].ends;
+    }
+    return b->front = bytes;
+}
+
+uint32_t inbox_peek_part(const struct inbox_table *t, const struct inbox *b, uint32_t skip, uint32_t want, struct iovec *iov, int max,
+                         int *used, uint32_t *ends)
+{
+    uint32_t bytes, at = b->first_at;
+    int n;
+
+    bytes = chunks_peek_part(&b->spilled, &skip, want, iov, max, &n, ends);
+    for (uint16_t id = b->first; id && !*ends && n < max && bytes < want; id = t->packet[id - 1].next, at = 0) {
+        const struct inbox_packet *p = &t->packet[id - 1];
+        uint32_t over = skip < p->len - at ? skip : p->len - at, here;
+
+        skip -= over;
+        at += over;
+        if (!(here = p->len - at))
+            continue;
+        if (here <= want - bytes)
+            *ends = p->ends;
+        iov[n].iov_base = (void *)((uintptr_t)p->data + at);
+        iov[n].iov_len = here < want - bytes ? here : want - bytes;
+        bytes += (uint32_t)iov[n++].iov_len;
+    }
+    *used = n;
+    return bytes;
+}
+
+void inbox_copy(const struct inbox_table *t, const struct inbox *b, void *to, uint32_t len)
+{
+    uint32_t bytes = chunks_copy(&b->spilled, to, len), at = b->first_at;
+
+    for (uint16_t id = b->first; id && bytes < len; id = t->packet[id - 1].next, at = 0) {
+        const struct inbox_packet *p = &t->packet[id - 1];
+        uint32_t here = p->len - at < len - bytes ? p->len - at : len - bytes;
+
+        memcpy((uint8_t *)to + bytes, p->data + at, here);
+        bytes += here;
+    }
+}
+
 /* Gives the first held packet back to the guest. */
 static void return_first(struct inbox_table *t, struct inbox *b)
 {
@@ -101,7 +161,8 @@ int inbox_spill(struct inbox_table *t, struct inbox *b)
     while (b->first) {
         const struct inbox_packet *p = &t->packet[b->first - 1];
         uint32_t left = p->len - b->first_at;
-        int n = chunks_add(&b->spilled, t->held, p->data + b->first_at, left);
+        int n = b->of_messages ? chunks_add_part(&b->spilled, t->held, p->data + b->first_at, left, p->ends)
+                               : chunks_add(&b->spilled, t->held, p->data + b->first_at, left);
 
         if (n < 0)
             return n;

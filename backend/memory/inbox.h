@@ -9,6 +9,7 @@
  *
  *     inbox_add()                      a packet goes to the end
  *     inbox_peek(), inbox_take()       the oldest bytes, as an iovec; so many of them are delivered
+ *     inbox_add_part(), inbox_peek_part(), inbox_message()     the same of messages, which keep their ends
  *     inbox_drop()                     nobody will read the rest
  *     inbox_is_tight(), inbox_spill()  too much is held; move what one inbox holds into memory
  *     inbox_part()                     the guest is going away, and what it has sent is to stay
@@ -32,12 +33,16 @@ struct inbox {
     uint32_t first_at;                          /* bytes of the first packet that are delivered */
     uint32_t bytes;                             /* in all: what is not delivered yet */
     uint32_t held_bytes;                        /* of those, in the guest's pool */
+    uint32_t whole;                             /* messages whose end is here */
+    uint32_t front;                             /* bytes of the first of them, once somebody has asked; else 0 */
+    bool of_messages;
 };
 
 struct inbox_packet {
     const uint8_t *data;        /* in the guest's pool: move, never interpret */
     uint32_t len;
     uint16_t next;              /* 1 + id, 0 at the end */
+    uint16_t ends;              /* VSOCKIF_SEQ_*: of a part of a message */
 };
 
 struct inbox_table {
@@ -57,6 +62,22 @@ static inline bool inbox_is_empty(const struct inbox *b)
 
 /* len is at least 1; the id is in flight. */
 void inbox_add(struct inbox_table *t, struct inbox *b, uint32_t id, const uint8_t *data, uint32_t len);
+
+/* A part of a message, and its flags (VSOCKIF_SEQ_*).  An inbox has messages or bytes, and never both. */
+void inbox_add_part(struct inbox_table *t, struct inbox *b, uint32_t id, const uint8_t *data, uint32_t len, uint32_t ends);
+/* Bytes of the first message, all of which is here; 0 if there is none such. */
+uint32_t inbox_message(const struct inbox_table *t, struct inbox *b);
+/* Up to want bytes of the first message behind its first skip: *ends are its flags, or 0 if its end is not among them. */
+uint32_t inbox_peek_part(const struct inbox_table *t, const struct inbox *b, uint32_t skip, uint32_t want, struct iovec *iov, int max,
+                         int *used, uint32_t *ends);
+/* Copies the first len bytes, which are there. */
+void inbox_copy(const struct inbox_table *t, const struct inbox *b, void *to, uint32_t len);
+/* The end of the first message is about to be taken. */
+static inline void inbox_end_message(struct inbox *b)
+{
+    b->whole--;
+    b->front = 0;
+}
 
 /* Up to want bytes behind the first skip, in at most max pieces: returns the bytes, and *used. */
 uint32_t inbox_peek_at(const struct inbox_table *t, const struct inbox *b, uint32_t skip, uint32_t want, struct iovec *iov, int max,

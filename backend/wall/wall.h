@@ -125,6 +125,7 @@ struct wall_msg {
         struct {
             uint64_t cid;
             uint32_t control_ref, port;         /* the port is bound, and ours */
+            uint32_t features;                  /* enum vsockif_feature, that both ends have */
         } up;
         struct {
             int32_t err;
@@ -132,6 +133,7 @@ struct wall_msg {
         } result;
         struct {
             uint32_t request, port;
+            uint8_t messages;           /* 0 or 1: a SOCK_SEQPACKET is to listen there, not a SOCK_STREAM */
             char own[WALL_OWN];
         } dial;
         struct {

@@ -73,9 +73,10 @@ static void on_old_used(struct hostside *host, bool used)
     say(guest_of_host(host), &(struct wall_msg){ .kind = WALL_OLD, .number = used });
 }
 
-static void on_dial(struct hostside *host, uint32_t request, uint32_t port, const char *own)
+static void on_dial(struct hostside *host, uint32_t request, uint32_t port, unsigned type, const char *own)
 {
-    struct wall_msg m = { .kind = WALL_DIAL, .dial = { .request = request, .port = port } };
+    struct wall_msg m = { .kind = WALL_DIAL, .dial = { .request = request, .port = port,
+                                                           .messages = type == VSOCKIF_TYPE_SEQPACKET } };
 
     snprintf(m.dial.own, sizeof m.dial.own, "%s", own);
     m.device = number_of(guest_of_host(host));
@@ -211,7 +212,7 @@ static void on_up(struct guest *g, const struct wall_msg *m, int fd)
 {
     struct wall_msg answer = { .kind = WALL_UPPED };
 
-    answer.result.err = lane_up(&g->lane, m->up.cid, m->up.control_ref, fd, m->up.port, answer.result.why);
+    answer.result.err = lane_up(&g->lane, m->up.cid, m->up.control_ref, m->up.features, fd, m->up.port, answer.result.why);
     say(g, &answer);
 }
 

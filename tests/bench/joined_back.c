@@ -101,12 +101,13 @@ void map_notify(struct guest_map *m)
 
 /* ---- the keeper's: a host program on every port ---- */
 
-static void dial(struct hostside *host, uint32_t request, uint32_t port, const char *own)
+static void dial(struct hostside *host, uint32_t request, uint32_t port, unsigned type, const char *own)
 {
     struct bridge_dialed dialed = { .request = request, .dir = "", .why = "" };
     int size = 1 << 20, sv[2];
 
     (void)port;
+    (void)type;
     (void)own;
     if (joined_nobody_listens) {
         nobody.host = host;

@@ -368,8 +368,13 @@ long long daemon_number(const char *answer, const char *key)
 
 int host_listen(const char *guest, uint32_t port)
 {
+    return host_listen_as(guest, port, SOCK_STREAM);
+}
+
+int host_listen_as(const char *guest, uint32_t port, int type)
+{
     struct sockaddr_un a = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     snprintf(a.sun_path, sizeof a.sun_path, "%s/run/guest/%s/vsock_%u", dir, guest, port);
     unlink(a.sun_path);

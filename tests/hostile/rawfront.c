@@ -108,9 +108,11 @@ int rawfront_wait(struct rawfront *f, unsigned state)
 int rawfront_offer_pages(struct rawfront *f)
 {
     struct front_nodes nodes = { .version = VSOCKIF_VERSION, .control_ref = f->control_ref,
-                                 .event_channel = (uint32_t)f->port, .queues = 1 };
+                                 .event_channel = (uint32_t)f->port, .queues = 1, .features = f->features };
     int err = rawfront_wait(f, VSOCKIF_INITWAIT);
 
+    if (f->features)
+        nodes.version = VSOCKIF_VERSION_FEATURES;
     return err ? err : nodes_share(f->store, &f->paths, &nodes);
 }
 

@@ -23,6 +23,7 @@ struct rawfront {
     struct paths paths;             /* as the guest sees them */
     uint64_t cid;
     uint32_t order, pool;           /* the defaults above; may be made greater before the pages are shared */
+    uint32_t features;              /* that it answers with, by version 2; 0: it has version 1 alone */
     xengntshr_handle *gntshr;
     xenevtchn_handle *evtchn;
     int port;

@@ -301,7 +301,7 @@ static void an_unknown_type_closes_the_device(void)
     start();
     hdr = rawback_header(&back, VSOCKIF_OP_RW, HOST_PORT, PORT);
     hdr.type = 7;
-    bad_header(hdr, 1, "not STREAM");
+    bad_header(hdr, 1, "neither STREAM nor SEQPACKET");
 }
 
 static void data_of_length_zero_closes_the_device(void)

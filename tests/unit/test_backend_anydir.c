@@ -86,7 +86,7 @@ static void members_listen_there_and_take_nothing_from_one_another(void)
     EQ(as(BOB, GROUP, take_away), 0);
     EQ(owner_of("run/any"), 0);
     /* It has gone, and left its name. */
-    EQ(dial_port(any.fd, ANN, "", &(unsigned){ 0 }, dial_why), -ECONNREFUSED);
+    EQ(dial_port(any.fd, ANN, SOCK_STREAM, "", &(unsigned){ 0 }, dial_why), -ECONNREFUSED);
     close_it();
 }
 

@@ -35,8 +35,8 @@ static void begin(uint64_t limit)
         tx_pool[i] = (uint8_t)(i * 7 + i / 4096);
 }
 
-/* The guest sends len bytes at off under an id; they go into b. */
-static void add(struct inbox *b, uint32_t id, uint32_t off, uint32_t len)
+/* The guest sends len bytes at off under an id. */
+static const uint8_t *send_from_guest(uint32_t id, uint32_t off, uint32_t len)
 {
     struct vsockif_slot slot = { .hdr.len = len, .id = id, .off = off, .size = len };
     struct link_request packet;
@@ -44,7 +44,20 @@ static void add(struct inbox *b, uint32_t id, uint32_t off, uint32_t len)
     ring_put(&front, &slot);
     ring_publish(&front);
     REQUIRE(link_back_recv(&back, &packet) == 1);
-    inbox_add(&table, b, packet.id, packet.data, len);
+    EQ(packet.id, id);
+    return packet.data;
+}
+
+/* …and they go into b. */
+static void add(struct inbox *b, uint32_t id, uint32_t off, uint32_t len)
+{
+    inbox_add(&table, b, id, send_from_guest(id, off, len), len);
+}
+
+/* …as a part of a message. */
+static void add_part(struct inbox *b, uint32_t id, uint32_t off, uint32_t len, uint32_t ends)
+{
+    inbox_add_part(&table, b, id, send_from_guest(id, off, len), len, ends);
 }
 
 /* Ids that are back at the guest. */
@@ -269,6 +282,78 @@ static void an_inbox_parts_with_all_that_is_in_it(void)
     EQ(held.chunks, 0);
 }
 
+/* One message of 'len' bytes from 'off', by pieces that begin anywhere, and whole. */
+static void takes_message(struct inbox *b, uint32_t len, uint32_t off, uint32_t flags)
+{
+    static uint8_t whole[POOL];
+    struct iovec iov[64];
+    uint32_t ends;
+    int used;
+
+    EQ(inbox_message(&table, b), len);
+    for (uint32_t skip = 0, n; skip < len; skip += n) {
+        uint32_t at = off + skip;
+
+        REQUIRE((n = inbox_peek_part(&table, b, skip, len - skip < 300 ? len - skip : 300, iov, 64, &used, &ends)) > 0);
+        EQ(ends, skip + n == len ? flags : 0);
+        for (int i = 0; i < used; at += (uint32_t)iov[i++].iov_len)
+            EQ(memcmp(iov[i].iov_base, tx_pool + at, iov[i].iov_len), 0);
+    }
+    EQ(inbox_peek_part(&table, b, 0, UINT32_MAX, iov, 64, &used, &ends), len);      /* no further than its end */
+    EQ(ends, flags);
+    inbox_copy(&table, b, whole, len);
+    EQ(memcmp(whole, tx_pool + off, len), 0);
+    inbox_end_message(b);
+    inbox_take(&table, b, len);
+}
+
+/* …in the guest's pool, moved out of it, or both. */
+static void messages_keep_their_ends(void)
+{
+    for (int spilled = 0; spilled < 8; spilled++) {
+        begin(1 << 20);
+        add_part(&box, 0, 0, 1000, 0);
+        EQ(inbox_message(&table, &box), 0);
+        add_part(&box, 1, 1000, 1, VSOCKIF_SEQ_EOM);
+        if (spilled & 1)
+            REQUIRE(inbox_spill(&table, &box) == 0);
+        add_part(&box, 2, 1001, 1, VSOCKIF_SEQ_EOM | VSOCKIF_SEQ_EOR);
+        add_part(&box, 3, 1002, 400, 0);
+        if (spilled & 2)
+            REQUIRE(inbox_spill(&table, &box) == 0);
+        add_part(&box, 4, 1402, 400, VSOCKIF_SEQ_EOM);
+        add_part(&box, 5, 1802, 7, 0);
+        if (spilled & 4)
+            REQUIRE(inbox_spill(&table, &box) == 0);
+        EQ(box.whole, 3);
+        takes_message(&box, 1001, 0, VSOCKIF_SEQ_EOM);
+        takes_message(&box, 1, 1001, VSOCKIF_SEQ_EOM | VSOCKIF_SEQ_EOR);
+        takes_message(&box, 800, 1002, VSOCKIF_SEQ_EOM);
+        EQ(box.whole, 0);
+        EQ(inbox_message(&table, &box), 0);
+        EQ(inbox_drop(&table, &box), 7);
+        EQ(held.chunks, 0);
+    }
+}
+
+/* A relay takes parts before the rest has come. */
+static void a_part_that_was_taken_is_no_part_of_the_message_any_more(void)
+{
+    struct iovec iov[64];
+    uint32_t ends;
+    int used;
+
+    begin(1 << 20);
+    add_part(&box, 0, 0, 1000, 0);
+    EQ(inbox_peek_part(&table, &box, 0, 700, iov, 64, &used, &ends), 700);
+    EQ(ends, 0);
+    inbox_take(&table, &box, 700);
+    REQUIRE(inbox_spill(&table, &box) == 0);
+    add_part(&box, 1, 1000, 50, VSOCKIF_SEQ_EOM);
+    takes_message(&box, 350, 700, VSOCKIF_SEQ_EOM);
+    EQ(held.chunks, 0);
+}
+
 /* A guest's sockets have half of its limit; what is spilled may have what they leave, but for an eighth of it all. */
 static void sockets_and_chunks_share_one_limit(void)
 {
@@ -353,6 +438,7 @@ static const struct test tests[] = {
     TEST(a_drop_gives_all_back_and_counts_it), TEST(it_is_tight_by_packets_and_by_bytes),
     TEST(spilled_data_comes_first_and_whole), TEST(single_bytes_share_memory),
     TEST(beyond_the_budget_data_stays_with_the_guest), TEST(an_inbox_parts_with_all_that_is_in_it),
+    TEST(messages_keep_their_ends), TEST(a_part_that_was_taken_is_no_part_of_the_message_any_more),
     TEST(sockets_and_chunks_share_one_limit), TEST(a_full_socket_is_not_asked_for),
     TEST(a_reader_finds_room_beside_a_thousand_that_stand_still),
     TEST(any_order_of_calls_keeps_the_order_of_bytes)

@@ -22,7 +22,7 @@ static char dial_why[DIAL_WHY];
 
 static int dial(void)
 {
-    int fd = dial_port(guest.fd, 5000, "", &(unsigned){ 0 }, dial_why);
+    int fd = dial_port(guest.fd, 5000, SOCK_STREAM, "", &(unsigned){ 0 }, dial_why);
 
     if (fd < 0)
         return fd;

@@ -53,14 +53,15 @@ static enum stream_again deliver(struct stream *s, struct farewell *f)
 {
     struct iovec to[PIECES], from[PIECES];
     enum stream_again again;
-    uint32_t room, len;
+    uint32_t room, len, skip = 0, ends = 0;
     int used;
 
     if (!(room = stream_room(s, f->left, to, PIECES, &used, &again)))
         return again;
-    len = chunks_peek(&f->data, room, from, PIECES, &used);
+    len = f->of_messages ? chunks_peek_part(&f->data, &skip, room, from, PIECES, &used, &ends)
+                         : chunks_peek(&f->data, room, from, PIECES, &used);
     stream_copy(to, from, len);
-    stream_send(s, len);
+    stream_send_part(s, len, ends);
     f->left -= chunks_take(&f->data, &f->account->held, len);
     farewell_put_off(f);
     return STREAM_MORE;

@@ -41,6 +41,7 @@ struct farewell *farewell_new_of(const struct farewell_kind *kind, struct stream
 
     if (f) {
         f->left = s->inbox.bytes;
+        f->of_messages = s->inbox.of_messages;
         lost = inbox_part(&lane->inboxes, &s->inbox, &f->data);
         f->left -= lost;
         f->is_cut = lost > 0;

@@ -33,6 +33,7 @@ struct farewell {
     struct chunks data;
     uint32_t left;              /* bytes in data */
     bool is_cut;                /* data is not all: no end in order comes after it */
+    bool of_messages;           /* …parts of such (chunks.h) */
     uint64_t give_up_at;        /* ms: when its reader will have taken nothing for long enough */
 };
 

@@ -51,8 +51,11 @@ static int offer(struct stream *s)
         return -EHOSTUNREACH;
     if (!lane_is_connected(there))
         return -EHOSTDOWN;
+    if (vconn_is_seqpacket(&s->v.c) && !vmux_has_seqpacket(there->mux))
+        return -ESOCKTNOSUPPORT;
     if ((err = stream_connect(there, &relay_end, s->v.peer, s->v.local, s->v.c.peer_alloc, &t)))
         return err;
+    vconn_set_type(&t->v.c, s->v.c.type);
     r->twin = relayed_of(t);
     r->twin->twin = r;
     r->called = true;
@@ -69,6 +72,15 @@ static void ask_for_credit(struct relayed *r)
     credit_ask(end_of(&r->s), promise_of(r));
 }
 
+/* Who waits for room for all of a message may do so with most of its window free, of which the far end need not tell unasked: so
+ * this guest is asked, when the twin's asks, when what it waits for has gone on, and again when what it has told is not enough to be
+ * told in turn. */
+static void ask_for_message(struct relayed *r)
+{
+    if (vconn_is_seqpacket(&r->s.v.c) && vconn_is_pressed(&r->twin->s.v.c))
+        vmux_want_room(r->s.lane->mux, &r->s.v);
+}
+
 /* The credit that this guest gave goes on to the other. */
 static void pass_credit(struct relayed *r)
 {
@@ -78,6 +90,7 @@ static void pass_credit(struct relayed *r)
         return;
     credit_pass(end_of(&r->s), end_of(t), promise_of(r));
     ask_for_credit(r);
+    ask_for_message(r);
 }
 
 static void event(struct stream *s, unsigned now)
@@ -93,6 +106,8 @@ static void event(struct stream *s, unsigned now)
     } else if (now & VCONN_NOW_CREDIT && s->open) {
         pass_credit(r);
     }
+    if (now & VCONN_NOW_ASKED)
+        ask_for_message(r->twin);
     /* Over, it takes no more either: a sender there must not wait until what is still to be read here is read. */
     if (now & (VCONN_NOW_DEAF | VCONN_NOW_CLOSED))
         stream_become_deaf(t);
@@ -108,7 +123,7 @@ static enum stream_again move(struct relayed *r)
     struct stream *s = &r->s, *t = &r->twin->s;
     struct iovec to[PIECES], from[PIECES];
     enum stream_again again = STREAM_WAITS;
-    uint32_t room = 0, len, may;
+    uint32_t room = 0, ends = 0, len, may;
     int used;
 
     if (!s->open || inbox_is_empty(&t->inbox))
@@ -131,12 +146,18 @@ static enum stream_again move(struct relayed *r)
         stream_is_stuck(t);
         return again;
     }
-    len = inbox_peek(&t->lane->inboxes, &t->inbox, room, from, PIECES, &used);
+    if (t->inbox.of_messages)
+        len = inbox_peek_part(&t->lane->inboxes, &t->inbox, 0, room, from, PIECES, &used, &ends);
+    else
+        len = inbox_peek(&t->lane->inboxes, &t->inbox, room, from, PIECES, &used);
     stream_copy(to, from, len);
-    stream_send(s, len);
+    stream_send_part(s, len, ends);
+    if (ends)
+        inbox_end_message(&t->inbox);
     if (stream_delivered(t, len))
         pass_credit(r);
     ask_for_credit(r);
+    ask_for_message(r);
     lane_wake(t->lane);
     return inbox_is_empty(&t->inbox) ? STREAM_WAITS : STREAM_MORE;
 }
@@ -229,6 +250,7 @@ const struct end_kind relay_end = {
     .name = "guest",
     .size = sizeof(struct relayed),
     .policy = POLICY_GUEST,
+    .has_messages = true,
     .passes_credit = true,
     .offer = offer,
     .turn = turn,

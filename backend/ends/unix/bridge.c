@@ -96,7 +96,7 @@ static void dial(struct bridge *b)
     if (b->dials++ < NAME_TRIES && host->door)
         snprintf(own, sizeof own, "xvs/%s/%llu:%u/%u", host->door->name, (unsigned long long)v->peer.cid, v->peer.port, number);
     fate_open(&host->fates, &b->fate, number);
-    host->all->dial(host, number, v->local.port, own);
+    host->all->dial(host, number, v->local.port, v->c.type, own);
 }
 
 /* The guest has its share of descriptors: says so, once until it has less than half of them again. */
@@ -134,6 +134,7 @@ static bool is_nobody(int err)
 static struct reason reason_of_dial(const struct bridge_dialed *dialed)
 {
     switch (*dialed->why ? EACCES : -dialed->fd) {
+    case EPROTOTYPE:   return REASON(TYPE);
     case EAGAIN:       return REASON(BACKLOG);
     case EMFILE:
     case ENFILE:
@@ -387,11 +388,11 @@ static void sweep(struct lane *lane)
     lane->host->sweep_at = h->in_sockets > h->limit / 4 ? clock_deadline_ms(SERVE_FEED_MS) : 0;
 }
 
-/* How much of want bytes may be written now; 0 with *starves, if it is none for the sake of the guest's other streams. */
-static uint32_t find_room(struct bridge *b, uint32_t want, bool *starves)
+/* How much of want bytes may be written now; 0 for less than least, with *starves if that is for the sake of the guest's other streams. */
+static uint32_t find_room(struct bridge *b, uint32_t want, uint32_t least, bool *starves)
 {
     const struct held *h = held_of(b);
-    uint32_t most = promise_socket(&b->s.promise), least = want < HOSTSOCK_WORTH ? want : HOSTSOCK_WORTH, room;
+    uint32_t most = promise_socket(&b->s.promise), room;
     bool reads;
 
     if (b->in_socket)
@@ -416,23 +417,42 @@ static void wait_for_reader(struct bridge *b)
     source_change(poller_of(b), &b->socket, EVENTS_WRITE);
 }
 
+/* The first message, for one system call: its bytes, and the pieces. */
+static uint32_t peek_message(struct bridge *b, uint32_t len, struct iovec *iov, int *used)
+{
+    static uint8_t whole[STREAM_MESSAGE];       /* of one in more pieces than that takes */
+    const struct inbox_table *t = &b->s.lane->inboxes;
+    uint32_t ends;
+
+    if (inbox_peek_part(t, &b->s.inbox, 0, len, iov, PIECES, used, &ends) < len) {
+        inbox_copy(t, &b->s.inbox, whole, len);
+        *iov = (struct iovec){ .iov_base = whole, .iov_len = len };
+        *used = 1;
+    }
+    return len;
+}
+
 static enum stream_again write_some(struct bridge *b)
 {
     struct iovec iov[PIECES];
     struct msghdr msg = { .msg_iov = iov };
     struct held *held = held_of(b);
+    bool starves = false, has_messages = b->s.inbox.of_messages;
     uint32_t want = b->s.inbox.bytes < b->s.lane->quantum ? b->s.inbox.bytes : b->s.lane->quantum;
-    bool starves = false;
+    uint32_t least = want < HOSTSOCK_WORTH ? want : HOSTSOCK_WORTH;
     ssize_t n;
     int used;
 
-    if (!held_fits(held, b->in_socket, promise_socket(&b->s.promise), want) && !(want = find_room(b, want, &starves))) {
+    if (has_messages)
+        want = least = inbox_message(&b->s.lane->inboxes, &b->s.inbox);
+    if (!held_fits(held, b->in_socket, promise_socket(&b->s.promise), want) && !(want = find_room(b, want, least, &starves))) {
         stream_is_stuck(&b->s);
         if (!starves)
             wait_for_reader(b);
         return starves ? STREAM_STARVES : STREAM_WAITS;
     }
-    want = inbox_peek(&b->s.lane->inboxes, &b->s.inbox, want, iov, PIECES, &used);
+    want = has_messages ? peek_message(b, want, iov, &used)
+                        : inbox_peek(&b->s.lane->inboxes, &b->s.inbox, want, iov, PIECES, &used);
     msg.msg_iovlen = (size_t)used;
     n = sendmsg(b->socket.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -441,6 +461,8 @@ static enum stream_again write_some(struct bridge *b)
     }
     if (n > 0) {
         b->fed = true;
+        if (has_messages)
+            inbox_end_message(&b->s.inbox);
         held_wrote(held, &b->in_socket, (uint32_t)n);
         stream_consumed(&b->s, (uint32_t)n);
     }
@@ -448,7 +470,7 @@ static enum stream_again write_some(struct bridge *b)
         wait_for_reader(b);
         return STREAM_WAITS;
     }
-    return inbox_is_empty(&b->s.inbox) ? STREAM_WAITS : STREAM_MORE;
+    return stream_has_whole(&b->s) ? STREAM_MORE : STREAM_WAITS;
 }
 
 /* The host program has closed its socket.  A hang-up says so, unless it is only that both ends have shut sending; but then it is as
@@ -472,8 +494,10 @@ static enum stream_again turn_to_host(struct bridge *b)
         return STREAM_WAITS;
     if (has_gone(b))
         stream_become_deaf(&b->s);
-    if (b->writable && !inbox_is_empty(&b->s.inbox))
+    if (b->writable && stream_has_whole(&b->s))
         again = write_some(b);
+    if (b->s.inbox.of_messages && (b->s.guest_eof || stream_is_closed(&b->s)) && !stream_has_whole(&b->s))
+        stream_drop_part(&b->s);
     if (b->s.guest_eof && !b->s.told_eof && inbox_is_empty(&b->s.inbox) && !b->s.v.c.error) {
         b->s.told_eof = true;
         shutdown(b->socket.fd, SHUT_WR);
@@ -526,7 +550,9 @@ static enum stream_again drop_closed(struct bridge *b)
 {
     if (!b->s.open || !b->readable)
         return STREAM_WAITS;
-    b->readable = hostsock_drop_queue(b->socket.fd, b->s.v.c.error || b->line_waits);
+    /* A byte of messages cannot be kept: so all of them are. */
+    b->readable = !(b->s.v.c.error && vconn_is_seqpacket(&b->s.v.c)) &&
+                  hostsock_drop_queue(b->socket.fd, b->s.v.c.error || b->line_waits);
     if (!b->readable)
         return STREAM_WAITS;
     b->guest_left = true;
@@ -550,6 +576,57 @@ static bool pass_line(struct bridge *b)
     return n < 1 || recv(b->socket.fd, two, 1, MSG_DONTWAIT) == 1;
 }
 
+static void break_off(struct bridge *b, struct reason why);
+
+/* So many bytes of the message, of which there are more, or which are its last. */
+static ssize_t read_part(struct bridge *b, struct iovec *iov, int used, bool is_last)
+{
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)used };
+    bool peeks = b->passed || !is_last;
+    ssize_t n;
+    int start = 0;
+
+    /* From here on the kernel goes on where the last peek ended, and back by what is taken away. */
+    if (!b->passed && peeks && setsockopt(b->socket.fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start))
+        return -1;
+    n = recvmsg(b->socket.fd, &msg, (peeks ? MSG_PEEK : 0) | MSG_DONTWAIT);
+    if (n > 0 && peeks && is_last)
+        hostsock_take_message(b->socket.fd);
+    return n;
+}
+
+static enum stream_again read_message(struct bridge *b)
+{
+    struct iovec iov[PIECES];
+    ssize_t left = hostsock_message(b->socket.fd), n;
+    enum stream_again again;
+    uint32_t want;
+    int used;
+
+    if (left < 0)
+        return read_error(b);
+    if (left == 0 && b->ending && !hostsock_unsent(b->socket.fd)) {
+        end_of_file(b);
+        return STREAM_WAITS;
+    }
+    if (left == 0) {
+        hostsock_take_message(b->socket.fd);
+        return STREAM_MORE;
+    }
+    if (!b->passed && left > vconn_message_most(&b->s.v.c)) {
+        break_off(b, REASON(SIZE));
+        return STREAM_MORE;
+    }
+    want = left < VSOCKIF_MAX_PACKET ? (uint32_t)left : VSOCKIF_MAX_PACKET;
+    if (!(want = stream_room(&b->s, want, iov, PIECES, &used, &again)))
+        return again;
+    if ((n = read_part(b, iov, used, want == left)) < 0)
+        return read_error(b);
+    stream_send_part(&b->s, (uint32_t)n, want == left ? VSOCKIF_SEQ_EOM : 0);
+    b->passed = want == left ? 0 : b->passed + (uint32_t)n;
+    return STREAM_MORE;
+}
+
 static enum stream_again turn_to_guest(struct bridge *b)
 {
     struct iovec iov[PIECES];
@@ -562,6 +639,8 @@ static enum stream_again turn_to_guest(struct bridge *b)
         return STREAM_WAITS;
     if (vconn_is_send_shut(&b->s.v.c))
         return drop_queue(b);
+    if (vconn_is_seqpacket(&b->s.v.c))
+        return read_message(b);
     if (!(want = stream_room(&b->s, VSOCKIF_MAX_PACKET, iov, PIECES, &used, &again)))
         return again;
     n = readv(b->socket.fd, iov, used);
@@ -698,7 +777,7 @@ static void lost(struct stream *s, enum lane_cut why)
     if (!s->open)
         return;
     end = judge_lost(b, cuts[why]);
-    if (inbox_is_empty(&s->inbox))
+    if (!stream_has_whole(s))
         end_as(b, end);
     else if (!s->guest_eof || s->deaf)
         end_as(b, cuts[why]);
@@ -762,7 +841,7 @@ static const struct watched_kind watched_kind = {
 /* Nothing is left to do: the guest's end is over, and all it sent is delivered or has nobody to read it. */
 static bool is_over(const struct bridge *b)
 {
-    return stream_is_closed(&b->s) && (!b->s.open || b->s.deaf || inbox_is_empty(&b->s.inbox));
+    return stream_is_closed(&b->s) && (!b->s.open || b->s.deaf || !stream_has_whole(&b->s));
 }
 
 static enum stream_again turn(struct stream *s)
@@ -830,6 +909,7 @@ const struct end_kind bridge_end = {
     .name = "host",
     .size = sizeof(struct bridge),
     .policy = POLICY_UNIX,
+    .has_messages = true,
     .offer = offer,
     .turn = turn,
     .event = event,

@@ -14,6 +14,11 @@
  * stream ends in order: a program that only reads hears ECONNRESET if the stream is cut off, even if by our own death.  The others
  * can ask (fate.h).
  *
+ * A stream of messages has a socket of type SOCK_SEQPACKET.  A message for the host program waits in the inbox until all of it has
+ * come, for the socket takes it whole; it is no larger than what the guest was told.  One for the guest goes as its buffers allow,
+ * and stays in the socket meanwhile (SO_PEEK_OFF): nothing of either is kept here.  There are no empty messages on the wire: those of a
+ * host program are dropped.
+ *
  * Data moves with one copy, the kernel's: sendmsg() from the guest's pool, readv() into the guest's buffers.  The socket is
  * read only when the guest has given credit and posted a buffer. */
 #ifndef XVSD_BRIDGE_H
@@ -45,6 +50,7 @@ struct bridge {
     bool breaks : 1;            /* the end of what the program sends is a reset, */
     struct reason reason;       /* …for this */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
+    uint32_t passed;            /* bytes of the host program's message that its guest has, while there are more */
     uint32_t in_socket;         /* bytes of the kernel's memory in the socket, at most: what is not read yet (held.h) */
 };
 

@@ -27,8 +27,9 @@ struct hostsides {
     struct loop *loop;
     /* Nobody is left, or somebody is, who came in by a door that is not the present one. */
     void (*old_used)(struct hostside *host, bool used);
-    /* Asks for a connection to port, by a socket of the name 'own' ("" for none): bridge_dialed() has the answer. */
-    void (*dial)(struct hostside *host, uint32_t request, uint32_t port, const char *own);
+    /* Asks for a connection to port, of type VSOCKIF_TYPE_*, by a socket of the name 'own' ("" for none): bridge_dialed() has the
+     * answer. */
+    void (*dial)(struct hostside *host, uint32_t request, uint32_t port, unsigned type, const char *own);
 };
 
 struct hostside {

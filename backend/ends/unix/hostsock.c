@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -39,6 +40,16 @@ bool hostsock_drop_queue(int fd, bool keep)
     }
     n = recv(fd, dropped, most, MSG_DONTWAIT);
     return n > 0 || (n < 0 && errno == EINTR);
+}
+
+ssize_t hostsock_message(int fd)
+{
+    return recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+}
+
+void hostsock_take_message(int fd)
+{
+    (void)!recv(fd, NULL, 0, MSG_DONTWAIT);
 }
 
 void hostsock_take_newline(int fd)

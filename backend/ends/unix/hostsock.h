@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define HOSTSOCK_WORTH 4096u    /* bytes: for less room than this, and than there is to write, it is not worth to write */
 
@@ -16,6 +17,11 @@ uint32_t hostsock_unsent(int fd);
  * waits in poll() because its socket is full hears of the end only when there is room again.  'keep' leaves one byte: it makes
  * the kernel tell the program ECONNRESET once it has read everything and we have closed. */
 bool hostsock_drop_queue(int fd, bool keep);
+/* Bytes of the first message of a SOCK_SEQPACKET's queue that have not been peeked at (SO_PEEK_OFF), 0 for an empty one or an end of file,
+ * or -1 with errno. */
+ssize_t hostsock_message(int fd);
+/* Takes the first message away, or what is still there of it. */
+void hostsock_take_message(int fd);
 /* Takes the newline of its line out of it, that was left there to that purpose (bridge.h). */
 void hostsock_take_newline(int fd);
 

@@ -53,6 +53,33 @@ static void drop(struct unread *u)
     farewell_free(&u->f);
 }
 
+/* What goes to the socket in one system call, at least: a message goes whole.  0: nothing is left. */
+static uint32_t least_of(struct farewell *f)
+{
+    uint32_t ends, len;
+
+    if (!f->of_messages)
+        return f->left < HOSTSOCK_WORTH ? f->left : HOSTSOCK_WORTH;
+    len = chunks_message(&f->data, &ends);
+    if (ends || !f->left)
+        return len;
+    f->left = 0;                /* its end will not come: it was never sent */
+    chunks_drop(&f->data, &f->account->held);
+    return 0;
+}
+
+/* …and from where. */
+static void peek(struct farewell *f, uint32_t len, struct iovec *iov, int *used)
+{
+    static uint8_t whole[STREAM_MESSAGE];       /* a message in more pieces than that takes */
+
+    if (chunks_peek(&f->data, len, iov, PIECES, used) == len || !f->of_messages)
+        return;
+    chunks_copy(&f->data, whole, len);
+    *iov = (struct iovec){ .iov_base = whole, .iov_len = len };
+    *used = 1;
+}
+
 static void look_into_socket(struct unread *u)
 {
     held_saw(&u->f.account->held, &u->in_socket, hostsock_holds(u->socket.fd));
@@ -65,15 +92,15 @@ static bool write_some(struct unread *u)
     struct held *h = &f->account->held;
     struct iovec iov[PIECES];
     struct msghdr msg = { .msg_iov = iov };
-    uint32_t room = held_room(h, u->in_socket, MOST, !u->in_socket);
-    uint32_t least = f->left < HOSTSOCK_WORTH ? f->left : HOSTSOCK_WORTH;
+    uint32_t least = least_of(f), most = least > MOST ? least : MOST;
+    uint32_t room = held_room(h, u->in_socket, most, !u->in_socket);
     ssize_t n;
     int used;
 
-    u->starves = f->left && room < least && u->in_socket + least <= MOST;
+    u->starves = f->left && room < least && u->in_socket + least <= most;
     if (!f->left || room < least)
         return false;
-    chunks_peek(&f->data, room, iov, PIECES, &used);
+    peek(f, f->of_messages ? least : room, iov, &used);
     msg.msg_iovlen = (size_t)used;
     n = sendmsg(u->socket.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n > 0) {
