@@ -19,7 +19,7 @@ static int nothing_to_read(struct xvs_stream *s)
 }
 
 /* The first len bytes, or what there is of them; how many. */
-static size_t copy(const struct xvs_stream *s, uint8_t *to, size_t len)
+static inline size_t copy(const struct xvs_stream *s, uint8_t *to, size_t len)
 {
     size_t done = 0;
 
@@ -33,6 +33,7 @@ static size_t copy(const struct xvs_stream *s, uint8_t *to, size_t len)
 }
 
 /* One message: what does not fit is dropped with it. */
+__attribute__((noinline))       /* out of the way of streams */
 static ssize_t receive_message(struct xvs_stream *s, void *buffer, size_t len, unsigned flags)
 {
     uint32_t ends, whole;
@@ -88,7 +89,7 @@ int xvs_peek(struct xvs_stream *s, struct iovec *iov, int max)
     return n;
 }
 
-static void consume(struct xvs_stream *s, uint32_t len)
+static inline void consume(struct xvs_stream *s, uint32_t len)
 {
     struct trunk *t = s->trunk;
     uint32_t left = len, taken = left;
@@ -117,21 +118,27 @@ void receive_drop(struct xvs_stream *s)
     consume(s, s->unread);
 }
 
+__attribute__((noinline))       /* likewise */
+static void done_message(struct xvs_stream *s, size_t len)
+{
+    uint32_t ends, whole;
+
+    if (!s->messages || !len)
+        return;
+    whole = unread_message(s, &ends);
+    s->had_eor = ends & VSOCKIF_SEQ_EOR;
+    s->messages--;
+    consume(s, whole);
+    if (!s->messages && (s->eof || s->v.c.state == VCONN_CLOSED))
+        unread_drop(s->trunk, s);           /* a part of one whose end will not come */
+}
+
 void xvs_done(struct xvs_stream *s, size_t len)
 {
-    uint32_t ends;
-
-    if (!has_messages(s)) {
+    if (has_messages(s))
+        done_message(s, len);
+    else
         consume(s, len < s->unread ? (uint32_t)len : s->unread);
-    } else if (s->messages && len) {
-        uint32_t whole = unread_message(s, &ends);
-
-        s->had_eor = ends & VSOCKIF_SEQ_EOR;
-        s->messages--;
-        consume(s, whole);
-        if (!s->messages && (s->eof || s->v.c.state == VCONN_CLOSED))
-            unread_drop(s->trunk, s);       /* a part of one whose end will not come */
-    }
 }
 
 bool xvs_message_had_eor(const struct xvs_stream *s)

@@ -32,13 +32,13 @@ void tell_event(struct trunk *t, struct vmux_event *ev)
         list_remove(&s->blocked_link);
     }
     /* Of a message whose end will not come nothing is kept; behind whole ones it goes when they are read. */
-    if (has_messages(s) && !s->messages && ev->now & (VCONN_NOW_EOF | VCONN_NOW_CLOSED))
+    if (ev->now & (VCONN_NOW_EOF | VCONN_NOW_CLOSED) && has_messages(s) && !s->messages)
         unread_drop(t, s);
     if (s->v.listener)
         return;                 /* nobody has accepted it: stream.c tells what has happened when somebody does */
     if (ev->now & VCONN_NOW_OPEN)
         source_raise(&t->events, &s->source, XVS_EVENT_OPEN);
-    if (ev->now & VCONN_NOW_EOF || (ev->now & VCONN_NOW_DATA && is_readable(s)))
+    if (ev->now & (VCONN_NOW_DATA | VCONN_NOW_EOF) && (!has_messages(s) || s->messages || s->eof))
         source_raise(&t->events, &s->source, XVS_EVENT_IN);
     if (ev->now & VCONN_NOW_CLOSED)
         source_raise(&t->events, &s->source, XVS_EVENT_HUP);

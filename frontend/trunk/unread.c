@@ -89,6 +89,16 @@ bool unread_copy(struct trunk *t, struct xvs_stream *s, const uint8_t *data, uin
     return true;
 }
 
+/* The last byte that came is the last of a message. */
+static void end_message(struct xvs_stream *s, uint32_t flags)
+{
+    if (s->last->id == SEGMENT_HEAP)
+        mark(s->last, flags);
+    else
+        s->last->ends = flags;
+    s->messages++;
+}
+
 /* Bytes of seg, from its skip-th unread one on, up to the end of a message, or all; *flags are 0 then. */
 static uint32_t up_to_end(const struct segment *seg, uint32_t skip, uint32_t *flags)
 {
@@ -143,20 +153,18 @@ bool unread_packet(struct trunk *t, struct xvs_stream *s, const struct link_pack
         bool fits_behind = s->last && s->last->room >= piece->len;
 
         if (lost || fits_behind || link_front_held(&t->link) > t->link.buffers / 2) {
-            lost = lost || !copy(t, s, piece->data, piece->len, i + 1 == packet->count ? flags : 0);
+            lost = lost || !copy(t, s, piece->data, piece->len, 0);
             link_front_return(&t->link, piece->id);
         } else {
             struct segment *seg = &t->segments[piece->id];
 
             *seg = (struct segment){ .data = piece->data, .len = piece->len, .id = piece->id };
-            if (i + 1 == packet->count)
-                seg->ends = flags;
             append(s, seg);
             s->unread += piece->len;
         }
     }
-    if (!lost && flags)
-        s->messages++;
+    if (flags && !lost)
+        end_message(s, flags);
     return !lost;
 }
 
