@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,7 +65,8 @@ int sidedir_open(const struct guest_dir *g, int *fd)
     return err;
 }
 
-int sidedir_listen(const struct guest_dir *g, int fd, const char *name, const struct settings_sockets *sockets, struct sockfile *out)
+int sidedir_listen(const struct guest_dir *g, int fd, const struct settings_channel *c, const struct settings_sockets *sockets,
+                   struct sockfile *out)
 {
     struct access access = { sockets->mode, sockets->user, sockets->group };
     char path[RUNDIR_PATH + sizeof NAME + 1];
@@ -72,12 +74,12 @@ int sidedir_listen(const struct guest_dir *g, int fd, const char *name, const st
     int err;
 
     snprintf(path, sizeof path, "%s/" NAME, g->path);
-    if ((err = sockfile_open(out, path, fd, name, &closed)))
+    if ((err = sockfile_open_as(out, c->messages ? SOCK_SEQPACKET : SOCK_STREAM, path, fd, c->name, &closed)))
         return err;
     err = access_set(out->name_fd, &access);
     if (!err || err == -EOPNOTSUPP)     /* that was said of the guest's own socket */
         return 0;
-    sockfile_close(out, fd, name);
+    sockfile_close(out, fd, c->name);
     return err;
 }
 

@@ -14,7 +14,8 @@
 /* The directory, empty, into *fd. */
 int  sidedir_open(const struct guest_dir *g, int *fd);
 /* A listening socket with what 'sockets' say.  name: a good one (names.h). */
-int  sidedir_listen(const struct guest_dir *g, int fd, const char *name, const struct settings_sockets *sockets, struct sockfile *out);
+int  sidedir_listen(const struct guest_dir *g, int fd, const struct settings_channel *c, const struct settings_sockets *sockets,
+                    struct sockfile *out);
 /* Removes what a daemon before us has left of one. */
 void sidedir_forget(const struct guest_dir *g);
 /* Removes it.  Its sockets are closed.  Harmless with -1. */

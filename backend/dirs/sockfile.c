@@ -49,9 +49,9 @@ static bool is_in_use(int name_fd)
     return !dead;
 }
 
-static int bind_at(const struct sockaddr_un *a)
+static int bind_at(const struct sockaddr_un *a, int type)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
+    int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
     mode_t mask;
 
     if (fd < 0)
@@ -161,6 +161,11 @@ static int open_name(int dir_fd, const char *name)
 
 int sockfile_open(struct sockfile *s, const char *dir, int dir_fd, const char *name, bool *closed)
 {
+    return sockfile_open_as(s, SOCK_STREAM, dir, dir_fd, name, closed);
+}
+
+int sockfile_open_as(struct sockfile *s, int type, const char *dir, int dir_fd, const char *name, bool *closed)
+{
     struct sockaddr_un a;
     bool shared = false;
     int err, fd;
@@ -169,7 +174,7 @@ int sockfile_open(struct sockfile *s, const char *dir, int dir_fd, const char *n
     *closed = false;
     if ((err = address_of(&a, dir, dir_fd, name)) || (err = look_at_dir(dir_fd, &shared, closed)))
         return err;
-    for (int i = 0; (fd = bind_at(&a)) == -EADDRINUSE && i < TRIES; i++)
+    for (int i = 0; (fd = bind_at(&a, type)) == -EADDRINUSE && i < TRIES; i++)
         if ((err = make_way(dir, dir_fd, name, shared, closed)))
             return err;
     if (fd < 0)

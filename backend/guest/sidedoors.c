@@ -58,7 +58,7 @@ static int open_one(struct home *home, const struct settings_channel *c, const s
     if (!err && home->side_fd < 0)
         err = sidedir_open(&home->dir, &home->side_fd);
     if (!err)
-        err = sidedir_listen(&home->dir, home->side_fd, c->name, sockets, &s->file);
+        err = sidedir_listen(&home->dir, home->side_fd, c, sockets, &s->file);
     if (err) {
         free(s);
         return err;
@@ -76,7 +76,7 @@ static bool is_wanted(const struct sidedoor *s, const struct settings_channel *c
 {
     for (size_t i = 0; i < count; i++)
         if (!strcmp(channels[i].name, s->is.name))
-            return channels[i].port == s->is.port;
+            return channels[i].port == s->is.port && channels[i].messages == s->is.messages;
     return false;
 }
 

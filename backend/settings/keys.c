@@ -276,17 +276,34 @@ static struct settings_channel *channel_named(struct reader *r, const char *key,
     return more;
 }
 
+/* "PORT seqpacket": true, and the port is in buf. */
+static bool takes_messages(const char *text, char *buf, size_t size)
+{
+    size_t len = strcspn(text, " \t");
+    const char *word = text + len + strspn(text + len, " \t");
+
+    if (len >= size || strcmp(word, "seqpacket"))
+        return false;
+    memcpy(buf, text, len);
+    buf[len] = '\0';
+    return true;
+}
+
 /* key: "channel NAME". */
 static bool read_channel(struct reader *r, const char *key, const char *text)
 {
     const char *name = key + strcspn(key, " \t");
     uint32_t port = SETTINGS_NO_CHANNEL;
     struct settings_channel *c;
+    char port_text[80];
+    bool messages = takes_messages(text, port_text, sizeof port_text);
 
     name += strspn(name, " \t");
     if (!names_is_good(name))
         return wrong(r, "channel NAME: \"%.70s\" is no name of a channel, which is made of " NAMES_ARE, name);
-    if (strcmp(text, "no") && !portnames_find(r->settings->ports, text, &port)) {
+    if (messages)
+        text = port_text;
+    if ((messages || strcmp(text, "no")) && !portnames_find(r->settings->ports, text, &port)) {
         if (portnames_is_name(text))
             return wrong(r, "%s = %.40s: no port is called so in the file ports beside xvsd.conf; it must be such a name, or a number from 0 to %u",
                          key, text, PORTNAMES_LAST);
@@ -296,6 +313,7 @@ static bool read_channel(struct reader *r, const char *key, const char *text)
     if (!(c = channel_named(r, key, name)))
         return false;
     c->port = port;
+    c->messages = messages;
     c->file = r->file;
     return true;
 }

@@ -68,6 +68,7 @@ struct settings_limits {
 struct settings_channel {
     char name[SETTINGS_NAME];   /* a good one (names.h) */
     uint32_t port;              /* or SETTINGS_NO_CHANNEL: what a section that is less close says of this name does not hold */
+    bool messages;              /* it is a SOCK_SEQPACKET */
     uint32_t file;              /* where it was read (settings_text.c) */
 };
 

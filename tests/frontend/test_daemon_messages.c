@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "daemon.h"
 #include "lab.h"
@@ -12,7 +13,7 @@
 #define BUFFER (512u << 10)
 #define MOST   (80u << 10)              /* of a message to a host program */
 
-#define CONF   "[guest dom1]\ncid = 101\n[guest dom2]\ncid = 102\n"
+#define CONF   "[guest dom1]\ncid = 101\nchannel control = 77 seqpacket\n[guest dom2]\ncid = 102\n"
 
 static uint8_t data[1 << 20], got[1 << 20];
 static struct xvs *y;                   /* of the other guest */
@@ -229,6 +230,36 @@ static void a_host_program_of_the_other_type_refuses(void)
     stop();
 }
 
+static void a_channel_of_messages_leads_to_the_guest(void)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+
+    start();
+    REQUIRE((size_t)snprintf(a.sun_path, sizeof a.sun_path, "%s", daemon_path("run/guest/dom1/channel/control")) < sizeof a.sun_path);
+    REQUIRE(connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    EQ(host_message(fd, got, sizeof got), 0);           /* nobody listens: it is closed */
+    close(fd);
+    REQUIRE(xvs_listen_seqpacket(x, PORT, 4, &l) == 0);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    REQUIRE(connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    EQ(send(fd, "hello", 5, 0), 5);
+    EQ(send(fd, "you", 3, 0), 3);
+    REQUIRE(xvs_accept_wait(l, PATIENCE_MS, &s) == 0);
+    CU_ASSERT_TRUE(xvs_stream_is_seqpacket(s));
+    EQ(xvs_recv_wait(s, got, sizeof got, PATIENCE_MS), 5);
+    EQ(xvs_recv_wait(s, got, sizeof got, PATIENCE_MS), 3);
+    EQ(memcmp(got, "you", 3), 0);
+    EQ(xvs_send(s, "welcome", 7, 0), 7);
+    EQ(host_message(fd, got, sizeof got), 7);
+    xvs_stream_close(s);
+    EQ(host_message(fd, got, sizeof got), 0);
+    close(fd);
+    stop();
+}
+
 /* The guest's program is gone with its device before the host program has read. */
 static void messages_outlive_the_device(void)
 {
@@ -359,6 +390,7 @@ int main(int argc, char **argv)
         TEST(many_messages_at_once_keep_their_order_and_their_ends),
         TEST(a_message_larger_than_the_guests_buffer_is_a_reset),
         TEST(a_host_program_of_the_other_type_refuses),
+        TEST(a_channel_of_messages_leads_to_the_guest),
         TEST(messages_outlive_the_device),
         TEST(messages_between_guests_stay_whole),
         TEST(a_guest_hears_how_large_the_other_ones_buffer_is),

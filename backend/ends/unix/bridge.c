@@ -239,18 +239,34 @@ void bridge_redial(struct hostside *host)
         vmux_each(host->lane->mux, redial, NULL);
 }
 
+/* A channel's socket is of the type that the settings say. */
+static bool has_messages(int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t len = sizeof type;
+
+    return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_SEQPACKET;
+}
+
 int bridge_request(struct hostside *host, int fd, uint32_t port, enum bridge_says says, uint16_t mark)
 {
     struct lane *lane = host->lane;
     struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { lane->cid, port };
+    bool messages = says == BRIDGE_CHANNEL && has_messages(fd);
     struct stream *s;
     struct bridge *b;
     int err;
 
     if (!lane_is_connected(lane))
         return -ENOTCONN;
+    if (messages && !vmux_has_seqpacket(lane->mux))
+        return -ESOCKTNOSUPPORT;
     if ((err = stream_connect(lane, &bridge_end, local, peer, UINT32_MAX, &s)))
         return err;
+    if (messages) {
+        vconn_set_type(&s->v.c, VSOCKIF_TYPE_SEQPACKET);
+        vmux_set_buf_alloc(lane->mux, &s->v, stream_window(s));
+    }
     b = bridge_of(s);
     b->socket.fd = -1;
     fate_init(&b->fate, &watched_kind);
@@ -278,6 +294,7 @@ static struct reason reason_of_refusal(int err)
     case ENOBUFS:    return REASON(LIMIT);
     case ENOMEM:     return REASON(SHORT);
     case ETIMEDOUT:  return REASON(TIMEOUT);
+    case ESOCKTNOSUPPORT: return REASON(STREAMS);
     default:         return REASON(NONE);
     }
 }
