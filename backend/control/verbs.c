@@ -215,8 +215,9 @@ static void add_stream(struct vmux_conn *conn, void *arg)
     unsigned ready = !conn->released && s->kind->ready ? s->kind->ready(s) : 0;
 
     json_array_append_new(arg, json_pack(
-        "{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s}",
-        "local", address(&conn->local), "peer", address(&conn->peer), "state", vconn_state_name(c->state),
+        "{s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s}",
+        "local", address(&conn->local), "peer", address(&conn->peer),
+        "type", vconn_is_seqpacket(c) ? "seqpacket" : "stream", "state", vconn_state_name(c->state),
         "buf_alloc", (json_int_t)c->buf_alloc, "fwd_cnt", (json_int_t)c->fwd_cnt, "rx_cnt", (json_int_t)c->rx_cnt,
         "peer_buf_alloc", (json_int_t)c->peer_alloc, "peer_fwd_cnt", (json_int_t)c->peer_fwd,
         "tx_cnt", (json_int_t)c->tx_cnt, "room", (json_int_t)vconn_room(c),

@@ -175,6 +175,7 @@ static void types_that_are_mixed_cost_neither_connection_nor_device(void)
 {
     start(VSOCKIF_FEATURE_SEQPACKET);
     join();
+    CU_ASSERT_PTR_NOT_NULL(strstr(daemon_ask("{\"verb\":\"dump\",\"domain\":%u}", BAD), "\"type\":\"seqpacket\""));
     say(STREAM, VSOCKIF_OP_RST, 0, 0);
     say(STREAM, VSOCKIF_OP_RW, 100, 0);
     sent -= 100;

@@ -188,6 +188,16 @@ static void each_packet_is_a_line(void)
     traceline_print_dropped(out, &r, 5);
     r = packet(TAPIF_FROM_GUEST, 99);
     traceline_print(out, "web1", &r, NULL);
+    r = packet(TAPIF_FROM_GUEST, VSOCKIF_OP_REQUEST);
+    r.hdr.type = VSOCKIF_TYPE_SEQPACKET;
+    traceline_print(out, "web1", &r, NULL);
+    r.hdr.op = VSOCKIF_OP_RW;
+    r.hdr.len = 5;
+    traceline_print(out, "web1", &r, NULL);
+    r.hdr.flags = VSOCKIF_SEQ_EOM;
+    traceline_print(out, "web1", &r, NULL);
+    r.hdr.flags |= VSOCKIF_SEQ_EOR;
+    traceline_print(out, "web1", &r, NULL);
     is("22:13:20.123456 web1:1025 > host:5000 REQUEST, takes 262144\n"
        "22:13:20.123456 host:1025 > web1:5000 RESPONSE, takes 262144\n"
        "22:13:20.123456 web1:1025 > host:5000 RW, 70 bytes\n"
@@ -198,7 +208,11 @@ static void each_packet_is_a_line(void)
        "22:13:20.123456 host:1025 > web1:5000 RST\n"
        "22:13:20.123456 host:1025 > web1:5000 RST, the command at the other end has failed: its exit status 3\n"
        "22:13:20.123456 (5 packets are missing here)\n"
-       "22:13:20.123456 web1:1025 > host:5000 op 99, 0 bytes\n");
+       "22:13:20.123456 web1:1025 > host:5000 op 99, 0 bytes\n"
+       "22:13:20.123456 web1:1025 > host:5000 REQUEST of messages, takes 262144\n"
+       "22:13:20.123456 web1:1025 > host:5000 RW, 5 bytes\n"
+       "22:13:20.123456 web1:1025 > host:5000 RW EOM, 5 bytes\n"
+       "22:13:20.123456 web1:1025 > host:5000 RW EOM EOR, 5 bytes\n");
 }
 
 /* ---- records in pieces ---- */

@@ -46,6 +46,15 @@ static void print_data(FILE *to, const struct tapif_record *r, const uint8_t *da
     fputs(r->captured < r->hdr.len ? "\"..." : "\"", to);
 }
 
+/* "RW", or where a message ends "RW EOM", "RW EOM EOR". */
+static void print_flags(FILE *to, const struct vsockif_hdr *h)
+{
+    bool has_messages = h->type == VSOCKIF_TYPE_SEQPACKET;
+
+    fprintf(to, "RW%s%s", has_messages && h->flags & VSOCKIF_SEQ_EOM ? " EOM" : "",
+            has_messages && h->flags & VSOCKIF_SEQ_EOR ? " EOR" : "");
+}
+
 static void print_rest(FILE *to, const struct tapif_record *r, const uint8_t *data)
 {
     static const char *const ends[] = { "nothing", "receives no more", "sends no more", "neither sends nor receives any more" };
@@ -54,11 +63,12 @@ static void print_rest(FILE *to, const struct tapif_record *r, const uint8_t *da
     char line[REASON_LINE];
 
     switch (h->op) {
-    case VSOCKIF_OP_REQUEST:        fprintf(to, "REQUEST, takes %u", h->buf_alloc); break;
+    case VSOCKIF_OP_REQUEST:        fprintf(to, "REQUEST%s, takes %u", h->type == VSOCKIF_TYPE_SEQPACKET ? " of messages" : "",
+                                            h->buf_alloc); break;
     case VSOCKIF_OP_RESPONSE:       fprintf(to, "RESPONSE, takes %u", h->buf_alloc); break;
     case VSOCKIF_OP_RST:            fprintf(to, "RST%s%s", reason.code ? ", " : "", reason.code ? reason_line(line, reason) : ""); break;
     case VSOCKIF_OP_SHUTDOWN:       fprintf(to, "SHUTDOWN, %s", ends[h->flags & 3]); break;
-    case VSOCKIF_OP_RW:             fputs("RW", to); print_data(to, r, data); break;
+    case VSOCKIF_OP_RW:             print_flags(to, h); print_data(to, r, data); break;
     case VSOCKIF_OP_CREDIT_UPDATE:  fprintf(to, "CREDIT_UPDATE, takes %u, has taken %u", h->buf_alloc, h->fwd_cnt); break;
     case VSOCKIF_OP_CREDIT_REQUEST: fputs("CREDIT_REQUEST", to); break;
     default:                        fprintf(to, "op %u, %u bytes", h->op, h->len); break;
