@@ -28,18 +28,12 @@ async def reset(reader, writer):
     writer.write(b"half")
     await writer.drain()
     await reader.readexactly(1)
-    end(writer)
+    await xvs.aio.reset(writer)
 
 
 async def status(reader, writer):
     await reader.readexactly(1)
-    end(writer, xvs.Reason.STATUS, 3)
-
-
-def end(writer, *why):
-    stream = writer.get_extra_info("xvs_stream") or writer.xvs_stream
-    stream.reset(*why)
-    writer.transport.abort()
+    await xvs.aio.reset(writer, xvs.Reason.STATUS, 3)
 
 
 async def early(reader, writer):

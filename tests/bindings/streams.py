@@ -91,6 +91,28 @@ class Blocking:
                 stream.recv(1)
             self.assertEqual((caught.exception.reason, caught.exception.detail), (xvs.Reason.STATUS, 3))
 
+    def tally(self):
+        """What the peer says of a stream to TALLY that has ended."""
+        with self.connect(peer.TOLD) as stream:
+            stream.settimeout(60)
+            return stream.makefile().read()
+
+    def test_a_with_statement_that_is_left_by_an_exception_is_no_end_to_the_peer(self):
+        with self.connect(peer.TALLY) as stream:
+            stream.sendall(b"whole")
+        self.assertEqual(self.tally(), "5")
+        with self.assertRaises(KeyError), self.connect(peer.TALLY) as stream:
+            stream.sendall(b"half")
+            raise KeyError
+        self.assertEqual(self.tally(), "it was reset")
+        stream = self.connect(peer.TALLY)
+        with self.assertRaises(ValueError):
+            stream.reset(xvs.Reason.GONE)
+        with self.assertRaises(ValueError):
+            stream.reset(xvs.Reason.STATUS)
+        stream.reset(xvs.Reason.STATUS, 3)
+        self.assertEqual(self.tally(), "it was reset")
+
     def test_a_time_limit_ends_a_wait_and_not_the_stream(self):
         with self.connect(peer.ECHO) as stream:
             stream.settimeout(0.05)
@@ -222,6 +244,23 @@ class Async:
                 writer.close()
                 with self.assertRaises(ConnectionResetError):
                     await writer.wait_closed()
+        self.run_(main)
+
+    def test_a_reset_of_ones_own_is_no_end_to_the_peer(self):
+        async def main():
+            for ends in "5", "it was reset":
+                reader, writer = await self.open_connection(peer.TALLY)
+                writer.write(b"whole")
+                if ends == "5":
+                    writer.close()
+                else:
+                    with self.assertRaises(ValueError):
+                        await xvs.aio.reset(writer, xvs.Reason.POLICY)
+                    await xvs.aio.reset(writer, xvs.Reason.SIGNAL, 9)
+                    await xvs.aio.reset(writer)
+                reader, writer = await self.open_connection(peer.TOLD)
+                self.assertEqual((await reader.read()).decode(), ends)
+                writer.close()
         self.run_(main)
 
     def test_a_writer_waits_for_a_peer_that_does_not_read(self):

@@ -62,6 +62,8 @@ class Header(unittest.TestCase):
         self.assertEqual([(r.name, str(int(r)), r.word, r.text) for r in xvs.Reason], wire)
         for reason in xvs.Reason:
             self.assertEqual(_libxvs.library().xvs_reason_text(reason).decode(), reason.text)
+            for detail in 0, 1, 127, 128, 255:
+                self.assertEqual(_libxvs.library().xvs_stream_reset_with(None, reason, detail) == 0, _reasons.may_be_said(reason, detail))
 
     def test_the_version_is_the_librarys(self):
         self.assertEqual(xvs.__version__, _libxvs.library().xvs_version().decode())

@@ -15,7 +15,7 @@ import os
 import threading
 import warnings
 import weakref
-from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
+from typing import Any, Callable, Deque, Dict, Iterator, NamedTuple, Optional, Tuple, Type
 
 from . import _libxvs
 from ._messages import Messages
@@ -205,9 +205,12 @@ class Device:
             self._collect()
         patience.looked = True
 
-    def _take_told(self) -> List[Tuple[int, int]]:
-        told, self._told = self._told, {}
-        return list(told.items())
+    def _take_told(self) -> Iterator[Tuple[int, int]]:
+        """What has been told by now, of each that is not closed before its turn comes: its number may be another one's then."""
+        for key in list(self._told):
+            what = self._told.pop(key, 0)
+            if what:
+                yield key, what
 
     # ---- life ----
 
@@ -228,10 +231,9 @@ class Device:
         while True:
             with self._turn:
                 self._collect()
-                told = self._take_told()
-            if not told:
+            if not self._told:
                 return
-            for key, what in told:
+            for key, what in self._take_told():
                 thing = self._things.get(key) if key else None
                 if key == 0 or thing is not None:
                     yield Event(What(what), thing if isinstance(thing, Stream) else None, thing if isinstance(thing, Listener) else None)

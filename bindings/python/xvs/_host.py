@@ -19,7 +19,7 @@ import stat
 import time
 from typing import Iterator, NamedTuple, Optional, Tuple, Union
 
-from ._reasons import Reason, failure, parse
+from ._reasons import Reason, failure, may_be_said, parse
 from ._types import RunDir
 
 PATIENCE = 5.0          # seconds for an answer of the daemon's own
@@ -108,6 +108,13 @@ def cut(what: str, line: bytes) -> Optional[OSError]:
     if not getattr(error, "reason", Reason.NONE):
         error.strerror = f"{what}: {words[2]}"
     return error
+
+
+def reset_line(reason: Reason, detail: int) -> bytes:
+    """What whoever vouches says in place of END."""
+    if not may_be_said(reason, detail):
+        raise ValueError(f"a program cannot reset a stream with the reason {reason.word} {detail}")
+    return f"RESET {reason.word}{f' {detail}' if reason.has_detail else ''}\n".encode()
 
 
 def unasked(what: str) -> OSError:

@@ -103,6 +103,18 @@ def parse(words: str) -> "tuple[Reason, int]":
     return Reason.NONE, 0
 
 
+# What only the host can know: no program may say it (xvs_stream(3)).
+_HOSTS = {Reason.POLICY, Reason.UNKNOWN, Reason.ABSENT, Reason.RATE, Reason.GONE, Reason.LEFT, Reason.DETACHED, Reason.STOPPED, Reason.VIOLATION,
+          Reason.STREAMS}
+
+
+def may_be_said(reason: Reason, detail: int) -> bool:
+    """Whether a program can reset a stream with it."""
+    if reason.has_detail:
+        return 0 < detail < (128 if reason == Reason.SIGNAL else 256)
+    return reason not in _HOSTS and detail == 0
+
+
 class RefusedError(ConnectionRefusedError):
     """The other end, or the host, did not take the connection; `reason` says why, as far as anybody has said."""
 

@@ -38,10 +38,11 @@ class Thing:
         return self._handle
 
     def _let_go(self) -> Optional[int]:
-        """The handle, the last time: None if there is nothing to close any more."""
+        """The handle, the last time: None if there is nothing to close any more.  From then on its number may be another one's."""
         handle, self._handle = self._handle, None
-        self._device._things.pop(self._key, None)
-        self._device._told.pop(self._key, None)
+        if handle is not None:
+            self._device._things.pop(handle, None)
+            self._device._told.pop(handle, None)
         return handle if self._device._handle is not None else None
 
     def close(self) -> None:

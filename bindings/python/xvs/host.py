@@ -176,15 +176,16 @@ class Stream(SocketLike):
         self.socket.close()
 
     def reset(self, reason: Reason = Reason.ABORTED, detail: int = 0) -> None:
-        """Ends it, and the guest's program hears that it was cut off, and why."""
+        """Ends it, and the guest's program hears that it was cut off, and why; as xvs.Stream.reset()."""
         if self.socket.fileno() < 0:
             return
         patience = Patience(_host.PATIENCE)
+        line = _host.reset_line(reason, detail)
         try:
             # A connection that vouches for the stream, and then does not.
             with _knock(self._directory, f"VOUCH {self.number}\n", patience) as vouch:
                 if _read_line(vouch, _host.LINE_MOST, patience).startswith(b"WATCHING "):
-                    vouch.sendall(f"RESET {reason.word}{f' {detail}' if reason.has_detail else ''}\n".encode())
+                    vouch.sendall(line)
                     self.socket.close()
         except OSError:
             pass                # the daemon or the guest is gone, and so is the stream

@@ -136,8 +136,7 @@ class Device:
             return
         with self.core._turn:
             self.core._collect()
-            told = self.core._take_told()
-        for key, what in told:
+        for key, what in self.core._take_told():
             if key == 0:
                 self._wake_waiters()
             elif key in self._tellers:

@@ -11,7 +11,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any, Optional, Tuple, Union, cast
 
-from .._reasons import failure
+from .._reasons import Reason, failure
 from .._stream import Stream
 from .._types import What
 
@@ -224,6 +224,18 @@ class StreamTransport(asyncio.Transport):
     def abort(self) -> None:
         self._fail(None, reset=True)
 
+    def reset(self, reason: Reason, detail: int) -> None:
+        """See xvs.aio.reset()."""
+        if not self._lost:
+            self._stream.reset(reason, detail)
+            self._leave()
+            self._fail(None)
+
+    def _leave(self) -> None:
+        """Nothing is told to us any more; of a stream that is gone the number may be another one's by now."""
+        if self._device._tellers.get(self._key) == self.tell:
+            del self._device._tellers[self._key]
+
     def _fail(self, why: Optional[Exception], reset: bool = False) -> None:
         """It is over: what is unsent has nowhere to go."""
         if self._lost:
@@ -236,7 +248,7 @@ class StreamTransport(asyncio.Transport):
         if self._lost:
             return
         self._lost = True
-        self._device._tellers.pop(self._key, None)
+        self._leave()
         try:
             self._protocol.connection_lost(why)
         finally:

@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional, Set, Tuple
 
 from .. import _host
 from .._host import Caller, Guest
-from .._reasons import failure
+from .._reasons import Reason, failure
 from .._types import RunDir
 from ..host import Stream, take
 
@@ -132,6 +132,26 @@ class Writer(asyncio.StreamWriter):
         if name == "xvs_number":
             return self.xvs_stream.number
         return super().get_extra_info(name, default)
+
+    async def reset(self, reason: Reason, detail: int) -> None:
+        """See xvs.aio.reset()."""
+        stream, loop = self.xvs_stream, asyncio.get_running_loop()
+        line = _host.reset_line(reason, detail)
+
+        async def vouch() -> None:
+            """A connection that vouches for the stream, and then does not; closed after the stream's own."""
+            with await _knock(loop, stream._directory, f"VOUCH {stream.number}\n") as sock:
+                if (await _read_line(loop, sock, _host.LINE_MOST)).startswith(b"WATCHING "):
+                    await loop.sock_sendall(sock, line)
+                    self.transport.abort()
+                    while stream.socket.fileno() >= 0:      # the loop closes it in its next turn
+                        await asyncio.sleep(0)
+
+        try:
+            with contextlib.suppress(OSError, asyncio.TimeoutError):    # the daemon or the guest is gone, and so is the stream
+                await asyncio.wait_for(vouch(), _host.PATIENCE)
+        finally:
+            self.transport.abort()
 
 
 async def _join(loop: asyncio.AbstractEventLoop, stream: Stream, limit: int) -> Tuple[asyncio.StreamReader, asyncio.StreamWriter]:
