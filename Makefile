@@ -27,12 +27,13 @@ B         := build/$(VARIANT)
 frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory tap lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base proto copy ends sides manage views xvs)
-agent := $(addprefix tools/,base proto ends sides copy manage agent)
-modules := common/base common/names common/reason common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
+agent := $(addprefix tools/,base proto ends sides copy manage broker agent)
+modules := common/base common/names common/reason common/sockets common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
 
 sees.common/wire   :=
 sees.common/base   :=
 sees.common/names  :=
+sees.common/sockets :=
 sees.common/reason := common/wire
 sees.common/ring   := common/wire common/base
 sees.common/vsock  := common/wire common/base common/reason
@@ -53,16 +54,16 @@ sees.backend/base          := common/base
 sees.backend/settings      := common/wire common/base common/names backend/base
 sees.backend/policy        := common/base common/names backend/base backend/settings
 sees.backend/wall          := common/base backend/base
-sees.backend/dirs          := common/base backend/base backend/settings
-sees.backend/dialer        := common/base $(addprefix backend/,base settings wall dirs)
-sees.backend/guest         := common/wire common/base xenstore-glue $(addprefix backend/,base settings wall dirs)
+sees.backend/dirs          := common/base common/sockets backend/base backend/settings
+sees.backend/dialer        := common/base common/sockets $(addprefix backend/,base settings wall dirs)
+sees.backend/guest         := common/wire common/base common/sockets xenstore-glue $(addprefix backend/,base settings wall dirs)
 sees.backend/memory        := $(common)
 sees.backend/tap           := common/wire common/base
 sees.backend/lane          := $(common) $(addprefix backend/,base settings policy memory tap)
 sees.backend/ends/farewell := $(sees.backend/lane) backend/lane
 sees.backend/ends/service  := $(sees.backend/lane) backend/lane
 sees.backend/ends/relay    := $(sees.backend/lane) backend/lane backend/ends/farewell
-sees.backend/ends/unix     := $(sees.backend/lane) backend/lane backend/ends/farewell
+sees.backend/ends/unix     := $(sees.backend/lane) common/sockets backend/lane backend/ends/farewell
 sees.backend/ends/kernel   := $(sees.backend/lane) backend/lane
 sees.backend/worker        := $(sees.backend/ends/unix) backend/ends/unix backend/ends/kernel backend/wall
 sees.backend/control       := $(sees.backend/worker) backend/worker xenstore-glue
@@ -77,12 +78,13 @@ sees.tools/sides := frontend/include common/wire common/base common/reason tools
 sees.tools/manage := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy
 sees.tools/views := common/wire common/base common/reason tools/base
 sees.tools/xvs   := frontend/include common/wire common/base common/names common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy tools/manage
-sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage
+sees.tools/broker := common/wire common/base common/reason common/sockets tools/base tools/proto tools/ends tools/sides
+sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage tools/broker
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
 lib_parts    := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend)
-daemon_parts := common/base common/names common/reason common/ring common/vsock common/link xenstore-glue $(backend)
+daemon_parts := common/base common/names common/reason common/sockets common/ring common/vsock common/link xenstore-glue $(backend)
 
 # ---- tools and flags -----------------------------------------------------------------------------
 CC       ?= gcc
@@ -148,7 +150,7 @@ xvs_objs := $(foreach m,common/names common/reason $(tools),$(call objs,$(m)))
 $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
 	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(uv_libs) $(json_libs)
 
-agent_objs := $(foreach m,common/reason $(agent),$(call objs,$(m)))
+agent_objs := $(foreach m,common/reason common/sockets $(agent),$(call objs,$(m)))
 $(B)/xvs-agent: $(agent_objs) $(B)/libxvs.so.0
 	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(agent_objs) -L$(B) -lxvs $(uv_libs) $(json_libs) $(inih_libs)
 

@@ -2,7 +2,7 @@
 # Tests of the daemon's own parts: unit tests of the pure ones, and a guest that breaks every rule.
 backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
-$(B)/unit/test_backend_connect_line: $(call backend_obj,ends/unix/connect_line)
+$(B)/unit/test_backend_connect_line: $(call objs,common/sockets)
 $(B)/unit/test_backend_turned_away:  $(call backend_obj,ends/unix/turned_away) $(B)/obj/common/reason/reason.o
 $(B)/unit/test_backend_standing:     $(call backend_obj,control/standing control/use)
 $(B)/unit/test_backend_from_line:    $(call backend_obj,ends/unix/from_line settings/names)
@@ -20,10 +20,10 @@ $(B)/unit/test_backend_settings:     $(call backend_obj,$(addprefix settings/,se
 $(B)/unit/test_backend_policy:       $(call backend_obj,$(addprefix policy/,policy policy_text policy_pack policy_dir) settings/names settings/confdir settings/complaints) $(B)/obj/common/names/portnames.o
 $(B)/unit/test_backend_refusals:     $(call backend_obj,lane/refusals base/loop base/poller base/journal)
 $(B)/unit/test_backend_refusals:     xen_libs += $(uv_libs)
-$(B)/unit/test_backend_access:       $(call backend_obj,dirs/access)
+$(B)/unit/test_backend_access:       $(call objs,common/sockets)
 $(B)/unit/test_backend_claim:        $(call backend_obj,daemon/claim)
 $(addprefix $(B)/unit/test_backend_,rundir intruders claim anydir dialer): $(B)/obj/tests/unit/rundir_lab.o \
-                                     $(call backend_obj,$(addprefix dirs/,rundir sockfile access dial) base/journal)
+                                     $(call backend_obj,$(addprefix dirs/,rundir sockfile) base/journal) $(call objs,common/sockets)
 $(B)/unit/test_backend_anydir:       $(call backend_obj,dirs/anydir)
 $(B)/unit/test_backend_dialer:       $(call backend_obj,dialer/dialer wall/wall base/loop base/poller) $(B)/obj/common/base/hash.o
 $(B)/unit/test_backend_dialer:       xen_libs += $(uv_libs)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz_connect_line.c: a client may send its bytes in any pieces; the answer must be the same, and within bounds. */
-#include "../../backend/ends/unix/connect_line.c"
+#include "../../common/sockets/connect_line.c"
 
 #include <stdlib.h>
 

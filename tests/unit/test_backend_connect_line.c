@@ -77,6 +77,24 @@ static void what_can_become_no_line_is_refused_at_once(void)
     }
 }
 
+static void a_cid_may_be_named_where_there_are_several(void)
+{
+    uint32_t cid = 2;
+
+    EQ(connect_line_parse_cid("CONNECT 7\n", 10, &verb, &cid, &port), 10);
+    EQ(cid, 2);
+    EQ(port, 7);
+    EQ(connect_line_parse_cid("CALL 4294967295:80\r\n", 20, &verb, &cid, &port), 20);
+    EQ(cid, 4294967295u);
+    EQ(port, 80);
+    EQ(connect_line_parse_cid("CONNECT 1:", 10, &verb, &cid, &port), 0);
+    EQ(connect_line_parse_cid("CONNECT :7\n", 11, &verb, &cid, &port), -EINVAL);
+    EQ(connect_line_parse_cid("CONNECT 7:\n", 11, &verb, &cid, &port), -EINVAL);
+    EQ(connect_line_parse_cid("CONNECT 1:2:3\n", 14, &verb, &cid, &port), -EINVAL);
+    EQ(connect_line_parse_cid("WATCH 1:2\n", 10, &verb, &cid, &port), -EINVAL);
+    EQ(parse("CONNECT 1:2\n"), -EINVAL);
+}
+
 static void a_line_has_32_bytes_at_most(void)
 {
     EQ(parse("CONNECT 00000000000000000000001\n"), 32);
@@ -93,7 +111,7 @@ static void a_nul_is_no_end(void)
 static const struct test tests[] = {
     TEST(a_line_gives_its_port_and_its_length), TEST(the_end_of_a_stream_is_asked_for_by_its_number), TEST(what_follows_the_newline_is_not_looked_at),
     TEST(every_beginning_of_a_line_may_become_one), TEST(what_can_become_no_line_is_refused_at_once),
-    TEST(a_line_has_32_bytes_at_most), TEST(a_nul_is_no_end)
+    TEST(a_cid_may_be_named_where_there_are_several), TEST(a_line_has_32_bytes_at_most), TEST(a_nul_is_no_end)
 };
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,8 +86,8 @@ static int read_service(struct reading *r, const char *section, const char *name
 {
     const char *service = section + strlen("service ");
     struct conf_service *s;
-    char why[TARGET_WHY];
-    struct target target;
+    char why[DESTINATION_WHY];
+    struct destination target;
 
     if (!tcpmux_name_is_good(service))
         return wrong(r, "[service %.60s]: that can be no service's name%s", service, "");
@@ -98,9 +99,9 @@ static int read_service(struct reading *r, const char *section, const char *name
         return wrong(r, "[service %.60s]: there is no setting '%.60s'", service, name);
     if (strncmp(value, "unix:/", 6) != 0 && strncmp(value, "tcp:", 4) != 0)
         return wrong(r, "[service %.60s] connect: '%.60s' is neither unix:/PATH nor tcp:HOST:PORT", service, value);
-    if (strlen(value) >= TARGET_TEXT)
+    if (strlen(value) >= DESTINATION_TEXT)
         return wrong(r, "[service %.60s] connect: it is too long%s", service, "");
-    if (target_read(value, &target, why))
+    if (destination_read(value, &target, why))
         return wrong(r, "[service %.60s] connect: %s", service, why);
     strcpy(s->connect, value);
     return 1;
@@ -146,8 +147,8 @@ static struct conf_forward *read_port(struct reading *r, const char *key)
 static int read_forward(struct reading *r, const char *key, const char *value)
 {
     struct conf_forward *f = read_port(r, key);
-    char why[TARGET_WHY];
-    struct target target;
+    char why[DESTINATION_WHY];
+    struct destination target;
 
     if (!f)
         return 0;
@@ -155,7 +156,7 @@ static int read_forward(struct reading *r, const char *key, const char *value)
         return wrong(r, "%.60s is given twice%s", key, "");
     if (strlen(value) >= sizeof f->target)
         return wrong(r, "%.60s: it is too long%s", key, "");
-    if (target_read(value, &target, why))
+    if (destination_read(value, &target, why))
         return wrong(r, "%.60s: %s", key, why);
     strcpy(f->target, value);
     return 1;
@@ -186,6 +187,53 @@ static int look_at_forwards(struct reading *r)
     return 0;
 }
 
+/* ---- the broker ---- */
+
+static int read_group(struct reading *r, const char *value)
+{
+    const struct group *group = getgrnam(value);
+    uint64_t number;
+
+    if (group)
+        number = group->gr_gid;
+    else if (!parse_number(value, UINT32_MAX - 1, &number))
+        return wrong(r, "[broker] socket_group: there is no group '%.60s'%s", value, "");
+    r->conf->broker.group = (gid_t)number;
+    return 1;
+}
+
+/* Octal, as chmod has it. */
+static int read_mode(struct reading *r, const char *value)
+{
+    size_t len = strlen(value);
+
+    if (!len || len > 4 || strspn(value, "01234567") != len || strtoul(value, NULL, 8) > 0777)
+        return wrong(r, "[broker] socket_mode: '%.60s' is no mode; write 0600, 0660 or 0666%s", value, "");
+    r->conf->broker.mode = (mode_t)strtoul(value, NULL, 8);
+    return 1;
+}
+
+static int read_broker(struct reading *r, const char *name, const char *value)
+{
+    struct broker_settings *b = &r->conf->broker;
+    uint64_t number;
+
+    if (strcmp(name, "socket_mode") == 0)
+        return read_mode(r, value);
+    if (strcmp(name, "socket_group") == 0)
+        return read_group(r, value);
+    if (strcmp(name, "enabled") == 0) {
+        b->off = strcmp(value, "no") == 0;
+        return b->off || strcmp(value, "yes") == 0 ? 1 : wrong(r, "[broker] enabled: '%.60s' is neither yes nor no%s", value, "");
+    }
+    if (strcmp(name, "max_connections") != 0)
+        return wrong(r, "[broker]: there is no setting '%.60s'%s", name, "");
+    if (!parse_number(value, 65536, &number) || !number)
+        return wrong(r, "[broker] max_connections: '%.60s' is no number from 1 to 65536%s", value, "");
+    b->max_connections = (unsigned)number;
+    return 1;
+}
+
 /* ---- all of it ---- */
 
 static int read_line(void *arg, const char *section, const char *name, const char *value)
@@ -197,6 +245,8 @@ static int read_line(void *arg, const char *section, const char *name, const cha
         return read_service(r, section, name, value);
     if (strncmp(section, "forward ", 8) == 0)
         return read_forward_section(r, section, name, value);
+    if (strcmp(section, "broker") == 0)
+        return read_broker(r, name, value);
     if (strcmp(section, "agent") != 0)
         return wrong(r, "there is no section [%.60s]%s", section, "");
     if (strncmp(name, "forward ", 8) == 0)
@@ -216,7 +266,8 @@ int conf_read(const char *path, struct conf *conf, char why[CONF_WHY])
     FILE *file;
     int line, err = 0;
 
-    *conf = (struct conf){ .max_sessions = CONF_SESSIONS };
+    *conf = (struct conf){ .max_sessions = CONF_SESSIONS,
+                           .broker = { .mode = 0600, .group = (gid_t)-1, .max_connections = BROKER_CONNECTIONS } };
     if (!(file = fopen(path, "re"))) {
         err = -errno;
         if (err == -ENOENT)
@@ -242,7 +293,7 @@ void conf_free(struct conf *conf)
 {
     free(conf->services);
     free(conf->forwards);
-    *conf = (struct conf){ .max_sessions = conf->max_sessions };
+    *conf = (struct conf){ .max_sessions = conf->max_sessions, .broker = conf->broker };
 }
 
 const struct conf_service *conf_find(const struct conf *conf, const char *name)

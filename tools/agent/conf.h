@@ -3,7 +3,11 @@
  *
  *     [agent]
  *     max_sessions = 1024
- *     forward 9001 = unix:/run/qga.sock        a port of this guest's that leads straight there; tcp:HOST:PORT, exec:COMMAND (target.h)
+ *     forward 9001 = unix:/run/qga.sock        a port of this guest's that leads straight there; tcp:HOST:PORT, exec:COMMAND (destination.h)
+ *
+ *     [broker]
+ *     socket_mode = 0660
+ *     socket_group = vsock
  *
  *     [forward 9001]
  *     allow = host 101
@@ -18,7 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "target.h"
+#include "brokered.h"
+#include "destination.h"
 #include "tcpmux.h"
 
 #define CONF_HOST     UINT64_C(2)       /* CID of the host, which alone is allowed where nothing is said */
@@ -36,17 +41,18 @@ struct conf_allow {
 struct conf_service {
     char name[TCPMUX_NAME + 1];
     struct conf_allow allow;
-    char connect[TARGET_TEXT];  /* "" if it was not said */
+    char connect[DESTINATION_TEXT];  /* "" if it was not said */
 };
 
 struct conf_forward {
     uint32_t port;
     struct conf_allow allow;
-    char target[TARGET_TEXT];   /* good: target_read() */
+    char target[DESTINATION_TEXT];   /* good: destination_read() */
 };
 
 struct conf {
     unsigned max_sessions;
+    struct broker_settings broker;
     struct conf_service *services;
     size_t count;
     struct conf_forward *forwards;

@@ -33,7 +33,7 @@ static int serve(struct call *c, const struct conf_forward *conf)
         snprintf(c->why, CALL_WHY, "there are as many sessions as there may be, %u: max_sessions in agent.conf", c->agent->conf.max_sessions);
         return -EDQUOT;
     }
-    if (target_read(conf->target, &s.target, c->why))
+    if (destination_read(conf->target, &s.target, c->why))
         return -EINVAL;         /* never: conf_read() has looked */
     if (s.target.command)
         s.kind = SERVICE_COMMAND;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "brokered.h"
 #include "forwards.h"
 #include "freeze.h"
 #include "functions.h"
@@ -23,6 +24,7 @@ struct whole {
     struct side side;
     struct reception reception;
     struct forwards forwards;
+    struct broker *broker;
     const char *conf;
 };
 
@@ -67,9 +69,25 @@ static bool signalled(void *arg, int number)
         conf_free(&w->agent.conf);
         w->agent.conf = conf;
         forwards_apply(&w->forwards);
+        broker_apply(w->broker, &conf.broker);
         say("the settings were read anew");
     }
     return true;
+}
+
+/* The side is open, or another: who may use it besides is for the settings to say. */
+static void side_opened(struct side *s)
+{
+    struct whole *w = s->options.arg;
+
+    broker_apply(w->broker, &w->agent.conf.broker);
+}
+
+static void side_closes(struct side *s)
+{
+    struct whole *w = s->options.arg;
+
+    broker_apply(w->broker, &(struct broker_settings){ .off = true });
 }
 
 /* Each session has some descriptors; commands get the limit that we were given, since some close every descriptor that there may be. */
@@ -149,6 +167,11 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     children_begin(&a->children, &a->loop);
     leaving_begin(&a->leaving, &a->loop);
     side_init(&w->side, &a->loop, side);
+    w->side.options.opened = side_opened;
+    w->side.options.closes = side_closes;
+    w->side.options.arg = w;
+    if (!(w->broker = broker_new(&a->loop, &w->side)))
+        return loop_end(&a->loop, fail(EXIT_OTHER, "cannot begin: %s", errno_words(-ENOMEM)));
     w->reception.agent = a;
     w->reception.side = &w->side;
     w->reception.dir = dir;
@@ -157,6 +180,7 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
         forwards_apply(&w->forwards);
         status = loop_run(&a->loop);
     }
+    broker_free(w->broker);
     forwards_end(&w->forwards);
     reception_close(&w->reception);
     farewell(a);

@@ -68,11 +68,11 @@ static int find_file(const char *dir, const char *name, struct service *s, char 
     if (!S_ISLNK(st.st_mode) && !S_ISSOCK(st.st_mode) && !trusted(&st))
         return wrong(why, -EPERM, "its file is not root's, or others can write it%s", "");
     if (strncmp(link, TCP_LINK, strlen(TCP_LINK)) == 0)
-        return as_socket(s, target_tcp(link + strlen(TCP_LINK), '/', &s->target, why));
+        return as_socket(s, destination_tcp(link + strlen(TCP_LINK), '/', &s->target, why));
     if ((size_t)snprintf(s->path, sizeof s->path, "%s/%s", dir, name) >= sizeof s->path)
         return wrong(why, -ENAMETOOLONG, "its path is too long%s", "");
     if (S_ISSOCK(real.st_mode))
-        return as_socket(s, target_unix(s->path, &s->target, why));
+        return as_socket(s, destination_unix(s->path, &s->target, why));
     if (!S_ISREG(real.st_mode) || !trusted(&real))
         return wrong(why, -EPERM, "what it leads to is no program of root's, or others can write it%s", "");
     if (!(real.st_mode & 0111))
@@ -96,7 +96,7 @@ int services_find(const char *dir, const struct call *c, struct service *s, char
     else if (strcmp(name, "HELP") == 0)
         s->kind = SERVICE_HELP;
     else if (c->settings && c->settings->connect[0])
-        return as_socket(s, target_read(c->settings->connect, &s->target, why));
+        return as_socket(s, destination_read(c->settings->connect, &s->target, why));
     else if (!(f = function_find(name)))
         return find_file(dir, name, s, why);
     else if (f->absent && (absent = f->absent()))

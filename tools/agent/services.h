@@ -12,14 +12,14 @@
 #include <stddef.h>
 
 #include "agent.h"
-#include "target.h"
+#include "destination.h"
 
 #define SERVICES_TARGET 1024
 
 struct service {
     enum { SERVICE_EXEC, SERVICE_HELP, SERVICE_FUNCTION, SERVICE_PROGRAM, SERVICE_SOCKET, SERVICE_COMMAND } kind;
     char path[SERVICES_TARGET];         /* of a program */
-    struct target target;               /* of a socket, and of a command for the shell (agent.conf's forward) */
+    struct destination target;               /* of a socket, and of a command for the shell (agent.conf's forward) */
 };
 
 /* 0, or -ENOENT, -EPERM or another negative errno with why, in words for the caller. */

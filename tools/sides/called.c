@@ -27,6 +27,7 @@ struct called {
     struct from from;
     uint64_t cid;               /* of the guest, 0 if it is not known */
     bool for_all;
+    bool in_guest;              /* it is the agent's directory: a caller's name has this guest's CID in place of a guest's name */
 };
 
 /* ---- the socket ---- */
@@ -68,10 +69,8 @@ static uint64_t cid_of(const char *peer, unsigned device)
 }
 
 /* Why the socket cannot be put there, and the errno whose exit status says so. */
-static int explain(struct listening *l, bool for_all, int err)
+static int explain(struct listening *l, const char *of, int err)
 {
-    const char *of = for_all ? "all guests" : l->peer;
-
     switch (-err) {
     case EADDRINUSE:
         snprintf(l->why, sizeof l->why, "port %u of %s is in use: another program listens at vsock_%u in its directory", l->port, of,
@@ -113,25 +112,24 @@ static int find(struct listening *l, bool for_all)
     return for_all ? find_any(l->why) : find_guest(l->peer, l->side->options.device, l->why);
 }
 
-int called_listen(struct listening *l)
+/* Takes dirfd. */
+static int begin(struct listening *l, int dirfd, const char *of, bool for_all, bool in_guest)
 {
-    bool for_all = l->peer && strcmp(l->peer, CALLED_ANY) == 0;
-    int dirfd = find(l, for_all), err;
-    struct called *c;
+    struct called *c = calloc(1, sizeof *c);
+    int err;
 
-    if (dirfd < 0)
-        return dirfd;
-    if (!(c = calloc(1, sizeof *c))) {
+    if (!c) {
         close(dirfd);
         return -ENOMEM;
     }
     c->listening = l;
     c->for_all = for_all;
-    if ((err = door_open(&c->door, dirfd, l->port, l->vouches && (!for_all || may_vouch_for_all(dirfd))))) {
+    c->in_guest = in_guest;
+    if ((err = door_open(&c->door, dirfd, l->port, in_guest || (l->vouches && (!for_all || may_vouch_for_all(dirfd)))))) {
         free(c);
-        return explain(l, for_all, err);
+        return explain(l, of, err);
     }
-    if (!for_all)
+    if (!for_all && !in_guest)
         c->cid = cid_of(l->peer, l->side->options.device);
     from_init(&c->from, l->side->loop, one_has_come, c);
     watch_add(l->side->loop, &c->watch, c->door.fd, knocked);
@@ -142,6 +140,19 @@ int called_listen(struct listening *l)
     }
     l->own = c;
     return 0;
+}
+
+int called_listen(struct listening *l)
+{
+    bool for_all = l->peer && strcmp(l->peer, CALLED_ANY) == 0;
+    int dirfd = find(l, for_all);
+
+    return dirfd < 0 ? dirfd : begin(l, dirfd, for_all ? "all guests" : l->peer, for_all, false);
+}
+
+int called_begin(struct listening *l, int dirfd, const char *of)
+{
+    return begin(l, dirfd, of, false, true);
 }
 
 void called_unlisten(struct listening *l)
@@ -187,9 +198,12 @@ static struct end *guests_end(struct called *c, int fd, struct caller *caller)
         caller->cid = name.cid;
         caller->port = name.port;
         caller->has_port = true;
-        snprintf(caller->name, sizeof caller->name, "%s", name.guest);
+        if (c->in_guest)
+            (void)!parse_number(name.guest, UINT32_MAX, &caller->local_cid);
+        else
+            snprintf(caller->name, sizeof caller->name, "%s", name.guest);
     }
-    if (c->listening->vouches && (name.number || is_daemon(fd, c->door.dirfd)))
+    if ((c->listening->vouches || c->in_guest) && (name.number || is_daemon(fd, c->door.dirfd)))
         return vouched_socket(loop, fd, c->door.dirfd, name.number);
     return fdend_socket(loop, fd);
 }
@@ -250,7 +264,7 @@ int called_accept(struct listening *l, struct end **end, struct caller *caller)
 
     if (fd < 0)
         return fd;
-    caller->local_cid = 2;
+    caller->local_cid = c->in_guest ? 0 : 2;
     *end = c->for_all ? anybodys_end(c, fd, &from, caller) : guests_end(c, fd, caller);
     if (*end)
         return 0;

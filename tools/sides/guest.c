@@ -189,6 +189,8 @@ static int call(struct guest *g, struct dial *d)
         snprintf(d->why, sizeof d->why, "cannot connect to %s port %u: %s", d->peer, d->port, strerror(-err));
         return err;
     }
+    if (d->buffer)
+        xvs_stream_set_buffer(s, d->buffer);
     if (!(t = talk_new(s, d))) {
         xvs_stream_close(s);
         return -ENOMEM;
@@ -256,6 +258,7 @@ static void call_answered(struct talk *t, unsigned what)
         dial_end(d, 0, &t->end);
     } else if (what & XVS_EVENT_HUP) {
         d->attempt = NULL;
+        d->refused = reason;
         xvs_stream_close(t->stream);
         free(t);
         if (err == -ECONNREFUSED)
@@ -347,6 +350,8 @@ static int guest_accept(struct listening *l, struct end **end, struct caller *ca
 
     if (err)
         return err;
+    if (l->buffer)
+        xvs_stream_set_buffer(s, l->buffer);
     if (!(t = talk_new(s, NULL))) {
         xvs_stream_reset(s);
         return -ENOMEM;

@@ -35,14 +35,22 @@ static int choose(struct side *s, char *why)
     const struct side_options *o = &s->options;
     bool host = o->which == SIDE_HOST || (o->which == SIDE_GUESS && is_dom0());
     const struct side_ops *ops = host ? o->host : kernel_has(o->device) ? o->socket : o->guest;
+    char other[WHY];
     int err;
 
-    if (s->ops == ops)
+    /* Whoever has begun with the agent stays with it: it may be started anew, and is not to find its device taken. */
+    if (s->ops == ops || (s->ops && s->ops == o->broker && ops == o->guest))
         return 0;
+    if (s->ops && o->closes)
+        o->closes(s);
     side_close(s);
     if (!(err = ops->open(s, why)))
         s->ops = ops;
-    return err;
+    else if (ops == o->guest && o->broker && !o->device && !o->broker->open(s, other))
+        s->ops = o->broker;
+    if (s->ops && o->opened)
+        o->opened(s);
+    return s->ops ? 0 : err;
 }
 
 void side_close(struct side *s)
@@ -144,6 +152,7 @@ static void attempt(struct dial *d)
     int err;
 
     d->why[0] = '\0';
+    d->refused = REASON(NONE);
     timer_set(d->side->loop, &d->timer, clock_ns() + d->patience, too_late);
     if ((err = choose(d->side, d->why)) || (err = d->side->ops->dial(d)))
         dial_end(d, err, NULL);
@@ -192,7 +201,7 @@ static int begin(struct listening *l)
 
     l->why[0] = '\0';
     if (!(err = choose(l->side, l->why)) && !(err = l->side->ops->listen(l))) {
-        if (l->side->options.verbose)
+        if (l->side->options.verbose && !l->quiet)
             say("listening at port %u", l->port);
         return EXIT_OK;
     }
@@ -206,7 +215,7 @@ static int begin(struct listening *l)
     } else if ((at = next_attempt(err, l->retry, l->until))) {
         say_again(l->side, l->why, l->said);
     } else {
-        return fail_as(err, l->why);
+        return l->quiet ? exit_status(err) : fail_as(err, l->why);
     }
     timer_set(l->side->loop, &l->again, at, begin_again);
     return EXIT_OK;

@@ -2,7 +2,7 @@
 /* side.h: which side of the ring this is, and how connections are made there.
  *
  * In dom0 (host.c) they are UNIX sockets in the daemon's run directory; in a guest they are streams of libxvs (guest.c), or, where the
- * guest's kernel has the device, its AF_VSOCK sockets (socket.c).  All give an end (end.h), so nothing above needs to know.  A side is chosen and opened by the first attempt to call or to be
+ * guest's kernel has the device, its AF_VSOCK sockets (socket.c), or, where the guest's agent has it, UNIX sockets as in dom0 (broker.c).  All give an end (end.h), so nothing above needs to know.  A side is chosen and opened by the first attempt to call or to be
  * called, and, as long as that fails, by each that is made again: for what is missing may be what tells the sides apart. */
 #ifndef XVS_SIDE_H
 #define XVS_SIDE_H
@@ -15,14 +15,20 @@
 #include "loop.h"
 
 struct side_ops;
+struct side;
 
 struct side_options {
     const struct side_ops *host, *guest, *socket;       /* host.c; guest.c; socket.c: a guest whose kernel has the device */
+    const struct side_ops *broker;      /* broker.c: a guest whose agent has the device; NULL: not for us */
     enum { SIDE_GUESS, SIDE_HOST, SIDE_GUEST } which;
     unsigned device;
     bool has_device;            /* it was named, and not taken for granted */
     uint32_t pool;              /* bytes of each of the device's pools, in a guest; 0: as the library has it */
     bool verbose;
+    /* It has been opened, and it is to become another, so that what was made by it must go; each may be NULL. */
+    void (*opened)(struct side *s);
+    void (*closes)(struct side *s);
+    void *arg;
 };
 
 struct side {
@@ -45,11 +51,13 @@ struct dial {
     int64_t patience;           /* ns for one attempt */
     int64_t retry;              /* ns during which a failed attempt is repeated, if a start could mend it */
     bool vouches;               /* the end is to say whether everything arrived (settle), which costs a connection more in dom0 */
+    uint32_t buffer;            /* libxvs: bytes that may come unread; 0: as the device has it */
     /* Once: err 0 and an end, or a negative errno with 'why' filled. */
     void (*done)(struct dial *d, int err, struct end *end);
     void *arg;
 
     char why[WHY], said[WHY];
+    struct reason refused;      /* why, in one word, if the other end has said so */
     struct timer timer, again;
     int64_t until;
     struct list link;           /* guest.c: waits for the device */
@@ -78,6 +86,8 @@ struct listening {
     uint32_t port;
     int64_t retry;              /* ns, as in struct dial */
     bool waits;                 /* for ever, and says so, while the guest or its daemon is not there */
+    bool quiet;                 /* says nothing of it */
+    uint32_t buffer;            /* as in struct dial */
     bool insists;               /* for ever, whatever the failure is: it is never the end of the loop */
     bool vouches;               /* as in struct dial */
     unsigned backlog;           /* a guest: callers that wait to be accepted; 0 is 128 */
@@ -116,7 +126,7 @@ struct side_ops {
     void (*unlisten)(struct listening *l);
 };
 
-extern const struct side_ops side_host, side_guest, side_socket;
+extern const struct side_ops side_host, side_guest, side_socket, side_broker;
 
 /* What call() of a side that was guessed says of a peer that only the other side could have: it is worth another guess. */
 #define SIDE_OTHER EDESTADDRREQ

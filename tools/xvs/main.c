@@ -106,6 +106,7 @@ int main(int argc, char **argv)
     common.host = &side_host;
     common.guest = &side_guest;
     common.socket = &side_socket;
+    common.broker = &side_broker;
     signal(SIGPIPE, SIG_IGN);
     return finish(run(argc, argv));
 }

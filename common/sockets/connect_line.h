@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* connect_line.h: the one line of text with which a host program says what it wants at a guest's socket.
+/* connect_line.h: the one line of text with which a program says what it wants at a socket: a host program at a guest's, where xvsd answers;
+ * and a program of a guest at its own, where xvs-agent does.
  *
  *     CONNECT <port>      a stream to that port of the guest: Firecracker's convention
  *     CALL <port>         the same, and somebody will vouch for it; a refusal is said, too
+ *     CONNECT <cid>:<port>, CALL <cid>:<port>     the same where the caller of this takes a CID: in a guest, which has several peers
  *     WATCH <number>      how does the stream of this number end?
  *     VOUCH <number>      the same, and this client stands for the stream (watchers.h)
  *     WHY <port>          why was I refused that port the last time (turned_away.h)?
@@ -24,5 +26,7 @@ enum connect_verb { CONNECT_STREAM, CONNECT_CALL, CONNECT_WATCH, CONNECT_VOUCH, 
  * included, with what it says; 0 if the newline has yet to come; -EINVAL if this can become no such line.  What
  * follows the newline is not looked at: after CONNECT and CALL it belongs to the guest. */
 int connect_line_parse(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *number);
+/* The same where a CID may be named; *cid stays as it is if none is. */
+int connect_line_parse_cid(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *cid, uint32_t *number);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* target.c: see target.h. */
-#include "target.h"
+/* destination.c: see destination.h. */
+#include "destination.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,11 +13,11 @@
 
 static int wrong(char *why, int err, const char *format, const char *text)
 {
-    snprintf(why, TARGET_WHY, format, text);
+    snprintf(why, DESTINATION_WHY, format, text);
     return err;
 }
 
-int target_unix(const char *path, struct target *t, char why[TARGET_WHY])
+int destination_unix(const char *path, struct destination *t, char why[DESTINATION_WHY])
 {
     struct sockaddr_un *a = (struct sockaddr_un *)&t->address;
 
@@ -30,7 +30,7 @@ int target_unix(const char *path, struct target *t, char why[TARGET_WHY])
     return 0;
 }
 
-int target_tcp(const char *text, char mark, struct target *t, char why[TARGET_WHY])
+int destination_tcp(const char *text, char mark, struct destination *t, char why[DESTINATION_WHY])
 {
     struct sockaddr_in *four = (struct sockaddr_in *)&t->address;
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)&t->address;
@@ -56,12 +56,12 @@ int target_tcp(const char *text, char mark, struct target *t, char why[TARGET_WH
     return 0;
 }
 
-int target_read(const char *text, struct target *t, char why[TARGET_WHY])
+int destination_read(const char *text, struct destination *t, char why[DESTINATION_WHY])
 {
     if (strncmp(text, "unix:/", 6) == 0)
-        return target_unix(text + 5, t, why);
+        return destination_unix(text + 5, t, why);
     if (strncmp(text, "tcp:", 4) == 0)
-        return target_tcp(text + 4, ':', t, why);
+        return destination_tcp(text + 4, ':', t, why);
     memset(t, 0, sizeof *t);
     if (strncmp(text, "exec:", 5) != 0)
         return wrong(why, -EINVAL, "'%.60s' is neither unix:/PATH nor tcp:HOST:PORT nor exec:COMMAND", text);

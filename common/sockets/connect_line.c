@@ -41,7 +41,22 @@ static bool parse_number(const char *at, const char *end, uint32_t *number)
     return true;
 }
 
-int connect_line_parse(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *number)
+/* "<cid>:<port>" or "<port>". */
+static bool parse_address(const char *at, const char *end, uint32_t *cid, uint32_t *port)
+{
+    const char *colon = memchr(at, ':', (size_t)(end - at));
+    uint32_t named;
+
+    if (!colon)
+        return parse_number(at, end, port);
+    if (!parse_number(at, colon, &named) || !parse_number(colon + 1, end, port))
+        return false;
+    *cid = named;
+    return true;
+}
+
+/* cid: NULL where none may be named. */
+static int parse_line(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *cid, uint32_t *number)
 {
     size_t shown = len < CONNECT_LINE_MAX ? len : CONNECT_LINE_MAX, which = find_keyword(bytes, shown);
     const char *newline = memchr(bytes, '\n', shown), *end, *digits;
@@ -52,8 +67,19 @@ int connect_line_parse(const char *bytes, size_t len, enum connect_verb *verb, u
         return shown == CONNECT_LINE_MAX ? -EINVAL : 0;
     end = newline > bytes && newline[-1] == '\r' ? newline - 1 : newline;
     digits = bytes + strlen(keywords[which]);
-    if (end < digits || !parse_number(digits, end, number))
+    if (end < digits || !(cid && (which == CONNECT_STREAM || which == CONNECT_CALL) ? parse_address(digits, end, cid, number)
+                                                                                    : parse_number(digits, end, number)))
         return -EINVAL;
     *verb = (enum connect_verb)which;
     return (int)(newline - bytes) + 1;
+}
+
+int connect_line_parse(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *number)
+{
+    return parse_line(bytes, len, verb, NULL, number);
+}
+
+int connect_line_parse_cid(const char *bytes, size_t len, enum connect_verb *verb, uint32_t *cid, uint32_t *number)
+{
+    return parse_line(bytes, len, verb, cid, number);
 }

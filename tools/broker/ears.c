@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* ears.c: programs that listen at RUN/vsock_PORT, and calls for them (inside.h).
+ *
+ * As long as somebody has the socket of such a name, the broker listens at the port for him; that nobody has it any more it finds out when the
+ * name goes, or when the next call finds nobody.  What stands at a name is opened and never followed, and connected to with the rights of
+ * its owner (common/sockets/dial.h).  A port below 1024 is root's alone, as it is with AF_VSOCK. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "dial.h"
+#include "inside.h"
+#include "say.h"
+
+#define PREFIX     "vsock_"
+#define PRIVILEGED 1024u
+#define PAUSE      (SECOND / 4)
+#define OWN_TRIES  8            /* nobody can guess a number, but a name may still be taken; without one it goes on as well */
+
+struct ear {
+    struct list link;
+    struct broker *broker;
+    struct holder *holder;
+    struct listening listening;
+    struct timer pause;
+    char name[24];
+};
+
+static void look_at(struct broker *b, const char *name);
+
+/* ---- one call ---- */
+
+static int connect_to(struct ear *e, const struct caller *caller, uint32_t *number, unsigned *wishes)
+{
+    char own[DIAL_OWN], why[DIAL_WHY];
+    int fd = -EADDRINUSE;
+
+    for (int i = 0; i <= OWN_TRIES && fd == -EADDRINUSE; i++) {
+        *number = book_number(&e->broker->book);
+        snprintf(own, sizeof own, "xvs/%llu/%llu:%u/%u", (unsigned long long)caller->local_cid, (unsigned long long)caller->cid, caller->port,
+                 *number);
+        fd = dial_at(e->broker->dirfd, e->name, SOCK_STREAM, i < OWN_TRIES ? own : "", wishes, why);
+    }
+    if (*why)
+        say("broker: a call is refused: %s", why);
+    return fd;
+}
+
+static struct reason reason_of(int err)
+{
+    switch (-err) {
+    case ENOENT:
+    case ECONNREFUSED:
+        return REASON(NOBODY);
+    case EAGAIN:
+        return REASON(BACKLOG);
+    case EDQUOT:
+        return REASON(LIMIT);
+    case EACCES:
+    case EPROTOTYPE:
+        return REASON(UNUSABLE);
+    default:
+        return REASON(SHORT);
+    }
+}
+
+/* Takes the end. */
+static void put_through(struct ear *e, struct end *far, const struct caller *caller)
+{
+    struct broker *b = e->broker;
+    struct holder *holder = NULL;
+    unsigned wishes = 0;
+    uint32_t number;
+    int fd = connect_to(e, caller, &number, &wishes);
+
+    if (fd >= 0 && !(holder = holder_take(&b->holders, stream_user(fd)))) {
+        close(fd);
+        fd = -EDQUOT;
+    }
+    if (fd >= 0) {
+        stream_take(b, fd, holder, far, number, wishes & DIAL_VOUCHED);
+        return;
+    }
+    end_blame(far, reason_of(fd));
+    far->ops->close(far, true);
+}
+
+static void take_all(struct ear *e);
+
+static void pause_over(struct timer *t)
+{
+    take_all(container_of(t, struct ear, pause));
+}
+
+static void take_all(struct ear *e)
+{
+    struct broker *b = e->broker;
+    struct caller caller;
+    struct end *far;
+    char name[sizeof e->name];
+    int err;
+
+    while (!(err = listening_accept(&e->listening, &far, &caller)))
+        put_through(e, far, &caller);
+    if (err != -EAGAIN)
+        timer_set(b->loop, &e->pause, clock_ns() + PAUSE, pause_over);
+    /* Whoever has left his name behind is found out by the call that he did not take. */
+    strcpy(name, e->name);
+    look_at(b, name);
+}
+
+static void ready(struct listening *l)
+{
+    take_all(l->arg);
+}
+
+/* ---- who listens ---- */
+
+static void ear_close(struct ear *e)
+{
+    struct broker *b = e->broker;
+
+    timer_drop(&e->pause);
+    listening_close(&e->listening);
+    holder_give(&b->listeners, e->holder);
+    list_remove(&e->link);
+    free(e);
+}
+
+static void ear_open(struct broker *b, const char *name, uint32_t port, struct holder *holder)
+{
+    struct ear *e = calloc(1, sizeof *e);
+
+    if (!e) {
+        holder_give(&b->listeners, holder);
+        return;
+    }
+    e->broker = b;
+    e->holder = holder;
+    snprintf(e->name, sizeof e->name, "%s", name);
+    e->listening = (struct listening){ .side = b->side, .port = port, .quiet = true, .ready = ready, .arg = e,
+                                       .buffer = stream_is_one_of_many(holder) ? BROKER_BUFFER : 0 };
+    list_append(&b->ears, &e->link);
+    if (listening_open(&e->listening))
+        ear_close(e);           /* the agent's own port, or a forwarded one */
+}
+
+static struct ear *ear_at(struct broker *b, uint32_t port)
+{
+    for (struct list *l = b->ears.next; l != &b->ears; l = l->next)
+        if (container_of(l, struct ear, link)->listening.port == port)
+            return container_of(l, struct ear, link);
+    return NULL;
+}
+
+/* A connection of the wrong type says so, and nobody hears it knock. */
+static bool is_in_use(int name_fd)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool dead;
+
+    snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d", name_fd);
+    dead = fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof a) < 0 && errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    return !dead;
+}
+
+/* Whose the socket of that name is that some program has; (uid_t)-1: there is none. */
+static uid_t user_of(int dirfd, const char *name)
+{
+    int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    uid_t uid = (uid_t)-1;
+    struct stat st;
+
+    if (fd < 0)
+        return uid;
+    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_nlink == 1 && is_in_use(fd))
+        uid = st.st_uid;
+    close(fd);
+    return uid;
+}
+
+static bool parse_name(const char *name, uint32_t *port)
+{
+    char again[24];
+    uint64_t number;
+
+    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || !parse_number(name + strlen(PREFIX), UINT32_MAX - 1, &number))
+        return false;
+    *port = (uint32_t)number;
+    snprintf(again, sizeof again, PREFIX "%u", *port);
+    return strcmp(again, name) == 0;
+}
+
+static void look_at(struct broker *b, const char *name)
+{
+    struct holder *holder;
+    struct ear *e;
+    uint32_t port;
+    uid_t uid;
+
+    if (!parse_name(name, &port))
+        return;
+    uid = user_of(b->dirfd, name);
+    if (port < PRIVILEGED && uid != 0 && uid != geteuid())
+        uid = (uid_t)-1;
+    e = ear_at(b, port);
+    if (e && e->holder->uid != uid) {
+        ear_close(e);
+        e = NULL;
+    }
+    if (!e && uid != (uid_t)-1 && (holder = holder_take(&b->listeners, uid)))
+        ear_open(b, name, port, holder);
+}
+
+/* ---- the directory ---- */
+
+static void look_at_all(struct broker *b)
+{
+    int fd = openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    for (struct list *l = b->ears.next, *next; l != &b->ears; l = next) {
+        char name[24];
+
+        next = l->next;
+        strcpy(name, container_of(l, struct ear, link)->name);
+        look_at(b, name);
+    }
+    while (dir && (entry = readdir(dir)))
+        look_at(b, entry->d_name);
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+}
+
+static void look_due(struct timer *t)
+{
+    look_at_all(container_of(t, struct broker, look));
+}
+
+/* A part of the news; the rest in the next turn. */
+static void some_name_changed(struct watch *w)
+{
+    struct broker *b = container_of(w, struct broker, news);
+    char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    ssize_t n = read(w->fd, events, sizeof events);
+
+    w->want = POLLIN;
+    for (ssize_t at = 0; at < n;) {
+        const struct inotify_event *event = (const struct inotify_event *)(const void *)(events + at);
+
+        if (event->mask & IN_Q_OVERFLOW)
+            timer_set(b->loop, &b->look, clock_ns() + SECOND, look_due);
+        else if (event->len)
+            look_at(b, event->name);
+        at += (ssize_t)(sizeof *event + event->len);
+    }
+}
+
+void ears_begin(struct broker *b)
+{
+    char path[40];
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", b->dirfd);
+    if (fd < 0 || inotify_add_watch(fd, path, IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR) < 0) {
+        say("broker: cannot watch %s: %s; programs that listen there are found when the agent starts alone", run_dir(), errno_words(-errno));
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    b->news.fd = fd;
+    if (fd >= 0) {
+        watch_add(b->loop, &b->news, fd, some_name_changed);
+        b->news.want = POLLIN;
+    }
+    look_at_all(b);
+}
+
+void ears_end(struct broker *b)
+{
+    timer_drop(&b->look);
+    if (b->news.fd >= 0) {
+        watch_drop(b->loop, &b->news);
+        close(b->news.fd);
+    }
+    b->news.fd = -1;
+    while (!list_is_empty(&b->ears))
+        ear_close(container_of(b->ears.next, struct ear, link));
+}

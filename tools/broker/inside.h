@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* inside.h: the broker as a whole, for its parts.
+ *
+ *     broker.c    the socket RUN/vsock and who may use it
+ *     greet.c     programs that have come in and have not said where to
+ *     ears.c      programs that listen at RUN/vsock_PORT, and calls for them
+ *     stream.c    a program's socket and a stream of the device's, joined
+ *     book.c      how streams end, and who asks
+ *     holders.c   how much each user holds */
+#ifndef XVS_BROKER_INSIDE_H
+#define XVS_BROKER_INSIDE_H
+
+#include "book.h"
+#include "brokered.h"
+#include "holders.h"
+#include "side.h"
+
+#define BROKER_FEW    64u       /* streams of a user that have buffers of the usual size: */
+#define BROKER_BUFFER 32768u    /* …bytes of the others' */
+
+struct broker {
+    struct loop *loop;
+    struct side *side;
+    struct broker_settings settings;
+    bool open;
+    int dirfd;                  /* the run directory */
+    int name_fd;                /* O_PATH, of our socket there */
+    struct watch door;          /* its listening descriptor */
+    struct timer again;         /* door: after there was no descriptor, or no directory */
+    char said[256];             /* why it could not be opened */
+
+    struct holders holders;     /* sockets of programs, of whatever kind */
+    struct book book;
+    struct list greeted;        /* struct client.link (greet.c) */
+    struct holders greeting;
+    struct list streams;        /* struct stream.link (stream.c) */
+    struct list ears;           /* struct ear.link (ears.c) */
+    struct holders listeners;   /* ears */
+    struct watch news;          /* of the directory */
+    struct timer look;          /* when all of it is to be looked at */
+};
+
+/* ---- greet.c ---- */
+
+void greet_more(struct broker *b);
+void greet_end(struct broker *b);
+
+/* ---- stream.c ---- */
+
+/* Whose socket this is; (uid_t)-1 if that cannot be told. */
+uid_t stream_user(int fd);
+/* A program wants there.  Takes fd and what it holds. */
+void stream_call(struct broker *b, int fd, struct holder *holder, uint32_t cid, uint32_t port, bool calls);
+/* Somebody has been called, at fd.  Takes all three; *far is reset if there is no memory. */
+void stream_take(struct broker *b, int fd, struct holder *holder, struct end *far, uint32_t number, bool calls);
+/* Streams of this user that are not to have large buffers any more. */
+bool stream_is_one_of_many(const struct holder *holder);
+void streams_end(struct broker *b);
+
+/* ---- ears.c ---- */
+
+void ears_begin(struct broker *b);
+void ears_end(struct broker *b);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* knock.c: see knock.h. */
+#include "knock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "line.h"
+#include "say.h"
+#include "turned.h"
+#include "vouch.h"
+
+#define LINE_MAX_OK 32          /* "OK <u32>\n" is shorter */
+
+/* ---- calling ---- */
+
+struct attempt {
+    struct dial *dial;
+    const struct knock_kind *kind;
+    struct watch watch;
+    int fd, dirfd;              /* to who answers; his directory */
+    bool calls;                 /* CALL was said */
+    struct line line;           /* of the answer, so far */
+};
+
+static void attempt_free(struct attempt *a, bool with_fd)
+{
+    watch_drop(a->dial->side->loop, &a->watch);
+    if (with_fd)
+        close(a->fd);
+    close(a->dirfd);
+    a->dial->attempt = NULL;
+    free(a);
+}
+
+static void fail_attempt(struct attempt *a, int err)
+{
+    struct dial *d = a->dial;
+    const char *who = a->kind->who;
+
+    attempt_free(a, true);
+    if (!d->why[0])
+        snprintf(d->why, sizeof d->why, "%s's socket: %s", who, errno_words(err));
+    dial_end(d, err, NULL);
+}
+
+/* Without a word: CONNECT is refused so, and CALL by a daemon that is older than the word. */
+static void closed(struct attempt *a)
+{
+    struct dial *d = a->dial;
+    const struct knock_kind *kind = a->kind;
+    int dirfd = a->calls ? fcntl(a->dirfd, F_DUPFD_CLOEXEC, 0) : -1, err;
+    struct reason reason;
+
+    if (dirfd < 0) {
+        turned_ask(a->dirfd, d->port, &reason);
+        fail_attempt(a, kind->explain(d, reason, ""));
+        return;
+    }
+    attempt_free(a, true);
+    if ((err = knock(d, dirfd, false, kind)))
+        dial_end(d, err, NULL);
+}
+
+/* "policy", "port nobody", "daemon limit": who refuses, and why if there is more to say. */
+static int refused(struct dial *d, char *by, const struct knock_kind *kind)
+{
+    static const struct { const char *by; struct reason reason; } plain[] = {
+        { "time", { VSOCKIF_REASON_TIMEOUT, 0 } }, { "policy", { VSOCKIF_REASON_POLICY, 0 } }, { "guest", { VSOCKIF_REASON_ABSENT, 0 } },
+        { "daemon", { VSOCKIF_REASON_LIMIT, 0 } }
+    };
+    char *words = strchr(by, ' ');
+    struct reason reason = REASON(NONE);
+
+    if (words && !reason_parse(words + 1, &reason))
+        reason = REASON(NONE);
+    for (size_t i = 0; !words && i < sizeof plain / sizeof *plain; i++)
+        if (strcmp(by, plain[i].by) == 0)
+            reason = plain[i].reason;
+    return kind->explain(d, reason, words ? "" : by);
+}
+
+static bool is_ok_line(const char *line, uint64_t *number)
+{
+    return strncmp(line, "OK ", 3) == 0 && parse_number(line + 3, UINT32_MAX, number);
+}
+
+/* What follows the line belongs to the conversation. */
+static void answered(struct watch *w)
+{
+    struct attempt *a = container_of(w, struct attempt, watch);
+    struct dial *d = a->dial;
+    struct loop *loop = d->side->loop;
+    int got = line_read(&a->line, a->fd, LINE_MAX_OK);
+    uint64_t number;
+    struct end *end;
+
+    if (got == 0) {
+        w->want = POLLIN;
+        return;
+    }
+    if (got == -ECONNRESET) {
+        closed(a);
+        return;
+    }
+    if (got < 0 && got != -EMSGSIZE) {
+        fail_attempt(a, got);
+        return;
+    }
+    if (got > 0 && a->calls && strncmp(a->line.text, "REFUSED ", 8) == 0) {
+        fail_attempt(a, refused(d, a->line.text + 8, a->kind));
+        return;
+    }
+    if (got < 0 || !is_ok_line(a->line.text, &number)) {
+        snprintf(d->why, sizeof d->why, "%s's socket answered '%.32s' in place of 'OK <number>'", a->kind->who, a->line.text);
+        fail_attempt(a, -EPROTO);
+        return;
+    }
+    end = d->vouches || a->kind->always ? vouched_socket(loop, a->fd, a->dirfd, (uint32_t)number) : fdend_socket(loop, a->fd);
+    if (!end) {
+        fail_attempt(a, -ENOMEM);
+        return;
+    }
+    attempt_free(a, false);
+    dial_end(d, 0, end);
+}
+
+int knock(struct dial *d, int dirfd, bool calls, const struct knock_kind *kind)
+{
+    int fd = unix_connect(dirfd, "vsock", SOCK_NONBLOCK), n;
+    struct attempt *a;
+    char line[64];
+
+    if (fd < 0)
+        close(dirfd);
+    if (fd == -EAGAIN)
+        return -ETIMEDOUT;      /* its backlog is full: may_change() */
+    if (fd < 0)
+        return kind->absent(d, fd);
+    n = snprintf(line, sizeof line, "%s ", calls ? "CALL" : "CONNECT");
+    n += kind->target(d, line + n, sizeof line - (size_t)n);
+    if (!(a = calloc(1, sizeof *a)) || send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
+        int err = a ? -ECONNREFUSED : -ENOMEM;
+
+        free(a);
+        close(fd);
+        close(dirfd);
+        snprintf(d->why, sizeof d->why, "the socket of %s: %s", kind->who, strerror(-err));
+        return err;
+    }
+    *a = (struct attempt){ .dial = d, .kind = kind, .fd = fd, .dirfd = dirfd, .calls = calls };
+    d->attempt = a;
+    watch_add(d->side->loop, &a->watch, fd, answered);
+    a->watch.want = POLLIN;
+    return 0;
+}
+
+int knock_abort(struct dial *d, int err)
+{
+    if (d->attempt)
+        attempt_free(d->attempt, true);
+    snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+    return err;
+}
