@@ -13,6 +13,7 @@
 #include <xen/events.h>
 
 #include "device.h"
+#include "transport.h"
 #include "versions.h"
 
 /* How long an update may linger that is not due. */
@@ -350,14 +351,35 @@ static void send_packet(struct xv_device *dev, struct xv_sock *xs,
 	turn(dev, true);
 }
 
+/*
+ * Whose connection @skb is of.  An RST for a packet that belongs to none is
+ * nobody's, but later versions of 6.12 say in it which socket was found: one
+ * that listens, is bound alone, or has another transport.
+ */
+static struct xv_sock *sender(struct sk_buff *skb)
+{
+	const struct virtio_vsock_hdr *hdr = virtio_vsock_hdr(skb);
+	struct vsock_sock *vsk;
+
+	if (!skb->sk)
+		return NULL;
+	vsk = vsock_sk(skb->sk);
+	if (vsk->transport != &xv_transport.transport)
+		return NULL;
+	if (op_of(hdr) == VIRTIO_VSOCK_OP_RST &&
+	    (vsk->remote_addr.svm_cid != le64_to_cpu(hdr->dst_cid) ||
+	     vsk->remote_addr.svm_port != le32_to_cpu(hdr->dst_port) ||
+	     vsk->local_addr.svm_port != le32_to_cpu(hdr->src_port)))
+		return NULL;
+	return xv_sock_of(vsk);
+}
+
 int xv_tx_send(struct xv_device *dev, struct sk_buff *skb)
 {
 	struct virtio_vsock_hdr *hdr = virtio_vsock_hdr(skb);
-	struct xv_sock *xs = NULL;
+	struct xv_sock *xs = sender(skb);
 	int len = skb->len;
 
-	if (skb->sk)
-		xs = xv_sock_of(vsock_sk(skb->sk));
 	if (xs && xv_sock_is_stale(xs, hdr)) {
 		xv_count(dev, XV_STALE);
 		kfree_skb(skb);

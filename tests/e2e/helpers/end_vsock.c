@@ -2,7 +2,7 @@
 /* end_vsock.c: the script's end in a guest, over the kernel's AF_VSOCK and nothing of this project.
  *
  * Options: "buffer", SO_VM_SOCKETS_BUFFER_SIZE; "lowat", SO_RCVLOWAT, of a stream; "resize", a buffer that a socket is given
- * while it connects. */
+ * while it connects; "bound", a socket more that is bound to a port and nothing else, to the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -69,6 +69,14 @@ static int set_buffer(int fd, uint64_t size)
            setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof size) == 0 ? 0 : -errno;
 }
 
+static int keep_bound(uint64_t port)
+{
+    struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = (unsigned)port };
+    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) ? -errno : 0;
+}
+
 int end_option(struct end *e, const char *name, uint64_t value)
 {
     int lowat = (int)value;
@@ -81,6 +89,8 @@ int end_option(struct end *e, const char *name, uint64_t value)
         default_buffer = value;
     else if (!e && strcmp(name, "resize") == 0)
         default_resize = value;
+    else if (!e && strcmp(name, "bound") == 0)
+        return keep_bound(value);
     else
         return -EOPNOTSUPP;
     return 0;

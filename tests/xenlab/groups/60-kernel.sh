@@ -239,6 +239,18 @@ test_addresses_that_are_not_for_the_wire() { # limit 90
 	content guest1
 }
 
+# Linux 6.12 names in its answer the socket that it found, which has no transport, or another one: the guest's kernel died of it.
+test_a_port_that_is_bound_and_not_listened_at() { # limit 90
+	both guest1
+	ask g "option bound 5031" "option ok"
+	ask h "connect a $GUEST1:5031" "connect a ECONNREFUSED"
+	ask h "connect b $GUEST1:5031" "connect b ECONNREFUSED"
+	joined c h 5032
+	exchange h g c 10000
+	closed h g c
+	content guest1
+}
+
 # setsockopt() while a socket connects sends a CREDIT_UPDATE before the answer is there.
 test_a_buffer_that_is_set_while_connecting() { # limit 120
 	drive guest2
