@@ -37,6 +37,17 @@ static ssize_t send_piece(struct vsock_sock *vsk, struct msghdr *msg,
 	return sent ? sent : -ENOMEM;
 }
 
+/* A part has left, and the rest never will: the next would be taken for it. */
+static void give_up(struct vsock_sock *vsk)
+{
+	struct sock *sk = sk_vsock(vsk);
+
+	xv_say_cut(vsk);
+	xv_sock_of(vsk)->late = true;
+	vsk->peer_shutdown |= SEND_SHUTDOWN;
+	sk->sk_state_change(sk);
+}
+
 static int refuse(struct xv_sock *xs, int why)
 {
 	xs->refused = why;
@@ -62,9 +73,8 @@ int xv_message_enqueue(struct vsock_sock *vsk, struct msghdr *msg, size_t len)
 		ssize_t sent = send_piece(vsk, msg, left);
 
 		if (sent < 0) {
-			/* Or the next message would be the rest of this. */
 			if (left < len)
-				xv_say_cut(vsk);
+				give_up(vsk);
 			return refuse(xs, sent);
 		}
 		left -= sent;
