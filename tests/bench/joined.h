@@ -34,6 +34,8 @@ extern bool joined_nobody_listens;      /* at any port of the host's, by a UNIX 
 /* The host program's end of the socketpair made last; the caller closes it. */
 int joined_host(void);
 struct lane *joined_lane(uint64_t cid);
+/* The guest's library and the daemon have agreed on SEQPACKET, or they have not, as at the beginning. */
+void joined_allow_messages(struct xvs *x, bool allow);
 struct settings *joined_settings(void);
 size_t joined_guest_record(void);       /* bytes of what a guest has in the daemon, beside what that allocates */
 
@@ -61,8 +63,9 @@ struct xvs *front_open(uint64_t cid);
 const struct link_memory *front_memory(const struct xvs *x);
 struct xenevtchn_handle *front_channel(const struct xvs *x);
 
-/* The daemon's part of joined_open(). */
+/* The daemon's part of joined_open(), and of joined_allow_messages(). */
 void back_open(uint64_t cid, struct xenevtchn_handle *channel, const struct link_memory *mem);
+void back_allow_messages(uint64_t cid, bool allow);
 
 __attribute__((noreturn, format(printf, 1, 2)))
 void joined_fail(const char *format, ...);

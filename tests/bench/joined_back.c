@@ -139,6 +139,11 @@ struct lane *joined_lane(uint64_t cid)
     return lanes_find(&daemon_.lanes, cid);
 }
 
+void back_allow_messages(uint64_t cid, bool allow)
+{
+    vmux_allow_seqpacket(joined_lane(cid)->mux, allow);
+}
+
 size_t joined_guest_record(void)
 {
     return sizeof(struct lane) + sizeof(struct hostside);

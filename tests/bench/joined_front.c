@@ -66,3 +66,9 @@ void joined_guest(struct xvs *x)
         xvs_flush(x);
     } while (!link_front_arm(&x->trunk.link, wants_room(&x->trunk)));
 }
+
+void joined_allow_messages(struct xvs *x, bool allow)
+{
+    vmux_allow_seqpacket(x->trunk.mux, allow);
+    back_allow_messages(x->trunk.cid, allow);
+}

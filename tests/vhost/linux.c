@@ -14,6 +14,7 @@
 #define HOST   VSOCKIF_CID_HOST
 #define SOCKETS 64
 #define FULL    262144u
+#define ENDS    64              /* of messages that nobody has taken */
 
 struct prog {
     struct vmux_conn v;         /* first */
@@ -22,6 +23,13 @@ struct prog {
     uint64_t sent, got;         /* in all: where the patterns are */
     uint32_t buffer;
     bool eof;
+    size_t left;                /* of the message that is being sent */
+    bool with_eor;
+    struct {
+        uint64_t at;            /* where it ends */
+        uint32_t flags;
+    } end[ENDS];
+    unsigned ends;
 };
 
 static struct {
@@ -35,7 +43,7 @@ static struct {
 } kernel;
 
 uint64_t linux_cid = 3;
-bool linux_runs, linux_holds_still;
+bool linux_runs, linux_holds_still, linux_has_messages;
 
 uint8_t pattern(uint64_t at);
 uint8_t pattern(uint64_t at)
@@ -75,7 +83,9 @@ int vhost_begin(struct vhost *v, int fd, struct virtq queue[VHOST_QUEUES], const
     kernel.vhost = v;
     kernel.queue = queue;
     kernel.tx_seen = 0;
+    v->has_messages = linux_has_messages;
     REQUIRE(vmux_new(&config, &kernel.mux) == 0);
+    vmux_allow_seqpacket(kernel.mux, linux_has_messages);
     linux_runs = true;
     return 0;
 }
@@ -141,12 +151,17 @@ static void offered(struct prog *p)
     kernel.waiting[kernel.waiting_count++] = p;
 }
 
-static void got_data(struct prog *p, const uint8_t *data, uint32_t len)
+static void got_data(struct prog *p, const uint8_t *data, uint32_t len, uint32_t ends)
 {
     p->bytes = realloc(p->bytes, p->count + len);
     REQUIRE(p->bytes != NULL);
     memcpy(p->bytes + p->count, data, len);
     p->count += len;
+    if (ends) {
+        REQUIRE(p->ends < ENDS);
+        p->end[p->ends].at = p->got + p->count;
+        p->end[p->ends++].flags = ends;
+    }
 }
 
 static void take(const struct vsockif_hdr *hdr, const uint8_t *data)
@@ -162,7 +177,7 @@ static void take(const struct vsockif_hdr *hdr, const uint8_t *data)
     if (ev.kind != VMUX_CONN)
         return;
     if (ev.now & VCONN_NOW_DATA)
-        got_data((struct prog *)(void *)ev.conn, data, hdr->len);
+        got_data((struct prog *)(void *)ev.conn, data, hdr->len, hdr->flags);
     if (ev.now & VCONN_NOW_EOF)
         ((struct prog *)(void *)ev.conn)->eof = true;
 }
@@ -266,6 +281,32 @@ struct prog *prog_connect(uint32_t from, uint32_t port, uint32_t buffer)
     return (struct prog *)(void *)conn;
 }
 
+struct prog *prog_connect_messages(uint32_t from, uint32_t port, uint32_t buffer)
+{
+    struct prog *p = prog_connect(from, port, buffer);
+
+    vconn_set_type(&p->v.c, VSOCKIF_TYPE_SEQPACKET);
+    return p;
+}
+
+void prog_message(struct prog *p, size_t len, bool with_eor)
+{
+    p->left = len;
+    p->with_eor = with_eor;
+}
+
+size_t prog_recv_message(struct prog *p, uint32_t *ends)
+{
+    size_t len;
+
+    if (!p->ends)
+        return 0;
+    len = (size_t)(p->end[0].at - p->got);
+    *ends = p->end[0].flags;
+    memmove(p->end, p->end + 1, --p->ends * sizeof *p->end);
+    return prog_recv(p, len);
+}
+
 void prog_listen(uint32_t port, uint32_t buffer)
 {
     for (unsigned i = 0; i < 8; i++)
@@ -310,6 +351,8 @@ size_t prog_send(struct prog *p, size_t len)
         for (uint32_t i = 0; i < n; i++)
             data[i] = pattern(p->sent + i);
         vmux_send(kernel.mux, &p->v, n, &hdr);
+        if (p->left && !(p->left -= n))
+            vconn_end_message(&p->v.c, &hdr, p->with_eor);
         REQUIRE(put(&hdr, data));
         p->sent += n;
         sent += n;

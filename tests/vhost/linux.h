@@ -15,6 +15,8 @@ struct prog;                    /* a program's socket */
 extern uint64_t linux_cid;      /* the guest's */
 /* What programs see of the guest is over: SET_RUNNING 0 was said, or the descriptor closed. */
 extern bool linux_runs;
+/* Its AF_VSOCK has SOCK_SEQPACKET, and the next device will say so. */
+extern bool linux_has_messages;
 /* The device reads nothing. */
 extern bool linux_holds_still;
 /* Bytes of the packets that it has been shown and has not read. */
@@ -33,6 +35,11 @@ struct prog *prog_accept(uint32_t port);        /* NULL: nobody has come */
 size_t prog_send(struct prog *p, size_t len);
 /* Takes what has come, at most len, and checks that it is the pattern. */
 size_t prog_recv(struct prog *p, size_t len);
+/* Sockets of messages: one of so many bytes is begun, and prog_send() sends it, in as many calls as it takes. */
+struct prog *prog_connect_messages(uint32_t from, uint32_t port, uint32_t buffer);
+void prog_message(struct prog *p, size_t len, bool with_eor);
+/* Bytes of the next message that is whole, all of which are taken and checked; 0 for none.  *ends are its flags. */
+size_t prog_recv_message(struct prog *p, uint32_t *ends);
 void prog_shutdown(struct prog *p, unsigned flags);
 void prog_close(struct prog *p);
 uint32_t prog_port(const struct prog *p);

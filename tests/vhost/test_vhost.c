@@ -602,6 +602,150 @@ static void what_the_kernel_says_wrongly_is_dropped(void)
     end();
 }
 
+/* ---- messages ---- */
+
+static void begin_messages(bool guest_has, bool kernel_has)
+{
+    linux_has_messages = kernel_has;
+    begin();
+    joined_allow_messages(guest, guest_has);
+}
+
+static void end_messages(void)
+{
+    end();
+    joined_allow_messages(guest, false);
+    linux_has_messages = false;
+}
+
+/* Some within a packet, some of several; and small ones, of which many would fit into one. */
+static const size_t lengths[] = { 1, 10, 28672, 28673, 65536, 65537, 100000, 3, 3, 3, 70000, 1 };
+
+#define COUNT (sizeof lengths / sizeof *lengths)
+
+/* All of them both ways, the odd ones with an EOR, and each comes as it was sent. */
+static void exchange_messages(struct prog *p, struct xvs_stream *s)
+{
+    static uint8_t data[200000];
+    size_t to_guest = 0, to_host = 0, at_guest = 0, at_host = 0, left = 0, len;
+    uint32_t ends;
+    ssize_t n;
+
+    for (int i = 0; i < ROUNDS && (at_guest < COUNT || at_host < COUNT); i++) {
+        if (to_guest < COUNT && !left) {
+            left = lengths[to_guest];
+            prog_message(p, left, to_guest % 2);
+        }
+        if (left && !(left -= prog_send(p, left)))
+            to_guest++;
+        if (to_host < COUNT) {
+            for (size_t k = 0; k < lengths[to_host]; k++)
+                data[k] = pattern(guest_sent + k);
+            n = xvs_send(s, data, lengths[to_host], to_host % 2 ? XVS_EOR : 0);
+            if (n > 0) {
+                EQ(n, lengths[to_host]);
+                guest_sent += lengths[to_host++];
+            }
+        }
+        settle();
+        if ((n = xvs_recv(s, data, sizeof data, 0)) > 0) {
+            EQ(n, lengths[at_guest]);
+            EQ(xvs_message_had_eor(s), at_guest % 2);
+            EQ(data[n - 1], pattern(guest_got + (uint64_t)n - 1));
+            guest_got += (uint64_t)n;
+            at_guest++;
+        }
+        if ((len = prog_recv_message(p, &ends))) {
+            EQ(len, lengths[at_host]);
+            EQ(ends, at_host % 2 ? VSOCKIF_SEQ_EOM | VSOCKIF_SEQ_EOR : VSOCKIF_SEQ_EOM);
+            at_host++;
+        }
+        settle();
+    }
+    EQ(at_guest, COUNT);
+    EQ(at_host, COUNT);
+}
+
+static void messages_keep_their_bounds_both_ways(void)
+{
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin_messages(true, true);
+    guest_sent = guest_got = 0;
+    linux_listener_gone();
+    prog_listen(8000, USUAL);
+    REQUIRE(xvs_connect_seqpacket(guest, XVS_CID_HOST, 8000, &s) == 0);
+    settle();
+    REQUIRE((p = prog_accept(8000)) != NULL);
+    settle();
+    exchange_messages(p, s);
+    close_both(p, s);
+
+    guest_sent = guest_got = 0;
+    REQUIRE(xvs_listen_seqpacket(guest, PORT, 4, &l) == 0);
+    p = prog_connect_messages(8001, PORT, USUAL);
+    settle();
+    REQUIRE(xvs_accept(l, &s) == 0);
+    settle();
+    exchange_messages(p, s);
+    close_both(p, s);
+    xvs_listener_close(l);
+    end_messages();
+}
+
+static void messages_are_refused_where_either_end_has_streams_alone(void)
+{
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin_messages(true, false);
+    REQUIRE(xvs_connect_seqpacket(guest, XVS_CID_HOST, 8000, &s) == 0);
+    settle();
+    EQ(xvs_stream_error(s), -ECONNREFUSED);
+    EQ(xvs_stream_reason(s, NULL), XVS_REASON_STREAMS);
+    xvs_stream_close(s);
+    end_messages();
+
+    begin_messages(false, true);
+    p = prog_connect_messages(8002, PORT, USUAL);
+    settle();
+    CU_ASSERT_TRUE(prog_is_over(p));
+    EQ(prog_error(p), ECONNREFUSED);
+    prog_close(p);
+    end_messages();
+}
+
+/* Whoever receives it never sees any of it. */
+static void what_was_begun_of_a_message_goes_with_its_sender(void)
+{
+    static uint8_t data[200000];
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+    struct prog *p;
+
+    begin_messages(true, true);
+    guest_sent = guest_got = 0;
+    REQUIRE(xvs_listen_seqpacket(guest, PORT, 4, &l) == 0);
+    p = prog_connect_messages(8003, PORT, USUAL);
+    settle();
+    REQUIRE(xvs_accept(l, &s) == 0);
+    settle();
+    prog_message(p, 10, false);
+    EQ(prog_send(p, 10), 10);
+    prog_message(p, 100000, false);
+    EQ(prog_send(p, 30000), 30000);
+    settle();
+    prog_shutdown(p, VSOCKIF_SHUTDOWN_SEND);
+    settle();
+    EQ(xvs_recv(s, data, sizeof data, 0), 10);
+    EQ(xvs_recv(s, data, sizeof data, 0), 0);
+    close_both(p, s);
+    xvs_listener_close(l);
+    end_messages();
+}
+
 int main(int argc, char **argv)
 {
     static const struct test tests[] = {
@@ -621,6 +765,9 @@ int main(int argc, char **argv)
         TEST(a_new_policy_cuts_streams_with_data_on_its_way),
         TEST(a_kernel_that_does_not_read_is_let_go_before_pages_go),
         TEST(the_kernel_has_read_all_before_pages_go),
+        TEST(messages_keep_their_bounds_both_ways),
+        TEST(messages_are_refused_where_either_end_has_streams_alone),
+        TEST(what_was_begun_of_a_message_goes_with_its_sender),
     };
 
     return harness_run("vhost", tests, sizeof tests / sizeof *tests, argc, argv);

@@ -249,8 +249,10 @@ static int begin_table(struct kernel *k, uint64_t cid)
     };
     int err = vmux_new(&config, &k->mux);
 
-    if (!err)
+    if (!err) {
         vmux_set_cids(k->mux, cid, VSOCKIF_CID_HOST);
+        vmux_allow_seqpacket(k->mux, k->pipe.vhost.has_messages);
+    }
     return err;
 }
 

@@ -111,9 +111,12 @@ static int offer(struct stream *s)
         return -ENOENT;
     if (!gate_lets_out(s->lane, POLICY_VSOCK, NULL, s->v.local.port))
         return -EACCES;
+    if (vconn_is_seqpacket(&s->v.c) && !vmux_has_seqpacket(k->mux))
+        return -ESOCKTNOSUPPORT;
     err = vmux_connect(k->mux, s->v.peer, s->v.local, s->v.c.peer_alloc, VCONN_CONNECT_MS, clock_deadline_ms(0), &conn);
     if (err)
         return err;
+    vconn_set_type(&conn->c, s->v.c.type);
     tie(tied_of(s), far_of(conn));
     kernel_wake(k);
     return 0;
@@ -127,6 +130,8 @@ void tied_offered(struct kernel *k, struct far *far)
     list_init(&far->queue);
     if (!gate_lets_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port))
         gate_refused_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port);
+    else if (lane_is_connected(k->lane) && vconn_is_seqpacket(&far->v.c) && !vmux_has_seqpacket(k->lane->mux))
+        err = -ESOCKTNOSUPPORT;
     else if (lane_is_connected(k->lane))
         err = stream_connect(k->lane, &kernel_end, far->v.peer, far->v.local, far->v.c.peer_alloc, &s);
     if (err) {
@@ -134,6 +139,7 @@ void tied_offered(struct kernel *k, struct far *far)
         release(k, far);
         return;
     }
+    vconn_set_type(&s->v.c, far->v.c.type);
     tie(tied_of(s), far);
     tied_of(s)->by_host = true;
 }
@@ -231,6 +237,16 @@ static uint32_t left(const struct tied *t)
     return t->s.inbox.bytes - t->far->in_flight;
 }
 
+/* The next piece of these, and of messages what it ends (VSOCKIF_SEQ_*). */
+static uint32_t next_piece(struct tied *t, uint32_t want, struct iovec *piece, int *count, uint32_t *ends)
+{
+    struct stream *s = &t->s;
+
+    if (s->inbox.of_messages)
+        return inbox_peek_part(&s->lane->inboxes, &s->inbox, t->far->in_flight, want, piece, PIPE_PIECES, count, ends);
+    return inbox_peek_at(&s->lane->inboxes, &s->inbox, t->far->in_flight, want, piece, PIPE_PIECES, count);
+}
+
 static enum stream_again to_kernel(struct tied *t)
 {
     struct stream *s = &t->s;
@@ -238,7 +254,7 @@ static enum stream_again to_kernel(struct tied *t)
     struct far *far = t->far;
     struct iovec piece[PIPE_PIECES];
     struct vsockif_hdr hdr;
-    uint32_t len, sent = 0;
+    uint32_t len, ends = 0, sent = 0;
     int count;
 
     while ((len = least(left(t), vconn_room(&far->v.c))) && sent < s->lane->quantum) {
@@ -247,8 +263,12 @@ static enum stream_again to_kernel(struct tied *t)
             list_append(&k->waiting, &t->waits);
             break;
         }
-        len = inbox_peek_at(&s->lane->inboxes, &s->inbox, far->in_flight, least(len, PIPE_PACKET), piece, PIPE_PIECES, &count);
+        len = next_piece(t, least(len, PIPE_PACKET), piece, &count, &ends);
         vmux_send(k->mux, &far->v, len, &hdr);
+        if (ends) {
+            vconn_end_message(&far->v.c, &hdr, ends & VSOCKIF_SEQ_EOR);
+            inbox_end_message(&s->inbox);
+        }
         pipe_send(&k->pipe, &hdr, piece, count, far);
         far->in_flight += len;
         sent += len;
@@ -302,16 +322,21 @@ static uint32_t bytes_in(const struct pipe_buffer *b)
     return b->hdr->len - b->at;
 }
 
-/* The oldest bytes, of as many packets as there are: a program that writes little at a time fills a packet of the guest's with many. */
-static uint32_t peek(const struct far *far, struct iovec *from)
+/* The oldest bytes, of as many packets as there are: a program that writes little at a time fills a packet of the guest's with many.
+ * Of messages, as far as one goes: *ends is what all of them end. */
+static uint32_t peek(const struct far *far, struct iovec *from, uint32_t *ends)
 {
     uint32_t bytes = 0;
     int n = 0;
 
-    for (struct list *l = far->queue.next; l != &far->queue && n < PIECES && bytes < VSOCKIF_MAX_PACKET; l = l->next, n++) {
+    *ends = 0;
+    for (struct list *l = far->queue.next; l != &far->queue && n < PIECES && bytes < VSOCKIF_MAX_PACKET && !*ends; l = l->next, n++) {
         from[n] = (struct iovec){ buffer_at(l)->data + buffer_at(l)->at, bytes_in(buffer_at(l)) };
         bytes += bytes_in(buffer_at(l));
+        *ends = buffer_at(l)->hdr->flags;       /* of a stream 0 */
     }
+    if (bytes > VSOCKIF_MAX_PACKET)
+        *ends = 0;
     return least(bytes, VSOCKIF_MAX_PACKET);
 }
 
@@ -334,7 +359,7 @@ static enum stream_again to_guest(struct tied *t)
     struct stream *s = &t->s;
     struct iovec to[PIECES], from[PIECES];
     enum stream_again again = STREAM_WAITS;
-    uint32_t room = 0;
+    uint32_t bytes, ends, room = 0;
     int used;
 
     if (vconn_is_send_shut(&s->v.c)) {
@@ -342,12 +367,13 @@ static enum stream_again to_guest(struct tied *t)
         return STREAM_WAITS;
     }
     /* Without room nobody is asked for it: pass_to_far() sees to that. */
+    bytes = peek(t->far, from, &ends);
     if (vconn_room(&s->v.c))
-        room = stream_room(s, peek(t->far, from), to, PIECES, &used, &again);
+        room = stream_room(s, bytes, to, PIECES, &used, &again);
     if (!room)
         return again;
     stream_copy(to, from, room);
-    stream_send(s, room);
+    stream_send_part(s, room, room == bytes ? ends : 0);
     credit_ask(guest_end(t), window_of_far(t));
     take(t, room);
     return list_is_empty(&t->far->queue) ? STREAM_WAITS : STREAM_MORE;
@@ -433,6 +459,7 @@ const struct end_kind kernel_end = {
     .name = "AF_VSOCK",
     .size = sizeof(struct tied),
     .policy = POLICY_VSOCK,
+    .has_messages = true,
     .passes_credit = true,
     .offer = offer,
     .turn = turn,

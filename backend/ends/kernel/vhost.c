@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_vsock.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #define FEATURES (UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX)
+#define MESSAGES (UINT64_C(1) << VIRTIO_VSOCK_F_SEQPACKET)
 
 /* All of our memory, under its own addresses: x86-64's user half without its first page. */
 #define FIRST_ADDRESS UINT64_C(0x1000)
@@ -23,6 +25,18 @@ static int open_events(struct vhost *v)
         if ((*fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
             return -errno;
     return 0;
+}
+
+/* On what we need, and on messages where the kernel has them. */
+static int agree(struct vhost *v)
+{
+    uint64_t features;
+
+    if (ioctl(v->fd, VHOST_GET_FEATURES, &features))
+        return -1;
+    v->has_messages = features & MESSAGES;
+    features = FEATURES | (features & MESSAGES);
+    return ioctl(v->fd, VHOST_SET_FEATURES, &features);
 }
 
 static int give_memory(const struct vhost *v)
@@ -60,7 +74,6 @@ static int run(const struct vhost *v, int on)
 
 int vhost_begin(struct vhost *v, int fd, struct virtq queue[VHOST_QUEUES], const char **what)
 {
-    uint64_t features = FEATURES;
     int err = 0;
 
     *v = (struct vhost){ .fd = fd, .kick = { -1, -1 }, .call = -1, .error = -1 };
@@ -69,7 +82,7 @@ int vhost_begin(struct vhost *v, int fd, struct virtq queue[VHOST_QUEUES], const
         *what = NULL;
         if (ioctl(fd, VHOST_SET_OWNER, NULL))
             *what = "VHOST_SET_OWNER";
-        else if (ioctl(fd, VHOST_SET_FEATURES, &features))
+        else if (agree(v))
             *what = "VHOST_SET_FEATURES";
         else if (give_memory(v))
             *what = "VHOST_SET_MEM_TABLE";

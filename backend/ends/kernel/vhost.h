@@ -6,6 +6,8 @@
 #ifndef XVSD_VHOST_H
 #define XVSD_VHOST_H
 
+#include <stdbool.h>
+
 #include "virtq.h"
 
 enum { VHOST_RX, VHOST_TX, VHOST_QUEUES };      /* as virtio_vsock has them (virtio 1.2, 5.10.2) */
@@ -15,6 +17,7 @@ struct vhost {
     int kick[VHOST_QUEUES];
     int call;                   /* readable when chains have come back, of either queue */
     int error;                  /* …when the kernel could not work with one, which then never comes back */
+    bool has_messages;          /* the kernel's AF_VSOCK has SOCK_SEQPACKET */
 };
 
 /* Takes fd in any case.  0, or a negative errno and *what failed, a constant. */
