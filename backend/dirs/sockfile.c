@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "inuse.h"
 #include "journal.h"
 
 #define BACKLOG 1024
@@ -33,20 +34,6 @@ static int address_of(struct sockaddr_un *a, const char *dir, int dir_fd, const 
     if ((size_t)snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d/%s", dir_fd, name) >= sizeof a->sun_path)
         return -ENAMETOOLONG;
     return 0;
-}
-
-/* Whether some program has the socket at hand.  A connection of the wrong type says so, and nobody hears it knock. */
-static bool is_in_use(int name_fd)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool dead;
-
-    snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d", name_fd);
-    dead = fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof a) && errno == ECONNREFUSED;
-    if (fd >= 0)
-        close(fd);
-    return !dead;
 }
 
 static int bind_at(const struct sockaddr_un *a, int type)
@@ -108,7 +95,7 @@ int sockfile_move_aside(const char *dir, int dir_fd, const char *name)
 /* Nobody but we can change the directory now.  'shared': others could until now. */
 static int clear(const char *dir, int dir_fd, const char *name, int name_fd, mode_t type, bool shared)
 {
-    if (S_ISSOCK(type) && is_in_use(name_fd))
+    if (S_ISSOCK(type) && socket_is_in_use(name_fd))
         return shared ? sockfile_move_aside(dir, dir_fd, name) : -EADDRINUSE;
     if (!unlinkat(dir_fd, name, S_ISDIR(type) ? AT_REMOVEDIR : 0))
         return 0;
@@ -131,7 +118,7 @@ static int make_way(const char *dir, int dir_fd, const char *name, bool shared, 
     }
     if (fstat(name_fd, &st)) {
         err = -errno;
-    } else if (!*closed && !(S_ISSOCK(st.st_mode) && st.st_uid == geteuid() && !is_in_use(name_fd))) {
+    } else if (!*closed && !(S_ISSOCK(st.st_mode) && st.st_uid == geteuid() && !socket_is_in_use(name_fd))) {
         err = shut(dir_fd);
         *closed = !err;
     } else if (!*closed) {
@@ -211,7 +198,7 @@ bool sockfile_is_in_use(int dir_fd, const char *name)
 
     if (fd < 0)
         return errno != ENOENT;
-    in_use = fstat(fd, &st) || (S_ISSOCK(st.st_mode) && st.st_nlink == 1 && is_in_use(fd));
+    in_use = fstat(fd, &st) || (S_ISSOCK(st.st_mode) && st.st_nlink == 1 && socket_is_in_use(fd));
     close(fd);
     return in_use;
 }

@@ -13,11 +13,11 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "dial.h"
 #include "inside.h"
+#include "inuse.h"
 #include "say.h"
 
 #define PREFIX     "vsock_"
@@ -161,20 +161,6 @@ static struct ear *ear_at(struct broker *b, uint32_t port)
     return NULL;
 }
 
-/* A connection of the wrong type says so, and nobody hears it knock. */
-static bool is_in_use(int name_fd)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool dead;
-
-    snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d", name_fd);
-    dead = fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof a) < 0 && errno == ECONNREFUSED;
-    if (fd >= 0)
-        close(fd);
-    return !dead;
-}
-
 /* Whose the socket of that name is that some program has; (uid_t)-1: there is none. */
 static uid_t user_of(int dirfd, const char *name)
 {
@@ -184,7 +170,7 @@ static uid_t user_of(int dirfd, const char *name)
 
     if (fd < 0)
         return uid;
-    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_nlink == 1 && is_in_use(fd))
+    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_nlink == 1 && socket_is_in_use(fd))
         uid = st.st_uid;
     close(fd);
     return uid;
