@@ -361,7 +361,7 @@ fi
 
 cpu=$XVS_SYSTEM_ROOT/sys/devices/system/cpu
 mkdir -p "$cpu/cpu0" "$XVS_SYSTEM_ROOT/proc" "$cpu/cpufreq" "$cpu/cpuidle"
-echo 2 >"$XL_STATE/most"; echo 512 >"$XL_STATE/memory"
+echo 2 >"$XL_STATE/most"; echo 2 >"$XL_STATE/host"; echo 512 >"$XL_STATE/memory"
 printf 'MemTotal:         491520 kB\nMemFree:           1000 kB\nMemAvailable:     409600 kB\n' >"$XVS_SYSTEM_ROOT/proc/meminfo"
 pair() { json "v['guest']['online'] == $1 and v['guest']['present'] == $2 and v['xen']['online'] == $3 and v['xen']['most'] == 2"; }
 
@@ -373,7 +373,11 @@ xen    1 running of 2'
         status 0 xvs vcpus --json web1 1; pair 1 1 1
     done
     grep -qx 'vcpu-set [0-9]* 2' "$XL_STATE/log" || bad "xl was not asked"
-    status 0 xvs vcpus web1 2; status 0 xvs vcpus --json web1 2; pair 2 2 2
+    echo 1 >"$XL_STATE/host"
+    status 1 xvs vcpus web1 2; err_has "xl vcpu-set failed: More than the host has"
+    status 0 xvs vcpus -i --json web1 2; pair 2 2 2
+    echo 2 >"$XL_STATE/host"
+    status 2 xvs memory -i web1
 end
 fi
 
@@ -382,6 +386,7 @@ if test_ processors_that_do_not_come_or_go_are_told; then
     : >"$XL_STATE/refuses"
     status 1 xvs vcpus web1; err_has "xl vcpu-list failed: error: it is not in the mood"
     rm "$XL_STATE/refuses"
+    status 0 xvs vcpus web1 2
     # One that cannot go, and the first has nothing by which it could.
     rm "$cpu/cpu1/online"
     status 1 xvs vcpus -t 100 web1 1; err_has "1 could not be put off line: they cannot go"; err_has "web1 has not come to 1 processors"

@@ -18,11 +18,11 @@ enum { OPTION_FOR = OPTION_FIRST };
 #define SLACK (15 * SECOND)     /* of ours, beyond what the guest allows itself */
 
 static const char help[] =
-    "usage: xvs freeze --for SECONDS [OPTION...] GUEST -- COMMAND [ARGUMENT...]\n"
+    "usage: xvs freeze [OPTION...] GUEST -- COMMAND [ARGUMENT...]\n"
     "Has a guest write everything to its disks and write nothing more, runs COMMAND here (which takes a snapshot, say), and\n"
     "thaws the guest's file systems, whatever has happened: also if COMMAND or this command is killed.\n"
     "\n"
-    "      --for SECONDS     the guest thaws by itself then, at most 3600\n"
+    "      --for SECONDS     needed: the guest thaws by itself then, at most 3600\n"
     "  -w, --wait SECONDS    time limit for connecting (default 5)\n"
     "  -r, --retry SECONDS   repeat failed attempts to connect for so long\n"
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"

@@ -45,7 +45,7 @@ static void print_help(void)
 {
     fputs(help_head, stdout);
     for (size_t i = 0; i < VERBS; i++)
-        printf("  %-9s %s\n", verbs[i]->name, verbs[i]->brief);
+        printf("  %-10s %s\n", verbs[i]->name, verbs[i]->brief);
     fputs(help_tail, stdout);
 }
 

@@ -14,12 +14,13 @@
 struct line {
     const char *guest, *wanted;         /* wanted: NULL, only look */
     int64_t patience, retry, timeout;   /* ns */
-    bool json;
+    bool json, overcommits;
     unsigned domid;
     struct parley parley;
 };
 
 static const struct option options[] = {
+    { "ignore-host", no_argument, NULL, 'i' },
     { "wait", required_argument, NULL, 'w' },    { "retry", required_argument, NULL, 'r' },
     { "timeout", required_argument, NULL, 't' }, { "json", no_argument, NULL, 'j' },
     COMMON_LONG
@@ -31,13 +32,14 @@ static bool take_line(const struct verb *verb, int argc, char **argv, struct lin
     int option;
 
     *l = (struct line){ .patience = 5 * SECOND, .timeout = 30 * SECOND };
-    while ((option = options_next(argc, argv, ":w:r:t:j" COMMON_SHORT, options, verb->help, status)) != -1) {
+    while ((option = options_next(argc, argv, verb == &verb_vcpus ? ":iw:r:t:j" COMMON_SHORT : ":w:r:t:j" COMMON_SHORT, verb == &verb_vcpus ? options : options + 1,
+                                  verb->help, status)) != -1) {
         int64_t *ns = option == 'w' ? &l->patience : option == 'r' ? &l->retry : &l->timeout;
 
         if (option == OPTIONS_STOP)
             return false;
-        if (option == 'j') {
-            l->json = true;
+        if (option == 'j' || option == 'i') {
+            *(option == 'j' ? &l->json : &l->overcommits) = true;
         } else if (!parse_seconds(optarg, ns)) {
             *status = fail_usage("'%s' is no number of seconds", optarg);
             return false;
@@ -110,10 +112,10 @@ static int set_vcpus(struct line *l, unsigned wanted, struct vcpus *v)
     if (wanted > v->most)
         return fail(EXIT_OTHER, "%s may have %u processors at most: maxvcpus in its domain's configuration", l->guest, v->most);
     if (wanted >= v->online)
-        return (status = xl_set_vcpus(loop, l->domid, wanted)) ? status : ask_vcpus(l, wanted, v);
+        return (status = xl_set_vcpus(loop, l->domid, wanted, l->overcommits)) ? status : ask_vcpus(l, wanted, v);
     if ((status = ask_vcpus(l, wanted, v)))
         return status;
-    return v->online > wanted ? EXIT_OK : xl_set_vcpus(loop, l->domid, wanted);
+    return v->online > wanted ? EXIT_OK : xl_set_vcpus(loop, l->domid, wanted, l->overcommits);
 }
 
 static int vcpus(struct line *l, unsigned wanted)
@@ -165,6 +167,7 @@ static const char help_vcpus[] =
     "How many processors a guest has, on its side and on Xen's; with N: has xl give or take them, and the guest put them on\n"
     "line or off.\n"
     "\n"
+    "  -i, --ignore-host     more than this machine has, too\n"
     "  -t, --timeout SECONDS time limit for each answer of the guest (default 30)\n"
     HELP_OPTIONS
     "Example: xvs vcpus web1 2\n"

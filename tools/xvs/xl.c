@@ -109,15 +109,17 @@ int xl_vcpus(struct loop *l, unsigned domid, unsigned *online, unsigned *most)
     return *most ? EXIT_OK : fail(EXIT_OTHER, "xl vcpu-list says nothing of domain %u", domid);
 }
 
-int xl_set_vcpus(struct loop *l, unsigned domid, unsigned count)
+int xl_set_vcpus(struct loop *l, unsigned domid, unsigned count, bool overcommits)
 {
     char number[16], wanted[16];
-    char *argv[] = { (char *)(uintptr_t)"xl", (char *)(uintptr_t)"vcpu-set", number, wanted, NULL };
+    char *ignore = (char *)(uintptr_t)"--ignore-host", *xl = (char *)(uintptr_t)"xl", *verb = (char *)(uintptr_t)"vcpu-set";
+    char *plain[] = { xl, verb, number, wanted, NULL };
+    char *overcommitted[] = { xl, verb, ignore, number, wanted, NULL };     /* it takes no option behind its words */
     int status;
 
     snprintf(number, sizeof number, "%u", domid);
     snprintf(wanted, sizeof wanted, "%u", count);
-    free(run(l, argv, &status));
+    free(run(l, overcommits ? overcommitted : plain, &status));
     return status;
 }
 

@@ -3,6 +3,7 @@
 #ifndef XVS_XL_H
 #define XVS_XL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "loop.h"
@@ -13,7 +14,8 @@ int xl_domid(const char *guest, unsigned *domid);
 /* All of these: EXIT_OK, or an exit status after a message.
  * Processors: how many run as far as the hypervisor knows, of how many there may be. */
 int xl_vcpus(struct loop *l, unsigned domid, unsigned *online, unsigned *most);
-int xl_set_vcpus(struct loop *l, unsigned domid, unsigned count);
+/* overcommits: they may be more than this machine has. */
+int xl_set_vcpus(struct loop *l, unsigned domid, unsigned count, bool overcommits);
 /* Memory, in MiB. */
 int xl_memory(struct loop *l, unsigned domid, uint64_t *mib);
 int xl_set_memory(struct loop *l, unsigned domid, uint64_t mib);
