@@ -97,6 +97,7 @@ static void appears(struct guest *g, const char *name, uint8_t shape)
     g->lives = true;
     snprintf(g->name, sizeof g->name, "%s", name);
     front_init(&g->front, g->domid, 0);
+    g->front.has_messages = g != &guest[GUESTS - 1];     /* the last one is older */
     g->front.order = shape & 1;
     g->front.pool_pages = pools[shape >> 1 & 3];
     g->front.buffer = buffers[shape >> 3 & 3];
@@ -256,7 +257,7 @@ static void control_page(struct front *f, const struct op *o)
 /* A packet of a stream's that is right but for one field. */
 static void mangle(struct front *f, const struct op *o)
 {
-    struct conn none = { .cid = 2, .port = 7, .peer_port = FIRST_PORT }, *c = conn_of(f, o->a >> 2);
+    struct conn none = { .type = VSOCKIF_TYPE_STREAM, .cid = 2, .port = 7, .peer_port = FIRST_PORT }, *c = conn_of(f, o->a >> 2);
     struct vsockif_slot slot = { 0 };
     uint32_t value = OF(o->c, 0, 1, 2, 3, 8, 64, 4095, 4096, 65535, 65536, 65537, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff0, 5000);
 
@@ -407,6 +408,7 @@ static void act(const struct op *o)
         break;
     case OP_GUEST_DIE:   front_die(f); break;
     case OP_OPEN:
+        f->opens_messages = f->has_messages && o->c & 128;
         front_open(f, o->b & 4 ? guest[o->b % 4 % GUESTS].front.cid : VSOCKIF_CID_HOST,
                    o->b & 8 ? OF(o->b >> 4, 7, 9, 19, 1, 2) : FIRST_PORT + (o->b >> 4) % LISTENERS,
                    OF(o->c, 262144, 65536, 4096, 1000, 1, 0, 0xffffffff, 16384));

@@ -32,7 +32,7 @@ struct op { uint8_t what, a, b, c; };   /* 0x40 and more of the backend's: the l
 struct end {
     struct xvs_stream *s;       /* NULL: none */
     struct flow out, in;
-    bool local, peeked;
+    bool local, messages, peeked;
     void *piece;                /* xvs_reserve()'s */
     ssize_t piece_size;
 };
@@ -120,6 +120,7 @@ static void open_end(struct end *e, struct xvs_stream *s, uint8_t seed)
     e->s = s;
     e->out.seed = seed;
     e->local = xvs_stream_peer(s).cid == XVS_CID_LOCAL;
+    e->messages = xvs_stream_is_seqpacket(s);
 }
 
 /* What a local stream carries is the secret; what others carry, their pattern. */
@@ -161,6 +162,13 @@ static void send_some(struct end *e, uint32_t len, unsigned flags)
     if (n > 0)
         e->out.bytes += (uint32_t)n;
     MOCK_MUST(n <= (ssize_t)len, "%zd bytes of %u were sent", n, len);
+    MOCK_MUST(!e->messages || n <= 0 || n == (ssize_t)len, "%zd bytes of a message of %u were sent", n, len);
+}
+
+/* So many bytes of a message are not looked at. */
+static void skip(struct end *e, size_t len)
+{
+    e->in.bytes += (uint32_t)len;
 }
 
 static void recv_some(struct end *e, uint32_t len)
@@ -170,6 +178,15 @@ static void recv_some(struct end *e, uint32_t len)
 
     if (!e->s || e->peeked)
         return;
+    if (e->messages) {
+        n = LIB(xvs_recv(e->s, bytes, len, XVS_TRUNC));
+        OUT();
+        if (n > 0)
+            check(e, bytes, n < (ssize_t)len ? (size_t)n : len);
+        if (n > (ssize_t)len)
+            skip(e, (size_t)n - len);
+        return;
+    }
     n = LIB(xvs_recv(e->s, bytes, len, 0));
     OUT();
     MOCK_MUST(n <= (ssize_t)len, "%zd bytes of %u were read", n, len);
@@ -181,12 +198,14 @@ static void recv_some(struct end *e, uint32_t len)
 static void peek_some(struct end *e, uint32_t len)
 {
     struct iovec iov[4];
+    size_t whole;
     int n;
 
     if (!e->s)
         return;
     n = LIB(xvs_peek(e->s, iov, 4));
     OUT();
+    whole = xvs_stream_readable(e->s);
     for (int i = 0; i < n && len; i++) {
         size_t part = iov[i].iov_len < len ? iov[i].iov_len : len;
 
@@ -197,7 +216,9 @@ static void peek_some(struct end *e, uint32_t len)
         LIB(xvs_done(e->s, part));
         OUT();
         len -= (uint32_t)part;
-        if (part < iov[i].iov_len)
+        if (e->messages)
+            skip(e, whole - part);          /* it is consumed with it */
+        if (part < iov[i].iov_len || e->messages)
             break;
     }
 }
@@ -233,13 +254,13 @@ static void drop_pieces(void)
         end[i].piece_size = 0;
 }
 
-static void connect_to(struct end *e, uint64_t cid, uint32_t port, uint8_t seed)
+static void connect_to(struct end *e, uint64_t cid, uint32_t port, bool messages, uint8_t seed)
 {
     struct xvs_stream *s;
 
     if (e->s)
         return;
-    if (!LIB(xvs_connect(x, cid, port, &s)))
+    if (!LIB(messages ? xvs_connect_seqpacket(x, cid, port, &s) : xvs_connect(x, cid, port, &s)))
         open_end(e, s, seed);
     OUT();
 }
@@ -306,7 +327,7 @@ static struct conn *conn_of(unsigned i)
 
 static void mangle(const struct op *o)
 {
-    struct conn none = { .cid = 2, .port = PORT, .peer_port = 7 }, *c = conn_of(o->a);
+    struct conn none = { .type = VSOCKIF_TYPE_STREAM, .cid = 2, .port = PORT, .peer_port = 7 }, *c = conn_of(o->a);
     uint32_t value = OF(o->c, 0, 1, 2, 3, 8, 64, 4095, 4096, 65535, 65536, 65537, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff0, 5000);
     struct vsockif_hdr h;
 
@@ -364,6 +385,13 @@ static void word(const struct op *o)
     mock_port_send(0, back.port);
 }
 
+static void open_from_back(const struct op *o)
+{
+    back.opens_messages = back.has_messages && o->b & 128;
+    back_open(&back, OF(o->b, 2, 2, 1002, 77), PORT + o->b / 4 % LISTENERS, OF(o->c, 262144, 65536, 4096, 1, 0, 0xffffffff));
+    back.opens_messages = false;
+}
+
 static void control(const struct op *o)
 {
     if (!back.maps)
@@ -389,11 +417,12 @@ static void act(const struct op *o)
         break;
     case OP_LISTEN:
         if (!*l)
-            LIB(xvs_listen(x, PORT + o->b % LISTENERS, 1 + o->c % 4, l));
+            LIB((o->c & 128 ? xvs_listen_seqpacket : xvs_listen)(x, PORT + o->b % LISTENERS, 1 + o->c % 4, l));
         OUT();
         break;
     case OP_ACCEPT:    accept_one(*l, e, o->c); break;
-    case OP_CONNECT:   connect_to(e, OF(o->b, 2, 2, 2, 1002, 1, 1, 0, CID), o->b & 8 ? PORT + o->b / 16 % LISTENERS : 7, o->c); break;
+    case OP_CONNECT:   connect_to(e, OF(o->b, 2, 2, 2, 1002, 1, 1, 0, CID), o->b & 8 ? PORT + o->b / 16 % LISTENERS : 7,
+                                  o->b & 128, o->c); break;
     case OP_SEND:      send_some(e, OF(o->b, 1, 10, 1000, 4096, 20000, 65536, 200000, 0), 0); break;
     case OP_MORE:      send_some(e, OF(o->b, 1, 10, 1000, 4096, 20000, 65536, 200000, 0), XVS_MORE); break;
     case OP_RECV:      recv_some(e, OF(o->b, 200000, 1, 100, 4096)); break;
@@ -413,7 +442,7 @@ static void act(const struct op *o)
         if (!listener[0])
             LIB(xvs_listen(x, PORT, 4, &listener[0]));
         OUT();
-        connect_to(e, XVS_CID_LOCAL, PORT, 1);
+        connect_to(e, XVS_CID_LOCAL, PORT, o->c & 128, 1);
         accept_one(listener[0], &end[(o->a + 1) % STREAMS], 2);
         send_some(e, OF(o->b, 1, 1000, 20000), o->c & XVS_MORE);
         recv_some(&end[(o->a + 1) % STREAMS], 100000);
@@ -432,7 +461,7 @@ static void act(const struct op *o)
     case OP_B_COMPLETE: back_complete(&back, 1 + o->b % 8u, o->c & 1); break;
     case OP_B_KICK:    back_kick(&back); break;
     case OP_B_OPEN:
-        back_open(&back, OF(o->b, 2, 2, 1002, 77), PORT + o->b / 4 % LISTENERS, OF(o->c, 262144, 65536, 4096, 1, 0, 0xffffffff));
+        open_from_back(o);
         break;
     case OP_B_ANSWER:  back_answer(&back, conn_of(o->a), OF(o->b, 262144, 65536, 4096, 1, 0, 0xffffffff)); break;
     case OP_B_SEND:    back_send(&back, conn_of(o->a), OF(o->b, 1, 100, 4096, 20000, 65536)); break;
@@ -569,6 +598,7 @@ static void run(const uint8_t *data, size_t size)
     memset(listener, 0, sizeof listener);
     mock_store_write("/local/domain/1/domid", "1");
     back_init(&back, GUEST, CID);
+    back.has_messages = header.options & 32;
     if (!(header.options & 1))
         back_attach(&back);
     xvs_options_init(&options);

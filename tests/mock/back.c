@@ -177,7 +177,8 @@ bool back_step(struct back *b)
         return false;
     if (peer == 1 && own != 2) {
         back_unmap(b);
-        put_text(b->dir, "versions", "1");
+        put_text(b->dir, "versions", b->has_messages ? "1,2" : "1");
+        put_text(b->dir, "features", "seqpacket");      /* of version 1 it says nothing */
         put_number(b->dir, "max-ring-page-order", 1);
         put_number(b->dir, "max-pool-pages", GROUP_PAGES);
         back_state(b, "2");
@@ -298,7 +299,7 @@ bool back_packet(struct back *b, const struct vsockif_hdr *hdr)
 struct vsockif_hdr back_header(const struct back *b, const struct conn *c, unsigned op)
 {
     return (struct vsockif_hdr){ .src_cid = c->cid, .dst_cid = b->cid, .src_port = c->peer_port, .dst_port = c->port,
-                                 .type = VSOCKIF_TYPE_STREAM, .op = (uint16_t)op, .buf_alloc = c->alloc,
+                                 .type = c->type, .op = (uint16_t)op, .buf_alloc = c->alloc,
                                  .fwd_cnt = c->fwd };
 }
 
@@ -317,6 +318,8 @@ struct conn *back_open(struct back *b, uint64_t cid, uint32_t guest_port, uint32
     if (!b->maps || !(c = conn_new(b->conn, BACK_CONNS, cid, guest_port, b->next_port)))
         return NULL;
     b->next_port++;
+    if (b->opens_messages)
+        c->type = VSOCKIF_TYPE_SEQPACKET;
     conn_promise(c, alloc);
     c->state = CONN_ASKED;
     if (send_op(b, c, VSOCKIF_OP_REQUEST, 0))
@@ -350,6 +353,9 @@ uint32_t back_send(struct back *b, struct conn *c, uint32_t len)
         hdr.len = room(b);
     if (hdr.len > VSOCKIF_MAX_PACKET)
         hdr.len = VSOCKIF_MAX_PACKET;
+    /* Most are a message, or its end. */
+    if (c->type == VSOCKIF_TYPE_SEQPACKET)
+        hdr.flags = len == 4096 ? 0 : len == 100 ? 3 : 1;
     if (!hdr.len || !send_packet(b, &hdr, &c->out, hdr.len))
         return 0;
     c->tx += hdr.len;

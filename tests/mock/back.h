@@ -26,6 +26,8 @@ struct back_group {
 
 struct back {
     uint32_t domid;
+    bool has_messages;          /* it offers version 2, and the feature */
+    bool opens_messages;        /* what back_open() opens is a SEQPACKET */
     char dir[64], front[64];    /* in xenstore */
     uint64_t cid;
     bool maps;                  /* pages are known, the port is bound */

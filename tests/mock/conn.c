@@ -34,7 +34,7 @@ struct conn *conn_new(struct conn *all, int count, uint64_t cid, uint32_t port, 
 {
     for (struct conn *c = all; c < all + count; c++)
         if (c->state == CONN_FREE) {
-            *c = (struct conn){ .cid = cid, .port = port, .peer_port = peer_port };
+            *c = (struct conn){ .type = VSOCKIF_TYPE_STREAM, .cid = cid, .port = port, .peer_port = peer_port };
             c->out.seed = (uint8_t)(port * 37 + peer_port * 11 + cid);
             return c;
         }
@@ -67,11 +67,14 @@ static void judge_header(const struct vsockif_hdr *h)
     bool data = h->op == VSOCKIF_OP_RW;
 
     MOCK_MUST(h->op >= VSOCKIF_OP_REQUEST && h->op <= VSOCKIF_OP_CREDIT_REQUEST, "a packet with op %u", h->op);
-    MOCK_MUST(h->type == VSOCKIF_TYPE_STREAM, "a packet of type %u", h->type);
+    MOCK_MUST(h->type == VSOCKIF_TYPE_STREAM || h->type == VSOCKIF_TYPE_SEQPACKET, "a packet of type %u", h->type);
     MOCK_MUST(h->src_cid != VSOCKIF_CID_LOCAL && h->dst_cid != VSOCKIF_CID_LOCAL, "CID 1 on the wire");
     MOCK_MUST(data ? h->len >= 1 && h->len <= VSOCKIF_MAX_PACKET : !h->len, "op %u with %u bytes", h->op, h->len);
-    MOCK_MUST(h->op == VSOCKIF_OP_SHUTDOWN ? h->flags >= 1 && h->flags <= 3 : !h->flags, "op %u with flags %u", h->op,
-              h->flags);
+    if (data && h->type == VSOCKIF_TYPE_SEQPACKET)
+        MOCK_MUST(h->flags == 0 || h->flags == 1 || h->flags == 3, "a part of a message with flags %u", h->flags);
+    else
+        MOCK_MUST(h->op == VSOCKIF_OP_SHUTDOWN ? h->flags >= 1 && h->flags <= 3 : !h->flags, "op %u with flags %u", h->op,
+                  h->flags);
 }
 
 static void judge_credit(struct conn *c, const struct vsockif_hdr *h)
@@ -119,13 +122,16 @@ struct conn *conn_receive(struct conn *all, int count, uint64_t cid, uint32_t po
     if (!c && h->op == VSOCKIF_OP_REQUEST) {
         if ((c = conn_new(all, count, cid, port, peer_port))) {
             c->state = CONN_OFFERED;
+            c->type = h->type;
             judge_credit(c, h);
         }
         return c;
     }
     if (!c || c->spoilt)
         return NULL;            /* the tail of one that is over */
-    if (h->op == VSOCKIF_OP_RST)
+    if (h->type != c->type)
+        MOCK_MUST(h->op == VSOCKIF_OP_RST, "op %u of type %u in a connection of type %u", h->op, h->type, c->type);
+    else if (h->op == VSOCKIF_OP_RST)
         c->state = CONN_FREE;
     else
         judge(c, h, data);

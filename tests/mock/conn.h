@@ -32,6 +32,7 @@ enum conn_state { CONN_FREE, CONN_ASKED, CONN_OFFERED, CONN_OPEN };
 
 struct conn {
     enum conn_state state;
+    uint16_t type;              /* VSOCKIF_TYPE_* */
     uint64_t cid;               /* of the end that is not the guest's own: the host, or another guest */
     uint32_t port, peer_port;   /* the guest's, and that one's */
     uint32_t tx, peer_alloc, peer_fwd;          /* bytes sent; what the other end said last */
@@ -43,7 +44,7 @@ struct conn {
     struct flow out, in;
 };
 
-/* A free one of 'all'; NULL. */
+/* A free one of 'all', a stream; NULL. */
 struct conn *conn_new(struct conn *all, int count, uint64_t cid, uint32_t port, uint32_t peer_port);
 /* We have room for so many bytes more than we have consumed. */
 void conn_promise(struct conn *c, uint32_t alloc);

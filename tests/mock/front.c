@@ -140,7 +140,9 @@ void front_share(struct front *f)
         f->free_rx[f->free_rx_count++] = id;
     f->shares = true;
     f->cid = mock_store_number(f->back, "cid");
-    node_number(f, "version", 1);
+    node_number(f, "version", f->has_messages ? 2 : 1);
+    if (f->has_messages)
+        front_node(f, "features", "seqpacket", 9);
     node_number(f, "control-ref", ref);
     node_number(f, "event-channel", f->port);
     front_state(f, "3");
@@ -288,7 +290,7 @@ static bool send_packet(struct front *f, struct vsockif_hdr *hdr, struct flow *f
 struct vsockif_hdr front_header(const struct front *f, const struct conn *c, unsigned op)
 {
     return (struct vsockif_hdr){ .src_cid = f->cid, .dst_cid = c->cid, .src_port = c->port, .dst_port = c->peer_port,
-                                 .type = VSOCKIF_TYPE_STREAM, .op = (uint16_t)op, .buf_alloc = c->alloc,
+                                 .type = c->type, .op = (uint16_t)op, .buf_alloc = c->alloc,
                                  .fwd_cnt = c->fwd };
 }
 
@@ -307,6 +309,9 @@ struct conn *front_open(struct front *f, uint64_t cid, uint32_t peer_port, uint3
     if (!f->up || !(c = conn_new(f->conn, FRONT_CONNS, cid, f->next_port, peer_port)))
         return NULL;
     f->next_port++;
+    if (f->opens_messages)
+        c->type = VSOCKIF_TYPE_SEQPACKET;
+    f->opens_messages = false;
     conn_promise(c, alloc);
     c->state = CONN_ASKED;
     if (send_op(f, c, VSOCKIF_OP_REQUEST, 0))
@@ -338,6 +343,9 @@ uint32_t front_send(struct front *f, struct conn *c, uint32_t len)
     hdr.len = len < room ? len : room;
     if (hdr.len > VSOCKIF_MAX_PACKET)
         hdr.len = VSOCKIF_MAX_PACKET;
+    /* Most are a message, or its end. */
+    if (c->type == VSOCKIF_TYPE_SEQPACKET)
+        hdr.flags = len == 4096 ? 0 : len == 100 ? 3 : 1;
     if (!hdr.len || !send_packet(f, &hdr, &c->out))
         return 0;
     c->tx += hdr.len;
@@ -391,7 +399,7 @@ void front_post(struct front *f, uint32_t max)
 
 static void receive(struct front *f, const struct vsockif_hdr *h, const uint8_t *data)
 {
-    struct conn none = { .cid = h->src_cid, .port = h->dst_port, .peer_port = h->src_port };
+    struct conn none = { .type = h->type, .cid = h->src_cid, .port = h->dst_port, .peer_port = h->src_port };
 
     MOCK_MUST(h->dst_cid == f->cid, "a packet for CID %llu came to %llu", (unsigned long long)h->dst_cid,
               (unsigned long long)f->cid);

@@ -26,6 +26,8 @@ struct front {
     uint64_t cid;
     uint32_t order, pool_pages, buffer;         /* of the next connection: ring order, pages of each pool, bytes of a buffer */
     bool shares;                /* pages are granted, and the port is there */
+    bool has_messages;          /* it answers by version 2, with the feature */
+    bool opens_messages;        /* what front_open() opens next is a SEQPACKET */
     bool up;                    /* both ends are in 4, and buffers were posted */
     bool spoilt;                /* this connection has seen raw slots, indices or a spoilt control page */
     uint32_t connection, base;  /* how many there were; the first page of this one, its control page */
