@@ -223,7 +223,16 @@ if test_ listeners_outlive_the_agent_and_what_they_leave_behind_is_nobody; then
     listener=$pid listener_job=$job
     wait_for test -S "$where/vsock_7003"
     [ "$(echo a | on 0 xvs cat web1 7003 2>err)" = a ] || bad "before: $(cat err)"
+    # Whoever has a stream by the agent is told that it was cut.
+    rm -f hold; mkfifo hold
+    exec 9<>hold
+    on web1 xvs cat host 501 <hold >got.cut 2>err.cut &
+    cut_job=$!
+    echo x >&9
+    wait_for grep -q x got.cut
     kill "$warden"; wait $agent_job 2>/dev/null
+    wait $cut_job; got=$?; [ $got -eq 6 ] || bad "the agent has ended: status $got"
+    exec 9>&-
     wait_for test ! -e "$where/vsock"
     start_agent
     readings=$(grep -c 'read anew' agent.log)
