@@ -323,7 +323,7 @@ static int read_front(struct store *s, void *arg)
     if ((err = state_of(s, dir, &state, a->why)) ||
         (err = state == VSOCKIF_INITIALISED ? 0 : -EAGAIN) ||
         (err = need_u32(s, dir, "version", 1, PARSE_VERSIONS, &a->out->version, a->why)) ||
-        (err = read_features(s, dir, a->out->version >= VSOCKIF_VERSION_FEATURES, &a->out->features, a->why)) ||
+        (err = read_features(s, dir, a->out->version == VSOCKIF_VERSION_FEATURES, &a->out->features, a->why)) ||
         (err = queues_of(s, dir, "multi-queue-num-queues", &a->out->queues, a->why)))
         return err;
     queue = queue_dir(dir, a->out->queues, queue_path);
