@@ -175,8 +175,6 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/harness/harness.o $(B)/libte
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(xen_libs) $(cunit_libs)
 $(B)/unit/test_proto: xen_libs += $(json_libs)
-# The library has a message.h, too.
-$(B)/obj/tests/unit/test_proto.o: test_incs := -Itools/proto $(test_incs)
 .SECONDARY:
 
 .PHONY: unit-tests clean

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "message.h"
 #include "packets.h"
 #include "piece.h"
 #include "tell.h"
@@ -212,14 +211,11 @@ static void end_write(struct xvs_stream *s, unsigned flags)
         packets_flush(t);
 }
 
-ssize_t xvs_sendv(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags)
+ssize_t send_bytes(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags)
 {
     size_t total = 0;
-    ssize_t room;
+    ssize_t room = send_refusal(s);
 
-    if (has_messages(s))
-        return message_send(s, iov, count, flags);
-    room = send_refusal(s);
     if (s->reserved)
         piece_abandon(s, 0);
     for (int i = 0; i < count; i++) {
@@ -245,19 +241,6 @@ out:
     return total || room >= 0 ? (ssize_t)total : room;
 }
 
-ssize_t xvs_send(struct xvs_stream *s, const void *data, size_t len, unsigned flags)
-{
-    struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-
-    /* What most small writes come to: one more piece of something for which room and credit were found before. */
-    if ((flags & XVS_MORE) && len < s->piece_good && s->piece_len < s->piece_good - len) {
-        memcpy(s->piece + s->piece_len, data, len);
-        s->piece_len += (uint32_t)len;
-        return (ssize_t)len;
-    }
-    return xvs_sendv(s, &iov, 1, flags);
-}
-
 ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece)
 {
     uint8_t *place = NULL;
@@ -269,7 +252,7 @@ ssize_t xvs_reserve(struct xvs_stream *s, size_t want, void **piece)
         return -EOPNOTSUPP;
     room = find_room(s, want < VSOCKIF_MAX_PACKET ? (uint32_t)want : VSOCKIF_MAX_PACKET, 0, &place);
     *piece = place;
-    s->piece_good = 0;          /* a send meanwhile gives the reserved place up, and so has to pass by xvs_sendv() */
+    s->piece_good = 0;          /* a send meanwhile gives the reserved place up, and so has to pass by send_bytes() */
     if (s->reserved)
         piece_abandon(s, room > 0 ? (uint32_t)room : 0);
     s->reserved = room > 0 ? (uint32_t)room : 0;

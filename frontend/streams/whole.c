@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* message.c: see message.h.  A message is sent when there is credit, memory and slots for all of it, so no part of one ever waits
+/* whole.c: see whole.h.  A message is sent when there is credit, memory and slots for all of it, so no part of one ever waits
  * for the rest, nor for its program.  Nothing is gathered: messages that go together share a notification (XVS_MORE), not a packet. */
-#include "message.h"
+#include "whole.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -147,7 +147,7 @@ static int find_credit(struct xvs_stream *s, uint32_t len)
     return -EAGAIN;
 }
 
-ssize_t message_send(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags)
+ssize_t whole_send(struct xvs_stream *s, const struct iovec *iov, int count, unsigned flags)
 {
     struct source_bytes from = { .iov = iov };
     struct trunk *t = s->trunk;
