@@ -501,7 +501,7 @@ end
 # The daemon says how a stream ended, by a second connection: fake.py, VOUCH.
 test_ not_all_arrived_is_status_6_with_the_daemon_s_reason
 cat_in 6 'x' web1 21; out_is half; err_has "not everything has arrived: the daemon ?[31mstops"
-cat_in 6 'x' web1 22; out_is half; err_has "xvsd has ended without a word"
+cat_in 6 'x' web1 22; out_is half; err_has "xvsd, or the agent that has a guest's device, has ended without a word"
 cat_in 6 'x' web1 23; out_is 1; err_has "xvsd does not know this stream"
 cat_in 6 'x' web1 27; err_has "the guest's program did not read everything"
 end

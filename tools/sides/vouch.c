@@ -130,7 +130,7 @@ static void answered(struct watch *w)
     while (next_line(v))
         ;
     if (n <= 0 && v->state == STANDS)
-        be_over(v, -ECONNRESET, "xvsd has ended without a word");
+        be_over(v, -ECONNRESET, "xvsd, or the agent that has a guest's device, has ended without a word");
     else if ((n <= 0 || v->len == LINE) && v->state == ASKED)
         be_blind(v);
     end_wake(&v->end);
