@@ -180,7 +180,7 @@ static void stats_and_dump_count_what_there_is(void)
     EQ(daemon_number(stats, "connections"), 1);
     EQ(daemon_number(stats, "mapped_bytes"), (2 * (1 << RAWFRONT_ORDER) + 2 * RAWFRONT_POOL) * VSOCKIF_PAGE_SIZE);
     CU_ASSERT_TRUE(daemon_number(stats, "table_bytes") > 0);
-    answers("{\"verb\":\"dump\",\"domain\":\"web1\"}", "\"local\":{\"cid\":2,\"port\":5000},\"peer\":{\"cid\":1001,\"port\":500},\"state\":\"ESTABLISHED\"");
+    answers("{\"verb\":\"dump\",\"domain\":\"web1\"}", "\"local\":{\"cid\":2,\"port\":5000},\"peer\":{\"cid\":1001,\"port\":500},\"type\":\"stream\",\"state\":\"ESTABLISHED\"");
     answers("{\"verb\":\"dump\",\"domain\":\"web1\"}", "\"end\":\"host\",\"held\":0");
     answers("{\"verb\":\"dump\",\"domain\":\"db1\"}", "\"streams\":[]");
     close(stream);
