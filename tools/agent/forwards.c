@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "joined.h"
+#include "refusal.h"
 #include "say.h"
 #include "services.h"
 
@@ -43,7 +44,7 @@ static int serve(struct call *c, const struct conf_forward *conf)
 /* Who may not is told as somebody who calls a port where nobody listens: he may not even know. */
 static struct reason reason_of(int err)
 {
-    return err == -EACCES ? REASON(NOBODY) : err == -EDQUOT ? REASON(LIMIT) : joined_reason(err);
+    return err == -EACCES ? REASON(NOBODY) : refusal_of_errno(err);
 }
 
 /* Takes the end. */

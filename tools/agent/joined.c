@@ -18,6 +18,7 @@
 #include "answer.h"
 #include "process.h"
 #include "pump.h"
+#include "refusal.h"
 #include "say.h"
 
 #define PATIENCE (10 * SECOND)          /* for a socket that does not answer */
@@ -206,7 +207,7 @@ static void refuse(struct joined *j, int err)
     say("%s: %s", j->name, errno_words(err));
     snprintf(text, sizeof text, "nobody answers where it is: %s", errno_words(err));
     if (j->plain) {
-        end_blame(stream, joined_reason(err));
+        end_blame(stream, refusal_of_errno(err));
     } else if (answer(stream, false, text) == 0) {
         leave(&j->link.agent->leaving, stream);
         j->stream = NULL;
@@ -262,26 +263,6 @@ static int begin_socket(struct joined *j, struct call *c, const struct service *
 }
 
 /* ---- either ---- */
-
-struct reason joined_reason(int err)
-{
-    switch (-err) {
-    case ENOENT:
-    case ECONNREFUSED:
-        return REASON(NOBODY);
-    case EAGAIN:
-        return REASON(BACKLOG);
-    case ETIMEDOUT:
-        return REASON(TIMEOUT);
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-        return REASON(SHORT);
-    default:
-        return REASON(UNUSABLE);
-    }
-}
 
 int joined_begin(struct call *c, const struct service *s)
 {

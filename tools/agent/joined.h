@@ -8,7 +8,5 @@
 
 /* Takes the call: 0, or a negative errno and c->why. */
 int joined_begin(struct call *c, const struct service *s);
-/* What a caller to whom nothing is said is to hear of such an errno. */
-struct reason joined_reason(int err);
 
 #endif

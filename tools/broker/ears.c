@@ -18,6 +18,7 @@
 #include "dial.h"
 #include "inside.h"
 #include "inuse.h"
+#include "refusal.h"
 #include "say.h"
 
 #define PREFIX     "vsock_"
@@ -54,24 +55,6 @@ static int connect_to(struct ear *e, const struct caller *caller, uint32_t *numb
     return fd;
 }
 
-static struct reason reason_of(int err)
-{
-    switch (-err) {
-    case ENOENT:
-    case ECONNREFUSED:
-        return REASON(NOBODY);
-    case EAGAIN:
-        return REASON(BACKLOG);
-    case EDQUOT:
-        return REASON(LIMIT);
-    case EACCES:
-    case EPROTOTYPE:
-        return REASON(UNUSABLE);
-    default:
-        return REASON(SHORT);
-    }
-}
-
 /* Takes the end. */
 static void put_through(struct ear *e, struct end *far, const struct caller *caller)
 {
@@ -89,7 +72,7 @@ static void put_through(struct ear *e, struct end *far, const struct caller *cal
         stream_take(b, fd, holder, far, number, wishes & DIAL_VOUCHED);
         return;
     }
-    end_blame(far, reason_of(fd));
+    end_blame(far, refusal_of_errno(fd));
     far->ops->close(far, true);
 }
 

@@ -64,3 +64,25 @@ int refusal_of_reset(struct reason reason)
 {
     return reason_has_detail(reason) ? -ECHILD : -ECONNRESET;
 }
+
+struct reason refusal_of_errno(int err)
+{
+    switch (-err) {
+    case ENOENT:
+    case ECONNREFUSED:
+        return REASON(NOBODY);
+    case EAGAIN:
+        return REASON(BACKLOG);
+    case EDQUOT:
+        return REASON(LIMIT);
+    case ETIMEDOUT:
+        return REASON(TIMEOUT);
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+        return REASON(SHORT);
+    default:
+        return REASON(UNUSABLE);
+    }
+}

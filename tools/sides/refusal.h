@@ -15,4 +15,7 @@ int refusal_explain(char why[WHY], struct reason reason, const char *peer, uint3
 /* A stream that was open was reset for this: the errno of it.  -ECONNRESET if it is none of a command's. */
 int refusal_of_reset(struct reason reason);
 
+/* The other way: a call cannot be put through to a program of this host or guest, for this negative errno. */
+struct reason refusal_of_errno(int err);
+
 #endif
