@@ -50,6 +50,31 @@ test_it_waits_for_the_daemon() { # limit 120
 	test_retry_waits_for_the_daemon_on_both_sides
 }
 
+# ---- the agent ------------------------------------------------------------------------------------------
+
+test_the_agent_runs_commands_over_the_driver() { # limit 180
+	drive guest2
+	# The one library of the agent's that the lab's guests have not.
+	put guest1 "$(find /usr/lib /lib -name libinih.so.1 | head -n 1)" "$XVS_BIN/libinih.so.1"
+	spawn agent guest1 xvs-agent
+	echo words >$T/in
+	# shellcheck disable=SC2016 # expanded over there
+	equal "$(on dom0 xvs exec --retry 60 guest1 -- sh -c 'echo "$0 says $(cat)"; echo aside >&2; exit 7' it <$T/in 2>$T/err; echo $?)" \
+		"it says words
+7" "what a command says, and its status"
+	equal "$(cat $T/err)" aside "what it says to standard error"
+	head -c 3000000 /dev/urandom >$T/in
+	equal "$(on dom0 xvs exec guest1 -- cat <$T/in | sha256sum)" "$(sha256sum <$T/in)" "the sum of what went there and back"
+	# Another program of the guest at the same time, and somebody who may not.
+	spawn echo guest1 xvs ping -l
+	on guest2 xvs ping -r 60 -f -c 20 101 </dev/null || fail "xvs ping ended with $?"
+	on guest2 xvs exec 101 -- true </dev/null 2>$T/err && fail "a guest may run commands in another"
+	equal "$(on dom0 xvs exec guest1 -- cat /proc/version </dev/null | cut -d' ' -f1)" Linux "what it says afterwards"
+	end_spawned
+	remove
+	content guest1
+}
+
 # ---- how a stream ended -----------------------------------------------------------------------------
 
 test_exit_statuses_in_a_guest_with_the_driver() { # limit 120

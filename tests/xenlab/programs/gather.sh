@@ -42,7 +42,12 @@ libraries() {
 		LD_LIBRARY_PATH=$path ldd "$1"
 	fi
 }
-for program in "$out.new"/bin/*; do
+# What xvs opens when something is copied; another C library's would need all that it stands on in packages.list.
+if [ "${XENLAB_DEBIAN:-12}" = 12 ]; then
+	cp -L "$build"/pkgs/usr/lib/x86_64-linux-gnu/libarchive.so.13 "$out.new/lib/"
+fi
+for program in "$out.new"/bin/* "$out.new"/lib/libarchive.so.13; do
+	[ -e "$program" ] || continue
 	libraries "$program" | sed -n 's/^\t\([^ ]*\) => \(.*\) (0x.*/\1 \2/p; s/^\t\([^ ]*\) => not found/\1/p' |
 		while read -r name file; do
 			case $name in
