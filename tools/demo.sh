@@ -165,6 +165,8 @@ show "dom0# xvs exec web1 -- sh -c 'echo \"\$XVS_SERVICE for CID \$XVS_PEER_CID\
 on 0 xvs exec --retry 60 web1 -- sh -c 'echo "    $XVS_SERVICE for CID $XVS_PEER_CID"; exit 7'
 [ $? -eq 7 ] || fail "xvs exec does not end as its command has"
 echo "    status 7"
+show "dom0# echo 'echo \$0 of \$(id -un)' | xvs shell web1"
+echo 'echo "    $0 of $(id -un)"' | on 0 xvs shell web1 || fail "xvs shell failed"
 show "dom0# xvs exec web1 -- cat <stream >returned"
 began=$(now_ms)
 on 0 xvs exec web1 -- cat <"$dir/stream" >"$dir/returned" || fail "xvs exec failed"
