@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 RUN = sys.argv[1]
 BIG = 4 << 20
@@ -200,12 +201,29 @@ def waits_for_end(s, stream):
     say_end(s, stream, b"order" if line == b"END\n" else b"reset by nonsense")
 
 
+def is_told_late(s, stream):
+    """Nobody can vouch for it before there is a file "go"; what is said then is in a file "said"."""
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    send_all(s, b"WATCHING %d\n" % stream.number)
+    line = b""
+    while not line.endswith(b"\n"):
+        c = s.recv(1)
+        if not c:
+            break
+        line += c
+    with open("said.new", "wb") as f:
+        f.write(line)
+    os.rename("said.new", "said")
+
+
 VOUCH = {10: left_unread, 20: older, 21: cut_off, 22: killed, 23: restarted, 24: nonsense, 25: late_and_slow, 26: waits_for_end,
-         27: left_unread, 28: endless, 40: failed, 41: killed_there, 42: strange, 43: failed}
+         27: left_unread, 28: endless, 40: failed, 41: killed_there, 42: strange, 43: failed, 45: is_told_late}
 
 
 OK = b"OK 7\n"
 Stream(number=7).over.set()
+Stream(port=45, number=8)       # one that a guest has: a test calls with it
 AFTER_OK = {1: echo_then_bye, 7: echo, 8: both_full, 9: idle, 10: read_ten, 13: wrong_echo, 14: count,
             15: say_and_wait, 16: hello_and_close, 20: count, 21: half_and_close, 22: half_and_close, 23: count, 24: count,
             25: count, 26: count, 27: count, 28: count, 40: count, 41: count, 42: count, 43: reset_with_data}

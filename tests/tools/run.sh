@@ -658,6 +658,26 @@ kill -TERM $serve_pid; wait $serve_pid
 end
 
 # A guest's directory is made when its domain appears, and may go and come again.
+# The daemon is busy when the command ends: how it did is said when somebody can vouch for the stream, and the stream stays open until then.
+test_ serve_says_how_a_command_ended_that_ended_at_once
+"$xvs" serve -v 5010 web1 -- sh -c 'exit 9' 2>serve.err & serve_pid=$!
+wait_for test -S run/guest/web1/vsock_5010
+python3 - <<'PY' & caller=$!
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0xvs/web1/101:1024/8")
+s.connect("run/guest/web1/vsock_5010")
+while s.recv(100): pass
+PY
+wait_for grep -q "ended with status 9" serve.err
+: >go
+wait_for test -e said
+[ "$(cat said)" = "RESET status 9" ] || bad "said '$(cat said)'"
+wait $caller || bad "the caller"
+kill -TERM $serve_pid; wait $serve_pid
+rm -f go said
+end
+
 test_ serve_waits_for_a_guest_that_is_not_there_yet
 "$xvs" serve 5008 later -- echo here 2>serve.err & serve_pid=$!
 wait_for grep -q "no guest later .*; waiting for it" serve.err

@@ -46,8 +46,8 @@ struct end_ops {
     const char *(*why)(struct end *e);
     /* Why the other end has broken it off, if that was said.  NULL for ends at which nobody says. */
     struct reason (*reason)(struct end *e);
-    /* What a close with reset is to tell the other end.  NULL: it cannot be told. */
-    void (*blame)(struct end *e, struct reason why);
+    /* What a close with reset is to tell the other end.  NULL: it cannot be told.  0, or -EAGAIN: the close has to wait for another call. */
+    int  (*blame)(struct end *e, struct reason why);
     /* Frees the end; with reset, an unfinished conversation is cut off rather than closed. */
     void    (*close)(struct end *e, bool reset);
 };
@@ -85,10 +85,9 @@ static inline struct reason end_reason(struct end *e)
     return e->ops->reason ? e->ops->reason(e) : REASON(NONE);
 }
 
-static inline void end_blame(struct end *e, struct reason why)
+static inline int end_blame(struct end *e, struct reason why)
 {
-    if (e->ops->blame && why.code)
-        e->ops->blame(e, why);
+    return e->ops->blame && why.code ? e->ops->blame(e, why) : 0;
 }
 
 /* What went wrong with it, in words. */

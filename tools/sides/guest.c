@@ -128,9 +128,10 @@ static struct reason talk_reason(struct end *e)
     return reason_of(talk_of(e)->stream);
 }
 
-static void talk_blame(struct end *e, struct reason why)
+static int talk_blame(struct end *e, struct reason why)
 {
     talk_of(e)->blame = why;
+    return 0;
 }
 
 static const char *talk_why(struct end *e)

@@ -268,14 +268,17 @@ static struct reason vouched_reason(struct end *e)
 }
 
 /* Takes the place of END; the end of what was sent is said behind it, since this connection is closed first. */
-static void vouched_blame(struct end *e, struct reason why)
+static int vouched_blame(struct end *e, struct reason why)
 {
     struct vouched *v = vouched_of(e);
     char line[16 + REASON_WORDS], words[REASON_WORDS];
     int len = snprintf(line, sizeof line, "RESET %s\n", reason_words(words, why));
 
+    if (v->state == ASKED)
+        return -EAGAIN;         /* a command can end before anybody has been able to vouch for it */
     if (v->state == STANDS)
         (void)!send(v->watch.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return 0;
 }
 
 static void vouched_close(struct end *e, bool reset)

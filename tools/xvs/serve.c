@@ -38,6 +38,7 @@ struct served {
     struct pump pump;           /* a: the stream, b: the process */
     struct end *stream, *process;       /* NULL once over */
     pid_t pid;                  /* 0 once reaped */
+    int err;                    /* how it has ended, while the stream cannot be told yet */
     char name[160];
 };
 
@@ -66,19 +67,32 @@ static void hang_up(struct served *v, bool broken)
         kill(-v->pid, SIGHUP);
 }
 
+static void over(struct pump *p, int err);
+
+static void blame_again(void *arg)
+{
+    struct served *v = arg;
+
+    end_on_wake(v->stream, NULL, NULL);
+    over(&v->pump, v->err);
+}
+
 static void over(struct pump *p, int err)
 {
     struct served *v = container_of(p, struct served, pump);
     const char *why = err ? end_why(p->culprit, err) : p->flow[0].lost ? "the command has not read all its input" : NULL;
 
+    if (why && end_blame(v->stream, end_reason(v->process)) == -EAGAIN) {
+        v->err = err;
+        end_on_wake(v->stream, blame_again, v);
+        return;
+    }
     /* Whoever called hears of a reset, and of the reason only this line tells. */
     if (why && p->culprit != v->stream)
         say("%s: %s, so the connection was reset", v->name, why);
     else if (common.verbose)
         say("%s: %s, %llu bytes in, %llu out", v->name, why ? why : "ended",
             (unsigned long long)p->flow[0].bytes, (unsigned long long)p->flow[1].bytes);
-    if (why)
-        end_blame(v->stream, end_reason(v->process));
     hang_up(v, why != NULL);
     forget(v);
 }
