@@ -330,7 +330,7 @@ test_a_hostile_backend_closes_its_device_and_nothing_more() { # limit 300
 # that nobody takes.
 test_a_small_guest_lives_through_a_flood_of_connects_and_questions() { # limit 300
 	standard
-	sed -e 's/"guest3"/"small"/' -e 's/memory = 128/memory = 88/' /lab/guest3.cfg >/lab/small.cfg
+	sed -e 's/"guest3"/"small"/' -e 's/memory = 128/memory = 96/' /lab/guest3.cfg >/lab/small.cfg
 	create small || fail "a small guest does not start"
 	drive small
 	talk g small
