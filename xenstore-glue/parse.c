@@ -92,6 +92,18 @@ int parse_state(const char *text, uint8_t *out, char *why)
     return err;
 }
 
+/* -EINVAL, and why if that is wanted.  what: "words such as …". */
+static int no_list(const char *node, const char *text, int most, const char *what, char *why)
+{
+    char shown[SHOWN];
+
+    if (why) {
+        parse_show(text, shown, sizeof shown);
+        snprintf(why, PARSE_WHY, "%.48s: \"%s\" is not a list of at most %d %s", node, shown, most, what);
+    }
+    return -EINVAL;
+}
+
 int parse_versions(const char *node, const char *text, uint32_t *out, char *why)
 {
     const char *p = text;
@@ -111,13 +123,7 @@ int parse_versions(const char *node, const char *text, uint32_t *out, char *why)
         if (*p++ != ',')
             break;
     }
-    if (why) {
-        char shown[SHOWN];
-
-        parse_show(text, shown, sizeof shown);
-        snprintf(why, PARSE_WHY, "%.48s: \"%s\" is not a list of at most %d versions such as \"1,2\"", node, shown, MAX_VERSIONS);
-    }
-    return -EINVAL;
+    return no_list(node, text, MAX_VERSIONS, "versions such as \"1,2\"", why);
 }
 
 static uint32_t feature_of(const char *word, size_t len)
@@ -160,13 +166,7 @@ int parse_features(const char *node, const char *text, uint32_t *out, char *why)
         if (*p++ != ',')
             break;
     }
-    if (why) {
-        char shown[SHOWN];
-
-        parse_show(text, shown, sizeof shown);
-        snprintf(why, PARSE_WHY, "%.48s: \"%s\" is not a list of at most %d words such as \"seqpacket\"", node, shown, MAX_FEATURES);
-    }
-    return -EINVAL;
+    return no_list(node, text, MAX_FEATURES, "words such as \"seqpacket\"", why);
 }
 
 uint32_t parse_common_version(uint32_t ours, uint32_t theirs)

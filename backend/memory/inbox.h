@@ -88,6 +88,13 @@ static inline uint32_t inbox_peek(const struct inbox_table *t, const struct inbo
 {
     return inbox_peek_at(t, b, 0, want, iov, max, used);
 }
+/* The next up to want bytes behind skip, whichever the inbox has: as inbox_peek_part(), or as inbox_peek_at() with *flags 0. */
+static inline uint32_t inbox_next(const struct inbox_table *t, const struct inbox *b, uint32_t skip, uint32_t want, struct iovec *iov,
+                                  int max, int *used, uint32_t *flags)
+{
+    *flags = 0;
+    return b->of_messages ? inbox_peek_part(t, b, skip, want, iov, max, used, flags) : inbox_peek_at(t, b, skip, want, iov, max, used);
+}
 /* The first len bytes are delivered; len is at most b->bytes. */
 void inbox_take(struct inbox_table *t, struct inbox *b, uint32_t len);
 /* Gives everything back and returns how many bytes were not delivered. */

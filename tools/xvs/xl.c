@@ -59,6 +59,15 @@ static char *run(struct loop *l, char *const argv[], int *status)
     return NULL;
 }
 
+/* The same of one that has a domain alone behind it. */
+static char *run_for(struct loop *l, const char *verb, unsigned domid, int *status)
+{
+    char number[16], *argv[] = { (char *)(uintptr_t)"xl", (char *)(uintptr_t)verb, number, NULL };
+
+    snprintf(number, sizeof number, "%u", domid);
+    return run(l, argv, status);
+}
+
 /* The columns of a line from the right, in their order; false if there are not so many. */
 static bool columns(char *line, char *word[], size_t count)
 {
@@ -90,12 +99,10 @@ static char *next_line(char **at)
 
 int xl_vcpus(struct loop *l, unsigned domid, unsigned *online, unsigned *most)
 {
-    char number[16], *argv[] = { (char *)(uintptr_t)"xl", (char *)(uintptr_t)"vcpu-list", number, NULL };
     char *text, *at, *line;
     int status;
 
-    snprintf(number, sizeof number, "%u", domid);
-    if (!(text = run(l, argv, &status)))
+    if (!(text = run_for(l, "vcpu-list", domid, &status)))
         return status;
     at = text;
     *online = *most = 0;
@@ -125,13 +132,11 @@ int xl_set_vcpus(struct loop *l, unsigned domid, unsigned count, bool overcommit
 
 int xl_memory(struct loop *l, unsigned domid, uint64_t *mib)
 {
-    char number[16], *argv[] = { (char *)(uintptr_t)"xl", (char *)(uintptr_t)"list", number, NULL };
     char *text, *at, *line, *word[COLUMNS - 1];
     bool good;
     int status;
 
-    snprintf(number, sizeof number, "%u", domid);
-    if (!(text = run(l, argv, &status)))
+    if (!(text = run_for(l, "list", domid, &status)))
         return status;
     at = text;
     next_line(&at);

@@ -237,16 +237,6 @@ static uint32_t left(const struct tied *t)
     return t->s.inbox.bytes - t->far->in_flight;
 }
 
-/* The next piece of these, and of messages what it ends (VSOCKIF_SEQ_*). */
-static uint32_t next_piece(struct tied *t, uint32_t want, struct iovec *piece, int *count, uint32_t *ends)
-{
-    struct stream *s = &t->s;
-
-    if (s->inbox.of_messages)
-        return inbox_peek_part(&s->lane->inboxes, &s->inbox, t->far->in_flight, want, piece, PIPE_PIECES, count, ends);
-    return inbox_peek_at(&s->lane->inboxes, &s->inbox, t->far->in_flight, want, piece, PIPE_PIECES, count);
-}
-
 static enum stream_again to_kernel(struct tied *t)
 {
     struct stream *s = &t->s;
@@ -254,7 +244,7 @@ static enum stream_again to_kernel(struct tied *t)
     struct far *far = t->far;
     struct iovec piece[PIPE_PIECES];
     struct vsockif_hdr hdr;
-    uint32_t len, ends = 0, sent = 0;
+    uint32_t len, ends, sent = 0;
     int count;
 
     while ((len = least(left(t), vconn_room(&far->v.c))) && sent < s->lane->quantum) {
@@ -263,7 +253,7 @@ static enum stream_again to_kernel(struct tied *t)
             list_append(&k->waiting, &t->waits);
             break;
         }
-        len = next_piece(t, least(len, PIPE_PACKET), piece, &count, &ends);
+        len = inbox_next(&s->lane->inboxes, &s->inbox, far->in_flight, least(len, PIPE_PACKET), piece, PIPE_PIECES, &count, &ends);
         vmux_send(k->mux, &far->v, len, &hdr);
         if (ends) {
             vconn_end_message(&far->v.c, &hdr, ends & VSOCKIF_SEQ_EOR);
@@ -359,7 +349,7 @@ static enum stream_again to_guest(struct tied *t)
     struct stream *s = &t->s;
     struct iovec to[PIECES], from[PIECES];
     enum stream_again again = STREAM_WAITS;
-    uint32_t bytes, ends, room = 0;
+    uint32_t bytes = 0, ends = 0, room = 0;
     int used;
 
     if (vconn_is_send_shut(&s->v.c)) {
@@ -367,9 +357,10 @@ static enum stream_again to_guest(struct tied *t)
         return STREAM_WAITS;
     }
     /* Without room nobody is asked for it: pass_to_far() sees to that. */
-    bytes = peek(t->far, from, &ends);
-    if (vconn_room(&s->v.c))
+    if (vconn_room(&s->v.c)) {
+        bytes = peek(t->far, from, &ends);
         room = stream_room(s, bytes, to, PIECES, &used, &again);
+    }
     if (!room)
         return again;
     stream_copy(to, from, room);

@@ -123,7 +123,7 @@ static enum stream_again move(struct relayed *r)
     struct stream *s = &r->s, *t = &r->twin->s;
     struct iovec to[PIECES], from[PIECES];
     enum stream_again again = STREAM_WAITS;
-    uint32_t room = 0, ends = 0, len, may;
+    uint32_t room = 0, ends, len, may;
     int used;
 
     if (!s->open || inbox_is_empty(&t->inbox))
@@ -146,10 +146,7 @@ static enum stream_again move(struct relayed *r)
         stream_is_stuck(t);
         return again;
     }
-    if (t->inbox.of_messages)
-        len = inbox_peek_part(&t->lane->inboxes, &t->inbox, 0, room, from, PIECES, &used, &ends);
-    else
-        len = inbox_peek(&t->lane->inboxes, &t->inbox, room, from, PIECES, &used);
+    len = inbox_next(&t->lane->inboxes, &t->inbox, 0, room, from, PIECES, &used, &ends);
     stream_copy(to, from, len);
     stream_send_part(s, len, ends);
     if (ends)
