@@ -14,6 +14,7 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 MODULESDIR ?= $(PREFIX)/lib/modules-load.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 UDEVDIR    ?= $(PREFIX)/lib/udev/rules.d
+CATALOGDIR ?= $(PREFIX)/lib/systemd/catalog
 # The daemon reads one place, whatever the prefix is.
 SYSCONFDIR ?= /etc
 SSHDIR     ?= $(SYSCONFDIR)/ssh/ssh_config.d
@@ -67,6 +68,7 @@ install: all
 	$(INSTALL) -D -m 644 dist/sysusers-dom0.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs.conf"
 	$(INSTALL) -D -m 644 dist/sysusers-guest.conf "$(DESTDIR)$(SYSUSERSDIR)/xvs-guest.conf"
 	$(INSTALL) -D -m 644 dist/60-xvs-guest.rules "$(DESTDIR)$(UDEVDIR)/60-xvs-guest.rules"
+	$(INSTALL) -D -m 644 dist/xvs.catalog "$(DESTDIR)$(CATALOGDIR)/xvs.catalog"
 	$(INSTALL) -D -m 644 dist/completion/xvs.bash "$(DESTDIR)$(BASHCOMPDIR)/xvs"
 	$(call install_filled,dist/completion/_xvs,$(ZSHCOMPDIR),_xvs)
 	test -e "$(DESTDIR)$(SYSCONFDIR)/xvs/xvsd.conf" || \
@@ -79,6 +81,7 @@ install: all
 	$(foreach file,$(install_monitoring),$(INSTALL) -D -m 644 $(file) "$(DESTDIR)$(DOCDIR)/monitoring/$(notdir $(file))" &&) true
 	$(INSTALL) -D -m 644 LICENSE "$(DESTDIR)$(DOCDIR)/LICENSE"
 	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true
+	@test -n "$(DESTDIR)" || journalctl --update-catalog 2>/dev/null || true
 	@test -n "$(DESTDIR)" || systemd-sysusers "$(SYSUSERSDIR)/xvs.conf" "$(SYSUSERSDIR)/xvs-guest.conf" || \
 		echo "make a user xvs, whose rights the worker of xvsd has, and a group xvs-guest, for 60-xvs-guest.rules"
 
@@ -96,7 +99,7 @@ uninstall:
 		"$(DESTDIR)$(BINDIR)/xvs" "$(DESTDIR)$(SBINDIR)/xvsd" "$(DESTDIR)$(SBINDIR)/xvs-agent" \
 		$(foreach page,$(install_man),"$(DESTDIR)$(MANDIR)/man$(call man_section,$(page))/$(notdir $(page))") \
 		$(foreach unit,$(install_units),"$(DESTDIR)$(UNITDIR)/$(notdir $(unit))") \
-		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(SYSUSERSDIR)/xvs-guest.conf" "$(DESTDIR)$(UDEVDIR)/60-xvs-guest.rules" \
+		"$(DESTDIR)$(SYSUSERSDIR)/xvs.conf" "$(DESTDIR)$(SYSUSERSDIR)/xvs-guest.conf" "$(DESTDIR)$(UDEVDIR)/60-xvs-guest.rules" "$(DESTDIR)$(CATALOGDIR)/xvs.catalog" \
 		"$(DESTDIR)$(MODULESDIR)/xvsd.conf" "$(DESTDIR)$(MODULESDIR)/xvs-guest.conf" "$(DESTDIR)$(DOCDIR)/LICENSE" \
 		$(foreach file,$(install_monitoring),"$(DESTDIR)$(DOCDIR)/monitoring/$(notdir $(file))")
 	$(man_aliases) | while read -r page alias; do rm -f "$(DESTDIR)$(MANDIR)/man3/$$alias"; done

@@ -44,7 +44,7 @@ fi
 
 for file in lib/libxvs.so.0 lib/libxvs.so lib/libxvs.a lib/pkgconfig/xvs.pc include/xvs.h include/vsockif.h \
     bin/xvs sbin/xvsd sbin/xvs-agent lib/systemd/system/xvs-agent.service lib/systemd/system/xvsd.service lib/sysusers.d/xvs.conf lib/systemd/system/xvs-serve@.service \
-    lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf lib/sysusers.d/xvs-guest.conf lib/udev/rules.d/60-xvs-guest.rules \
+    lib/modules-load.d/xvsd.conf lib/modules-load.d/xvs-guest.conf lib/sysusers.d/xvs-guest.conf lib/udev/rules.d/60-xvs-guest.rules lib/systemd/catalog/xvs.catalog \
     share/bash-completion/completions/xvs share/zsh/site-functions/_xvs \
     share/man/man1/xvs.1 share/man/man3/xvs.3 share/man/man5/xvsd.conf.5 share/man/man5/xvs-policy.5 share/man/man8/xvsd.8 \
     share/man/man1/xvs-exec.1 share/man/man1/xvs-cp.1 share/man/man1/xvs-manage.1 share/man/man5/agent.conf.5 share/man/man8/xvs-agent.8; do
@@ -110,6 +110,23 @@ done
 check "the unit starts what was installed" grep -q '^ExecStart=/usr/sbin/xvsd' "$root/usr/lib/systemd/system/xvsd.service"
 check "a reload waits, and fails where the daemon's does" sh -c \
     "grep -q '^ExecReload=/usr/bin/xvs reload$' '$root/usr/lib/systemd/system/xvsd.service' && test -x '$root/usr/bin/xvs'"
+
+# ---- the catalogue of what is in the journal ----
+catalog=$root/usr/lib/systemd/catalog/xvs.catalog
+sed -n 's/^    X([A-Z_]*, .*"\([0-9a-f]\{32\}\)".*/\1/p' backend/base/event.h | sort >"$dir/ids"
+sed -n 's/^-- //p' "$catalog" | sort >"$dir/entries"
+check "the catalogue has an entry for each event of the log, and no other" sh -c "test -s '$dir/ids' && diff '$dir/ids' '$dir/entries'"
+check "each entry has a subject and says what to read" sh -c "! awk 'BEGIN { RS = \"-- \"; FS = \"\\n\" }
+    NR > 1 && !(\$2 ~ /^Subject: ./ && \$3 == \"Defined-By: xvs\" && \$4 ~ /^Documentation: man:/ && \$5 == \"\" && \$6 != \"\") { print \$1; bad = 1 }
+    END { exit !bad }' '$catalog'"
+if command -v journalctl >/dev/null 2>&1; then
+    mkdir -p "$root/var/lib/systemd/catalog"
+    check "journalctl takes the catalogue" sh -c "journalctl --update-catalog --root='$root' &&
+        [ \"\$(journalctl --root='$root' --list-catalog | grep -c ' xvs: ')\" = \"\$(wc -l <'$dir/ids')\" ]"
+    rm -rf "$root/var"
+else
+    skip "journalctl takes the catalogue" "there is no journalctl"
+fi
 
 # Nothing of the build or of the templates may be left in what people read.
 leftovers=$(grep -rIlE "@[A-Z]+@|$(pwd)|$dir" "$root" 2>/dev/null)

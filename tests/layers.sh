@@ -36,7 +36,7 @@ may_know() {
     backend/wall) echo common/base backend/base ;;
     backend/dirs) echo common/base common/sockets backend/base backend/settings ;;
     backend/dialer) echo common/base common/sockets backend/base backend/settings backend/wall backend/dirs ;;
-    backend/guest) echo common/wire xenstore-glue "$(may_know backend/dialer)" ;;
+    backend/guest) echo common/wire common/reason xenstore-glue "$(may_know backend/dialer)" ;;
     backend/memory) echo "$common" ;;
     backend/tap) echo common/wire common/base ;;
     backend/lane) echo "$common" backend/base backend/settings backend/policy backend/memory backend/tap ;;

@@ -119,8 +119,8 @@ void loop_out_of_files(struct loop *l)
     l->out_of_files++;
     if (l->out_of_files_at > loop_now(l))
         return;
-    journal(JOURNAL_ERROR, "out of file descriptors, %u times: new connections wait; raise LimitNOFILE= in xvsd.service",
-            l->out_of_files);
+    journal_event(NULL, EVENT_EXHAUSTED, NULL, "out of file descriptors, %u times: new connections wait; raise LimitNOFILE= in "
+                  "xvsd.service", l->out_of_files);
     l->out_of_files = 0;
     l->out_of_files_at = clock_deadline_ms(OUT_OF_FILES_MS);
 }

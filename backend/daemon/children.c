@@ -121,7 +121,8 @@ void child_lose(struct child *c, const char *why)
     }
     if (k->ending)
         return;
-    journal(JOURNAL_ERROR, "the %s is gone%s%s; another one is started", c->kind->name, why ? ": " : "", why ? why : "");
+    journal_event(NULL, EVENT_RESTARTED, NULL, "the %s is gone%s%s; another one is started", c->kind->name, why ? ": " : "",
+                  why ? why : "");
     if (c->kind->lost)
         c->kind->lost(k);
     restart_later(c);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
+#include "journald.h"
 #include "settings.h"
 #include "xvsd.h"
 
@@ -62,6 +64,7 @@ int main(int argc, char **argv)
     struct options o = { .config = SETTINGS_FILE };
     int status;
 
+    journal_begin(JOURNALD_SOCKET);
     if ((argc == 2 || argc == 4) && !strcmp(argv[1], LABOUR_OPTION))
         return labour_main(argc == 4 ? argv[2] : NULL, argc == 4 ? argv[3] : NULL);
     if (argc == 2 && !strcmp(argv[1], DIALER_OPTION))

@@ -87,7 +87,7 @@ static int reload(struct keeper *k, char *why)
 
     complaints_sum(&complaints, why);
     if (err) {
-        journal(JOURNAL_ERROR, "the settings and the policy stay as they were: %u errors", complaints.count);
+        journal_event(NULL, EVENT_UNREADABLE, NULL, "the settings and the policy stay as they were: %u errors", complaints.count);
         complaints_tell(&complaints, say_error, NULL);
     }
     complaints_free(&complaints);
@@ -105,8 +105,8 @@ static int reload(struct keeper *k, char *why)
     if ((err2 = permit_status(k)))
         journal(JOURNAL_WARNING, "cannot let status_group ask at %s/" STATUS ": %s", k->rundir.path, strerror(-err2));
     registry_reloaded(&k->registry);
-    journal(JOURNAL_NOTICE, "settings read again from %s, and the policy, %zu lines; limits apply to guests that connect from now on",
-            k->options->config, fresh.lines);
+    journal_event(NULL, EVENT_RELOADED, NULL, "settings read again from %s, and the policy, %zu lines; limits apply to guests that "
+                  "connect from now on", k->options->config, fresh.lines);
     return 0;
 }
 
@@ -375,7 +375,7 @@ static int start(struct keeper *k)
     }
     k->ready = true;
     tell_control(k);
-    journal(JOURNAL_NOTICE, "version " XVS_VERSION " is ready in %s, domid %u", k->rundir.path, r->self);
+    journal_event(NULL, EVENT_READY, NULL, "version " XVS_VERSION " is ready in %s, domid %u", k->rundir.path, r->self);
     sd_notify(0, "READY=1");
     return 0;
 }
@@ -400,7 +400,7 @@ static void finish(struct keeper *k)
     any_dir_close(&k->any);
     rundir_close(&k->rundir);
     decided_drop(&k->decided);
-    journal(JOURNAL_NOTICE, "stopped");
+    journal_event(NULL, EVENT_STOPPED, NULL, "stopped");
 }
 
 /* The answer to --check-config. */

@@ -45,7 +45,7 @@ static void check(struct keeper *k)
         return;
     }
     if (k->store_source.fd >= 0)
-        journal(JOURNAL_ERROR, "the connection to xenstored is lost; guests that are connected go on");
+        journal_event(NULL, EVENT_ALONE, NULL, "the connection to xenstored is lost; guests that are connected go on");
     source_remove(&k->loop.poller, &k->store_source);
     if (store_reopen(store) || watch(k))
         return;

@@ -38,7 +38,7 @@ void cid_set(struct device *d, uint64_t cid)
 {
     if (d->cid)
         hash_remove(&d->r->devices_by_cid, &d->by_cid);
-    d->cid = cid;
+    d->cid = d->journal.cid = cid;
     if (cid)
         hash_insert(&d->r->devices_by_cid, &d->by_cid, key_of(d->r, cid));
 }

@@ -102,6 +102,7 @@ int device_new(struct registry *r, const struct device_id *id, uint64_t cid, str
     cid_set(d, cid);
     paths_of(&d->paths, id);
     journal_guest_init(&d->journal, d->domain->name, id->front, id->number);
+    d->journal.cid = cid;
     life_back_init(&d->life, VSOCKIF_UNKNOWN, loop_now(r->loop));
     tell_present(d);
     *out = d;
@@ -130,7 +131,7 @@ void device_called(struct device *d)
     snprintf(was, sizeof was, "%s", d->journal.who);
     journal_guest_name(&d->journal, d->domain->name, d->id.front, d->id.number);
     if (strcmp(was, d->journal.who))
-        journal_guest(&d->journal, JOURNAL_INFO, "this was %s", was);
+        journal_event(&d->journal, EVENT_CHANGED, NULL, "this was %s", was);
 }
 
 /* ---- acts ---- */
@@ -173,7 +174,7 @@ static void note_delay(struct device *d, const char *why)
     if (!strncmp(d->error, why, sizeof d->error - 1))
         return;
     snprintf(d->error, sizeof d->error, "%.*s", (int)sizeof d->error - 1, why);
-    journal_guest(&d->journal, JOURNAL_WARNING, "it is connected later, this is tried again every second: %s", d->error);
+    journal_event(&d->journal, EVENT_DELAYED, NULL, "it is connected later, this is tried again every second: %s", d->error);
 }
 
 /* Its CID must not be in use: another one that has no right to it is made to let go, which takes a moment.  0, -EAGAIN, or
@@ -334,7 +335,7 @@ static void note_refusal(struct device *d, const char *why)
 {
     snprintf(d->error, sizeof d->error, "%s", why);
     d->refusals++;
-    journal_guest(&d->journal, JOURNAL_ERROR, "the device is closed: %s", d->error);
+    journal_event(&d->journal, EVENT_REJECTED, NULL, "the device is closed: %s", d->error);
 }
 
 /* Its directory is gone, and xenstored is there to say so. */

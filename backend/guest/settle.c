@@ -120,7 +120,7 @@ static void move(struct device *d)
     if (d->announced)
         journal_guest(&d->journal, JOURNAL_INFO, "its socket is %s/vsock from now on", home_path(d));
     else
-        journal_guest(&d->journal, JOURNAL_INFO, "taken in, CID %llu, socket %s/vsock", (unsigned long long)d->cid,
+        journal_event(&d->journal, EVENT_ATTACHED, NULL, "taken in, CID %llu, socket %s/vsock", (unsigned long long)d->cid,
                       home_path(d));
     d->announced = true;
     permit(d);
@@ -151,13 +151,13 @@ static void choose_cid(struct device *d)
     if (d->life.mapped) {
         if (cid == d->cid_said)
             return;
-        journal_guest(&d->journal, JOURNAL_NOTICE, "CID %llu takes effect when the guest connects again; now %llu",
+        journal_event(&d->journal, EVENT_CHANGED, NULL, "CID %llu takes effect when the guest connects again; now %llu",
                       (unsigned long long)cid, (unsigned long long)d->cid);
         d->cid_said = cid;
         return;
     }
     if (d->announced)
-        journal_guest(&d->journal, JOURNAL_NOTICE, "its CID is now %llu, it was %llu", (unsigned long long)cid,
+        journal_event(&d->journal, EVENT_CHANGED, NULL, "its CID is now %llu, it was %llu", (unsigned long long)cid,
                       (unsigned long long)d->cid);
     cid_set(d, cid);
     life_back_offer_again(&d->life);

@@ -3,7 +3,13 @@
 #include "sweep.h"
 
 #include "attach.h"
+#include "reason.h"
 #include "device.h"
+
+static const char *why(const struct device *d)
+{
+    return reason_word(d->life.dead ? VSOCKIF_REASON_GONE : d->r->stopping ? VSOCKIF_REASON_STOPPED : VSOCKIF_REASON_DETACHED);
+}
 
 void sweep_forget(struct device *d)
 {
@@ -11,7 +17,7 @@ void sweep_forget(struct device *d)
     struct watch_key key = device_front_key(&d->id);
 
     store_unwatch(r->store, &key);
-    journal_guest(&d->journal, JOURNAL_INFO, d->life.dead ? "the domain is gone" : "let go");
+    journal_event(&d->journal, EVENT_DETACHED, why(d), d->life.dead ? "the domain is gone" : "let go");
     device_free(d);
     settle_soon(r);
 }

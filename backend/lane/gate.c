@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#define FORBIDDEN ((struct refusals_what){ EVENT_FORBIDDEN, reason_word(VSOCKIF_REASON_POLICY) })
 #define WHY 500                 /* bytes of what decides, with its end */
 
 static const struct title nobody = { .name = "", .uuid = "" };
@@ -69,7 +70,7 @@ void gate_refused_out(struct lane *from, enum policy_kind to, struct lane *there
     snprintf(text, sizeof text, "may not reach %s%s",
              there ? there->journal->who : to == POLICY_GUEST ? "other guests" : "the host", by(to));
     say_why(why, decide_out(from, to, there, port), port);
-    refusals_add(&from->refusals, from->journal->who, pair, text, why);
+    refusals_add(&from->refusals, FORBIDDEN, from->journal, pair, text, why);
 }
 
 void gate_refused_in(struct lane *to, enum policy_kind from, const struct policy_peer *peer, uint32_t port)
@@ -86,5 +87,5 @@ void gate_refused_in(struct lane *to, enum policy_kind from, const struct policy
     else
         snprintf(text, sizeof text, "a program of the host may not reach it%s", by(from));
     say_why(why, decide_in(to, from, peer, port), port);
-    refusals_add(&to->refusals, to->journal->who, pair, text, why);
+    refusals_add(&to->refusals, FORBIDDEN, to->journal, pair, text, why);
 }

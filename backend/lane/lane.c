@@ -65,7 +65,8 @@ void lane_tell_refused(struct lane *lane, struct reason why, uint32_t port)
     if (!is_to_be_told(why) || refusals_again(&lane->refusals, pair))
         return;
     snprintf(text, sizeof text, "port %u: %s", port, reason_text(why.code));
-    refusals_add(&lane->refusals, lane->journal->who, pair, "a connection is refused", text);
+    refusals_add(&lane->refusals, (struct refusals_what){ EVENT_REFUSED, reason_word(why.code) }, lane->journal, pair,
+                 "a connection is refused", text);
 }
 
 void lane_wake(struct lane *lane)

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "reason.h"
 
 struct pair {
     struct list link;
     uint64_t pair;
     uint64_t due;               /* ms: when it may be told of again */
     uint32_t more;              /* since it was told */
+    struct refusals_what what;
     char text[REFUSALS_PAIR];
 };
 
@@ -25,7 +27,8 @@ static bool tell_more(struct refusals *r, struct pair *p)
 {
     if (!p->more)
         return false;
-    journal_guest(&r->journal, JOURNAL_NOTICE, "%s: refused %u times more", p->text, p->more);
+    journal_event(&r->journal, p->what.kind, p->what.reason, "%s: %s%u times more", p->text, p->what.kind == EVENT_NOISY ? "" : "refused ",
+                  p->more);
     p->more = 0;
     return true;
 }
@@ -33,7 +36,8 @@ static bool tell_more(struct refusals *r, struct pair *p)
 static void tell_others(struct refusals *r)
 {
     if (r->others)
-        journal_guest(&r->journal, JOURNAL_NOTICE, "the policy refused %u connects more, of other pairs", r->others);
+        journal_event(&r->journal, EVENT_FORBIDDEN, reason_word(VSOCKIF_REASON_POLICY), "the policy refused %u connects more, of other pairs",
+                      r->others);
     r->others = 0;
 }
 
@@ -100,7 +104,8 @@ bool refusals_again(struct refusals *r, uint64_t pair)
     return false;
 }
 
-void refusals_add(struct refusals *r, const char *who, uint64_t pair, const char *text, const char *why)
+void refusals_add(struct refusals *r, struct refusals_what what, const struct journal_guest *who, uint64_t pair, const char *text,
+                  const char *why)
 {
     struct pair *p;
 
@@ -111,9 +116,10 @@ void refusals_add(struct refusals *r, const char *who, uint64_t pair, const char
     }
     r->count++;
     p->pair = pair;
+    p->what = what;
     snprintf(p->text, sizeof p->text, "%s", text);
     list_init(&p->link);
     put_off(r, p);
-    snprintf(r->journal.who, sizeof r->journal.who, "%s", who);
-    journal_guest(&r->journal, JOURNAL_NOTICE, "%s: %s", text, why);
+    journal_guest_as(&r->journal, who);
+    journal_event(&r->journal, what.kind, what.reason, "%s: %s", text, why);
 }

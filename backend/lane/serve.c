@@ -319,6 +319,15 @@ static bool yielded(struct lane *lane, bool worked)
     return lane->has_yielded = true;
 }
 
+/* It sends events without work, more than are forgiven. */
+static void tell_storm(struct lane *lane)
+{
+    lane->count.storms++;
+    if (!refusals_again(&lane->refusals, REFUSALS_NOISY))
+        refusals_add(&lane->refusals, (struct refusals_what){ EVENT_NOISY, NULL }, lane->journal, REFUSALS_NOISY,
+                     "it sends notifications without work", "it is heard less and less often");
+}
+
 static void sleep_now(struct lane *lane)
 {
     uint32_t storm = lane->idle_events > STORM_EVENTS ? lane->idle_events - STORM_EVENTS : 0;
@@ -332,7 +341,7 @@ static void sleep_now(struct lane *lane)
         return;
     }
     if (storm == 1)
-        lane->count.storms++;
+        tell_storm(lane);
     lane->unmask_at = clock_deadline_ms(storm < STORM_MAX_MS ? storm : STORM_MAX_MS);
 }
 

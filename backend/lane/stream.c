@@ -113,7 +113,8 @@ static bool is_too_fast(struct lane *lane)
     if (refusals_again(&lane->refusals, REFUSALS_TOO_FAST))
         return true;
     snprintf(why, sizeof why, "connect_rate = %llu, burst %llu", (unsigned long long)rate->per_second, (unsigned long long)rate->burst);
-    refusals_add(&lane->refusals, lane->journal->who, REFUSALS_TOO_FAST, "asks for more connections than it may", why);
+    refusals_add(&lane->refusals, (struct refusals_what){ EVENT_HURRIED, reason_word(VSOCKIF_REASON_RATE) }, lane->journal,
+                 REFUSALS_TOO_FAST, "asks for more connections than it may", why);
     return true;
 }
 

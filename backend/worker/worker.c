@@ -151,7 +151,7 @@ static void on_guest(struct worker *w, const struct wall_msg *m)
         w->over(w, "out of memory");
         return;
     }
-    g->cid = m->guest.cid;
+    g->cid = g->journal.cid = m->guest.cid;
     g->state = m->guest.state;
     g->refusals = m->guest.refusals;
     g->title.has_name = m->guest.has_name;
@@ -222,7 +222,7 @@ static void on_connected(struct guest *g)
 
     if (!lane->mux)
         return;
-    journal_guest(&g->journal, JOURNAL_INFO, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
+    journal_event(&g->journal, EVENT_CONNECTED, NULL, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
                   (unsigned long long)lane->cid, ring_slots(&lane->back.tx), ring_slots(&lane->back.rx),
                   lane->map.mem.tx_bytes / 1024, lane->map.mem.rx_bytes / 1024);
     lane_connected(&g->lane);
@@ -249,7 +249,8 @@ static void on_vhost(struct guest *g, const struct wall_msg *m, int fd)
 static void on_down(struct guest *g, const struct wall_msg *m)
 {
     if (g->lane.mux)
-        journal_guest(&g->journal, JOURNAL_INFO, "disconnected; %u connections end", vmux_count(g->lane.mux));
+        journal_event(&g->journal, EVENT_DISCONNECTED, reason_word(lane_cut_reason(cut_of(m)).code), "disconnected; %u connections end",
+                      vmux_count(g->lane.mux));
     down(&g->lane, cut_of(m));
     say(g, &(struct wall_msg){ .kind = WALL_DOWNED });
 }

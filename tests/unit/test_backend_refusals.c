@@ -10,6 +10,7 @@
 
 static struct loop loop;
 static struct refusals r;
+static const struct journal_guest about = { .who = "guest a" };
 static char log_text[65536];
 
 /* What is written to the log from here on is in log_text after end(). */
@@ -43,7 +44,7 @@ static void refuse(uint64_t pair)
 
     snprintf(text, sizeof text, "may not reach %llu", (unsigned long long)pair);
     if (!refusals_again(&r, pair))
-        refusals_add(&r, "guest a", pair, text, "since it is so");
+        refusals_add(&r, (struct refusals_what){ EVENT_FORBIDDEN, "policy" }, &about, pair, text, "since it is so");
 }
 
 static int told(const char *text)
