@@ -37,8 +37,8 @@ WHERE = {
     "flood_ping_p99": "spinning off; the guest that pings on A, the daemon on B, and the one that floods on a third processor; where there "
                       "is none on A, as SCHED_IDLE, so that it is the daemon that a ping waits for, and not the flooding guest's turn",
     "exec_per_s": "'xvs exec GUEST true', one after the other; beside 'ssh GUEST.xvs true' through 'xvs serve 22 -- sshd -i' in a guest",
-    "copy_1g": "'xvs cp FILE GUEST:', with its checksum; beside 'xvs cat' of the file into 'xvs serve -- sh -c \"cat >FILE\"'; neither syncs",
-    "copy_10k_files": "10,000 files of 1 KiB: 'xvs cp', with checksums; beside 'tar | xvs cat' into 'xvs serve -- tar'; neither syncs",
+    "copy_1g": "'xvs cp FILE GUEST:', with its checksum; beside 'xvs cat' of the file into 'xvs serve -- sh -c \"cat >FILE\"'; in memory; neither syncs",
+    "copy_10k_files": "10,000 files of 1 KiB: 'xvs cp', with checksums; beside 'tar | xvs cat' into 'xvs serve -- tar'; in memory; neither syncs",
     "agent_idle": "xvs-agent's two processes: private memory, and their share of what is not (Pss); without the guest's shared pages",
     "agent_shells_100": "the same with 100 shells in terminals, whose own memory does not count",
     "bytes_per_guest": "the daemon's own memory, with what the stand-ins for Xen's libraries need; the library's with its pages",
