@@ -280,13 +280,52 @@ if test_ a_signal_is_the_commands_and_a_second_one_is_ours; then
         kill -$number "$pid"; wait $job; [ $? -eq $((128 + $(kill -l $number))) ] || bad "$number: status"
         is_thawed || bad "$number: not thawed"
     done
+    # One that takes no notice, and its child: they are thawed before that is over.
     rm -f go runs
-    run 0 xvs freeze --for 100 web1 -- sh -c "trap '' TERM; exec ./stay $frozen" 2>err
+    run 0 xvs freeze --for 100 web1 -- sh -c "trap '' TERM; ./stay $frozen & sleep 543217" 2>err
     wait_for test -s runs
     kill -TERM "$pid"; on 0 sh -c "test -s $frozen" || bad "one is not for the command"
     until ! kill -TERM "$pid" 2>/dev/null || is_thawed; do sleep 0.01; done
     wait_for is_thawed
-    touch go; wait $job
+    wait $job; [ $? -eq 143 ] || bad "the second: status"
+    nobody_has 543217 || bad "the command lives"
+end
+fi
+
+# One with a child of a child, and one that has made itself a daemon, which is to live on as with any shell.
+cat >family <<'EOT'
+#!/bin/sh
+trap '' INT HUP
+cat "$1" >runs.new
+setsid sleep 543219 >daemon.out 2>&1 </dev/null &
+sh -c 'sh -c "mv runs.new runs; exec sleep 543218"; :' &
+wait
+EOT
+chmod +x family
+# Not setsid(1) still.
+is_a_daemon() { ! nobody_has 543219 && nobody_has setsid; }
+if test_ the_command_does_not_outlive_who_runs_it; then
+    for how in INT HUP TERM KILL QUIT keeper; do
+        rm -f runs
+        # No core file of it.
+        run 0 sh -c 'ulimit -c 0; exec "$@"' sh xvs freeze --for 100 web1 -- ./family "$frozen" 2>err
+        wait_for test -s runs
+        wait_for is_a_daemon
+        case $how in
+        INT | HUP) while kill -$how "$pid" 2>/dev/null; do sleep 0.01; done ;;
+        keeper) kill -9 "$(child_of "$pid")" ;;
+        *) kill -$how "$pid" ;;
+        esac
+        wait $job 2>/dev/null
+        wait_for is_thawed
+        wait_for nobody_has ./family
+        case $how in
+        keeper) end_sleep 543218 ;;             # one that lost his keeper is told, and no more than that
+        *) wait_for nobody_has 543218 ;;
+        esac
+        nobody_has 543219 && bad "$how: the daemon has not lived on"
+        end_sleep 543219
+    done
 end
 fi
 

@@ -11,24 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "proc.h"
+#include "offspring.h"
 
 static pid_t warden;
 
-static void kill_if_ours(pid_t pid, const struct proc_facts *f, void *us)
-{
-    if (f->parent == *(const pid_t *)us)
-        kill(pid, SIGKILL);
-}
-
-static void kill_children(void)
-{
-    pid_t us = getpid();
-
-    proc_each(kill_if_ours, &us);
-}
-
-/* Each that dies leaves us its children, so this ends when there is nobody. */
+/* Each that dies leaves us its children, so this ends when there is nobody: whoever forked meanwhile is killed with the next turn. */
 static void end_all(const sigset_t *signals)
 {
     struct timespec step = { .tv_nsec = 20000000 };
@@ -39,7 +26,7 @@ static void end_all(const sigset_t *signals)
             ;
         if (pid < 0 && errno == ECHILD)
             return;
-        kill_children();
+        offspring_signal(0, SIGKILL);
         sigtimedwait(signals, NULL, &step);     /* SIGCHLD, as a rule */
     }
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* freeze.c: xvs freeze, a command of dom0 while a guest's file systems stand still (manage/freeze.h). */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "freeze.h"
+#include "kept.h"
 #include "parley.h"
 #include "say.h"
-#include "spawned.h"
 #include "verb.h"
 
 enum { FREEZE_BROKEN = 124, FREEZE_FAILED = 125, FREEZE_CANNOT = 126, FREEZE_ABSENT = 127 };
@@ -20,7 +19,7 @@ enum { OPTION_FOR = OPTION_FIRST };
 static const char help[] =
     "usage: xvs freeze [OPTION...] GUEST -- COMMAND [ARGUMENT...]\n"
     "Has a guest write everything to its disks and write nothing more, runs COMMAND here (which takes a snapshot, say), and\n"
-    "thaws the guest's file systems, whatever has happened: also if COMMAND or this command is killed.\n"
+    "thaws the guest's file systems, whatever has happened: also if COMMAND or this command is killed.  COMMAND does not outlive it.\n"
     "\n"
     "      --for SECONDS     needed: the guest thaws by itself then, at most 3600\n"
     "  -w, --wait SECONDS    time limit for connecting (default 5)\n"
@@ -28,7 +27,7 @@ static const char help[] =
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
     "\n"
     "It needs xvs-agent and the package qemu-guest-agent in the guest.  A first SIGINT, SIGTERM or SIGHUP is passed on to COMMAND,\n"
-    "a second one thaws at once.\n"
+    "a second one thaws at once, and ends COMMAND: SIGTERM, and 5 s later SIGKILL.\n"
     "\n"
     "Example: xvs freeze --for 30 web1 -- lvcreate -s -n web1-snap -L 5G vg/web1\n"
     "\n"
@@ -39,7 +38,7 @@ static const char help[] =
 struct freeze {
     struct parley parley;
     int64_t time;               /* ns */
-    pid_t pid;                  /* 0: it does not run */
+    pid_t keeper;               /* COMMAND's; 0: it does not run */
     bool asked;                 /* COMMAND was, to end */
     bool broken;                /* the guest has thawed before it was asked to, or has gone */
 };
@@ -50,10 +49,10 @@ static bool signalled(void *arg, int number)
 {
     struct freeze *f = arg;
 
-    if (!f->pid || f->asked)
+    if (!f->keeper || f->asked)
         return false;
     f->asked = true;
-    kill(f->pid, number);
+    kept_pass(f->keeper, number);
     return true;
 }
 
@@ -80,26 +79,37 @@ static void look(struct freeze *f)
     json_decref(answer);
 }
 
+/* We are to end at once: the guest first, and then what runs. */
+static void abandon(struct freeze *f)
+{
+    parley_hang_up(&f->parley, FREEZE_FAILED);
+    kept_end(f->keeper);
+    while (waitpid(f->keeper, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 /* Its exit status, or ours after a message. */
 static int run_command(struct freeze *f, char **argv)
 {
     struct loop *l = &f->parley.loop;
-    int status = 0, err = spawned_start(argv, -1, &f->pid);
+    int status = 0, err = kept_start(argv, &f->keeper, FREEZE_CANNOT, FREEZE_ABSENT);
 
     if (err) {
-        f->pid = 0;
-        return fail(err == -ENOENT ? FREEZE_ABSENT : FREEZE_CANNOT, "%s: %s", argv[0], strerror(-err));
+        f->keeper = 0;
+        return fail(FREEZE_CANNOT, "%s: %s", argv[0], strerror(-err));
     }
     l->child = child;
     l->child_arg = l;
-    while (waitpid(f->pid, &status, WNOHANG) == 0) {
+    while (waitpid(f->keeper, &status, WNOHANG) == 0) {
         look(f);
-        if (waited_run(l))
+        if (waited_run(l)) {
+            abandon(f);
             break;
+        }
     }
     l->child = NULL;
-    f->pid = 0;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    f->keeper = 0;
+    return kept_status(status);
 }
 
 /* ---- the guest ---- */

@@ -59,17 +59,23 @@ int parley_open(struct parley *p, const char *guest, const char *service, int64_
     return p->err ? fail_as(p->err, p->call.why) : EXIT_OK;
 }
 
-int parley_close(struct parley *p, int status)
+void parley_hang_up(struct parley *p, int status)
 {
-    if (!p->side.loop)          /* it did not begin */
-        return status;
     service_drop(&p->call);
     if (p->waited.end) {
         end_on_wake(p->waited.end, NULL, NULL);
         p->waited.end->ops->close(p->waited.end, status != EXIT_OK);
+        p->waited.end = NULL;
     }
     lines_free(&p->lines);
     side_close(&p->side);
+}
+
+int parley_close(struct parley *p, int status)
+{
+    if (!p->side.loop)          /* it did not begin */
+        return status;
+    parley_hang_up(p, status);
     return loop_end(&p->loop, status);
 }
 

@@ -23,6 +23,8 @@ struct parley {
 
 /* Calls: EXIT_OK, or an exit status after a message.  patience and retry: ns, as in struct dial. */
 int parley_open(struct parley *p, const char *guest, const char *service, int64_t patience, int64_t retry);
+/* For who has something to do behind that; nothing more can be asked then. */
+void parley_hang_up(struct parley *p, int status);
 /* Hangs up; the status, or death by the signal that has ended it. */
 int parley_close(struct parley *p, int status);
 

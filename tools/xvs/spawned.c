@@ -14,7 +14,8 @@
 
 extern char **environ;
 
-int spawned_start(char *const argv[], int out, pid_t *pid)
+/* Found by PATH, with the signals as a shell would have them; 0 or a negative errno: it cannot be run. */
+static int start(char *const argv[], int out, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -25,7 +26,7 @@ int spawned_start(char *const argv[], int out, pid_t *pid)
     sigaddset(&defaults, SIGPIPE);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attr);
-    if (out >= 0 && !(err = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)) &&
+    if (!(err = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)) &&
         !(err = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO)))
         err = posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
     if (!err && !(err = posix_spawnattr_setsigdefault(&attr, &defaults)) && !(err = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF)))
@@ -34,8 +35,6 @@ int spawned_start(char *const argv[], int out, pid_t *pid)
     posix_spawn_file_actions_destroy(&actions);
     return -err;
 }
-
-/* ---- with its output ---- */
 
 struct reading {
     struct watch watch;
@@ -86,7 +85,7 @@ int spawned_output(struct loop *l, char *const argv[], char *text, size_t size)
     if (fcntl(pipes[0], F_SETFL, O_NONBLOCK) < 0)
         err = -errno;
     else
-        err = spawned_start(argv, pipes[1], &pid);
+        err = start(argv, pipes[1], &pid);
     close(pipes[1]);
     if (!err) {
         l->child = child;

@@ -8,12 +8,8 @@
 
 #include "loop.h"
 
-/* Found by PATH, with the signals as a shell would have them.  out: its standard output and error, and no input; -1: it has ours, all
- * three.  0 or a negative errno: it cannot be run. */
-int spawned_start(char *const argv[], int out, pid_t *pid);
-
-/* Its output goes into text, which has room for size bytes and ends with a 0; what is longer is cut.  What waitpid() says, or a negative
- * errno: it cannot be run; -EINTR after a signal, and it has got SIGTERM. */
+/* Found by PATH, without input.  Its output and errors go into text, which has room for size bytes and ends with a 0; what is longer is cut.
+ * What waitpid() says, or a negative errno: it cannot be run; -EINTR after a signal, and it has got SIGTERM. */
 int spawned_output(struct loop *l, char *const argv[], char *text, size_t size);
 
 #endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* offspring.h: the processes that descend from this one, which has to be a subreaper (PR_SET_CHILD_SUBREAPER): else whoever has lost his
+ * parent descends from nobody. */
+#ifndef XVS_OFFSPRING_H
+#define XVS_OFFSPRING_H
+
+#include <sys/types.h>
+
+/* Each that is alive gets the signal, 0: none; session: of that one alone, 0: of any.  How many they are; who forks meanwhile may be missed. */
+unsigned offspring_signal(pid_t session, int number);
+
+#endif
