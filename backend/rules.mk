@@ -11,7 +11,7 @@ $(B)/unit/test_portnames:             $(B)/obj/common/names/portnames.o
 $(B)/unit/test_backend_bucket:       $(call backend_obj,lane/bucket lane/limits)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chunks)
 $(B)/unit/test_backend_fate:         $(call backend_obj,ends/unix/fate) $(B)/obj/common/base/hash.o
-$(B)/unit/test_backend_journal:      $(call backend_obj,base/journal base/journald base/event)
+$(B)/unit/test_backend_journal:      $(call backend_obj,base/xenlog base/journal base/journald base/event)
 $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
 $(B)/unit/test_backend_tap:          $(call backend_obj,tap/tap)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o
@@ -32,7 +32,7 @@ $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 # Guests by hand.
 raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors seqpacket)
 $(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront rawstream daemon hosted) \
-                               $(call backend_obj,memory/map guest/channel) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
+                               $(call backend_obj,memory/map guest/channel base/xenlog base/journal base/journald base/event) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)
 $(B)/unit/test_backend_wall:         $(call backend_obj,wall/wall base/loop base/poller base/journal base/journald base/event)

@@ -8,9 +8,11 @@
 #include <string.h>
 #include <xenevtchn.h>
 
+#include "xenlog.h"
+
 int channel_open(uint32_t domid, uint32_t remote_port, struct xenevtchn_handle **out, uint32_t *port, char *why)
 {
-    struct xenevtchn_handle *channel = xenevtchn_open(NULL, 0);
+    struct xenevtchn_handle *channel = xenevtchn_open(xenlog(), 0);
     int bound, err;
 
     if (!channel) {

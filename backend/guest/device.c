@@ -308,8 +308,11 @@ static uint64_t deadline(const struct device *d)
 
 static void is_done(struct device *d, enum life_act act, int err)
 {
-    if (journal_shows(JOURNAL_DEBUG))
+    /* A guest can have them done again and again: what fails, and each the first time. */
+    if (journal_shows(JOURNAL_DEBUG) && (err || !(d->acts_told >> act & 1))) {
+        d->acts_told |= 1u << act;
         journal_guest(&d->journal, JOURNAL_DEBUG, "%s: %s", life_act_name(act), err ? strerror(-err) : "done");
+    }
     life_back_done(&d->life, act, err, loop_now(d->r->loop));
 }
 

@@ -100,6 +100,7 @@ struct device {
     uint64_t remove_at;         /* ms: …which has failed: again then; UINT64_MAX for not */
     struct backoff remade;      /* its nodes were, and when that may be again */
     struct journal_guest journal;
+    uint32_t acts_told;         /* of enum life_act: bits of those that were told of */
 
     struct life_back life;
     uint64_t look_at;           /* ms: look again, UINT64_MAX for not */

@@ -12,6 +12,7 @@
 #include "serve.h"
 #include "stream.h"
 #include "tap.h"
+#include "xenlog.h"
 
 #define TX_CAP (16u << 20)      /* bytes on their way to one connection in the guest: it holds them, not we */
 
@@ -84,7 +85,7 @@ static int open_gnt(struct lanes *all, char *why)
 {
     int err;
 
-    if (all->gnt || (all->gnt = xengnttab_open(NULL, 0)))
+    if (all->gnt || (all->gnt = xengnttab_open(xenlog(), 0)))
         return 0;
     err = errno ? -errno : -EIO;
     snprintf(why, MAP_WHY, "cannot open the grant table driver: %s; is xen-gntdev loaded?", strerror(-err));

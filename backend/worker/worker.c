@@ -22,6 +22,9 @@
 #include "settings_files.h"
 #include "stream.h"
 #include "updown.h"
+#include "xenlog.h"
+
+#define VISIT_MS 5000u          /* a guest that is connected no longer than that is no news: it runs a command, and then another one */
 
 static struct guest *guest_of_lane(struct lane *lane)
 {
@@ -39,10 +42,48 @@ static void say(struct guest *g, struct wall_msg *m)
     wall_send(&g->worker->wall, m, -1);
 }
 
+/* ---- telling of guests that come and go ---- */
+
+static void tell_connected(struct guest *g)
+{
+    const struct lane *lane = &g->lane;
+
+    alarm_stop(&g->stays);
+    g->told = true;
+    journal_event(&g->journal, EVENT_CONNECTED, NULL, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
+                  (unsigned long long)lane->cid, ring_slots(&lane->back.tx), ring_slots(&lane->back.rx),
+                  lane->map.mem.tx_bytes / 1024, lane->map.mem.rx_bytes / 1024);
+}
+
+static void on_stays(struct alarm *alarm, uint64_t now)
+{
+    (void)now;
+    tell_connected(container_of(alarm, struct guest, stays));
+}
+
+/* One that leaves soon and in order has no line but for debugging; of one that does not, others tell (GONE: the keeper, REFUSED: what it has
+ * done). */
+static void tell_disconnected(struct guest *g, enum lane_cut why)
+{
+    const struct lane *lane = &g->lane;
+    const char *word = reason_word(lane_cut_reason(why).code);
+
+    if (!lane_is_connected(lane))
+        return;
+    if (g->told)
+        journal_event(&g->journal, EVENT_DISCONNECTED, word, "disconnected (%s); %u connections end", word, vmux_count(lane->mux));
+    else if (journal_shows(JOURNAL_DEBUG))
+        journal_guest(&g->journal, JOURNAL_DEBUG, "it was connected for %llu ms (%s); %u connections end",
+                      (unsigned long long)(loop_now(lane->all->loop) - g->since), word, vmux_count(lane->mux));
+    alarm_stop(&g->stays);
+    g->told = false;
+}
+
 /* ---- what lanes and host programs say ---- */
 
 static void down(struct lane *lane, enum lane_cut why)
 {
+    tell_disconnected(guest_of_lane(lane), why);
     lane_down(lane, why);
     kernel_guest_left(lane);
 }
@@ -95,6 +136,7 @@ struct guest *worker_guest(const struct worker *w, uint32_t number)
 
 static void free_guest(struct guest *g, enum lane_cut why)
 {
+    tell_disconnected(g, why);
     lane_down(&g->lane, why);
     lane_end(&g->lane);
     kernel_end_of(&g->lane);
@@ -128,6 +170,7 @@ static struct guest *make_guest(struct worker *w, const struct wall_msg *m)
     g->domid = m->guest.domid;
     g->device = m->guest.number;
     journal_guest_init(&g->journal, m->guest.name, g->domid, g->device);
+    alarm_init(&g->stays, on_stays);
     list_init(&g->link);
     list_append(&w->guests, &g->link);
     hash_insert(&w->by_number, &g->by_number, m->device);
@@ -218,14 +261,11 @@ static void on_up(struct guest *g, const struct wall_msg *m, int fd)
 
 static void on_connected(struct guest *g)
 {
-    const struct lane *lane = &g->lane;
-
-    if (!lane->mux)
+    if (!g->lane.mux)
         return;
-    journal_event(&g->journal, EVENT_CONNECTED, NULL, "connected, CID %llu, rings of %u and %u slots, pools of %u and %u KiB",
-                  (unsigned long long)lane->cid, ring_slots(&lane->back.tx), ring_slots(&lane->back.rx),
-                  lane->map.mem.tx_bytes / 1024, lane->map.mem.rx_bytes / 1024);
     lane_connected(&g->lane);
+    g->since = loop_now(g->worker->loop);
+    alarm_at(g->worker->loop, &g->stays, clock_deadline_ms(VISIT_MS));
 }
 
 /* The keeper lets go, too. */
@@ -243,14 +283,13 @@ static void on_vhost(struct guest *g, const struct wall_msg *m, int fd)
         on_kernel_over(&g->lane, true);
         return;
     }
-    journal_guest(&g->journal, JOURNAL_INFO, "AF_VSOCK programs of this host reach it by CID %llu", (unsigned long long)m->cid);
+    if (g->reached_by != m->cid)        /* else it is so each time that the guest connects */
+        journal_guest(&g->journal, JOURNAL_INFO, "AF_VSOCK programs of this host reach it by CID %llu", (unsigned long long)m->cid);
+    g->reached_by = m->cid;
 }
 
 static void on_down(struct guest *g, const struct wall_msg *m)
 {
-    if (g->lane.mux)
-        journal_event(&g->journal, EVENT_DISCONNECTED, reason_word(lane_cut_reason(cut_of(m)).code), "disconnected; %u connections end",
-                      vmux_count(g->lane.mux));
     down(&g->lane, cut_of(m));
     say(g, &(struct wall_msg){ .kind = WALL_DOWNED });
 }
@@ -446,7 +485,7 @@ int worker_open(struct worker *w, struct loop *loop, const struct end_kind *cons
     w->lanes.policy = w->policy;
     w->lanes.farewells = &w->farewells;
     w->lanes.find_down = find_down;
-    w->lanes.gnt = xengnttab_open(NULL, 0);     /* else lane_up() tries again, and says so */
+    w->lanes.gnt = xengnttab_open(xenlog(), 0);     /* else lane_up() tries again, and says so */
     w->proc_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
     return wall_open(&w->wall, loop, fd, false);
 }

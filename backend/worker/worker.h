@@ -47,6 +47,10 @@ struct guest {
     char error[WALL_WHY];
     struct title title;
     struct journal_guest journal;
+    struct alarm stays;         /* it has been connected for a while, and is told of */
+    bool told;                  /* …and was */
+    uint64_t since;             /* ms: when it was connected */
+    uint64_t reached_by;        /* the CID by which AF_VSOCK programs of the host reach it, that was told last; 0 for none */
     struct account *account;    /* what it holds of what all share, with what it left behind before (farewell.h) */
     struct lane lane;
     struct hostside host;

@@ -7,11 +7,26 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <xentoollog.h>
 
 #include "shm.h"
 
 #define PAGE VSOCKIF_PAGE_SIZE
 #define POOL_LEAST 16u          /* pages: with less than 64 KiB there would be no room for a packet */
+
+/* Xen's libraries write to standard error when a call fails, which is the program's.  Who calls us hears what failed, and why. */
+__attribute__((format(printf, 5, 0)))
+static void drop(struct xentoollog_logger *logger, xentoollog_level level, int err, const char *context, const char *format, va_list args)
+{
+    (void)logger;
+    (void)level;
+    (void)err;
+    (void)context;
+    (void)format;
+    (void)args;
+}
+
+static struct xentoollog_logger silent = { .vmessage = drop };
 
 /* No child has them: it would keep the grants alive after our end, and could write into what the backend reads. */
 static void *keep_from_children(void *memory, uint32_t pages)
@@ -98,11 +113,11 @@ int share_probe(enum attempt *what)
 
     errno = ENOENT;
     *what = TRY_CHANNELS;
-    if (!(evtchn = xenevtchn_open(NULL, 0)))
+    if (!(evtchn = xenevtchn_open(&silent, 0)))
         return errno ? -errno : -EIO;
     errno = ENOENT;
     *what = TRY_GRANTS;
-    if ((gntshr = xengntshr_open(NULL, 0)))
+    if ((gntshr = xengntshr_open(&silent, 0)))
         xengntshr_close(gntshr);
     else
         err = errno ? -errno : -EIO;
@@ -151,7 +166,7 @@ int share_open(struct share *s, const struct xvs_options *opt, const struct back
 
     *what = TRY_CHANNELS;
     errno = ENOENT;
-    if (!(s->evtchn = xenevtchn_open(NULL, 0)))
+    if (!(s->evtchn = xenevtchn_open(&silent, 0)))
         goto fail;
     *what = TRY_CHANNEL;
     if ((port = xenevtchn_bind_unbound_port(s->evtchn, back_domid)) < 0)
@@ -160,7 +175,7 @@ int share_open(struct share *s, const struct xvs_options *opt, const struct back
     s->has_port = true;
     *what = TRY_GRANTS;
     errno = ENOENT;
-    if (!(s->gntshr = xengntshr_open(NULL, 0)))
+    if (!(s->gntshr = xengntshr_open(&silent, 0)))
         goto fail;
     *what = TRY_PAGES;
     if ((err = share_what_fits(s, back_domid, limits)))

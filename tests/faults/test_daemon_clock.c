@@ -185,6 +185,54 @@ static void a_pair_that_is_refused_is_told_once_a_second(void)
     EQ(count_in_log(again), 3);
 }
 
+/* ---- who comes and goes ---- */
+
+/* Its program gives the device up. */
+static void leave(struct front *f)
+{
+    front_die(f);
+    front_state(f, "5");
+    process_pass(100);
+}
+
+/* A short command in a guest is no news; a guest that stays is, once it does, and then that it has left. */
+static void a_guest_that_comes_for_a_moment_has_no_line(void)
+{
+    start("");
+    for (int i = 0; i < 3; i++) {
+        connect_both();
+        leave(&a);
+        leave(&b);
+    }
+    EQ(count_in_log("connected"), 0);
+    MOCK_MUST(front_connect(&b), "b does not connect: %s", process_log());
+    process_pass(3900);
+    EQ(count_in_log("connected"), 0);
+    process_pass(1200);
+    EQ(count_in_log("connected"), 1);
+    EQ(count_in_log("guest b (domid 2): connected, CID "), 1);
+    leave(&b);
+    EQ(count_in_log("guest b (domid 2): disconnected (left); 0 connections end"), 1);
+    EQ(count_in_log("connected"), 2);
+    stop();
+}
+
+/* With all that is for debugging it is one line. */
+static void a_guest_that_comes_for_a_moment_has_one_line_for_debugging(void)
+{
+    start("log_level = debug\n");
+    for (int i = 0; i < 3; i++) {
+        process_log_clear();
+        connect_both();
+        leave(&a);
+        leave(&b);
+    }
+    EQ(count_in_log("guest a"), 1);
+    EQ(count_in_log("guest a (domid 1): it was connected for "), 1);
+    EQ(count_in_log(" ms (left); 0 connections end"), 2);
+    stop();
+}
+
 /* ---- what the daemon says ---- */
 
 /* A line that came to a client of the guest's socket or of the control socket; "" if none did, or the end. */
@@ -1118,6 +1166,8 @@ int main(int argc, char **argv)
         TEST(more_domains_than_there_may_be_are_left_alone),
         TEST(a_daemon_takes_as_many_descriptors_as_it_may),
         TEST(a_pair_that_is_refused_is_told_once_a_second),
+        TEST(a_guest_that_comes_for_a_moment_has_no_line),
+        TEST(a_guest_that_comes_for_a_moment_has_one_line_for_debugging),
         TEST(a_daemon_with_nothing_to_do_sleeps),
     };
     int err;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_backend_journal.c: what a guest can provoke is bounded and counted, and no line says what a guest wrote unbridled. */
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +9,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <xentoollog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
 #include "journal.h"
 #include "journald.h"
+#include "xenlog.h"
 
 /* The journal's clock, which stands still until a test says otherwise. */
 static time_t now = 1000;
@@ -355,6 +359,34 @@ static void what_is_not_journalds_stream_is_a_persons(void)
     end_journald();
 }
 
+/* ---- Xen's libraries ---- */
+
+__attribute__((format(printf, 2, 3)))
+static void library_says(int err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    xenlog()->vmessage(xenlog(), XTL_ERROR, err, "gnttab", format, args);
+    va_end(args);
+}
+
+static void what_xens_libraries_say_is_for_debugging_and_bounded(void)
+{
+    begin();
+    library_says(EINVAL, "grant %d", 7);
+    end();
+    EQ(lines(""), 0);
+    begin();
+    journal_set_level(JOURNAL_DEBUG);
+    for (int i = 0; i < 100; i++)
+        library_says(EINVAL, "grant %d", i);
+    journal_set_level(JOURNAL_INFO);
+    end();
+    EQ(lines("<7>gnttab: grant 19: Invalid argument"), 1);
+    EQ(lines(""), JOURNAL_BURST);
+}
+
 /* ---- events ---- */
 
 static void each_kind_has_a_word_and_an_identity_of_its_own(void)
@@ -382,7 +414,8 @@ static const struct test tests[] = {
     TEST(without_a_log_the_daemon_goes_on), TEST(a_line_has_its_facts_as_fields),
     TEST(a_newline_in_a_value_begins_no_other_field), TEST(what_does_not_fit_into_an_entry_is_none),
     TEST(a_journald_that_does_not_read_holds_nobody_up), TEST(without_its_socket_lines_go_by_standard_error),
-    TEST(what_is_not_journalds_stream_is_a_persons), TEST(each_kind_has_a_word_and_an_identity_of_its_own)
+    TEST(what_is_not_journalds_stream_is_a_persons), TEST(what_xens_libraries_say_is_for_debugging_and_bounded),
+    TEST(each_kind_has_a_word_and_an_identity_of_its_own)
 };
 
 int main(int argc, char **argv)
