@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 
 #define SEARCH 0111             /* what others get of RUN, guest and cid */
 #define LOCK   "xvsd.pid"
+#define STREAMS  "vsock"
+#define MESSAGES "vsock.seqpacket"
 #define NAMES  1000             /* looked at in a guest's directory at a time: others may have filled it */
 
 bool rundir_lets_in(const struct settings_sockets *sockets)
@@ -273,20 +276,25 @@ struct access rundir_access(const struct settings_sockets *sockets)
 int guest_dir_permit(const struct guest_dir *g, const struct settings_sockets *sockets)
 {
     struct access socket = { sockets->mode, sockets->user, sockets->group }, dir = rundir_access(sockets);
-    int err = access_set(g->vsock.name_fd, &socket), err2 = access_set(g->fd, &dir);
+    int err = access_set(g->vsock.name_fd, &socket), err2 = access_set(g->messages.name_fd, &socket), err3 = access_set(g->fd, &dir);
 
-    return err ? err : err2;
+    return err ? err : err2 ? err2 : err3;
+}
+
+static void forget(struct guest_dir *g)
+{
+    *g = (struct guest_dir){ .fd = -1, .vsock = { -1, -1 }, .messages = { -1, -1 } };
 }
 
 int guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *name,
                    const struct settings_sockets *sockets, char *why)
 {
     char below[RUNDIR_NAME + 8];
-    bool closed;
+    const char *wanted = STREAMS;
+    bool closed = false;
     int err;
 
-    memset(g, 0, sizeof *g);
-    g->fd = g->vsock.listen_fd = g->vsock.name_fd = -1;
+    forget(g);
     snprintf(g->name, sizeof g->name, "%s", name);
     snprintf(below, sizeof below, "guest/%s", g->name);
     snprintf(g->path, sizeof g->path, "%.400s/%s", r->path, below);
@@ -295,7 +303,10 @@ int guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *name
         err = -errno;
         goto fail;
     }
-    if ((err = sockfile_open(&g->vsock, g->path, g->fd, "vsock", &closed)))
+    if ((err = sockfile_open_as(&g->vsock, SOCK_STREAM, g->path, g->fd, STREAMS, &closed)))
+        goto fail;
+    wanted = MESSAGES;
+    if ((err = sockfile_open_as(&g->messages, SOCK_SEQPACKET, g->path, g->fd, MESSAGES, &closed)))
         goto fail;
     if ((err = guest_dir_permit(g, sockets)) == -EOPNOTSUPP) {
         journal(JOURNAL_WARNING, "socket_user is let into none of %.200s: its file system has no ACLs; use socket_group, or a "
@@ -306,7 +317,7 @@ int guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *name
         goto fail;
     return 0;
 fail:
-    snprintf(why, RUNDIR_WHY, "cannot make the socket %.160s/vsock: %s%s", g->path, strerror(-err),
+    snprintf(why, RUNDIR_WHY, "cannot make the socket %.160s/%s: %s%s", g->path, wanted, strerror(-err),
              err == -EADDRINUSE ? "; another program listens there" : "");
     guest_dir_close(g, r);
     return err;
@@ -339,13 +350,13 @@ void guest_dir_close(struct guest_dir *g, const struct rundir *r)
     if (!*g->name)
         return;
     guest_dir_link(g, r, 0);
-    sockfile_close(&g->vsock, g->fd, "vsock");
+    sockfile_close(&g->vsock, g->fd, STREAMS);
+    sockfile_close(&g->messages, g->fd, MESSAGES);
     if (g->fd >= 0)
         close(g->fd);
     snprintf(below, sizeof below, "guest/%s", g->name);
     unlinkat(r->fd, below, AT_REMOVEDIR);       /* stays while host programs have sockets in it */
-    memset(g, 0, sizeof *g);
-    g->fd = g->vsock.listen_fd = g->vsock.name_fd = -1;
+    forget(g);
 }
 
 /* From where the last look ended: at a socket that is alive, so that it is the first to be asked again, or at the limit. */

@@ -5,6 +5,7 @@
  *     RUN/control.sock              the control socket; for root alone
  *     RUN/status.sock               the same, but only telling; for root, and status_group
  *     RUN/guest/NAME/vsock          connect here and say "CONNECT <port>\n" to reach the guest
+ *     RUN/guest/NAME/vsock.seqpacket    …for messages: a SOCK_SEQPACKET, whose first one is that line
  *     RUN/guest/NAME/vsock_<PORT>   listen here to be reached by the guest at CID 2, port PORT
  *     RUN/guest/NAME/channel/NAME   connect here to reach a port of the guest that the settings say (sidedir.h)
  *     RUN/any/vsock_<PORT>          listen here to be reached by every guest that nobody listens for at its own (anydir.h)
@@ -66,17 +67,17 @@ struct guest_dir {
     char name[RUNDIR_NAME];     /* "" when it is not open */
     char path[RUNDIR_PATH];
     int fd;                     /* the directory, -1 */
-    struct sockfile vsock;
+    struct sockfile vsock, messages;    /* messages: vsock.seqpacket */
     uint64_t cid;               /* the link that exists, 0 for none */
     long looked_at;             /* how far guest_dir_is_used() has come: a place in the directory */
     bool looked_from_middle;    /* …and it did not begin at its beginning */
 };
 
-/* Makes the directory and its listening socket.  name: a good one (names.h) or ":" and a domid, perhaps with ":" and a
+/* Makes the directory and its two listening sockets.  name: a good one (names.h) or ":" and a domid, perhaps with ":" and a
  * device number behind it.  g need not be initialised; after a failure it is closed. */
 int  guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *name,
                     const struct settings_sockets *sockets, char *why);
-/* Sets group and mode, and the user's share, again (after a reload): of the directory and the socket that are open,
+/* Sets group and mode, and the user's share, again (after a reload): of the directory and the sockets that are open,
  * whatever has their names. */
 int  guest_dir_permit(const struct guest_dir *g, const struct settings_sockets *sockets);
 /* The link cid/CID; replaces the one this directory had.  0 removes it. */

@@ -70,7 +70,7 @@ int sidedir_listen(const struct guest_dir *g, int fd, const struct settings_chan
 {
     struct access access = { sockets->mode, sockets->user, sockets->group };
     char path[RUNDIR_PATH + sizeof NAME + 1];
-    bool closed;
+    bool closed = false;
     int err;
 
     snprintf(path, sizeof path, "%s/" NAME, g->path);

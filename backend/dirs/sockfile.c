@@ -63,7 +63,7 @@ static int shut(int dir_fd)
     return fchmod(dir_fd, 0700) ? -errno : 0;   /* with an ACL this is its mask: nobody that it names may do anything */
 }
 
-/* *shared: others than we may write in the directory.  It is closed if what is ours would not be safe there. */
+/* *shared: others than we may write in the directory, or could until it was closed.  It is closed if what is ours would not be safe there. */
 static int look_at_dir(int dir_fd, bool *shared, bool *closed)
 {
     struct stat st;
@@ -71,7 +71,9 @@ static int look_at_dir(int dir_fd, bool *shared, bool *closed)
 
     if (fstat(dir_fd, &st))
         return -errno;
-    *shared = st.st_uid != geteuid() || st.st_mode & 022;
+    *shared = *closed || st.st_uid != geteuid() || st.st_mode & 022;
+    if (*closed)
+        return 0;
     if (st.st_uid != geteuid() || (*shared && !(st.st_mode & S_ISVTX)))
         err = shut(dir_fd);
     *closed = *shared && !err && (st.st_uid != geteuid() || !(st.st_mode & S_ISVTX));
@@ -148,6 +150,7 @@ static int open_name(int dir_fd, const char *name)
 
 int sockfile_open(struct sockfile *s, const char *dir, int dir_fd, const char *name, bool *closed)
 {
+    *closed = false;
     return sockfile_open_as(s, SOCK_STREAM, dir, dir_fd, name, closed);
 }
 
@@ -158,7 +161,6 @@ int sockfile_open_as(struct sockfile *s, int type, const char *dir, int dir_fd, 
     int err, fd;
 
     s->listen_fd = s->name_fd = -1;
-    *closed = false;
     if ((err = address_of(&a, dir, dir_fd, name)) || (err = look_at_dir(dir_fd, &shared, closed)))
         return err;
     for (int i = 0; (fd = bind_at(&a, type)) == -EADDRINUSE && i < TRIES; i++)

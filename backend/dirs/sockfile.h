@@ -25,7 +25,8 @@ struct sockfile {
  * *closed: the directory is ours alone now, with mode 0700, and it is for the caller to open it again; this may be so
  * after an error, too. */
 int  sockfile_open(struct sockfile *s, const char *dir, int dir_fd, const char *name, bool *closed);
-/* …of another type than SOCK_STREAM. */
+/* …of another type than SOCK_STREAM, perhaps.  *closed is what the call before has made of it, if this is not the first one for this directory:
+ * what others put there before that is still theirs. */
 int  sockfile_open_as(struct sockfile *s, int type, const char *dir, int dir_fd, const char *name, bool *closed);
 /* Removes the name if it is still what was bound, and closes both descriptors.  Harmless when not open. */
 void sockfile_close(struct sockfile *s, int dir_fd, const char *name);

@@ -134,7 +134,7 @@ struct home {
     struct hash_link by_name;   /* in registry.homes */
     struct device *device;      /* whose it is */
     struct guest_dir dir;
-    uint32_t number;            /* at the wall */
+    uint32_t number, messages;  /* at the wall: of vsock, and of vsock.seqpacket */
     struct list sidedoors;      /* struct sidedoor.link (sidedoors.c) */
     int side_fd;                /* the directory of their sockets, -1 */
     char side_error[RUNDIR_WHY];        /* why one of them could not be made, "" for none */

@@ -48,10 +48,15 @@ const char *home_path(const struct device *d)
 /* ---- what the worker hears ---- */
 
 /* Tells one of the two of it, with a descriptor of this if it is new to it.  0 or a negative errno. */
-static int tell(struct wall *wall, const struct home *home, int what)
+static int tell(struct wall *wall, const struct home *home, uint32_t number, int what)
 {
-    struct wall_msg m = { .kind = WALL_DOOR, .device = home->device->born, .door.door = home->number };
+    struct wall_msg m = { .kind = WALL_DOOR, .device = home->device->born, .door.door = number };
     int fd = -1;
+
+    if (number == home->messages) {
+        m.door.beside = home->number;
+        m.door.port = WALL_LINES;
+    }
 
     if (what >= 0 && (fd = fcntl(what, F_DUPFD_CLOEXEC, 0)) < 0)
         return -errno;
@@ -61,12 +66,24 @@ static int tell(struct wall *wall, const struct home *home, int what)
     return 0;
 }
 
+static int tell_worker(const struct home *home, bool is_new)
+{
+    struct wall *wall = home->device->r->wall;
+    int err = tell(wall, home, home->number, is_new ? home->dir.vsock.listen_fd : -1);
+
+    return err ? err : tell(wall, home, home->messages, is_new ? home->dir.messages.listen_fd : -1);
+}
+
+static int tell_dialer(const struct home *home, bool is_new)
+{
+    return tell(home->device->r->dialer, home, home->number, is_new ? home->dir.fd : -1);
+}
+
 static int tell_both(const struct home *home, bool is_new)
 {
-    const struct registry *r = home->device->r;
-    int err = tell(r->wall, home, is_new ? home->dir.vsock.listen_fd : -1);
+    int err = tell_worker(home, is_new);
 
-    return err ? err : tell(r->dialer, home, is_new ? home->dir.fd : -1);
+    return err ? err : tell_dialer(home, is_new);
 }
 
 /* Both hear of it. */
@@ -86,7 +103,7 @@ static void tell_present(const struct device *d)
 void homes_tell_dialer(struct device *d)
 {
     each_home(d, l)
-        if (tell(d->r->dialer, home_at(l), home_at(l)->dir.fd))
+        if (tell_dialer(home_at(l), true))
             home_failed(d, home_at(l)->number);
     tell_present(d);
 }
@@ -94,7 +111,7 @@ void homes_tell_dialer(struct device *d)
 void homes_tell(struct device *d)
 {
     each_home(d, l) {
-        if (tell(d->r->wall, home_at(l), home_at(l)->dir.vsock.listen_fd))
+        if (tell_worker(home_at(l), true))
             home_failed(d, home_at(l)->number);
         else
             sidedoors_tell(home_at(l), true);
@@ -110,6 +127,7 @@ static void close_home(struct home *home)
     struct registry *r = d->r;
 
     sidedoors_close(home);
+    wall_send(r->wall, &(struct wall_msg){ .kind = WALL_DOOR_SHUT, .device = d->born, .number = home->messages }, -1);
     say(d, WALL_DOOR_SHUT, home->number);
     if (d->home == home)
         d->home = NULL;
@@ -131,6 +149,7 @@ static int open_home(struct device *d, const char *name, const struct settings_s
     }
     home->device = d;
     home->number = ++r->last_home;
+    home->messages = ++r->last_home;
     home->side_fd = -1;
     list_init(&home->link);
     list_init(&home->sidedoors);
@@ -142,7 +161,7 @@ static int open_home(struct device *d, const char *name, const struct settings_s
     hash_insert(&r->homes, &home->by_name, key_of(r, name));
     list_append(&d->homes, &home->link);
     if ((err = tell_both(home, true))) {
-        snprintf(why, RUNDIR_WHY, "cannot watch the socket %.160s/vsock: %s", home->dir.path, strerror(-err));
+        snprintf(why, RUNDIR_WHY, "cannot watch the sockets of %.160s: %s", home->dir.path, strerror(-err));
         close_home(home);
         return err;
     }
@@ -153,7 +172,7 @@ static int open_home(struct device *d, const char *name, const struct settings_s
 void home_failed(struct device *d, uint32_t number)
 {
     each_home(d, l) {
-        if (home_at(l)->number == number)
+        if (home_at(l)->number == number || home_at(l)->messages == number)
             close_home(home_at(l));
         else
             sidedoor_failed(home_at(l), number);

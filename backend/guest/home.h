@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* home.h: a guest's directory among those of the run directory, with the socket in it where host programs come in.
+/* home.h: a guest's directory among those of the run directory, with the two sockets in it where host programs come in: vsock
+ * for streams, vsock.seqpacket for messages.
  *
  * A device has one home, of the name that is its own at present.  When that changes it gets another one; the old one stays
  * beside it as long as a host program that came in there is still connected, or programs listen in it: what the guest
  * calls is looked for in the present directory and then in older ones.  A name that becomes another domain's takes its
  * home along, with everybody who listens in it; those who are connected stay where they are.
  *
- * The directory and its socket are made here; the worker accepts at it (door.h).  A device is not offered to its guest before it
+ * The directory and its sockets are made here; the worker accepts at them (door.h).  A device is not offered to its guest before it
  * has a home (device.h).  One thread. */
 #ifndef XVSD_HOME_H
 #define XVSD_HOME_H

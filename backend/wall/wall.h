@@ -47,6 +47,7 @@
 #define WALL_UUID   37
 #define WALL_OWN    108         /* …of a name in the abstract namespace (dial.h) */
 #define WALL_ALL    256         /* devices of a domain */
+#define WALL_LINES  UINT32_MAX  /* which is no port: each says in a line which one it wants */
 
 /* Kind, part of the message, and who says it.  What comes with a descriptor may come without, when its sender had none left. */
 #define WALL_KINDS(X)                \
@@ -115,8 +116,8 @@ struct wall_msg {
         uint32_t cut;           /* GONE, DOWN: enum lane_cut */
         struct {
             uint32_t door;
-            uint32_t beside;            /* 0, or the door of the same directory, to which this one is a channel: */
-            uint32_t port;              /* …whoever comes in there wants this port, and says no line */
+            uint32_t beside;            /* 0, or the door of the same directory, beside which this one is: */
+            uint32_t port;              /* …whoever comes in there wants this port, and says no line; or WALL_LINES */
             char name[WALL_DIR], path[WALL_PATH];
         } door;                 /* a new one, or one that was another device's, then without a descriptor */
         struct {

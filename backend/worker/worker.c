@@ -225,7 +225,11 @@ static void on_door(struct guest *g, const struct wall_msg *m, int fd)
     int err = fd < 0 ? -EMFILE : door_open(&g->host, m->door.door, m->door.name, m->door.path, fd);
 
     if (!err) {
-        door_lead(door_find(&g->host, m->door.door), m->door.beside, m->door.port);
+        struct door *door = door_find(&g->host, m->door.door);
+
+        door_stand(door, m->door.beside);
+        if (m->door.beside && m->door.port != WALL_LINES)
+            door_lead(door, m->door.port);
         return;
     }
     if (fd < 0)                 /* not a new one: somebody else's until now */

@@ -62,7 +62,10 @@ static bool links_to(uint64_t cid, const char *dir)
 
 static bool is_there(const char *dir)
 {
-    return access(daemon_path("run/guest/%s/vsock", dir), F_OK) == 0;
+    bool streams = access(daemon_path("run/guest/%s/vsock", dir), F_OK) == 0;
+
+    EQ(access(daemon_path("run/guest/%s/vsock.seqpacket", dir), F_OK) == 0, streams);
+    return streams;
 }
 
 static void start(const char *conf)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "hosted.h"
@@ -137,6 +138,18 @@ static int keepers_files(void)
     return n;
 }
 
+/* Whoever is behind the socket for messages now has read the line of a program, and refuses it. */
+static void messages_are_served(void)
+{
+    struct pollfd p = { .fd = host_connect_messages("web1"), .events = POLLIN };
+    char c;
+
+    REQUIRE(p.fd >= 0 && send(p.fd, "HELLO\n", 6, MSG_NOSIGNAL) == 6);
+    EQ(poll(&p, 1, PATIENCE_MS), 1);
+    CU_ASSERT_TRUE(recv(p.fd, &c, 1, MSG_DONTWAIT) <= 0);
+    close(p.fd);
+}
+
 /* By another program in the guest, as after a crash of the one before. */
 static void comes_back(bool had_shared)
 {
@@ -144,6 +157,7 @@ static void comes_back(bool had_shared)
         rawfront_unshare(&guest);
     REQUIRE(rawfront_connect(&guest) == 0);
     opened();
+    messages_are_served();
     rawfront_set_state(&guest, "5");
     EQ(rawfront_wait(&guest, 6), 0);
     rawfront_unshare(&guest);

@@ -190,6 +190,10 @@ static void sockets_are_permitted_and_forbidden_at_once(void)
     reloads("[daemon]\n[guest web1]\nsocket_mode = 0666\n");
     REQUIRE(stat(daemon_path("run/guest/web1/vsock"), &st) == 0);
     EQ(st.st_mode & 07777, 0666);
+    REQUIRE(stat(daemon_path("run/guest/web1/vsock.seqpacket"), &st) == 0);
+    EQ(st.st_mode & 07777, 0666);
+    REQUIRE(stat(daemon_path("run/guest/db1/vsock.seqpacket"), &st) == 0);
+    EQ(st.st_mode & 07777, 0600);
     REQUIRE(stat(daemon_path("run/guest/db1/vsock"), &st) == 0);
     EQ(st.st_mode & 07777, 0600);
     reloads("[daemon]\n");

@@ -286,6 +286,179 @@ static void messages_outlive_the_device(void)
     stop();
 }
 
+/* ---- a host program that calls ---- */
+
+/* One that has said this. */
+static int caller(const char *line)
+{
+    int fd = host_connect_messages("dom1");
+
+    REQUIRE(fd >= 0);
+    EQ(send(fd, line, strlen(line), MSG_NOSIGNAL), strlen(line));
+    return fd;
+}
+
+/* What it is told next, as text; "" at the end. */
+static const char *told(int fd)
+{
+    ssize_t n = host_message(fd, got, sizeof got - 1);
+
+    got[n] = '\0';
+    return (const char *)got;
+}
+
+static void a_line_that_is_a_message_leads_to_the_guest(void)
+{
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+    int fd;
+
+    start();
+    REQUIRE(xvs_listen_seqpacket(x, PORT, 4, &l) == 0);
+    fd = caller("CONNECT 77\n");
+    EQ(send(fd, "early", 5, 0), 5);
+    REQUIRE(xvs_accept_wait(l, PATIENCE_MS, &s) == 0);
+    CU_ASSERT_TRUE(xvs_stream_is_seqpacket(s));
+    EQ(xvs_recv_wait(s, got, sizeof got, PATIENCE_MS), 5);
+    EQ(memcmp(got, "early", 5), 0);
+    CU_ASSERT_EQUAL(strncmp(told(fd), "OK ", 3), 0);
+    EQ(xvs_send(s, "welcome", 7, 0), 7);
+    EQ(xvs_send(s, "you", 3, 0), 3);
+    CU_ASSERT_STRING_EQUAL(told(fd), "welcome");
+    CU_ASSERT_STRING_EQUAL(told(fd), "you");
+    EQ(send(fd, data, 0, 0), 0);        /* an empty one is no end */
+    EQ(send(fd, data, 70000, 0), 70000);
+    EQ(xvs_recv_wait(s, got, sizeof got, PATIENCE_MS), 70000);
+    EQ(shutdown(fd, SHUT_WR), 0);
+    EQ(xvs_recv_wait(s, got, sizeof got, PATIENCE_MS), 0);
+    xvs_stream_close(s);
+    CU_ASSERT_STRING_EQUAL(told(fd), "");
+    close(fd);
+    stop();
+}
+
+/* Without a word behind its line it has none, and both directions end. */
+static void a_program_may_say_nothing_but_its_line(void)
+{
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+    int fd;
+
+    start();
+    REQUIRE(xvs_listen_seqpacket(x, PORT, 4, &l) == 0);
+    fd = caller("connect 77\r\n");
+    REQUIRE(xvs_accept_wait(l, PATIENCE_MS, &s) == 0);
+    EQ(xvs_send(s, "a", 1, 0), 1);
+    CU_ASSERT_EQUAL(strncmp(told(fd), "OK ", 3), 0);
+    CU_ASSERT_STRING_EQUAL(told(fd), "a");
+    EQ(shutdown(fd, SHUT_WR), 0);
+    EQ(xvs_recv_wait(s, got, sizeof got, PATIENCE_MS), 0);
+    xvs_stream_close(s);
+    CU_ASSERT_STRING_EQUAL(told(fd), "");       /* an end in order: its line is no message that nobody has read */
+    close(fd);
+    stop();
+}
+
+/* 'how': to it, in the guest. */
+static bool hears_reset(int (*how)(struct xvs_stream *s), const char *says)
+{
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+    bool reset = false;
+    ssize_t n = 1;
+    int fd;
+
+    REQUIRE(xvs_listen_seqpacket(x, PORT, 4, &l) == 0);
+    fd = caller("CONNECT 77\n");
+    REQUIRE(xvs_accept_wait(l, PATIENCE_MS, &s) == 0);
+    CU_ASSERT_EQUAL(strncmp(told(fd), "OK ", 3), 0);
+    if (says) {
+        EQ(send(fd, says, strlen(says), 0), strlen(says));
+        EQ(xvs_recv_wait(s, got, sizeof got, PATIENCE_MS), strlen(says));
+    }
+    EQ(xvs_send(s, "a", 1, 0), 1);
+    CU_ASSERT_STRING_EQUAL(told(fd), "a");
+    how(s);
+    BOTH_UNTIL((n = recv(fd, got, sizeof got, MSG_DONTWAIT)) >= 0 || (reset |= errno == ECONNRESET));
+    if (n < 0)
+        BOTH_UNTIL((n = recv(fd, got, sizeof got, MSG_DONTWAIT)) >= 0);
+    EQ(n, 0);
+    close(fd);
+    xvs_listener_close(l);
+    return reset;
+}
+
+static int close_it(struct xvs_stream *s)
+{
+    xvs_stream_close(s);
+    return 0;
+}
+
+static int reset_it(struct xvs_stream *s)
+{
+    xvs_stream_reset(s);
+    return 0;
+}
+
+static void who_only_reads_hears_that_it_was_cut_off(void)
+{
+    start();
+    CU_ASSERT_TRUE(hears_reset(reset_it, NULL));
+    CU_ASSERT_FALSE(hears_reset(close_it, NULL));
+    CU_ASSERT_FALSE(hears_reset(close_it, "b"));
+    stop();
+}
+
+static void a_line_that_is_not_a_message_of_its_own_is_refused_at_once(void)
+{
+    static const char *const lines[] = { "CONNECT 7", "CONNECT 77\nhello", "WATCH 1\n", "VOUCH 1\n", "WHY 77\n", "HELLO\n",
+                                         "CONNECT                                   77\n", "CONNECT 77\nCONNECT 77\nCONNECT 77\n" };
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+
+    start();
+    REQUIRE(xvs_listen_seqpacket(x, PORT, 4, &l) == 0);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        int fd = caller(lines[i]);
+        ssize_t n = -1;
+
+        BOTH_UNTIL((n = recv(fd, got, sizeof got, MSG_DONTWAIT)) == 0 || errno == ECONNRESET);
+        CU_ASSERT_TRUE(n <= 0);
+        close(fd);
+    }
+    EQ(xvs_accept(l, &s), -EAGAIN);
+    stop();
+}
+
+static void a_caller_hears_why_it_is_refused(void)
+{
+    struct xvs_listener *l;
+    int fd;
+
+    start();
+    fd = caller("CALL 77\n");
+    CU_ASSERT_STRING_EQUAL(told(fd), "REFUSED port nobody\n");
+    CU_ASSERT_STRING_EQUAL(told(fd), "");
+    close(fd);
+    fd = caller("CONNECT 77\n");
+    CU_ASSERT_STRING_EQUAL(told(fd), "");
+    close(fd);
+    REQUIRE(xvs_listen(x, PORT, 4, &l) == 0);
+    fd = caller("CALL 77\n");
+    CU_ASSERT_STRING_EQUAL(told(fd), "REFUSED port type\n");
+    close(fd);
+    stop();
+    daemon_policy("* @any @any allow\n");
+    lab_stop();
+    REQUIRE(daemon_start(CONF) == 0);
+    x = open_as(GUEST, BUFFER);
+    REQUIRE(xvs_listen_seqpacket(x, PORT, 4, &l) == 0);
+    fd = caller("CALL 77\n");
+    CU_ASSERT_STRING_EQUAL(told(fd), "REFUSED policy\n");
+    close(fd);
+    stop();
+}
+
 /* ---- another guest ---- */
 
 static void join_guests(struct xvs_stream **s, struct xvs_stream **t, uint32_t buffer)
@@ -392,6 +565,11 @@ int main(int argc, char **argv)
         TEST(a_host_program_of_the_other_type_refuses),
         TEST(a_channel_of_messages_leads_to_the_guest),
         TEST(messages_outlive_the_device),
+        TEST(a_line_that_is_a_message_leads_to_the_guest),
+        TEST(a_program_may_say_nothing_but_its_line),
+        TEST(who_only_reads_hears_that_it_was_cut_off),
+        TEST(a_line_that_is_not_a_message_of_its_own_is_refused_at_once),
+        TEST(a_caller_hears_why_it_is_refused),
         TEST(messages_between_guests_stay_whole),
         TEST(a_guest_hears_how_large_the_other_ones_buffer_is),
         TEST(messages_to_a_guest_outlive_the_one_that_sent_them),

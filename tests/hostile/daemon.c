@@ -61,16 +61,21 @@ const char *daemon_program(void)
     return path;
 }
 
-static int connect_to(const char *path)
+static int connect_as(int type, const char *path)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
     snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
     if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
         return fd;
     close(fd);
     return -1;
+}
+
+static int connect_to(const char *path)
+{
+    return connect_as(SOCK_STREAM, path);
 }
 
 static void kill_at_exit(void)
@@ -391,6 +396,14 @@ int host_connect(const char *guest)
 
     snprintf(name, sizeof name, "run/guest/%s/vsock", guest);
     return connect_to(in_dir(name));
+}
+
+int host_connect_messages(const char *guest)
+{
+    char name[80];
+
+    snprintf(name, sizeof name, "run/guest/%s/vsock.seqpacket", guest);
+    return connect_as(SOCK_SEQPACKET, in_dir(name));
 }
 
 int host_accept(int fd)

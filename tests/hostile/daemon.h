@@ -60,6 +60,7 @@ int  host_listen(const char *guest, uint32_t port);
 /* …whose socket is of this type, SOCK_STREAM or SOCK_SEQPACKET. */
 int  host_listen_as(const char *guest, uint32_t port, int type);
 /* One that is connected to the guest's socket and has said nothing yet, or -1. */
+int  host_connect_messages(const char *guest);
 int  host_connect(const char *guest);
 /* The next connection, or -1 if none comes. */
 int  host_accept(int fd);

@@ -17,4 +17,4 @@ $(copy_tests): xen_libs += $(json_libs)
 
 .PHONY: check-tools
 check-tools: all xensim
-	XVS_BIN=$(B) tests/run.sh tests/tools/run.sh tests/tools/guest.sh
+	XVS_BIN=$(B) tests/run.sh tests/tools/run.sh tests/tools/guest.sh tests/tools/messages.sh

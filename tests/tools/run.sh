@@ -62,7 +62,7 @@ end
 
 test_ wrong_usage_is_status_2_and_says_where_the_help_is
 for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'cat web1 -1' 'cat -k web1 1' \
-    'cat -w x web1 1' 'cat -w -1 web1 1' 'cat -w nan web1 1' 'cat -l' 'cat -l 5' 'cat --nosuch web1 1' 'cat -Q web1 1' \
+    'cat -w x web1 1' 'cat -w -1 web1 1' 'cat -w nan web1 1' 'cat -l' 'cat -l 5' 'cat --nosuch web1 1' 'cat -Q web1 1' 'cat --seqpacket=x web1 1' 'cat --seqpacket=2M web1 1' 'serve --seqpacket=0 5 web1 -- true' \
     'cat web1 1 2' 'cp' 'cp a' 'cp a b' 'cp web1: :b' 'cp - -' 'cp - a web1:b' 'cp --mode 9 a web1:b' 'cp --uid x a web1:b' 'cp --nosuch a web1:b' 'ga' 'ga web1' 'ga web1 x [' 'info' 'info a b' 'shutdown' 'shutdown --json web1' 'reboot -t x web1' 'time-sync --nosuch web1' 'vcpus' 'vcpus web1 0' 'vcpus --guest web1 1' 'memory web1 x' 'ping' 'ping -s 7 web1' 'ping -c 0 web1' 'ping -s 2M web1' 'ls --watch 0' 'serve 5' 'serve -- cat' \
     'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
     'detach --all -d 0 web1' 'detach --cid 5 web1' 'attach --all web1' 'dump --all web1' \
@@ -307,6 +307,12 @@ told() { # PEER DIRECTORY CID
 told twin twin 46
 told "My VM" :12 49
 told :8 :8 45
+end
+
+test_ a_daemon_that_is_older_than_messages_is_said_to_be
+status 1 "$xvs" cat --seqpacket web1 1 </dev/null
+err_has "the xvsd of this host is older than messages (--seqpacket)"
+status 3 "$xvs" cat --seqpacket nosuch 1 </dev/null
 end
 
 test_ errors_have_their_statuses

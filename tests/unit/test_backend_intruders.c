@@ -32,6 +32,14 @@ static int dial(void)
 
 /* ---- what stands at our name ---- */
 
+/* A stream is not what who listens there wants, but that is heard after the right to connect. */
+static int can_connect_for_messages(void)
+{
+    int err = connect_to(in("run/guest/web1/vsock.seqpacket"));
+
+    return err == EPROTOTYPE ? 0 : err;
+}
+
 static int take_away(void)
 {
     const char *vsock = in("run/guest/web1/vsock"), *dir = in("run/guest/web1");
@@ -58,16 +66,21 @@ static void nobody_takes_the_socket_away(void)
     end();
 }
 
-/* Each makes something at "vsock" while no daemon is there. */
+/* Each makes something at one of the daemon's names, or at both, while no daemon is there. */
+static const char *const names[] = { "vsock", "vsock.seqpacket" };
+enum { BOTH = 2 };
+static unsigned at_name;
 enum { FULL_DIRECTORY = 6, DEAD_SOCKET, SOCKET_IN_USE };
 static int obstacle;
 static const char *const obstacles[] = { "link to a file", "link to nothing", "link to a directory", "FIFO", "file", "directory",
                                          "full directory", "dead socket", "socket in use" };
 
-static int put_obstacle(void)
+static int put_at(const char *name)
 {
-    const char *at = in("run/guest/web1/vsock");
+    char at[200], deeper[210];
 
+    snprintf(at, sizeof at, "%s/%s", in("run/guest/web1"), name);
+    snprintf(deeper, sizeof deeper, "%s/deeper", at);
     switch (obstacle) {
     case 0:  return symlink(in("victim"), at);
     case 1:  return symlink(in("nothing"), at);
@@ -75,10 +88,17 @@ static int put_obstacle(void)
     case 3:  return mkfifo(at, 0666);
     case 4:  return mknod(at, S_IFREG | 0666, 0);
     case 5:  return mkdir(at, 0777);
-    case FULL_DIRECTORY: return mkdir(at, 0777) || mkdir(in("run/guest/web1/vsock/deeper"), 0777);
+    case FULL_DIRECTORY: return mkdir(at, 0777) || mkdir(deeper, 0777);
     case DEAD_SOCKET: return socket_at(at, false) < 0;
     default: return socket_at(at, true) < 0;
     }
+}
+
+static int put_obstacle(void)
+{
+    if (at_name < BOTH)
+        return put_at(names[at_name]);
+    return put_at(names[0]) || put_at(names[1]);
 }
 
 static pid_t put_it_there(void)
@@ -89,11 +109,10 @@ static pid_t put_it_there(void)
     return 0;
 }
 
-static void the_guest_is_served_whatever_stands_at_its_name(void)
+static void served_past_each_obstacle(void)
 {
     struct stat before, after;
 
-    NEED_ROOT();
     for (obstacle = 0; obstacle <= SOCKET_IN_USE; obstacle++) {
         pid_t pid;
 
@@ -105,11 +124,15 @@ static void the_guest_is_served_whatever_stands_at_its_name(void)
         EQ(as(ANN, GROUP, can_listen), 0);          /* so that the directory stays */
         guest_dir_close(&guest, &run);
         EQ(access(in("run/guest/web1/vsock"), F_OK), -1);
+        EQ(access(in("run/guest/web1/vsock.seqpacket"), F_OK), -1);
 
         pid = put_it_there();
         EQ(guest_dir_open(&guest, &run, "web1", &members, why), 0);
         if (*guest.name == '\0')
-            fprintf(stderr, "not past a %s: %s\n", obstacles[obstacle], why);
+            fprintf(stderr, "not past a %s (%u): %s\n", obstacles[obstacle], at_name, why);
+        EQ(owner_of("run/guest/web1/vsock.seqpacket"), 0);
+        EQ(mode_of("run/guest/web1/vsock.seqpacket"), 0660);
+        EQ(as(BOB, GROUP, can_connect_for_messages), 0);
         EQ(owner_of("run/guest/web1/vsock"), 0);
         EQ(mode_of("run/guest/web1/vsock"), 0660);
         EQ(mode_of("run/guest/web1"), 01770);
@@ -123,6 +146,14 @@ static void the_guest_is_served_whatever_stands_at_its_name(void)
         end_long(pid);
         end();
     }
+}
+
+static void the_guest_is_served_whatever_stands_at_its_names(void)
+{
+    NEED_ROOT();
+    for (at_name = 0; at_name <= BOTH; at_name++)
+        served_past_each_obstacle();
+    at_name = 0;
 }
 
 static bool has_aside(void)
@@ -207,10 +238,13 @@ static void what_a_killed_daemon_left_is_replaced(void)
     open_both(&nobody);
     dead = guest;
     close(dead.vsock.listen_fd);
+    close(dead.messages.listen_fd);
     EQ(guest_dir_open(&guest, &run, "web1", &nobody, why), 0);
     EQ(can_connect(), 0);
+    EQ(can_connect_for_messages(), 0);
     CU_ASSERT_FALSE(has_aside());
     close(dead.vsock.name_fd);
+    close(dead.messages.name_fd);
     close(dead.fd);
     end();
 }
@@ -406,10 +440,13 @@ static void what_does_not_open_leaves_nothing_open(void)
 
 static int rage(void)
 {
-    const char *vsock = in("run/guest/web1/vsock"), *mine = in("run/guest/web1/mine"), *aside = in("run/guest/web1/aside");
+    const char *ours[] = { in("run/guest/web1/vsock"), in("run/guest/web1/vsock.seqpacket") };
+    const char *mine = in("run/guest/web1/mine"), *aside = in("run/guest/web1/aside");
     unsigned turn = getuid();
 
     while (!*shared) {
+        const char *vsock = ours[turn / 7 % 2];
+
         /* What comes of each does not matter to him. */
         switch (turn++ % 7) {
         case 0: (void)!symlink(in("victim"), vsock); break;
@@ -682,7 +719,7 @@ static void a_socket_that_lets_nobody_in_is_not_connected_to(void)
 }
 
 static const struct test tests[] = {
-    TEST(nobody_takes_the_socket_away), TEST(the_guest_is_served_whatever_stands_at_its_name),
+    TEST(nobody_takes_the_socket_away), TEST(the_guest_is_served_whatever_stands_at_its_names),
     TEST(a_full_directory_and_a_used_socket_are_moved_aside), TEST(a_link_to_a_used_socket_of_ours_is_no_daemon),
     TEST(in_our_own_directory_a_used_socket_stays), TEST(what_a_killed_daemon_left_is_replaced),
     TEST(a_path_may_be_longer_than_a_sockaddr),

@@ -169,7 +169,7 @@ static int begin_process(struct joined *j, struct call *c, const struct service 
         err = -ENOMEM;
     if (!err && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         err = -errno;
-    if (!err && !(j->other = process_end(&c->agent->loop, pair[0])))
+    if (!err && !(j->other = process_end(&c->agent->loop, pair[0], NULL)))
         err = -ENOMEM;
     if (!err)
         err = spawn(ours ? function : s->kind == SERVICE_COMMAND ? shell : program, env, pair[1], &pid);
@@ -182,8 +182,6 @@ static int begin_process(struct joined *j, struct call *c, const struct service 
         say("%s: process %ld", j->name, (long)pid);
         return 0;
     }
-    if (!j->other && pair[0] >= 0)
-        close(pair[0]);
     if (j->child)
         child_free(j->child);
     j->child = NULL;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* end.h: one end of a conversation: something that bytes come out of and go into.
  *
- * Kinds: descriptors (fdend.c: standard input and output, a UNIX socket), a socket whose stream is vouched for (vouch.c), a process
+ * Kinds: descriptors (fdend.c: standard input and output, a UNIX socket), those as messages (records.c), a socket whose stream is vouched for (vouch.c), a process
  * (process.c), streams of libxvs (guest.c) and of AF_VSOCK (socket.c).
  * No call blocks.  -EAGAIN means that 'wake' will be called once when trying again may help.
+ *
+ * An end may have messages in place of bytes: then peek shows one, whole, of at most END_MESSAGE bytes; write takes one, whole, or gives -EMSGSIZE if it
+ * never will.  Such an end has no reserve.  It is joined with another such end alone (records.h makes one of bytes).
  *
  * An end offers memory of its own where it has some, so that bytes are copied once: a stream offers pieces of the ring to
  * fill ('reserve') and to read ('peek'), and a descriptor reads straight into a piece ('read'). */
@@ -18,6 +21,8 @@
 
 #include "loop.h"
 #include "reason.h"
+
+#define END_MESSAGE (1 << 20)   /* bytes */
 
 struct end;
 
@@ -63,10 +68,13 @@ struct end {
 struct end *fdend_stdio(struct loop *l, bool keep);
 /* Likewise any two standard descriptors, of which one may be -1. */
 struct end *fdend_standard(struct loop *l, int in, int out, bool keep);
-/* A stream socket, which the end then owns. */
+/* A socket, which the end then owns.  It has messages if it is one of packets. */
 struct end *fdend_socket(struct loop *l, int fd);
 /* True if such a socket had to throw away bytes that had come (stop). */
 bool fdend_has_dropped(struct end *e);
+/* What can be read from it, or written to it, is packets. */
+bool fdend_reads_packets(struct end *e);
+bool fdend_writes_packets(struct end *e);
 
 static inline void end_on_wake(struct end *e, void (*wake)(void *arg), void *arg)
 {

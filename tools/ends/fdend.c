@@ -7,7 +7,9 @@
  *     socket           MSG_DONTWAIT
  *     pipe, terminal   opened anew through /proc, which gives an open file of our own that can be non-blocking
  *     file, disk       never waits for anybody
- *     the rest         poll() before each call, and small writes: a pipe with room takes PIPE_BUF bytes at once */
+ *     the rest         poll() before each call, and small writes: a pipe with room takes PIPE_BUF bytes at once
+ *
+ * A socket that has packets (SOCK_SEQPACKET, SOCK_DGRAM) is read one whole packet at a time, and written one with each call. */
 #include "end.h"
 
 #include <errno.h>
@@ -18,9 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 #define BUFFER (128u << 10)
 
@@ -31,6 +36,7 @@ struct side_of {
     int fd;                     /* -1: finished */
     enum kind kind;
     bool ready;                 /* GATED: poll() said so */
+    bool packets;               /* SOCKET */
 };
 
 struct fdend {
@@ -38,6 +44,7 @@ struct fdend {
     struct loop *loop;
     struct side_of in, out;
     bool keep, owned, dropped;
+    bool broken;                /* in.packets: its other end has closed it without reading everything, which is told last */
     uint8_t *buffer;            /* what peek has read and nobody has taken */
     size_t at, len;
 };
@@ -102,12 +109,67 @@ static ssize_t read_in(struct fdend *f, void *buffer, size_t len)
     return n < 0 ? result(in, POLLIN) : n;
 }
 
+/* A UNIX socket says the same of a packet without bytes, of which a program may send some, and of the end. */
+static bool is_empty_packet(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+    int domain = 0, queued = 0;
+    socklen_t len = sizeof domain;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_UNIX)
+        return false;
+    return poll(&p, 1, 0) == 0 || (ioctl(fd, SIOCINQ, &queued) == 0 && queued > 0);
+}
+
+/* A whole one: its length, 0 at the end.  That its other end was closed with packets unread AF_UNIX tells before those that are
+ * to be read here. */
+static ssize_t read_packet(struct fdend *f)
+{
+    struct side_of *in = &f->in;
+    ssize_t n;
+
+    do {
+        n = recv(in->fd, f->buffer, END_MESSAGE, MSG_DONTWAIT | MSG_TRUNC);
+        if (n < 0 && errno == ECONNRESET && !f->broken)
+            f->broken = true;
+        else if (n >= 0 || errno != EINTR)
+            break;
+    } while (true);
+    if (n < 0)
+        return result(in, POLLIN);
+    if (n == 0 && is_empty_packet(in->fd)) {
+        in->watch.want |= POLLIN;
+        return -EAGAIN;         /* at once */
+    }
+    if (n == 0 && f->broken) {
+        f->broken = false;
+        return -ECONNRESET;
+    }
+    return n > END_MESSAGE ? -EMSGSIZE : n;
+}
+
+/* What there is, into the buffer, which is empty: its length, 0 at the end. */
+static ssize_t fill(struct fdend *f)
+{
+    ssize_t n;
+
+    if (!f->buffer && !(f->buffer = malloc(f->in.packets ? END_MESSAGE : BUFFER)))
+        return -ENOMEM;
+    n = f->in.packets ? read_packet(f) : read_in(f, f->buffer, BUFFER);
+    f->at = 0;
+    f->len = n > 0 ? (size_t)n : 0;
+    return n;
+}
+
 static ssize_t fdend_read(struct end *e, void *buffer, size_t len)
 {
     struct fdend *f = fdend_of(e);
+    ssize_t n;
 
-    if (!f->len)
+    if (!f->len && !f->in.packets)
         return read_in(f, buffer, len);
+    if (!f->len && (n = fill(f)) <= 0)
+        return n;
     if (len > f->len)
         len = f->len;
     memcpy(buffer, f->buffer + f->at, len);
@@ -119,19 +181,12 @@ static ssize_t fdend_read(struct end *e, void *buffer, size_t len)
 static int fdend_peek(struct end *e, struct iovec *iov, int max)
 {
     struct fdend *f = fdend_of(e);
+    ssize_t n;
 
     if (max < 1)
         return -EINVAL;
-    if (!f->len) {
-        ssize_t n;
-
-        if (!f->buffer && !(f->buffer = malloc(BUFFER)))
-            return -ENOMEM;
-        if ((n = read_in(f, f->buffer, BUFFER)) <= 0)
-            return (int)n;
-        f->at = 0;
-        f->len = (size_t)n;
-    }
+    if (!f->len && (n = fill(f)) <= 0)
+        return (int)n;
     iov[0] = (struct iovec){ .iov_base = f->buffer + f->at, .iov_len = f->len };
     return 1;
 }
@@ -164,6 +219,16 @@ static void fdend_stop(struct end *e)
 bool fdend_has_dropped(struct end *e)
 {
     return fdend_of(e)->dropped;
+}
+
+bool fdend_reads_packets(struct end *e)
+{
+    return fdend_of(e)->in.packets;
+}
+
+bool fdend_writes_packets(struct end *e)
+{
+    return fdend_of(e)->out.packets;
 }
 
 /* ---- writing ---- */
@@ -278,6 +343,14 @@ static struct end *fdend_new(struct loop *l, int in, int out)
     return &f->end;
 }
 
+static bool has_packets(int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t len = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type != SOCK_STREAM;
+}
+
 /* How fd can be kept from blocking; it may become an open file of its own under the same number. */
 static enum kind kind_of(int fd, int flags)
 {
@@ -316,6 +389,8 @@ struct end *fdend_standard(struct loop *l, int in, int out, bool keep)
             f->in.kind = kind_of(in, O_RDONLY);
         if (out >= 0)
             f->out.kind = kind_of(out, O_WRONLY);
+        f->in.packets = f->in.kind == SOCKET && in >= 0 && has_packets(in);
+        f->out.packets = f->out.kind == SOCKET && out >= 0 && has_packets(out);
     }
     return e;
 }
@@ -333,6 +408,7 @@ struct end *fdend_socket(struct loop *l, int fd)
         struct fdend *f = fdend_of(e);
 
         f->in.kind = f->out.kind = SOCKET;
+        f->in.packets = f->out.packets = has_packets(fd);
         f->owned = true;
     }
     return e;

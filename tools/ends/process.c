@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "proc.h"
 #include "say.h"
@@ -16,7 +17,7 @@
 
 struct process {
     struct end end;
-    struct end *pipe;
+    struct end *socket, *pipe;  /* pipe: its messages, or the same */
     struct loop *loop;
     struct timer grace;
     pid_t pid;
@@ -47,7 +48,7 @@ static int judge(struct process *p)
         snprintf(p->why, sizeof p->why, "the command was killed by signal %d", WTERMSIG(p->status));
     else if (WEXITSTATUS(p->status))
         snprintf(p->why, sizeof p->why, "the command ended with status %d", WEXITSTATUS(p->status));
-    else if (p->left || fdend_has_dropped(p->pipe))
+    else if (p->left || fdend_has_dropped(p->socket))
         snprintf(p->why, sizeof p->why, "the command has not read all its input");
     return p->why[0] ? -ECANCELED : 0;
 }
@@ -141,7 +142,7 @@ static const char *process_why(struct end *e)
 {
     struct process *p = process_of(e);
 
-    return p->why[0] ? p->why : NULL;
+    return p->why[0] ? p->why : p->pipe->ops->why ? p->pipe->ops->why(p->pipe) : NULL;
 }
 
 static struct reason process_reason(struct end *e)
@@ -154,7 +155,7 @@ static struct reason process_reason(struct end *e)
         return reason_heard(VSOCKIF_REASON_SIGNAL, (unsigned)WTERMSIG(p->status));
     if (WEXITSTATUS(p->status))
         return reason_heard(VSOCKIF_REASON_STATUS, (unsigned)WEXITSTATUS(p->status));
-    return p->left || fdend_has_dropped(p->pipe) ? REASON(UNREAD) : REASON(NONE);
+    return p->left || fdend_has_dropped(p->socket) ? REASON(UNREAD) : REASON(NONE);
 }
 
 static void process_close(struct end *e, bool reset)
@@ -173,7 +174,7 @@ static void pipe_woke(void *arg)
     end_wake(&p->end);
 }
 
-struct end *process_end(struct loop *l, int fd)
+struct end *process_end(struct loop *l, int fd, const struct records_form *form)
 {
     static const struct end_ops ops = {
         .peek = process_peek,     .done = process_done, .write = process_write,   .read = process_read,
@@ -182,7 +183,11 @@ struct end *process_end(struct loop *l, int fd)
     };
     struct process *p = calloc(1, sizeof *p);
 
-    if (!p || !(p->pipe = fdend_socket(l, fd))) {
+    if (!p || !(p->pipe = p->socket = fdend_socket(l, fd)))
+        close(fd);
+    else if (form)
+        p->pipe = records_end(p->socket, form);
+    if (!p || !p->pipe) {
         free(p);
         return NULL;
     }

@@ -11,9 +11,11 @@
 #include <sys/types.h>
 
 #include "end.h"
+#include "records.h"
 
-/* Takes fd, our end of the socket pair that is the process's standard input and output.  NULL, and fd is not taken: no memory. */
-struct end *process_end(struct loop *l, int fd);
+/* Takes fd, our end of the socket pair that is the process's standard input and output.  With a form it is an end that has messages, as it
+ * is without one if the pair has packets.  NULL: no memory.  It takes fd in any case. */
+struct end *process_end(struct loop *l, int fd, const struct records_form *form);
 /* Who is at the other end of it. */
 void process_started(struct end *e, pid_t pid);
 /* It was reaped, with this status of waitpid(). */

@@ -71,6 +71,14 @@ static ssize_t step_into(struct pump *p, struct flow *f)
     return n < 0 ? blame(p, f->from, true, (int)n) : n ? n : finish(p, f);
 }
 
+/* A message that the sink can never take.  Not to pass it on, and to go on, would be worse than an end. */
+static int refuse_message(struct pump *p, struct flow *f, const struct iovec *iov, int count)
+{
+    for (int i = 0; i < count; i++)
+        p->message += iov[i].iov_len;
+    return blame(p, f->to, false, -EMSGSIZE);
+}
+
 static ssize_t step_out_of(struct pump *p, struct flow *f)
 {
     struct iovec iov[PIECES];
@@ -82,6 +90,8 @@ static ssize_t step_out_of(struct pump *p, struct flow *f)
     if (!count)
         return finish(p, f);
     n = f->to->ops->write(f->to, iov, count);
+    if (n == -EMSGSIZE)
+        return refuse_message(p, f, iov, count);
     if (n < 0)
         return n == -EAGAIN ? n : cut(p, f, true, (int)n);
     f->from->ops->done(f->from, (size_t)n);

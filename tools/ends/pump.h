@@ -33,6 +33,7 @@ struct pump {
     int64_t moved;              /* when a byte moved last, by clock_ns() */
     struct end *culprit;        /* which end gave the error, */
     bool reading;               /* and to what */
+    size_t message;             /* bytes of the message that was too large for it (-EMSGSIZE) */
     /* Once: err is 0 when both flows ended and, if neither lost anything, all has arrived; else the error.  May free the pump; the ends are the caller's to close. */
     void (*over)(struct pump *p, int err);
 };

@@ -25,6 +25,14 @@ static int open_dir(void)
     return fd < 0 ? -errno : fd;
 }
 
+static int messages_refused(bool wanted, char why[WHY])
+{
+    if (!wanted)
+        return 0;
+    snprintf(why, WHY, "xvs-agent has the device of this guest, and lends streams alone, no messages (--seqpacket)");
+    return -ESOCKTNOSUPPORT;
+}
+
 /* ---- calling ---- */
 
 static int target(const struct dial *d, char *text, size_t room)
@@ -58,7 +66,7 @@ static int broker_dial(struct dial *d)
     uint64_t cid;
     int err = peer_cid(d, &cid), dirfd;
 
-    if (err)
+    if (err || (err = messages_refused(d->messages, d->why)))
         return err;
     return (dirfd = open_dir()) < 0 ? absent(d, dirfd) : knock(d, dirfd, true, &kind);
 }
@@ -69,7 +77,7 @@ static int broker_listen(struct listening *l)
 {
     int err = peer_none(l), dirfd;
 
-    if (err)
+    if (err || (err = messages_refused(l->messages, l->why)))
         return err;
     if ((dirfd = open_dir()) < 0) {
         snprintf(l->why, sizeof l->why, "cannot open %s: %s", run_dir(), errno_words(dirfd));

@@ -116,6 +116,7 @@ static int find(struct listening *l, bool for_all)
 static int begin(struct listening *l, int dirfd, const char *of, bool for_all, bool in_guest)
 {
     struct called *c = calloc(1, sizeof *c);
+    bool sticky;
     int err;
 
     if (!c) {
@@ -125,7 +126,8 @@ static int begin(struct listening *l, int dirfd, const char *of, bool for_all, b
     c->listening = l;
     c->for_all = for_all;
     c->in_guest = in_guest;
-    if ((err = door_open(&c->door, dirfd, l->port, in_guest || (l->vouches && (!for_all || may_vouch_for_all(dirfd)))))) {
+    sticky = in_guest || (l->vouches && (!for_all || may_vouch_for_all(dirfd)));
+    if ((err = door_open(&c->door, dirfd, l->port, sticky, l->messages))) {
         free(c);
         return explain(l, of, err);
     }

@@ -70,7 +70,7 @@ static int open_daemons(int dirfd, const char *name)
     return err;
 }
 
-int unix_connect(int dirfd, const char *name, int flags)
+static int connect_as(int type, int dirfd, const char *name, int flags)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int name_fd = open_daemons(dirfd, name), fd, err = 0;
@@ -78,13 +78,23 @@ int unix_connect(int dirfd, const char *name, int flags)
     if (name_fd < 0)
         return name_fd;
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", name_fd);
-    if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)) < 0 ||
+    if ((fd = socket(AF_UNIX, type | SOCK_CLOEXEC | flags, 0)) < 0 ||
         connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         err = -errno;
     close(name_fd);
     if (err && fd >= 0)
         close(fd);
     return err ? err : fd;
+}
+
+int unix_connect(int dirfd, const char *name, int flags)
+{
+    return connect_as(SOCK_STREAM, dirfd, name, flags);
+}
+
+int unix_connect_messages(int dirfd, const char *name, int flags)
+{
+    return connect_as(SOCK_SEQPACKET, dirfd, name, flags);
 }
 
 /* ---- one question ---- */

@@ -32,6 +32,8 @@ int control_status(int err);
  * so, else connected when it returns.  It must be the daemon's: who else may write in dir can have put something there while no
  * daemon was.  A descriptor or a negative errno; -ENOTSOCK if what stands there is not the daemon's. */
 int unix_connect(int dirfd, const char *name, int flags);
+/* …of type SOCK_SEQPACKET. */
+int unix_connect_messages(int dirfd, const char *name, int flags);
 /* The address of dir/name by way of its descriptor. */
 int unix_address(int dirfd, const char *name, struct sockaddr_un *address);
 

@@ -115,13 +115,13 @@ static int watch_dir(int dirfd)
     return fd;
 }
 
-int door_open(struct door *door, int dirfd, uint32_t port, bool sticky)
+int door_open(struct door *door, int dirfd, uint32_t port, bool sticky, bool messages)
 {
     int err = 0;
 
     *door = (struct door){ .dirfd = dirfd, .news = watch_dir(dirfd) };
     snprintf(door->name, sizeof door->name, "vsock_%u", port);
-    if ((door->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+    if ((door->fd = socket(AF_UNIX, (messages ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
         err = -errno;
     else if (!(err = lock_dir(dirfd)))
         err = publish(door, sticky);

@@ -20,7 +20,7 @@ struct door {
 
 /* Takes dirfd, in any case.  sticky: somebody will vouch for each stream (vouch.h).  0 or a negative errno: -EADDRINUSE, -EEXIST (what
  * stands there is no socket), -ETIMEDOUT (the lock), … */
-int  door_open(struct door *door, int dirfd, uint32_t port, bool sticky);
+int  door_open(struct door *door, int dirfd, uint32_t port, bool sticky, bool messages);
 /* After news: whether the socket has its name still. */
 bool door_is_there(struct door *door);
 /* Removes the name if it is ours. */

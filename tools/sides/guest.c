@@ -39,6 +39,7 @@ struct talk {
     bool over;                  /* both ends are through, or it broke */
     bool stopped;               /* we read no more */
     struct reason blame;        /* what a reset is to say */
+    uint8_t *whole;             /* a message that is in more pieces than were asked for */
     char why[REASON_LINE];
 };
 
@@ -58,6 +59,24 @@ static struct talk *talk_of(struct end *e)
 static int talk_peek(struct end *e, struct iovec *iov, int max)
 {
     return xvs_peek(talk_of(e)->stream, iov, max);
+}
+
+/* The first message. */
+static int talk_peek_message(struct end *e, struct iovec *iov, int max)
+{
+    struct talk *t = talk_of(e);
+    size_t len = xvs_stream_readable(t->stream), shown = 0;
+    int n = xvs_peek(t->stream, iov, max);
+
+    for (int i = 0; i < n; i++)
+        shown += iov[i].iov_len;
+    if (n <= 0 || shown == len)
+        return n;
+    free(t->whole);
+    if (!(t->whole = malloc(len)))
+        return -ENOMEM;
+    iov[0] = (struct iovec){ .iov_base = t->whole, .iov_len = len };
+    return xvs_recv(t->stream, t->whole, len, XVS_PEEK) == (ssize_t)len ? 1 : -EIO;
 }
 
 static void talk_done(struct end *e, size_t len)
@@ -107,6 +126,12 @@ static bool talk_is_cut(struct end *e)
     return n < 0 && n != -EAGAIN;
 }
 
+/* To send nothing is to send none, and is refused all the same where nothing could be sent. */
+static bool talk_is_cut_of_messages(struct end *e)
+{
+    return xvs_sendv(talk_of(e)->stream, NULL, 0, XVS_MORE) < 0;
+}
+
 /* A stream is over in order when the peer has read everything.  If it has to guess that we do not, it may take its time. */
 static int talk_settle(struct end *e)
 {
@@ -150,6 +175,7 @@ static void talk_close(struct end *e, bool reset)
         xvs_stream_close(t->stream);
     else if (xvs_stream_reset_with(t->stream, t->blame.code ? t->blame.code : XVS_REASON_ABORTED, t->blame.detail))
         xvs_stream_reset(t->stream);
+    free(t->whole);
     free(t);
 }
 
@@ -161,11 +187,17 @@ static struct talk *talk_new(struct xvs_stream *s, struct dial *d)
         .settle = talk_settle, .why = talk_why,         .reason = talk_reason, .blame = talk_blame,
         .close = talk_close,
     };
+    static const struct end_ops of_messages = {
+        .peek = talk_peek_message, .done = talk_done, .write = talk_write, .finish = talk_finish,
+        .stop = talk_stop,     .is_cut = talk_is_cut_of_messages, .settle = talk_settle, .why = talk_why,
+        .reason = talk_reason, .blame = talk_blame,   .close = talk_close,
+    };
     struct talk *t = calloc(1, sizeof *t);
 
     if (!t)
         return NULL;
-    *t = (struct talk){ .user = { d ? CALLING : TALKING }, .end = { .ops = &ops }, .stream = s, .dial = d };
+    *t = (struct talk){ .user = { d ? CALLING : TALKING }, .stream = s, .dial = d };
+    t->end.ops = xvs_stream_is_seqpacket(s) ? &of_messages : &ops;
     xvs_stream_set_user(s, &t->user);
     return t;
 }
@@ -186,7 +218,11 @@ static int call(struct guest *g, struct dial *d)
         list_append(&g->waiting, &d->link);
         return 0;
     }
-    if ((err = xvs_connect(g->x, cid, d->port, &s))) {
+    if ((err = d->messages ? xvs_connect_seqpacket(g->x, cid, d->port, &s) : xvs_connect(g->x, cid, d->port, &s))) {
+        if (err == -ESOCKTNOSUPPORT) {
+            snprintf(d->why, sizeof d->why, PEER_NO_MESSAGES);
+            return err;
+        }
         snprintf(d->why, sizeof d->why, "cannot connect to %s port %u: %s", d->peer, d->port, strerror(-err));
         return err;
     }
@@ -325,13 +361,15 @@ static void device_ready(struct watch *w)
 static int guest_listen(struct listening *l)
 {
     struct guest *g = l->side->own;
+    unsigned backlog = l->backlog ? l->backlog : BACKLOG;
     struct ear *ear;
     int err;
 
     if ((err = peer_none(l)))
         return err;
-    ear = calloc(1, sizeof *ear);
-    if ((err = ear ? xvs_listen(g->x, l->port, l->backlog ? l->backlog : BACKLOG, &ear->listener) : -ENOMEM)) {
+    if (!(ear = calloc(1, sizeof *ear)))
+        return -ENOMEM;
+    if ((err = (l->messages ? xvs_listen_seqpacket : xvs_listen)(g->x, l->port, backlog, &ear->listener))) {
         free(ear);
         return err;
     }

@@ -51,7 +51,10 @@ static int absent(struct dial *d, int err)
                  "remove it, and start xvsd", d->peer);
         return -ENOENT;
     }
-    snprintf(d->why, sizeof d->why, "cannot connect to the daemon's socket of %s: %s", d->peer, errno_words(err));
+    if (err == -ESOCKTNOSUPPORT)
+        snprintf(d->why, sizeof d->why, "the xvsd of this host is older than messages (--seqpacket): start the new one");
+    else
+        snprintf(d->why, sizeof d->why, "cannot connect to the daemon's socket of %s: %s", d->peer, errno_words(err));
     return err;
 }
 

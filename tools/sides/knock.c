@@ -133,10 +133,13 @@ static void answered(struct watch *w)
 
 int knock(struct dial *d, int dirfd, bool calls, const struct knock_kind *kind)
 {
-    int fd = unix_connect(dirfd, "vsock", SOCK_NONBLOCK), n;
+    int fd = d->messages ? unix_connect_messages(dirfd, "vsock.seqpacket", SOCK_NONBLOCK)
+                         : unix_connect(dirfd, "vsock", SOCK_NONBLOCK), n;
     struct attempt *a;
     char line[64];
 
+    if (fd == -ENOENT && d->messages && !faccessat(dirfd, "vsock", F_OK, 0))
+        fd = -ESOCKTNOSUPPORT;
     if (fd < 0)
         close(dirfd);
     if (fd == -EAGAIN)

@@ -3,6 +3,8 @@
  *
  *     connect to DIR/vsock, say "CONNECT <port>\n", read "OK <number>\n" and not a byte more; no answer is a refusal
  *
+ * A connection of messages is called for at DIR/vsock.seqpacket, where each line is a message.
+ *
  * The stream has a number, by which is asked how it ended (vouch.h): then the word is CALL, which is refused with a word, too. */
 #ifndef XVS_KNOCK_H
 #define XVS_KNOCK_H

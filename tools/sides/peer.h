@@ -7,6 +7,9 @@
 
 #include "side.h"
 
+/* Why there is no connection of type SEQPACKET, -ESOCKTNOSUPPORT. */
+#define PEER_NO_MESSAGES "the xvsd of this guest's host has streams alone: it is older than messages (--seqpacket)"
+
 /* d's peer, "host" if it has none, as a CID.  0; or a negative errno with d->why. */
 int peer_cid(struct dial *d, uint64_t *cid);
 /* 0 if l says what can be listened at in a guest; or a negative errno with l->why. */

@@ -51,6 +51,7 @@ struct dial {
     int64_t patience;           /* ns for one attempt */
     int64_t retry;              /* ns during which a failed attempt is repeated, if a start could mend it */
     bool vouches;               /* the end is to say whether everything arrived (settle), which costs a connection more in dom0 */
+    bool messages;              /* a connection of type SEQPACKET: the end has messages (end.h) */
     uint32_t buffer;            /* libxvs: bytes that may come unread; 0: as the device has it */
     /* Once: err 0 and an end, or a negative errno with 'why' filled. */
     void (*done)(struct dial *d, int err, struct end *end);
@@ -87,7 +88,8 @@ struct listening {
     int64_t retry;              /* ns, as in struct dial */
     bool waits;                 /* for ever, and says so, while the guest or its daemon is not there */
     bool quiet;                 /* says nothing of it */
-    uint32_t buffer;            /* as in struct dial */
+    bool messages;              /* likewise */
+    uint32_t buffer;            /* likewise */
     bool insists;               /* for ever, whatever the failure is: it is never the end of the loop */
     bool vouches;               /* as in struct dial */
     unsigned backlog;           /* a guest: callers that wait to be accepted; 0 is 128 */

@@ -54,9 +54,9 @@ static struct sockaddr_vm address(uint64_t cid, uint32_t port)
     return (struct sockaddr_vm){ .svm_family = AF_VSOCK, .svm_cid = (uint32_t)cid, .svm_port = port };
 }
 
-static int new_socket(void)
+static int new_socket(bool messages)
 {
-    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_VSOCK, (messages ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     return fd < 0 ? -errno : fd;
 }
@@ -149,7 +149,7 @@ static void look_whether_over(struct talk *t)
     t->over = sendto(t->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&any, sizeof any) < 0 && errno != EISCONN;
 }
 
-/* A message of no bytes sends none, and is refused where the peer reads no more. */
+/* A send of no bytes sends none, of either type, and is refused where the peer reads no more. */
 static bool talk_is_cut(struct end *e)
 {
     struct talk *t = talk_of(e);
@@ -256,6 +256,9 @@ static int explain(struct dial *d, uint64_t cid, int err)
         snprintf(d->why, sizeof d->why, "this guest's kernel has no way to %s, CID %llu: for what is local it is the module "
                  "vsock_loopback", d->peer, (unsigned long long)cid);
         return -EHOSTUNREACH;
+    case ESOCKTNOSUPPORT:
+        snprintf(d->why, sizeof d->why, PEER_NO_MESSAGES);
+        return err;
     default:
         snprintf(d->why, sizeof d->why, "cannot connect to %s port %u: %s", d->peer, d->port, strerror(-err));
         return err;
@@ -299,7 +302,7 @@ static int begin(struct call *c)
     struct timeval limit = { .tv_sec = d->patience / SECOND + 2 };
     int err;
 
-    if ((c->fd = new_socket()) < 0)
+    if ((c->fd = new_socket(d->messages)) < 0)
         return c->fd;
     setsockopt(c->fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &limit, sizeof limit);
     err = connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : 0;
@@ -373,7 +376,7 @@ static int socket_listen(struct listening *l)
         return err;
     if (!(ear = calloc(1, sizeof *ear)))
         return -ENOMEM;
-    if ((ear->fd = new_socket()) < 0) {
+    if ((ear->fd = new_socket(l->messages)) < 0) {
         err = ear->fd;
         free(ear);
         return err;
@@ -423,7 +426,7 @@ static void socket_unlisten(struct listening *l)
 
 static int socket_open(struct side *s, char *why)
 {
-    int fd = new_socket();
+    int fd = new_socket(false);
 
     if (fd < 0) {
         snprintf(why, WHY, "this guest's kernel has the vsock device, and AF_VSOCK cannot be had: %s", strerror(-fd));

@@ -8,6 +8,7 @@
 
 #include "pump.h"
 #include "reason.h"
+#include "records.h"
 #include "say.h"
 #include "service.h"
 #include "verb.h"
@@ -27,6 +28,8 @@ struct cat {
     int64_t idle, patience, retry;      /* ns; idle 0: for ever */
     int64_t began;
     bool listens, keeps, probes, holds, progress;
+    bool messages;              /* the connection is of type SEQPACKET; standard input and output have messages of this form */
+    struct records_form form;
 };
 
 static struct cat *cat_of_pump(struct pump *p)
@@ -82,9 +85,11 @@ static int judge(struct cat *c, int err)
         /* Whoever read our output went away, as head(1) does: that is no news to anybody. */
         if (err == -EPIPE)
             return EXIT_LOCAL;
-        return fail(EXIT_LOCAL, "standard %s: %s", c->pump.reading ? "input" : "output", strerror(-err));
+        return fail(EXIT_LOCAL, "standard %s: %s", c->pump.reading ? "input" : "output", end_why(c->stdio, err));
     }
     so_far(far, c);
+    if (err == -EMSGSIZE && !c->pump.reading)
+        return fail(EXIT_LOCAL, "a message of %zu bytes is larger than the other end can take, and was not sent%s", c->pump.message, far);
     if (err && reason_has_detail(reason))
         return fail(EXIT_FAILED, "the command at the other end %s %u%s",
                     reason.code == VSOCKIF_REASON_STATUS ? "ended with status" : "was killed by signal", reason.detail, far);
@@ -219,11 +224,11 @@ static int begin(struct cat *c, const char *peer, uint32_t port)
 {
     if (c->listens) {
         c->listening = (struct listening){ .side = &c->side, .peer = peer, .port = port, .retry = c->retry, .vouches = true,
-                                           .ready = ready, .arg = c };
+                                           .messages = c->messages, .ready = ready, .arg = c };
         return listening_open(&c->listening);
     }
     c->dial = (struct dial){ .side = &c->side, .peer = peer, .port = port, .patience = c->patience,
-                             .retry = c->retry, .vouches = !c->probes, .done = dialled, .arg = c };
+                             .retry = c->retry, .vouches = !c->probes, .messages = c->messages, .done = dialled, .arg = c };
     dial_start(&c->dial);
     return EXIT_OK;
 }
@@ -246,6 +251,9 @@ static const char help[] =
     "  -n, --no-shutdown       do not pass on the end of standard input\n"
     "  -z, --zero              only see whether somebody listens\n"
     "  -p, --progress          show how much has moved\n"
+    "  --seqpacket[=FORM]      a connection of messages.  FORM is what a message of standard input is: lines\n"
+    "                          (default), a number of bytes, or frames, of which each begins with its length,\n"
+    "                          4 bytes in the order of networks, in both directions\n"
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
     "\n"
     "Example: copy a file out of guest web1, which runs 'xvs cat -l 5000 < dump'\n"
@@ -270,7 +278,10 @@ static int run_cat(struct cat *c, const char *peer, uint32_t port)
 
     if ((err = loop_begin(&c->loop)))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
-    if (!(c->stdio = fdend_stdio(&c->loop, c->keeps)))
+    c->stdio = fdend_stdio(&c->loop, c->keeps);
+    if (c->messages)
+        c->stdio = records_end(c->stdio, &c->form);
+    if (!c->stdio)
         return loop_end(&c->loop, fail(EXIT_OTHER, "out of memory"));
     side_init(&c->side, &c->loop, &common);
     c->call.dial.side = c->call.service ? &c->side : NULL;
@@ -303,6 +314,7 @@ static int run(const struct verb *verb, int argc, char **argv)
         { "no-shutdown", no_argument, NULL, 'n' },
         { "zero", no_argument, NULL, 'z' },
         { "progress", no_argument, NULL, 'p' },
+        { "seqpacket", optional_argument, NULL, OPTION_SEQPACKET },
         COMMON_LONG
     };
     struct cat c = { .patience = 5 * SECOND };
@@ -331,6 +343,11 @@ static int run(const struct verb *verb, int argc, char **argv)
             break;
         case 'p':
             c.progress = true;
+            break;
+        case OPTION_SEQPACKET:
+            c.messages = true;
+            if (!seqpacket_argument(optarg ? optarg : "lines", &c.form))
+                return EXIT_USAGE;
             break;
         default:
             return status;

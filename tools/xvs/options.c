@@ -169,3 +169,11 @@ bool port_argument(const char *text, uint32_t *port)
     *port = (uint32_t)number;
     return true;
 }
+
+bool seqpacket_argument(const char *text, struct records_form *form)
+{
+    if (records_parse(text, form))
+        return true;
+    fail_usage("--seqpacket: '%s' is no form of a message: lines, frames, or a number of bytes from 1 to 1M", text);
+    return false;
+}

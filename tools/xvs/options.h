@@ -11,10 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "records.h"
 #include "side.h"
 
 #define COMMON_SHORT "hd:vq"
-enum { OPTION_HOST = 256, OPTION_GUEST, OPTION_RUN_DIR, OPTION_POOL, OPTION_FIRST };
+enum { OPTION_HOST = 256, OPTION_GUEST, OPTION_RUN_DIR, OPTION_POOL, OPTION_SEQPACKET, OPTION_FIRST };
 #define COMMON_LONG                                          \
     { "help", no_argument, NULL, 'h' },                      \
     { "device", required_argument, NULL, 'd' },              \
@@ -38,5 +39,8 @@ int options_next(int argc, char **argv, const char *short_options, const struct 
 
 /* A port from the command line, by its number or its name (portnames.h, /etc/xvs/ports or $XVS_PORTS); false after a message. */
 bool port_argument(const char *text, uint32_t *port);
+
+/* What a message of a connection of messages is (--seqpacket=FORM, OPTION_SEQPACKET of who has it); false after a message. */
+bool seqpacket_argument(const char *text, struct records_form *form);
 
 #endif

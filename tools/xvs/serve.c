@@ -30,6 +30,9 @@ struct serve {
     struct list served;
     char **command;
     unsigned count, max;
+    bool messages;              /* connections of type SEQPACKET, */
+    bool has_form;              /* …with messages that the command sees so; else by a socket of packets */
+    struct records_form form;
 };
 
 struct served {
@@ -88,7 +91,7 @@ static void over(struct pump *p, int err)
         return;
     }
     /* Whoever called hears of a reset, and of the reason only this line tells. */
-    if (why && p->culprit != v->stream)
+    if (why && (p->culprit != v->stream || err == -EMSGSIZE))
         say("%s: %s, so the connection was reset", v->name, why);
     else if (common.verbose)
         say("%s: %s, %llu bytes in, %llu out", v->name, why ? why : "ended",
@@ -184,6 +187,19 @@ static int spawn(struct serve *s, int fd, const struct caller *caller, pid_t *pi
     return -err;
 }
 
+/* One end for us, one for the command; with room for any message that a connection is likely to bring.  0 or a negative errno. */
+static int make_pair(const struct serve *s, int pair[2])
+{
+    bool packets = s->messages && !s->has_form;
+    int size = END_MESSAGE;
+
+    if (socketpair(AF_UNIX, (packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    for (int i = 0; packets && i < 2; i++)
+        setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    return 0;
+}
+
 /* Takes the stream over, whatever happens. */
 static int serve_one(struct serve *s, struct end *stream, const struct caller *caller)
 {
@@ -198,11 +214,10 @@ static int serve_one(struct serve *s, struct end *stream, const struct caller *c
         snprintf(v->name, sizeof v->name, "CID %llu port %u", (unsigned long long)caller->cid, caller->port);
     else
         snprintf(v->name, sizeof v->name, "%.60s", s->listening.peer);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-        err = -errno;
+    if ((err = make_pair(s, pair)))
         goto fail;
-    }
-    if (!(v->process = process_end(&s->loop, pair[0])))
+    err = -ENOMEM;
+    if (!(v->process = process_end(&s->loop, pair[0], s->has_form ? &s->form : NULL)))
         goto fail;
     if ((err = spawn(s, pair[1], caller, &v->pid)))
         goto fail;
@@ -220,8 +235,6 @@ fail:
     say("cannot serve a connection with %s: %s", s->command[0], errno_words(err));
     if (v && v->process)
         v->process->ops->close(v->process, true);
-    else if (pair[0] >= 0)
-        close(pair[0]);
     if (pair[1] >= 0)
         close(pair[1]);
     free(v);
@@ -295,6 +308,8 @@ static const char help[] =
     "\n"
     "  -m, --max N        connections at a time (default 64); more wait, and are refused when 128 do\n"
     "  -r, --retry SECONDS  repeat failed attempts to listen, whatever the reason, for so long and no longer\n"
+    "  --seqpacket[=FORM] connections of messages: the command has a socket of type SOCK_SEQPACKET; or, with a FORM\n"
+    "                     as xvs cat has them (lines, frames, a number of bytes), one of bytes\n"
     "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"
     "\n"
     "Example: ssh into a guest that has no network\n"
@@ -309,6 +324,7 @@ static int run(const struct verb *verb, int argc, char **argv)
     static const struct option options[] = {
         { "max", required_argument, NULL, 'm' },
         { "retry", required_argument, NULL, 'r' },
+        { "seqpacket", optional_argument, NULL, OPTION_SEQPACKET },
         COMMON_LONG
     };
     struct serve s = { .max = 64 };
@@ -325,6 +341,13 @@ static int run(const struct verb *verb, int argc, char **argv)
             if (!parse_seconds(optarg, &retry))
                 return fail_usage("'%s' is no number of seconds", optarg);
             has_retry = true;
+            continue;
+        }
+        if (option == OPTION_SEQPACKET) {
+            s.messages = true;
+            s.has_form = optarg != NULL;
+            if (optarg && !seqpacket_argument(optarg, &s.form))
+                return EXIT_USAGE;
             continue;
         }
         if (option != 'm')
@@ -351,7 +374,8 @@ static int run(const struct verb *verb, int argc, char **argv)
     s.loop.child_arg = &s;
     side_init(&s.side, &s.loop, &common);
     s.listening = (struct listening){ .side = &s.side, .peer = args == 2 ? argv[optind + 1] : NULL, .port = port,
-                                      .retry = retry, .waits = args == 2 && !has_retry, .vouches = true, .ready = ready, .arg = &s };
+                                      .retry = retry, .waits = args == 2 && !has_retry, .vouches = true,
+                                      .messages = s.messages, .ready = ready, .arg = &s };
     if (!(status = listening_open(&s.listening)))
         status = loop_run(&s.loop);
     listening_close(&s.listening);

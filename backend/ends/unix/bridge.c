@@ -239,47 +239,37 @@ void bridge_redial(struct hostside *host)
         vmux_each(host->lane->mux, redial, NULL);
 }
 
-/* A channel's socket is of the type that the settings say. */
-static bool has_messages(int fd)
-{
-    int type = SOCK_STREAM;
-    socklen_t len = sizeof type;
-
-    return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_SEQPACKET;
-}
-
-int bridge_request(struct hostside *host, int fd, uint32_t port, enum bridge_says says, uint16_t mark)
+int bridge_request(struct hostside *host, const struct bridge_caller *caller)
 {
     struct lane *lane = host->lane;
-    struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { lane->cid, port };
-    bool messages = says == BRIDGE_CHANNEL && has_messages(fd);
+    struct vaddr local = { VSOCKIF_CID_HOST, VSOCKIF_PORT_ANY }, peer = { lane->cid, caller->port };
     struct stream *s;
     struct bridge *b;
     int err;
 
     if (!lane_is_connected(lane))
         return -ENOTCONN;
-    if (messages && !vmux_has_seqpacket(lane->mux))
+    if (caller->messages && !vmux_has_seqpacket(lane->mux))
         return -ESOCKTNOSUPPORT;
     if ((err = stream_connect(lane, &bridge_end, local, peer, UINT32_MAX, &s)))
         return err;
-    if (messages) {
+    if (caller->messages) {
         vconn_set_type(&s->v.c, VSOCKIF_TYPE_SEQPACKET);
         vmux_set_buf_alloc(lane->mux, &s->v, stream_window(s));
     }
     b = bridge_of(s);
     b->socket.fd = -1;
     fate_init(&b->fate, &watched_kind);
-    if ((err = take_socket(b, fd))) {
+    if ((err = take_socket(b, caller->fd))) {
         vmux_abort(lane->mux, &s->v, ECONNRESET, REASON(SHORT));
         stream_end(s);
         return err;
     }
     b->writable = b->by_host = true;
-    b->is_channel = says == BRIDGE_CHANNEL;
-    b->line_waits = !b->is_channel;
-    b->holds = says == BRIDGE_CALL;
-    b->mark = mark;
+    b->is_channel = caller->says == BRIDGE_CHANNEL;
+    b->line_waits = caller->line;
+    b->holds = caller->says == BRIDGE_CALL;
+    b->mark = caller->mark;
     return 0;
 }
 
@@ -331,7 +321,7 @@ static void turn_away(struct hostside *host, int fd, uint32_t port, bool vouched
 /* A refusal is an end of file and no reset, for it is the answer that was asked for. */
 void bridge_refuse(struct hostside *host, int fd, uint32_t port, bool vouched, int err)
 {
-    hostsock_take_newline(fd);
+    hostsock_take_line(fd);
     if (err != -EACCES)         /* gate_refused_in() has counted that */
         lane_refused(host->lane, true, reason_of_refusal(-err));
     turn_away(host, fd, port, vouched, -err, REASON(NONE));
@@ -573,24 +563,26 @@ static enum stream_again drop_closed(struct bridge *b)
     if (!b->readable)
         return STREAM_WAITS;
     b->guest_left = true;
-    b->line_waits = false;
+    b->line_waits = 0;
     return STREAM_MORE;
 }
 
-/* Takes the newline out of the way of what is behind it.  False: there is nothing yet, or an end, which needs no reading. */
+/* Takes what is left of the line out of the way of what is behind it.  False: there is nothing yet, or an end, which needs no reading; or
+ * it is to be tried again, for a socket of messages tells of an error before what is in it. */
 static bool pass_line(struct bridge *b)
 {
-    char two[2];
-    ssize_t n = recv(b->socket.fd, two, sizeof two, MSG_PEEK | MSG_DONTWAIT);
-
-    if (n == 1 && !b->failed) {
+    if (!b->failed && hostsock_unsent(b->socket.fd) <= b->line_waits) {
         b->readable = false;
         if (b->ending)
             end_of_file(b);
         return false;
     }
-    b->line_waits = false;
-    return n < 1 || recv(b->socket.fd, two, 1, MSG_DONTWAIT) == 1;
+    if (!hostsock_take_line(b->socket.fd)) {
+        read_error(b);
+        return false;
+    }
+    b->line_waits = 0;
+    return true;
 }
 
 static void break_off(struct bridge *b, struct reason why);
@@ -652,8 +644,10 @@ static enum stream_again turn_to_guest(struct bridge *b)
     ssize_t n;
     int used;
 
-    if (!b->s.open || !b->readable || b->host_eof || (b->line_waits && !pass_line(b)))
+    if (!b->s.open || !b->readable || b->host_eof)
         return STREAM_WAITS;
+    if (b->line_waits && !pass_line(b))
+        return b->readable ? STREAM_MORE : STREAM_WAITS;
     if (vconn_is_send_shut(&b->s.v.c))
         return drop_queue(b);
     if (vconn_is_seqpacket(&b->s.v.c))
@@ -740,7 +734,7 @@ static void let_go(struct bridge *b)
 static void close_as(struct bridge *b, enum fate_end end)
 {
     if (b->line_waits && end == FATE_ORDER)
-        hostsock_take_newline(b->socket.fd);
+        hostsock_take_line(b->socket.fd);
     if (b->in_socket)
         look_into_socket(b);
     if (b->in_socket)

@@ -14,7 +14,7 @@
  * stream ends in order: a program that only reads hears ECONNRESET if the stream is cut off, even if by our own death.  The others
  * can ask (fate.h).
  *
- * A stream of messages has a socket of type SOCK_SEQPACKET.  A message for the host program waits in the inbox until all of it has
+ * A stream of messages has a socket of type SOCK_SEQPACKET, and its line is a message, of which all stays.  A message for the host program waits in the inbox until all of it has
  * come, for the socket takes it whole; it is no larger than what the guest was told.  One for the guest goes as its buffers allow,
  * and stays in the socket meanwhile (SO_PEEK_OFF): nothing of either is kept here.  There are no empty messages on the wire: those of a
  * host program are dropped.
@@ -37,10 +37,10 @@ struct bridge {
     bool host_eof;              /* …sends no more, and the guest has been told */
     bool host_reset;            /* …closed with data unread: ends with a reset */
     bool fed : 1;               /* something was written to the socket */
-    bool line_waits : 1;        /* the newline of its line is still in the socket */
     bool failed : 1;            /* the socket has an error to tell */
     bool leaving : 1;           /* the host program has gone, and the guest has yet to say how it ended */
     bool guest_left : 1;        /* bytes were dropped that the guest should have read */
+    uint8_t line_waits;         /* bytes of its line that are still in the socket */
     uint8_t dials;              /* names tried so far, while the keeper is asked to connect; 0 else */
     bool holds : 1;             /* the end of what the program sends waits for somebody who vouches for it, */
     bool said_end : 1;          /* …and has */
@@ -63,9 +63,17 @@ enum bridge_says {
     BRIDGE_CHANNEL              /* nothing: it may have written already, and may have gone again */
 };
 
-/* From the host: a client has asked for a port of the guest's, in a line whose newline is still in the socket, or by a channel.  Takes the
- * descriptor, and its mark (door.h), if it returns 0; else it is the caller's to refuse, which tells why if vouched. */
-int  bridge_request(struct hostside *host, int fd, uint32_t port, enum bridge_says says, uint16_t mark);
+struct bridge_caller {
+    int fd;
+    uint32_t port;
+    enum bridge_says says;
+    bool messages;              /* the socket is a SOCK_SEQPACKET */
+    uint8_t line;               /* bytes of the line that are still in the socket */
+    uint16_t mark;              /* door.h */
+};
+/* From the host: a client has asked for a port of the guest's, in a line or by a channel.  Takes the descriptor and the mark if it returns
+ * 0; else it is the caller's to refuse, which tells why if vouched. */
+int  bridge_request(struct hostside *host, const struct bridge_caller *caller);
 /* What dial() has come to: a descriptor, which it takes in any case, with the listener's wishes (BRIDGE_VOUCHED), or a negative errno;
  * why, if it is not "", is about what stands in the directory dir. */
 struct bridge_dialed {

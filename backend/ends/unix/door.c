@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hostsock.h"
+
 #define OLD  0x8000u            /* the mark of one who came by an old door; below are those of the present one, in turn */
 
 static struct door *door_at(struct list *l)
@@ -46,6 +48,7 @@ int door_open(struct hostside *host, uint32_t number, const char *name, const ch
     }
     door->host = host;
     door->number = number;
+    door->messages = hostsock_has_messages(fd);
     snprintf(door->name, sizeof door->name, "%s", name);
     snprintf(door->path, sizeof door->path, "%s", path);
     list_init(&door->link);
@@ -53,9 +56,14 @@ int door_open(struct hostside *host, uint32_t number, const char *name, const ch
     return 0;
 }
 
-void door_lead(struct door *door, uint32_t beside, uint32_t port)
+void door_stand(struct door *door, uint32_t beside)
 {
     door->beside = beside;
+}
+
+void door_lead(struct door *door, uint32_t port)
+{
+    door->is_channel = true;
     door->port = port;
 }
 
@@ -114,7 +122,7 @@ void door_choose(struct hostside *host, struct door *door)
     host->all->old_used(host, host->by_old_door > 0);
 }
 
-/* A channel is as old as the door beside it. */
+/* One is as old as the door beside it. */
 static bool is_present(const struct door *door)
 {
     const struct door *present = door->host->door;

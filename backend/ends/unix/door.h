@@ -2,7 +2,7 @@
 /* door.h: the listening socket in a guest's directory, where host programs come in.
  *
  * A device has one door, in the directory that is its own at present, and may have older ones beside it.  In the same directory there may
- * be channels, which are doors that lead straight to a port.  Who has come in wears a
+ * be channels, which are doors that lead straight to a port, and there is one for connections of messages.  Who has come in wears a
  * mark until he leaves, so that it is known whether anybody is left who came by an old door.  One thread. */
 #ifndef XVSD_DOOR_H
 #define XVSD_DOOR_H
@@ -16,8 +16,10 @@ struct door {
     struct list link;           /* in hostside.doors */
     struct hostside *host;      /* where it leads */
     uint32_t number;            /* the keeper's */
-    uint32_t beside;            /* 0, or the number of the door of the same directory, to which this one is a channel: */
-    uint32_t port;              /* …who comes in there says no line, and wants this port */
+    uint32_t beside;            /* 0, or the number of the door of the same directory, beside which this one is */
+    bool is_channel;            /* who comes in there says no line, and wants */
+    uint32_t port;              /* …this port */
+    bool messages;              /* connections are of type SEQPACKET, and the line is the first message */
     char name[DOOR_NAME], path[DOOR_PATH];      /* of the directory */
     struct source listener;
 };
@@ -27,8 +29,9 @@ const char *door_path(const struct hostside *host);
 struct door *door_find(const struct hostside *host, uint32_t number);
 /* Takes fd, in any case: 0 or a negative errno. */
 int  door_open(struct hostside *host, uint32_t number, const char *name, const char *path, int fd);
-/* It is a channel. */
-void door_lead(struct door *door, uint32_t beside, uint32_t port);
+/* It is one beside another; and a channel to this port. */
+void door_stand(struct door *door, uint32_t beside);
+void door_lead(struct door *door, uint32_t port);
 void door_close(struct door *door);
 void doors_close(struct hostside *host);
 /* It leads to another device from now on. */

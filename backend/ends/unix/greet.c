@@ -25,6 +25,7 @@ struct client {
     struct source source;
     struct hostside *host;
     uint16_t mark;              /* door.h */
+    bool messages;              /* its line is one */
     uint64_t deadline;          /* ms; the list is in the order of it */
 };
 
@@ -82,21 +83,32 @@ static void refuse(struct client *c, const char *why)
     close_client(c);
 }
 
-static void connect_to_guest(struct hostside *host, int fd, uint32_t port, enum bridge_says says, uint16_t mark)
+static void connect_to_guest(struct hostside *host, const struct bridge_caller *caller)
 {
-    int err = admit_client(host->lane, fd, port);
+    uint32_t port = caller->port;
+    int err = admit_client(host->lane, caller->fd, port);
 
     if (!err)
-        err = bridge_request(host, fd, port, says, mark);
+        err = bridge_request(host, caller);
     if (!err)
         return;
-    door_leave(host, mark);
+    door_leave(host, caller->mark);
     if (journal_shows(JOURNAL_DEBUG))
         journal_guest(host->lane->journal, JOURNAL_DEBUG, "a host program was refused port %u: %s", port, strerror(-err));
-    bridge_refuse(host, fd, port, says == BRIDGE_CALL, err);
+    bridge_refuse(host, caller->fd, port, caller->says == BRIDGE_CALL, err);
 }
 
-/* The line is whole: takes it out of the socket, but for the newline before a stream, see bridge.c. */
+/* Of what stands before a stream the newline stays in the socket, and of messages all of it, see bridge.c. */
+static void connect_client(struct client *c, enum bridge_says says, uint32_t port, int line)
+{
+    struct hostside *host = c->host;
+    struct bridge_caller caller = { .port = port, .says = says, .messages = c->messages, .line = c->messages ? (uint8_t)line : 1, .mark = c->mark };
+
+    caller.fd = let_go(c);
+    connect_to_guest(host, &caller);
+}
+
+/* The line is whole: takes it out of the socket. */
 static void obey(struct client *c, enum connect_verb verb, uint32_t number, int line)
 {
     struct hostside *host = c->host;
@@ -105,20 +117,30 @@ static void obey(struct client *c, enum connect_verb verb, uint32_t number, int 
     bool connects = verb == CONNECT_STREAM || verb == CONNECT_CALL;
     int len = connects ? line - 1 : line, fd;
 
-    if (recv(c->source.fd, sink, (size_t)len, MSG_DONTWAIT) != len) {
+    if (!(connects && c->messages) && recv(c->source.fd, sink, (size_t)len, MSG_DONTWAIT) != len) {
         refuse(c, "its line went away");
         return;
     }
-    fd = let_go(c);
     if (connects) {
-        connect_to_guest(host, fd, number, verb == CONNECT_CALL ? BRIDGE_CALL : BRIDGE_CONNECT, mark);
+        connect_client(c, verb == CONNECT_CALL ? BRIDGE_CALL : BRIDGE_CONNECT, number, line);
         return;
     }
+    fd = let_go(c);
     if (verb == CONNECT_WHY)
         bridge_tell_why(host, fd, number);
     else
         watchers_add(host, fd, number, verb == CONNECT_VOUCH);
     door_leave(host, mark);
+}
+
+/* Where there are messages, the first one is the line, whole and nothing else; how a stream ends is asked where there are none. */
+static int parse(const struct client *c, const char *bytes, size_t len, enum connect_verb *verb, uint32_t *number)
+{
+    int line = len > CONNECT_LINE_MAX && c->messages ? -EINVAL : connect_line_parse(bytes, len, verb, number);
+
+    if (!c->messages || line < 0)
+        return line;
+    return (size_t)line == len && (*verb == CONNECT_STREAM || *verb == CONNECT_CALL) ? line : -EINVAL;
 }
 
 /* The line is looked at where it is, in the socket, and taken out only as a whole. */
@@ -128,14 +150,14 @@ static void on_client(struct source *source, uint32_t events)
     char bytes[CONNECT_LINE_MAX];
     enum connect_verb verb;
     uint32_t number;
-    ssize_t n = recv(source->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(source->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT | (c->messages ? MSG_TRUNC : 0));
     int line;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR) && !(events & (EPOLLHUP | EPOLLERR)))
         return;
     if (n <= 0)
         refuse(c, "it closed without a word");
-    else if ((line = connect_line_parse(bytes, (size_t)n, &verb, &number)) < 0)
+    else if ((line = parse(c, bytes, (size_t)n, &verb, &number)) < 0)
         refuse(c, "its line is none of ours");
     else if (line > 0)
         obey(c, verb, number, line);
@@ -149,13 +171,17 @@ static int greet(struct door *door, int fd)
     struct client *c;
     int err;
 
-    if (door->beside) {
-        connect_to_guest(host, fd, door->port, BRIDGE_CHANNEL, door_enter(door));
+    if (door->is_channel) {
+        const struct bridge_caller caller = { .fd = fd, .port = door->port, .says = BRIDGE_CHANNEL, .messages = door->messages,
+                                              .mark = door_enter(door) };
+
+        connect_to_guest(host, &caller);
         return 0;
     }
     if (!(c = calloc(1, sizeof *c)))
         return -ENOMEM;
     c->host = host;
+    c->messages = door->messages;
     c->deadline = clock_deadline_ms(GREET_MS);
     if ((err = source_add(&loop_of(host)->poller, &c->source, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_client))) {
         free(c);

@@ -52,9 +52,17 @@ void hostsock_take_message(int fd)
     (void)!recv(fd, NULL, 0, MSG_DONTWAIT);
 }
 
-void hostsock_take_newline(int fd)
+bool hostsock_has_messages(int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t len = sizeof type;
+
+    return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_SEQPACKET;
+}
+
+bool hostsock_take_line(int fd)
 {
     char newline;
 
-    (void)!recv(fd, &newline, 1, MSG_DONTWAIT);
+    return recv(fd, &newline, 1, MSG_DONTWAIT) == 1;
 }

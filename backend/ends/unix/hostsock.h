@@ -22,7 +22,10 @@ bool hostsock_drop_queue(int fd, bool keep);
 ssize_t hostsock_message(int fd);
 /* Takes the first message away, or what is still there of it. */
 void hostsock_take_message(int fd);
-/* Takes the newline of its line out of it, that was left there to that purpose (bridge.h). */
-void hostsock_take_newline(int fd);
+/* It is a SOCK_SEQPACKET. */
+bool hostsock_has_messages(int fd);
+/* Takes out of it what was left there of its line (bridge.h): the newline, or the message that it is.  False: there was nothing, or
+ * an error, with errno. */
+bool hostsock_take_line(int fd);
 
 #endif

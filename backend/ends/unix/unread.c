@@ -131,7 +131,7 @@ static void end_as(struct unread *u, enum fate_end end)
     if (u->host)
         fates_note(&u->host->fates, u->number, end, REASON(NONE));
     if (u->line_waits && end == FATE_ORDER)
-        hostsock_take_newline(u->socket.fd);
+        hostsock_take_line(u->socket.fd);
     if (end == FATE_ORDER)
         shutdown(u->socket.fd, SHUT_WR);
     watchers_tell(&u->fate.watched, u->number, end, REASON(NONE));

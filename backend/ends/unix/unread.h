@@ -16,7 +16,7 @@
 struct unread_parts {
     struct source *socket;      /* fd -1 and not registered afterwards, if it is taken */
     uint32_t *in_socket;        /* what it holds, as it is counted (held.h); likewise 0 */
-    bool line_waits;            /* the newline of its line is still in it (bridge.h) */
+    bool line_waits;            /* something of its line is still in it (bridge.h) */
 };
 
 /* Takes the socket, the number, the watchers and what is in the inbox of s, whose guest has ended it in order.  'end': how
