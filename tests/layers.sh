@@ -142,29 +142,7 @@ done
 if [ -z "$problem" ]; then ok "$name"; else fail "$name" "$problem(the first include path would win)"; fi
 
 # ---- circles ----
-# A .c and its .h are one.  It knows what it includes, and what its object takes from another's; so neither one header for
-# all nor a prototype by hand hides anything.  ties FOLDER: "A B" for each A that knows B.
-ties() {
-    for file in "$1"/*.[ch]; do
-        [ -e "$file" ] || continue
-        name=${file##*/}
-        sed -n -E 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"(.*)\.h".*/\1/p' "$file" | while read -r other; do
-            [ ! -e "$1/$other.h" ] || echo "${name%.*} $other"
-        done
-    done
-    for object in $(ask_make print-objs M="$1"); do
-        name=${object##*/}
-        nm -g --defined-only "$object" | awk -v of="${name%.o}" 'NF == 3 { print "has", of, $3 }'
-        nm -u "$object" | awk -v of="${name%.o}" '{ print "wants", of, $2 }'
-    done | awk '$1 == "has" { owner[$3] = $2 }
-                $1 == "wants" { from[n] = $2; what[n++] = $3 }
-                END { for (i = 0; i < n; i++) if (what[i] in owner) print from[i], owner[what[i]] }'
-}
-# From such lines, the members of a circle; nothing if there is none.
-circle() {
-    awk '$1 != $2' | sort -u | LC_ALL=C tsort 2>&1 >/dev/null | sed -n 's/^tsort: //p' | grep -v 'contains a loop' |
-        awk '!seen[$0]++' | tr '\n' ' '
-}
+. tests/circles.sh
 if [ -z "$(printf 'a b\nb c\nc a\nc d\n' | circle)" ] || [ -n "$(printf 'a b\nb c\na c\na a\n' | circle)" ]; then
     fail "a circle is told from a tree" "tsort does not say so"; fi
 
@@ -174,7 +152,8 @@ if ! ask_make layers-objs >"$err" 2>&1; then
 fi
 for folder in $folders ${folders:+tools/xensim}; do
     name="nothing in $folder goes round in a circle"
-    members=$(ties "$folder" | circle)
+    # shellcheck disable=SC2046 # objects
+    members=$(ties "$folder" $(ask_make print-objs M="$folder") | circle)
     if [ -z "$members" ]; then ok "$name"; else
         fail "$name" "$members"; fi
 done

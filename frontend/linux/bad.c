@@ -2,8 +2,9 @@
 /* bad.c: see bad.h. */
 #include <linux/bitops.h>
 #include <linux/slab.h>
+#include <xen/xenbus.h>
 
-#include "device.h"
+#include "bad.h"
 
 enum { XV_BAD_CLAIMED, XV_BAD_SAID, XV_BAD_TAKEN };
 
@@ -14,29 +15,24 @@ void xv_bad_init(struct xv_bad *bad)
 	ratelimit_set_flags(&bad->limit, RATELIMIT_MSG_ON_RELEASE);
 }
 
-int xv_bad(struct xv_device *dev, const char *rule, u64 value)
+bool xv_bad_claim(struct xv_bad *bad, const char *rule, u64 value)
 {
-	struct xv_bad *bad = &dev->bad;
-
-	if (!test_and_set_bit(XV_BAD_CLAIMED, &bad->flags)) {
-		bad->rule = rule;
-		bad->value = value;
-		smp_mb__before_atomic();	/* what is said, then that it is */
-		set_bit(XV_BAD_SAID, &bad->flags);
-		xv_life_look(dev, 0);
-	}
-	return -EPROTO;
+	if (test_and_set_bit(XV_BAD_CLAIMED, &bad->flags))
+		return false;
+	bad->rule = rule;
+	bad->value = value;
+	smp_mb__before_atomic();	/* what is said, then that it is */
+	set_bit(XV_BAD_SAID, &bad->flags);
+	return true;
 }
 
-bool xv_is_bad(const struct xv_device *dev)
+bool xv_bad_is_claimed(const struct xv_bad *bad)
 {
-	return test_bit(XV_BAD_CLAIMED, &dev->bad.flags);
+	return test_bit(XV_BAD_CLAIMED, &bad->flags);
 }
 
-bool xv_bad_tell(struct xv_device *dev)
+bool xv_bad_tell(struct xv_bad *bad, struct xenbus_device *xdev)
 {
-	struct xenbus_device *xdev = dev->xdev;
-	struct xv_bad *bad = &dev->bad;
 	char *path;
 
 	if (!test_bit(XV_BAD_SAID, &bad->flags) ||
@@ -56,7 +52,7 @@ bool xv_bad_tell(struct xv_device *dev)
 	return true;
 }
 
-void xv_bad_forget(struct xv_device *dev)
+void xv_bad_forget(struct xv_bad *bad)
 {
-	dev->bad.flags = 0;
+	bad->flags = 0;
 }

@@ -14,7 +14,6 @@
 #include <linux/types.h>
 
 struct xenbus_device;
-struct xv_device;
 
 struct xv_bad {
 	unsigned long flags;		/* XV_BAD_* */
@@ -26,15 +25,21 @@ struct xv_bad {
 
 void xv_bad_init(struct xv_bad *bad);
 
-/* From anywhere: @rule, a constant sentence, was broken with @value. -EPROTO */
-int xv_bad(struct xv_device *dev, const char *rule, u64 value);
+/*
+ * From anywhere: @rule, a constant sentence, was broken with @value.  True: it
+ * is the first, and the life of the device is to look.
+ */
+bool xv_bad_claim(struct xv_bad *bad, const char *rule, u64 value);
 
-bool xv_is_bad(const struct xv_device *dev);
+bool xv_bad_is_claimed(const struct xv_bad *bad);
 
-/* By the life of the device: true, once, if a rule was broken; it is told. */
-bool xv_bad_tell(struct xv_device *dev);
+/*
+ * By the life of the device: true, once, if a rule was broken; it is told, in
+ * the name of @xdev.
+ */
+bool xv_bad_tell(struct xv_bad *bad, struct xenbus_device *xdev);
 
 /* The next attempt begins. */
-void xv_bad_forget(struct xv_device *dev);
+void xv_bad_forget(struct xv_bad *bad);
 
 #endif

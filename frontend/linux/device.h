@@ -1,69 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * device.h: a device whole, and who may call whom.
+ * device.h: a device as its parts know it, and who may call whom.
  *
  *	main		the module
- *	transport	what AF_VSOCK calls		knows message, say, sock, tx
- *	message		of SOCK_SEQPACKET		knows say, sock, tx
- *	say		what Linux would not send	knows sock, tx
- *	life		from probe to remove		knows all below
- *	rx, tx		packets				know sock, bad
+ *	bus		from probe to remove		knows nodes, stats, rx, tx, sock
+ *	transport	what AF_VSOCK calls		knows message, say, tx, sock
+ *	rx		packets from the backend	knows message, tx, sock
+ *	message		of SOCK_SEQPACKET		knows say, tx, sock
+ *	say		what Linux would not send	knows tx, sock
+ *	tx		packets to the backend		knows sock, ring
  *	sock		one socket's own state
- *	nodes, share, ring, bad, stats	know nobody
+ *	stats		in sysfs
+ *	device		and that all of these know	knows bad, count, share
+ *	nodes, share, ring, bad, count		know nobody
+ *
+ * Nothing goes round in a circle; tests/kernel/run.sh looks.
  *
  * Locks, outermost first:
- *	life_lock	the machine, and what is shared
+ *	xv_life.lock	the machine, and what is shared
  *	a socket's own lock (lock_sock)
- *	tx.lock		the tx ring, its pool, what waits for room
+ *	xv_tx.lock	the tx ring, its pool, what waits for room
  *	socks_lock	the list of all sockets (sock.c)
  * What is received has one work item and no lock.
  */
 #ifndef XV_DEVICE_H
 #define XV_DEVICE_H
 
-#include <linux/mutex.h>
-#include <linux/notifier.h>
+#include <linux/virtio_vsock.h>
 #include <linux/workqueue.h>
 #include <xen/xenbus.h>
 
 #include "bad.h"
-#include "life.h"
-#include "rx.h"
+#include "count.h"
 #include "share.h"
-#include "stats.h"
-#include "tx.h"
+
+struct xv_rx;
+struct xv_tx;
 
 struct xv_device {
 	struct xenbus_device *xdev;
 	u32 cid;
 	bool seqpacket;			/* the backend has it, too */
 	struct xv_share share;
-	struct xv_tx tx;
-	struct xv_rx rx;
+	struct xv_tx *tx;
+	struct xv_rx *rx;
 	struct xv_bad bad;
-	struct xv_stats stats;
-
-	struct mutex life_lock;		/* the rest */
-	struct life_front life;
-	struct delayed_work life_work;
-	struct notifier_block reboot;
-	bool looked;			/* life has been begun */
-	bool carries;			/* AF_VSOCK goes by this device */
+	struct xv_counts counts;
+	struct delayed_work look;	/* its life looks at how things are */
 };
 
-static inline void xv_count_add(struct xv_device *dev, enum xv_stat stat,
-				u64 more)
-{
-	atomic64_add(more, &dev->stats.count[stat]);
-}
-
-static inline void xv_count(struct xv_device *dev, enum xv_stat stat)
-{
-	xv_count_add(dev, stat, 1);
-}
-
-/* Everything of every device runs here. */
+/* Everything of every device runs here; main.c makes it. */
 extern struct workqueue_struct *xv_wq;
+
+/* What AF_VSOCK calls, and so what tells our sockets; transport.c sets it. */
+extern struct virtio_transport *xv_transport;
 
 /*
  * The device that AF_VSOCK goes by, or NULL; between these two calls it does
@@ -75,9 +65,37 @@ void xv_carrier_put(int key);
 void xv_carrier_set(struct xv_device *dev);
 
 /* The life of the device looks at how things are, in @delay jiffies. */
-void xv_life_look(struct xv_device *dev, unsigned long delay);
+static inline void xv_look(struct xv_device *dev, unsigned long delay)
+{
+	/* An earlier look that is due anyway is not put off. */
+	if (delay)
+		queue_delayed_work(xv_wq, &dev->look, delay);
+	else
+		mod_delayed_work(xv_wq, &dev->look, 0);
+}
 
-int xv_life_init(void);
-void xv_life_exit(void);
+/* From anywhere: @rule, a constant sentence, was broken with @value. -EPROTO */
+static inline int xv_bad(struct xv_device *dev, const char *rule, u64 value)
+{
+	if (xv_bad_claim(&dev->bad, rule, value))
+		xv_look(dev, 0);
+	return -EPROTO;
+}
+
+static inline bool xv_is_bad(const struct xv_device *dev)
+{
+	return xv_bad_is_claimed(&dev->bad);
+}
+
+static inline void xv_count_add(struct xv_device *dev, enum xv_stat stat,
+				u64 more)
+{
+	atomic64_add(more, &dev->counts.of[stat]);
+}
+
+static inline void xv_count(struct xv_device *dev, enum xv_stat stat)
+{
+	xv_count_add(dev, stat, 1);
+}
 
 #endif

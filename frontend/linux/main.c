@@ -8,10 +8,10 @@
 #include <linux/workqueue.h>
 #include <xen/xen.h>
 
+#include "bus.h"
 #include "device.h"
+#include "stats.h"
 #include "transport.h"
-
-struct workqueue_struct *xv_wq;
 
 static int __init xv_init(void)
 {
@@ -31,12 +31,12 @@ static int __init xv_init(void)
 		       err);
 		goto no_transport;
 	}
-	err = xv_life_init();
+	err = xv_bus_init();
 	if (err)
-		goto no_life;
+		goto no_bus;
 	return 0;
 
-no_life:
+no_bus:
 	xv_transport_exit();
 no_transport:
 	destroy_workqueue(xv_wq);
@@ -45,7 +45,7 @@ no_transport:
 
 static void __exit xv_exit(void)
 {
-	xv_life_exit();
+	xv_bus_exit();
 	xv_transport_exit();
 	destroy_workqueue(xv_wq);
 }

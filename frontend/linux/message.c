@@ -3,11 +3,10 @@
 #include <linux/uio.h>
 #include <net/sock.h>
 
-#include "device.h"
 #include "message.h"
 #include "say.h"
 #include "sock.h"
-#include "transport.h"
+#include "tx.h"
 
 /* The largest message that the peer takes, as things are. */
 static u32 largest(struct virtio_vsock_sock *vvs)
@@ -20,32 +19,11 @@ static u32 largest(struct virtio_vsock_sock *vvs)
 	return most;
 }
 
-/* The next piece: how many bytes, or a negative errno. */
-static ssize_t send_piece(struct vsock_sock *vsk, struct msghdr *msg,
-			  size_t left)
-{
-	ssize_t sent = -EAGAIN;
-	struct xv_device *dev;
-	int key;
-
-	dev = xv_carrier_get(&key);
-	if (dev)
-		sent = xv_tx_write(dev, vsk, msg, left);
-	xv_carrier_put(key);
-	if (sent == -EAGAIN)
-		sent = virtio_transport_stream_enqueue(vsk, msg, left);
-	return sent ? sent : -ENOMEM;
-}
-
 /* A part has left, and the rest never will: the next would be taken for it. */
 static void give_up(struct vsock_sock *vsk)
 {
-	struct sock *sk = sk_vsock(vsk);
-
-	xv_say_cut(vsk);
-	xv_sock_of(vsk)->late = true;
-	vsk->peer_shutdown |= SEND_SHUTDOWN;
-	sk->sk_state_change(sk);
+	xv_say_cut(vsk, VSOCKIF_REASON_ABORTED);
+	xv_sock_break_off(sk_vsock(vsk));
 }
 
 static int refuse(struct xv_sock *xs, int why)
@@ -70,12 +48,12 @@ int xv_message_enqueue(struct vsock_sock *vsk, struct msghdr *msg, size_t len)
 	if (fault_in_iov_iter_readable(&msg->msg_iter, len))
 		return refuse(xs, -EFAULT);
 	while (left) {
-		ssize_t sent = send_piece(vsk, msg, left);
+		ssize_t sent = xv_tx_data(vsk, msg, left);
 
-		if (sent < 0) {
+		if (sent <= 0) {
 			if (left < len)
 				give_up(vsk);
-			return refuse(xs, sent);
+			return refuse(xs, sent ? sent : -ENOMEM);
 		}
 		left -= sent;
 	}
@@ -94,6 +72,41 @@ int xv_message_error(struct vsock_sock *vsk)
 void xv_message_begin(struct vsock_sock *vsk)
 {
 	xv_sock_of(vsk)->wanted = 0;
+}
+
+/*
+ * Section 10.  What was told never becomes less, so it is the largest (see
+ * notify_buffer_size() in transport.c).
+ */
+static bool is_too_large(struct vsock_sock *vsk, const struct vsockif_hdr *hdr)
+{
+	struct xv_sock *xs = xv_sock_of(vsk);
+
+	if (hdr->flags & VSOCKIF_SEQ_EOM) {
+		xs->part = 0;
+		return false;
+	}
+	xs->part += hdr->len;
+	return xs->part >= xv_sock_virtio(vsk)->buf_alloc;
+}
+
+bool xv_message_take_part(const struct vsockif_hdr *hdr)
+{
+	struct sock *sk = xv_sock_find(hdr);
+	bool taken = false;
+
+	if (!sk)
+		return false;
+	/* What is of no such connection Linux answers. */
+	if (sk->sk_type == SOCK_SEQPACKET && sk->sk_state == TCP_ESTABLISHED &&
+	    !sock_flag(sk, SOCK_DONE))
+		taken = is_too_large(vsock_sk(sk), hdr);
+	if (taken) {
+		xv_say_cut(vsock_sk(sk), VSOCKIF_REASON_SIZE);
+		xv_sock_break_off(sk);
+	}
+	xv_sock_let_go(sk);
+	return taken;
 }
 
 ssize_t xv_message_dequeue(struct vsock_sock *vsk, struct msghdr *msg, int flags)

@@ -14,6 +14,8 @@
 #include <linux/virtio_vsock.h>
 #include <net/af_vsock.h>
 
+#include "vsockif.h"
+
 /*
  * Linux 6.1 makes -ENOMEM of every error of this call.  So what is wrong with
  * the message is said by xv_message_error(), which is called next.
@@ -22,6 +24,12 @@ int xv_message_enqueue(struct vsock_sock *vsk, struct msghdr *msg, size_t len);
 int xv_message_error(struct vsock_sock *vsk);
 /* A send() begins: it does not wait for what an earlier one waited for. */
 void xv_message_begin(struct vsock_sock *vsk);
+
+/*
+ * Data of this type has come.  True: it fills the buffer with a message that
+ * has no end, and has ended the connection (section 10).
+ */
+bool xv_message_take_part(const struct vsockif_hdr *hdr);
 
 ssize_t xv_message_dequeue(struct vsock_sock *vsk, struct msghdr *msg, int flags);
 u32 xv_message_has_data(struct vsock_sock *vsk);

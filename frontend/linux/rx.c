@@ -5,8 +5,10 @@
 #include <xen/events.h>
 
 #include "device.h"
+#include "message.h"
+#include "rx.h"
 #include "sock.h"
-#include "transport.h"
+#include "tx.h"
 
 #define BATCH		16		/* packets between two publications */
 #define PIECES		(VSOCKIF_MAX_PACKET / VSOCKIF_PAGE_SIZE)
@@ -49,7 +51,7 @@ static bool take_posted(struct xv_rx *rx, u32 id)
 
 static void publish(struct xv_device *dev)
 {
-	if (!xv_ring_publish(&dev->rx.ring))
+	if (!xv_ring_publish(&dev->rx->ring))
 		return;
 	xv_count(dev, XV_NOTIFICATIONS);
 	notify_remote_via_irq(dev->share.irq);
@@ -101,7 +103,7 @@ static int judge_pieces(struct xv_device *dev, struct vsockif_slot *slot,
 			int waiting, struct pieces *pieces)
 {
 	u32 left = slot->hdr.len, i;
-	struct xv_rx *rx = &dev->rx;
+	struct xv_rx *rx = dev->rx;
 
 	pieces->count = slot->count;
 	if (pieces->count != max_t(u32, 1, DIV_ROUND_UP(left, VSOCKIF_PAGE_SIZE)) ||
@@ -181,22 +183,26 @@ static void hand_over(struct xv_device *dev, const struct vsockif_hdr *hdr,
 	bool ends = hdr->op == VSOCKIF_OP_RST || hdr->op == VSOCKIF_OP_SHUTDOWN;
 	struct sk_buff *skb;
 
-	if (hdr->op == VSOCKIF_OP_CREDIT_REQUEST)
-		WRITE_ONCE(dev->rx.answering, current);
+	if (hdr->op == VSOCKIF_OP_RW && hdr->type == VSOCKIF_TYPE_SEQPACKET &&
+	    xv_message_take_part(hdr)) {
+		__skb_queue_purge(skbs);
+		return;
+	}
+	xv_tx_answers(dev->tx, hdr->op == VSOCKIF_OP_CREDIT_REQUEST);
 	while ((skb = __skb_dequeue(skbs))) {
 		virtio_transport_deliver_tap_pkt(skb);
 		if (ends && xv_sock_take_end(hdr))
 			consume_skb(skb);
 		else
-			virtio_transport_recv_pkt(&xv_transport, skb);
+			virtio_transport_recv_pkt(xv_transport, skb);
 	}
-	WRITE_ONCE(dev->rx.answering, NULL);
+	xv_tx_answers(dev->tx, false);
 }
 
 /* One packet: 1, 0 if there is none, or a negative errno. */
 static int receive_one(struct xv_device *dev)
 {
-	struct xv_rx *rx = &dev->rx;
+	struct xv_rx *rx = dev->rx;
 	struct sk_buff_head skbs;
 	struct vsockif_slot slot;
 	struct pieces pieces;
@@ -239,16 +245,16 @@ static void open_channel(struct xv_device *dev, bool spurious)
 {
 	int irq = READ_ONCE(dev->share.irq);
 
-	if (test_and_clear_bit(XV_RX_OWES_EOI, &dev->rx.flags) && irq > 0)
+	if (test_and_clear_bit(XV_RX_OWES_EOI, &dev->rx->flags) && irq > 0)
 		xen_irq_lateeoi(irq,
 				spurious ? XEN_EOI_FLAG_SPURIOUS : 0);
 }
 
 static void receive_work(struct work_struct *work)
 {
-	struct xv_device *dev = container_of(work, struct xv_device, rx.work);
-	struct xv_rx *rx = &dev->rx;
-	bool stuck = xv_tx_is_stuck(&dev->tx);
+	struct xv_rx *rx = container_of(work, struct xv_rx, work);
+	struct xv_device *dev = rx->dev;
+	bool stuck = xv_tx_is_stuck(dev->tx);
 	unsigned int handled = 0;
 	int got;
 
@@ -273,7 +279,7 @@ static void receive_work(struct work_struct *work)
 		queue_delayed_work(xv_wq, &rx->again, MEMORY_RETRY);
 	/* An event without work: perhaps the backend has gone. */
 	if (!got && !handled && !stuck)
-		xv_life_look(dev, xv_share_is_live(&dev->share) ? LIVE_CHECK : 0);
+		xv_look(dev, xv_share_is_live(&dev->share) ? LIVE_CHECK : 0);
 	/* One that has broken a rule is listened to no more. */
 	if (!xv_is_bad(dev))
 		open_channel(dev, !handled && !stuck && !got);
@@ -281,10 +287,9 @@ static void receive_work(struct work_struct *work)
 
 static void again_work(struct work_struct *work)
 {
-	struct xv_device *dev = container_of(work, struct xv_device,
-					     rx.again.work);
+	struct xv_rx *rx = container_of(work, struct xv_rx, again.work);
 
-	queue_work(xv_wq, &dev->rx.work);
+	queue_work(xv_wq, &rx->work);
 }
 
 irqreturn_t xv_rx_interrupt(int irq, void *arg)
@@ -292,23 +297,25 @@ irqreturn_t xv_rx_interrupt(int irq, void *arg)
 	struct xv_device *dev = arg;
 
 	xv_count(dev, XV_INTERRUPTS);
-	set_bit(XV_RX_OWES_EOI, &dev->rx.flags);
-	queue_work(xv_wq, &dev->rx.work);
+	set_bit(XV_RX_OWES_EOI, &dev->rx->flags);
+	queue_work(xv_wq, &dev->rx->work);
 	return IRQ_HANDLED;
 }
 
 /* ---- life ---- */
 
-void xv_rx_init(struct xv_device *dev)
+void xv_rx_init(struct xv_rx *rx, struct xv_device *dev)
 {
-	INIT_WORK(&dev->rx.work, receive_work);
-	INIT_DELAYED_WORK(&dev->rx.again, again_work);
+	dev->rx = rx;
+	rx->dev = dev;
+	INIT_WORK(&rx->work, receive_work);
+	INIT_DELAYED_WORK(&rx->again, again_work);
 }
 
 void xv_rx_open(struct xv_device *dev)
 {
 	struct xv_share *share = &dev->share;
-	struct xv_rx *rx = &dev->rx;
+	struct xv_rx *rx = dev->rx;
 	u32 id;
 
 	xv_ring_init(&rx->ring, share->group[XV_RX_RING].at, share->ring_pages);
@@ -323,13 +330,13 @@ void xv_rx_open(struct xv_device *dev)
 
 void xv_rx_start(struct xv_device *dev)
 {
-	set_bit(XV_RX_STARTED, &dev->rx.flags);
-	queue_work(xv_wq, &dev->rx.work);
+	set_bit(XV_RX_STARTED, &dev->rx->flags);
+	queue_work(xv_wq, &dev->rx->work);
 }
 
 void xv_rx_stop(struct xv_device *dev)
 {
-	clear_bit(XV_RX_STARTED, &dev->rx.flags);
-	cancel_delayed_work_sync(&dev->rx.again);
-	cancel_work_sync(&dev->rx.work);
+	clear_bit(XV_RX_STARTED, &dev->rx->flags);
+	cancel_delayed_work_sync(&dev->rx->again);
+	cancel_work_sync(&dev->rx->work);
 }

@@ -11,7 +11,6 @@
 #define XV_RX_H
 
 #include <linux/interrupt.h>
-#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 #include "ring.h"
@@ -19,18 +18,19 @@
 struct xv_device;
 
 struct xv_rx {
+	struct xv_device *dev;
 	struct xv_ring ring;
 	const u8 *pool;
 	u32 buffers;			/* of a page each; an id is its number */
 	DECLARE_BITMAP(posted, 32u << VSOCKIF_MAX_RING_PAGE_ORDER);
 	u32 posted_at[32u << VSOCKIF_MAX_RING_PAGE_ORDER]; /* ring.out, then */
-	struct task_struct *answering;	/* it hands over a CREDIT_REQUEST */
 	unsigned long flags;		/* XV_RX_* */
 	struct work_struct work;
 	struct delayed_work again;	/* memory was short */
 };
 
-void xv_rx_init(struct xv_device *dev);
+/* It becomes the device's. */
+void xv_rx_init(struct xv_rx *rx, struct xv_device *dev);
 
 /* The rings are shared: posts every buffer.  Nothing comes before xv_rx_start(). */
 void xv_rx_open(struct xv_device *dev);
@@ -43,11 +43,5 @@ void xv_rx_stop(struct xv_device *dev);
 
 /* The event channel's handler. */
 irqreturn_t xv_rx_interrupt(int irq, void *arg);
-
-/* Is what the caller sends the answer to a CREDIT_REQUEST? */
-static inline bool xv_rx_is_asked(const struct xv_rx *rx)
-{
-	return READ_ONCE(rx->answering) == current;
-}
 
 #endif

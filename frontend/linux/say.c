@@ -6,7 +6,7 @@
 #include "device.h"
 #include "say.h"
 #include "sock.h"
-#include "transport.h"
+#include "tx.h"
 
 /* A packet without data of an established connection, owned by its socket. */
 static struct sk_buff *make_packet(struct xv_device *dev,
@@ -34,7 +34,7 @@ static struct sk_buff *make_packet(struct xv_device *dev,
 	return skb;
 }
 
-void xv_say_cut(struct vsock_sock *vsk)
+void xv_say_cut(struct vsock_sock *vsk, enum vsockif_reason why)
 {
 	struct sock *sk = sk_vsock(vsk);
 	struct xv_device *dev;
@@ -46,6 +46,7 @@ void xv_say_cut(struct vsock_sock *vsk)
 	dev = xv_carrier_get(&key);
 	skb = dev ? make_packet(dev, vsk, VIRTIO_VSOCK_OP_RST) : NULL;
 	if (skb) {
+		xv_tx_give_reason(skb, why);
 		xv_tx_send(dev, skb);
 		WRITE_ONCE(xv_sock_of(vsk)->dead, true);
 		sock_set_flag(sk, SOCK_DONE);

@@ -8,6 +8,8 @@
 
 #include <linux/virtio_vsock.h>
 
+#include "vsockif.h"
+
 struct xv_device;
 
 /*
@@ -16,7 +18,7 @@ struct xv_device;
  */
 void xv_say_ask(struct xv_device *dev, struct vsock_sock *vsk);
 
-/* Cuts an established connection: the peer sees a reset.  Likewise. */
-void xv_say_cut(struct vsock_sock *vsk);
+/* Cuts an established connection: the peer sees a reset, and why.  Likewise. */
+void xv_say_cut(struct vsock_sock *vsk, enum vsockif_reason why);
 
 #endif

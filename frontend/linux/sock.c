@@ -10,8 +10,8 @@
 #include <net/af_vsock.h>
 #include <net/sock.h>
 
+#include "device.h"
 #include "sock.h"
-#include "transport.h"
 
 struct trans {
 	struct virtio_vsock_sock virtio;	/* first: kfree() is Linux's */
@@ -97,6 +97,7 @@ void xv_sock_begin(struct xv_sock *xs)
 	xs->asked = false;
 	xs->wanted = 0;
 	xs->late = false;
+	xs->part = 0;
 }
 
 bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
@@ -159,6 +160,23 @@ static void drop_part(struct sock *sk)
 	spin_unlock_bh(&vvs->rx_lock);
 }
 
+void xv_sock_break_off(struct sock *sk)
+{
+	struct vsock_sock *vsk = vsock_sk(sk);
+
+	WRITE_ONCE(xv_sock_of(vsk)->dead, true);
+	/* The state stays: what has come can be read, and then every call says
+	 * ECONNRESET, not ENOTCONN, EPIPE or nothing at all.  Who has taken
+	 * the error with SO_ERROR reads an end.
+	 */
+	sock_set_flag(sk, SOCK_DONE);
+	vsk->peer_shutdown |= SEND_SHUTDOWN;
+	vsock_remove_sock(vsk);
+	drop_part(sk);
+	tell_error(sk);
+	sk->sk_state_change(sk);
+}
+
 /* With the socket's lock held. */
 static void reset(struct sock *sk)
 {
@@ -167,27 +185,18 @@ static void reset(struct sock *sk)
 	switch (sk->sk_state) {
 	case TCP_SYN_SENT:
 		sk->sk_state = TCP_CLOSE;
+		tell_error(sk);
+		sk->sk_state_change(sk);
 		break;
 	case TCP_ESTABLISHED:
 	case TCP_CLOSING:
-		xv_sock_of(vsk)->dead = true;
 		/* One that its program has closed ends by its timer. */
 		if (vsk->close_work_scheduled || sock_flag(sk, SOCK_DONE))
-			return;
-		/* The state stays: what has come can be read, and then every
-		 * call says ECONNRESET, not ENOTCONN, EPIPE or nothing at all.
-		 * Who has taken the error with SO_ERROR reads an end.
-		 */
-		sock_set_flag(sk, SOCK_DONE);
-		vsk->peer_shutdown |= SEND_SHUTDOWN;
-		vsock_remove_sock(vsk);
-		drop_part(sk);
+			WRITE_ONCE(xv_sock_of(vsk)->dead, true);
+		else
+			xv_sock_break_off(sk);
 		break;
-	default:
-		return;
 	}
-	tell_error(sk);
-	sk->sk_state_change(sk);
 }
 
 /* ---- the end of a connection ---- */
@@ -211,8 +220,7 @@ static bool take_end(struct sock *sk, const struct vsockif_hdr *hdr)
 	u32 shut = vsk->peer_shutdown;
 
 	/* One that its program has closed is Linux's alone. */
-	if (vsk->transport != &xv_transport.transport ||
-	    hdr->type != xv_sock_type(sk) ||
+	if (hdr->type != xv_sock_type(sk) ||
 	    sk->sk_state != TCP_ESTABLISHED || sock_flag(sk, SOCK_DONE) ||
 	    vsk->close_work_scheduled)
 		return false;
@@ -233,21 +241,38 @@ static bool take_end(struct sock *sk, const struct vsockif_hdr *hdr)
 	return false;
 }
 
-bool xv_sock_take_end(const struct vsockif_hdr *hdr)
+struct sock *xv_sock_find(const struct vsockif_hdr *hdr)
 {
 	struct sockaddr_vm peer, local;
 	struct sock *sk;
-	bool taken;
 
 	vsock_addr_init(&peer, hdr->src_cid, hdr->src_port);
 	vsock_addr_init(&local, hdr->dst_cid, hdr->dst_port);
 	sk = vsock_find_connected_socket(&peer, &local);
 	if (!sk)
-		return false;
+		return NULL;
 	lock_sock(sk);
-	taken = take_end(sk, hdr);
+	if (vsock_sk(sk)->transport == &xv_transport->transport)
+		return sk;
+	xv_sock_let_go(sk);
+	return NULL;
+}
+
+void xv_sock_let_go(struct sock *sk)
+{
 	release_sock(sk);
 	sock_put(sk);
+}
+
+bool xv_sock_take_end(const struct vsockif_hdr *hdr)
+{
+	struct sock *sk = xv_sock_find(hdr);
+	bool taken;
+
+	if (!sk)
+		return false;
+	taken = take_end(sk, hdr);
+	xv_sock_let_go(sk);
 	return taken;
 }
 
@@ -294,7 +319,7 @@ void xv_sock_reset_all(void)
 
 	while ((sk = next_sock(&seen))) {
 		lock_sock(sk);
-		if (vsock_sk(sk)->transport == &xv_transport.transport)
+		if (vsock_sk(sk)->transport == &xv_transport->transport)
 			reset(sk);
 		release_sock(sk);
 		sock_put(sk);

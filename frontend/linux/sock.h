@@ -36,6 +36,7 @@ struct xv_sock {
 	u32 wanted;			/* bytes of a message that is to leave */
 	int refused;			/* why one will not */
 	bool late;			/* ECONNRESET is to be read behind the last */
+	u32 part;			/* bytes that came of one without its end */
 
 	/* tx.lock */
 	u32 queued;			/* packets that wait for room */
@@ -80,6 +81,19 @@ void xv_sock_begin(struct xv_sock *xs);
  * whose pair of addresses is another socket's by now.
  */
 bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr);
+
+/*
+ * The socket of ours, if there is one, whose connection a packet from the
+ * backend is of: with its lock held.
+ */
+struct sock *xv_sock_find(const struct vsockif_hdr *hdr);
+void xv_sock_let_go(struct sock *sk);
+
+/*
+ * Nothing comes any more, and nothing leaves: what has come is read, and then
+ * ECONNRESET.  With the lock held of a socket that was connected.
+ */
+void xv_sock_break_off(struct sock *sk);
 
 /*
  * An RST or a SHUTDOWN has come.  True: it is a reset, and Linux is not to see

@@ -4,6 +4,7 @@
 #include <linux/stat.h>
 
 #include "device.h"
+#include "stats.h"
 
 static const char *const names[XV_STATS] = {
 	[XV_TX_PACKETS]		= "tx_packets",
@@ -31,7 +32,7 @@ static ssize_t stat_show(struct device *d, struct device_attribute *attr,
 	unsigned long stat = (unsigned long)ext->var;
 
 	return sysfs_emit(buf, "%lld\n",
-			  (long long)atomic64_read(&dev->stats.count[stat]));
+			  (long long)atomic64_read(&dev->counts.of[stat]));
 }
 
 /* How many pages are granted; not of one device, and so the same in each. */

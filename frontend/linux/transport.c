@@ -7,7 +7,6 @@
  * sock.c, and in tx.c.
  */
 #include <linux/module.h>
-#include <linux/srcu.h>
 #include <net/af_vsock.h>
 #include <net/sock.h>
 
@@ -16,31 +15,8 @@
 #include "say.h"
 #include "sock.h"
 #include "transport.h"
+#include "tx.h"
 #include "versions.h"
-
-/* ---- the device that carries it all ---- */
-
-static struct xv_device __rcu *carrier;
-DEFINE_STATIC_SRCU(carrier_srcu);
-
-struct xv_device *xv_carrier_get(int *key)
-	__acquires(&carrier_srcu)
-{
-	*key = srcu_read_lock(&carrier_srcu);
-	return srcu_dereference(carrier, &carrier_srcu);
-}
-
-void xv_carrier_put(int key)
-	__releases(&carrier_srcu)
-{
-	srcu_read_unlock(&carrier_srcu, key);
-}
-
-void xv_carrier_set(struct xv_device *dev)
-{
-	rcu_assign_pointer(carrier, dev);
-	synchronize_srcu(&carrier_srcu);
-}
 
 /* ---- addresses ---- */
 
@@ -94,7 +70,7 @@ static void release(struct vsock_sock *vsk)
 	struct sock *sk = sk_vsock(vsk);
 
 	if (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime)
-		xv_say_cut(vsk);
+		xv_say_cut(vsk, VSOCKIF_REASON_ABORTED);
 	virtio_transport_release(vsk);
 }
 
@@ -171,22 +147,6 @@ static int notify_send_post_enqueue(struct vsock_sock *vsk, ssize_t written,
 	return xv_message_error(vsk);
 }
 
-static ssize_t stream_enqueue(struct vsock_sock *vsk, struct msghdr *msg,
-			      size_t len)
-{
-	ssize_t written = -EAGAIN;
-	struct xv_device *dev;
-	int key;
-
-	dev = xv_carrier_get(&key);
-	if (dev)
-		written = xv_tx_write(dev, vsk, msg, len);
-	xv_carrier_put(key);
-	if (written == -EAGAIN)
-		written = virtio_transport_stream_enqueue(vsk, msg, len);
-	return written;
-}
-
 static ssize_t stream_dequeue(struct vsock_sock *vsk, struct msghdr *msg,
 			      size_t len, int flags)
 {
@@ -208,16 +168,20 @@ static int notify_poll_in(struct vsock_sock *vsk, size_t target, bool *ready)
 
 /*
  * buf_alloc is a promise, and Linux resets a peer that has relied on it: what
- * a connection has been promised is not taken back.
+ * a connection has been promised is not taken back.  The program is told what
+ * it has set, all the same.
  */
 static void notify_buffer_size(struct vsock_sock *vsk, u64 *size)
 {
+	u64 promised = *size;
+
 	if (sk_vsock(vsk)->sk_state != TCP_CLOSE)
-		*size = max_t(u64, *size, xv_sock_virtio(vsk)->buf_alloc);
-	virtio_transport_notify_buffer_size(vsk, size);
+		promised = max_t(u64, *size, xv_sock_virtio(vsk)->buf_alloc);
+	virtio_transport_notify_buffer_size(vsk, &promised);
+	*size = min(*size, promised);
 }
 
-struct virtio_transport xv_transport = {
+static struct virtio_transport transport = {
 	.transport = {
 		.module				= THIS_MODULE,
 
@@ -235,7 +199,7 @@ struct virtio_transport xv_transport = {
 		.dgram_allow			= virtio_transport_dgram_allow,
 
 		.stream_dequeue			= stream_dequeue,
-		.stream_enqueue			= stream_enqueue,
+		.stream_enqueue			= xv_tx_data,
 		.stream_has_data		= virtio_transport_stream_has_data,
 		.stream_has_space		= stream_has_space,
 		.stream_rcvhiwat		= virtio_transport_stream_rcvhiwat,
@@ -273,11 +237,11 @@ struct virtio_transport xv_transport = {
 
 int xv_transport_init(void)
 {
-	return vsock_core_register(&xv_transport.transport,
-				   VSOCK_TRANSPORT_F_G2H);
+	xv_transport = &transport;
+	return vsock_core_register(&transport.transport, VSOCK_TRANSPORT_F_G2H);
 }
 
 void xv_transport_exit(void)
 {
-	vsock_core_unregister(&xv_transport.transport);
+	vsock_core_unregister(&transport.transport);
 }

@@ -13,7 +13,8 @@
 #include <xen/events.h>
 
 #include "device.h"
-#include "transport.h"
+#include "sock.h"
+#include "tx.h"
 #include "versions.h"
 
 /* How long an update may linger that is not due. */
@@ -25,12 +26,18 @@
 struct cb {
 	struct virtio_vsock_skb_cb virtio;
 	struct xv_sock *xs;		/* while it waits in the queue */
+	u8 reason;			/* of an RST; else 0, as it was made */
 };
 
 static struct cb *cb_of(struct sk_buff *skb)
 {
 	BUILD_BUG_ON(sizeof(struct cb) > sizeof(skb->cb));
 	return (struct cb *)skb->cb;
+}
+
+void xv_tx_give_reason(struct sk_buff *skb, enum vsockif_reason why)
+{
+	cb_of(skb)->reason = why;
 }
 
 static u16 op_of(const struct virtio_vsock_hdr *hdr)
@@ -52,7 +59,7 @@ static void release(struct xv_tx *tx, u32 id)
 /* What the backend has answered is free again. */
 static void reap(struct xv_device *dev)
 {
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	struct vsockif_slot slot;
 	u32 claim;
 	int n, i;
@@ -101,20 +108,22 @@ static u32 reserve(struct xv_tx *tx, u32 len, u32 *off)
 }
 
 static void put(struct xv_device *dev, const struct virtio_vsock_hdr *hdr,
-		u32 id, u32 off, u32 len)
+		u32 id, u32 off, u32 len, u8 reason)
 {
-	struct vsockif_slot slot = { .id = id, .off = off, .size = len };
+	struct vsockif_slot slot = {
+		.id = id, .off = off, .size = len, .reason = reason
+	};
 
 	BUILD_BUG_ON(sizeof(slot.hdr) != sizeof(*hdr));
 	memcpy(&slot.hdr, hdr, sizeof(slot.hdr));
-	xv_ring_put(&dev->tx.ring, &slot);
+	xv_ring_put(&dev->tx->ring, &slot);
 	xv_count(dev, XV_TX_PACKETS);
 	xv_count_add(dev, XV_TX_BYTES, len);
 }
 
 static void publish(struct xv_device *dev)
 {
-	if (!xv_ring_publish(&dev->tx.ring))
+	if (!xv_ring_publish(&dev->tx->ring))
 		return;
 	xv_count(dev, XV_NOTIFICATIONS);
 	notify_remote_via_irq(dev->share.irq);
@@ -150,6 +159,12 @@ static bool has_only_part(struct sock *sk)
 	       virtio_transport_stream_has_data(vsk) > 0;
 }
 
+/* See xv_tx_answers(). */
+static bool is_answer(const struct xv_tx *tx)
+{
+	return READ_ONCE(tx->answering) == current;
+}
+
 /*
  * Section 8: an update is due when half of the buffer has become free.  When
  * the peer has sent all that it will, it waits to hear that it was consumed;
@@ -162,7 +177,7 @@ static bool is_due(struct xv_device *dev, struct xv_sock *xs,
 	u32 buf_alloc = le32_to_cpu(hdr->buf_alloc);
 
 	return news >= buf_alloc / 2 || buf_alloc != xs->told_buf_alloc ||
-	       vsock_sk(xs->sk)->peer_shutdown || xv_rx_is_asked(&dev->rx) ||
+	       vsock_sk(xs->sk)->peer_shutdown || is_answer(dev->tx) ||
 	       has_only_part(xs->sk);
 }
 
@@ -172,7 +187,7 @@ static void owe(struct xv_device *dev, struct xv_sock *xs,
 	xs->update = *hdr;
 	if (list_empty(&xs->owing)) {
 		sock_hold(xs->sk);
-		list_add_tail(&xs->owing, &dev->tx.owing);
+		list_add_tail(&xs->owing, &dev->tx->owing);
 	} else {
 		xv_count(dev, XV_MERGED);
 	}
@@ -181,7 +196,7 @@ static void owe(struct xv_device *dev, struct xv_sock *xs,
 /* Updates that may leave now; those that @linger, not yet. */
 static void pay_all(struct xv_device *dev, bool linger)
 {
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	struct xv_sock *xs, *next;
 
 	list_for_each_entry_safe(xs, next, &tx->owing, owing) {
@@ -198,7 +213,7 @@ static void pay_all(struct xv_device *dev, bool linger)
 		id = reserve(tx, 0, &off);
 		if (id == NO_ID)
 			return;
-		put(dev, &xs->update, id, off, 0);
+		put(dev, &xs->update, id, off, 0, 0);
 		told(xs, &xs->update);
 		xv_count(dev, XV_CREDIT_UPDATES);
 		pay(xs);
@@ -217,7 +232,7 @@ static bool put_skb(struct xv_device *dev, struct xv_sock *xs,
 		    struct sk_buff *skb)
 {
 	struct virtio_vsock_hdr *hdr = virtio_vsock_hdr(skb);
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	u32 id, off;
 
 	id = reserve(tx, skb->len, &off);
@@ -226,7 +241,7 @@ static bool put_skb(struct xv_device *dev, struct xv_sock *xs,
 	/* The pool is shared read-only: what is in it is what we have put. */
 	if (skb->len && skb_copy_bits(skb, 0, tx->pool + off, skb->len))
 		memset(tx->pool + off, 0, skb->len);
-	put(dev, hdr, id, off, skb->len);
+	put(dev, hdr, id, off, skb->len, cb_of(skb)->reason);
 	if (xs)
 		told(xs, hdr);
 	return true;
@@ -239,8 +254,8 @@ static void enqueue(struct xv_device *dev, struct xv_sock *xs,
 	if (xs)
 		xs->queued++;
 	else
-		dev->tx.strays++;
-	__skb_queue_tail(&dev->tx.queue, skb);
+		dev->tx->strays++;
+	__skb_queue_tail(&dev->tx->queue, skb);
 	xv_count(dev, XV_QUEUED);
 }
 
@@ -253,7 +268,7 @@ static void dequeued(struct xv_device *dev, struct sk_buff *skb)
 		xs->queued--;
 		xv_sock_put(xs);
 	} else {
-		dev->tx.strays--;
+		dev->tx->strays--;
 	}
 	consume_skb(skb);
 }
@@ -272,7 +287,7 @@ static void wake_writers(struct xv_tx *tx)
 /* Sends what can be; what stays behind has a notification asked for. */
 static void turn(struct xv_device *dev, bool linger)
 {
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	struct sk_buff *skb;
 
 	do {
@@ -293,21 +308,20 @@ static void turn(struct xv_device *dev, bool linger)
 
 void xv_tx_turn(struct xv_device *dev)
 {
-	mutex_lock(&dev->tx.lock);
-	if (dev->tx.open)
+	mutex_lock(&dev->tx->lock);
+	if (dev->tx->open)
 		turn(dev, true);
-	mutex_unlock(&dev->tx.lock);
+	mutex_unlock(&dev->tx->lock);
 }
 
 static void linger_work(struct work_struct *work)
 {
-	struct xv_device *dev = container_of(work, struct xv_device,
-					     tx.linger.work);
+	struct xv_tx *tx = container_of(work, struct xv_tx, linger.work);
 
-	mutex_lock(&dev->tx.lock);
-	if (dev->tx.open)
-		turn(dev, false);
-	mutex_unlock(&dev->tx.lock);
+	mutex_lock(&tx->lock);
+	if (tx->open)
+		turn(tx->dev, false);
+	mutex_unlock(&tx->lock);
 }
 
 /* ---- sending ---- */
@@ -315,7 +329,7 @@ static void linger_work(struct work_struct *work)
 static void send_update(struct xv_device *dev, struct xv_sock *xs,
 			const struct virtio_vsock_hdr *hdr)
 {
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 
 	owe(dev, xs, hdr);
 	if (is_due(dev, xs, hdr)) {
@@ -329,7 +343,7 @@ static void send_update(struct xv_device *dev, struct xv_sock *xs,
 static void send_packet(struct xv_device *dev, struct xv_sock *xs,
 			struct sk_buff *skb)
 {
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	bool may_pass = !skb->len && !(xs && xs->queued);
 
 	if (!xs && tx->strays >= VSOCKIF_MAX_RESETS) {	/* section 9 */
@@ -364,7 +378,7 @@ static struct xv_sock *sender(struct sk_buff *skb)
 	if (!skb->sk)
 		return NULL;
 	vsk = vsock_sk(skb->sk);
-	if (vsk->transport != &xv_transport.transport)
+	if (vsk->transport != &xv_transport->transport)
 		return NULL;
 	if (op_of(hdr) == VIRTIO_VSOCK_OP_RST &&
 	    (vsk->remote_addr.svm_cid != le64_to_cpu(hdr->dst_cid) ||
@@ -391,10 +405,10 @@ int xv_tx_send(struct xv_device *dev, struct sk_buff *skb)
 	 */
 	virtio_transport_consume_skb_sent(skb, false);
 #endif
-	mutex_lock(&dev->tx.lock);
+	mutex_lock(&dev->tx->lock);
 	/* The CID is what the device had when the header was written. */
-	if (!dev->tx.open || le64_to_cpu(hdr->src_cid) != dev->cid) {
-		mutex_unlock(&dev->tx.lock);
+	if (!dev->tx->open || le64_to_cpu(hdr->src_cid) != dev->cid) {
+		mutex_unlock(&dev->tx->lock);
 		kfree_skb(skb);
 		return -ENODEV;
 	}
@@ -405,7 +419,7 @@ int xv_tx_send(struct xv_device *dev, struct sk_buff *skb)
 	} else {
 		send_packet(dev, xs, skb);
 	}
-	mutex_unlock(&dev->tx.lock);
+	mutex_unlock(&dev->tx->lock);
 	return len;
 }
 
@@ -495,12 +509,16 @@ static void has_left(struct virtio_vsock_sock *vvs, u32 len)
 #endif
 }
 
-ssize_t xv_tx_write(struct xv_device *dev, struct vsock_sock *vsk,
-		    struct msghdr *msg, size_t len)
+/*
+ * Straight from the caller's pages into the pool: how many bytes of @len, or
+ * -EAGAIN if it cannot be done so now.
+ */
+static ssize_t write_data(struct xv_device *dev, struct vsock_sock *vsk,
+			  struct msghdr *msg, size_t len)
 {
 	struct virtio_vsock_sock *vvs = xv_sock_virtio(vsk);
 	struct xv_sock *xs = xv_sock_of(vsk);
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	struct write w = {};
 	u32 id, off;
 
@@ -529,7 +547,7 @@ ssize_t xv_tx_write(struct xv_device *dev, struct vsock_sock *vsk,
 	vsock_deliver_tap(show_write, &w);
 	if (pay(xs))
 		xv_count(dev, XV_MERGED);
-	put(dev, &w.hdr, id, off, w.len);
+	put(dev, &w.hdr, id, off, w.len, 0);
 	told(xs, &w.hdr);
 	publish(dev);
 	mutex_unlock(&tx->lock);
@@ -545,9 +563,24 @@ fail:
 	return -EAGAIN;
 }
 
+ssize_t xv_tx_data(struct vsock_sock *vsk, struct msghdr *msg, size_t len)
+{
+	ssize_t sent = -EAGAIN;
+	struct xv_device *dev;
+	int key;
+
+	dev = xv_carrier_get(&key);
+	if (dev)
+		sent = write_data(dev, vsk, msg, len);
+	xv_carrier_put(key);
+	if (sent == -EAGAIN)
+		sent = virtio_transport_stream_enqueue(vsk, msg, len);
+	return sent;
+}
+
 void xv_tx_cancel(struct xv_device *dev, struct vsock_sock *vsk)
 {
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	struct sk_buff *skb, *next;
 
 	mutex_lock(&tx->lock);
@@ -563,7 +596,7 @@ void xv_tx_cancel(struct xv_device *dev, struct vsock_sock *vsk)
 bool xv_tx_may_send(struct xv_device *dev, struct vsock_sock *vsk)
 {
 	struct xv_sock *xs = xv_sock_of(vsk);
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	bool may = true;
 
 	if (skb_queue_empty_lockless(&tx->queue))
@@ -582,10 +615,10 @@ bool xv_tx_may_send(struct xv_device *dev, struct vsock_sock *vsk)
 
 /* ---- life ---- */
 
-void xv_tx_init(struct xv_device *dev)
+void xv_tx_init(struct xv_tx *tx, struct xv_device *dev)
 {
-	struct xv_tx *tx = &dev->tx;
-
+	dev->tx = tx;
+	tx->dev = dev;
 	mutex_init(&tx->lock);
 	__skb_queue_head_init(&tx->queue);
 	INIT_LIST_HEAD(&tx->owing);
@@ -596,7 +629,7 @@ void xv_tx_init(struct xv_device *dev)
 void xv_tx_open(struct xv_device *dev)
 {
 	struct xv_share *share = &dev->share;
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 
 	mutex_lock(&tx->lock);
 	xv_ring_init(&tx->ring, share->group[XV_TX_RING].at, share->ring_pages);
@@ -614,7 +647,7 @@ void xv_tx_open(struct xv_device *dev)
 
 void xv_tx_close(struct xv_device *dev)
 {
-	struct xv_tx *tx = &dev->tx;
+	struct xv_tx *tx = dev->tx;
 	struct xv_sock *xs, *next;
 	struct sk_buff *skb;
 

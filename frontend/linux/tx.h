@@ -16,6 +16,7 @@
 #define XV_TX_H
 
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 
@@ -28,7 +29,6 @@
 			 (VSOCKIF_PAGE_SIZE / XV_GRANULE))
 
 struct xv_device;
-struct xv_share;
 
 /* A request that has not been answered. */
 struct xv_flight {
@@ -38,6 +38,7 @@ struct xv_flight {
 };
 
 struct xv_tx {
+	struct xv_device *dev;
 	struct mutex lock;		/* all that follows */
 	bool open;
 	struct xv_ring ring;
@@ -53,9 +54,11 @@ struct xv_tx {
 	u32 strays;			/* RSTs of no socket in the queue */
 	bool stuck;			/* something waits for an answer */
 	struct delayed_work linger;
+	struct task_struct *answering;	/* no lock: xv_tx_answers() */
 };
 
-void xv_tx_init(struct xv_device *dev);
+/* It becomes the device's. */
+void xv_tx_init(struct xv_tx *tx, struct xv_device *dev);
 
 /* The life of the device: rings are shared; they are not to be touched. */
 void xv_tx_open(struct xv_device *dev);
@@ -67,13 +70,16 @@ void xv_tx_close(struct xv_device *dev);
  */
 int xv_tx_send(struct xv_device *dev, struct sk_buff *skb);
 
+/* Why @skb, an RST of our own that is to be sent, resets (section 7). */
+void xv_tx_give_reason(struct sk_buff *skb, enum vsockif_reason why);
+
 /*
- * Data straight from the caller's pages into the pool, without an skb: how many
- * bytes of @len, or -EAGAIN if it cannot be done so now.  With the socket's
+ * A call of struct vsock_transport: data of a connection, as far as there is
+ * credit, at most @len bytes.  Into the pool without an skb, if that can be now;
+ * else Linux makes one.  How many bytes, or a negative errno.  With the socket's
  * lock held.
  */
-ssize_t xv_tx_write(struct xv_device *dev, struct vsock_sock *vsk,
-		    struct msghdr *msg, size_t len);
+ssize_t xv_tx_data(struct vsock_sock *vsk, struct msghdr *msg, size_t len);
 
 /* A packet has been asked for in the name of @vsk: it never comes. */
 void xv_tx_cancel(struct xv_device *dev, struct vsock_sock *vsk);
@@ -86,6 +92,12 @@ bool xv_tx_may_send(struct xv_device *dev, struct vsock_sock *vsk);
 
 /* The backend has notified: what waits for an answer, or for room, goes on. */
 void xv_tx_turn(struct xv_device *dev);
+
+/* What the caller sends from here on, until it says no, answers a CREDIT_REQUEST. */
+static inline void xv_tx_answers(struct xv_tx *tx, bool yes)
+{
+	WRITE_ONCE(tx->answering, yes ? current : NULL);
+}
 
 static inline bool xv_tx_is_stuck(const struct xv_tx *tx)
 {

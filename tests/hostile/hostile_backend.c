@@ -5,9 +5,9 @@
  *     hostile_backend DOMID CID PORT          breaks rules
  *     hostile_backend DOMID CID PORT ROUNDS   breaks none, and asks for more than a guest has memory for
  *
- * In the guest somebody listens on PORT and reads nothing.  For each rule: the handshake, a stream to PORT, the rule is broken; the
- * driver must close the device and say why, and take part in the next handshake.  Prints "RULE: what the guest wrote as its error",
- * one a line.  Status 0, or 1 with a sentence. */
+ * In the guest somebody listens on PORT and reads nothing, and somebody for messages on PORT + 1, who does.  For each rule: the
+ * handshake, a stream to PORT, the rule is broken; the driver must close the device and say why, and take part in the next handshake.
+ * Prints "RULE: what the guest wrote as its error", one a line.  Status 0, or 1 with a sentence. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #include "rawback.h"
 
 #define HOST_PORT 5000u
+#define MESSAGE_MOST (256u << 10)        /* a buffer of Linux's usual size */
 
 static struct rawback back;
 static uint32_t port;
@@ -336,6 +337,55 @@ static void send_anyhow(const struct vsockif_hdr *hdr)
     }
 }
 
+static void send_message(uint32_t to, uint32_t len, uint32_t flags)
+{
+    struct vsockif_hdr hdr = rawback_header(&back, VSOCKIF_OP_RW, HOST_PORT, to);
+
+    hdr.type = VSOCKIF_TYPE_SEQPACKET;
+    hdr.len = len;
+    hdr.flags = flags;
+    send_anyhow(&hdr);
+}
+
+/* A message that fills all that the guest has promised, and goes on: that connection is over, and the guest says why. */
+static void message_without_end(void)
+{
+    struct vsockif_hdr hdr = rawback_header(&back, VSOCKIF_OP_REQUEST, HOST_PORT, port + 1);
+    uint64_t end = clock_deadline_ms(60000);
+    struct link_request r = { 0 };
+    uint32_t sent = 0;
+
+    rule = "message without an end";
+    back.features = VSOCKIF_FEATURE_SEQPACKET;
+    connect_device();
+    hdr.type = VSOCKIF_TYPE_SEQPACKET;
+    send_anyhow(&hdr);
+    wait_for_op(VSOCKIF_OP_RESPONSE);
+    send_message(port + 1, 10, VSOCKIF_SEQ_EOM);
+    while (r.hdr.op != VSOCKIF_OP_RST) {
+        int n = link_back_recv(&back.link, &r);
+
+        check(n < 0 ? n : 0, "the frontend's ring");
+        if (n)
+            link_back_done(&back.link, r.id);
+        if (!n && sent < MESSAGE_MOST) {
+            send_message(port + 1, 4096, 0);
+            sent += 4096;
+        } else if (!n) {
+            usleep(5000);
+        }
+        rawback_kick(&back);
+        if (clock_now_ns() / 1000000 > end)
+            check(-ETIMEDOUT, "the guest's RST");
+    }
+    printf("%s: RST, reason %u after %u bytes\n", rule, r.reason.code, sent);
+    if (rawback_front_state(&back) != VSOCKIF_CONNECTED)
+        check(-EPIPE, "the device was closed");
+    rawback_unmap(&back);
+    check(rawback_set_state(&back, VSOCKIF_CLOSING), "state 5");
+    wait_for_state(VSOCKIF_INITIALISING);
+}
+
 /* In each round a connection that the listener is to keep, one for nobody, and three questions that each are owed an answer; and not one
  * answer is taken before the end. */
 static void flood(uint32_t rounds)
@@ -382,6 +432,7 @@ static void break_all(void)
         expect_end();
     }
     storms();
+    message_without_end();
 }
 
 int main(int argc, char **argv)

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 #
 # run.sh OUT: the driver as Linux's own tools judge it: it builds for every kernel without a warning (W=1), sparse finds nothing,
-# and checkpatch finds nothing.  Needs what `make kernel` has laid into OUT.
+# and checkpatch finds nothing; and no two of its files know each other.  Needs what `make kernel` has laid into OUT.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$1" && pwd)
 passed=0 failed=0 skipped=0
+. "$here/../circles.sh"
 log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
 
@@ -44,6 +45,14 @@ checkpatch() {
     cd "$here"
 }
 
+# By what was built; the wire's and the machine's files are not of that folder.
+circles() {
+    objects=$(find "$out/6.1" -maxdepth 1 -name '*.o' ! -name '*.mod.o' ! -name 'xen_vsock.o' ! -name 'shared_*')
+    [ -n "$objects" ] || echo "error: there are no objects"
+    # shellcheck disable=SC2086 # objects
+    ties "$here/../../frontend/linux" $objects | circle
+}
+
 # What the package xvs-dkms has, as a guest's dkms builds it: the module says whose devices it is for, and what it stands on.
 dkms_builds() { # VERSION
     tree=$out/dkms/$1
@@ -75,6 +84,7 @@ else
     skipped=$((skipped + 1))
 fi
 judge "checkpatch finds nothing in the driver" checkpatch
+judge "nothing in the driver goes round in a circle" circles
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

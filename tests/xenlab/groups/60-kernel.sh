@@ -220,6 +220,21 @@ test_a_dead_socket_s_packets_hit_nobody() { # limit 120
 	content guest2
 }
 
+# A page of it goes between two of its packets: the peer is never told of what it has, and takes nothing else for the rest.
+test_a_message_that_cannot_be_sent_to_its_end() { # limit 120
+	drive guest2
+	messages_read guest1 5033
+	talk a guest2
+	ask a "up" "up ok"
+	on guest2 /tmp/lab/messages half 101 5033 >/tmp/half 2>&1 </dev/null || fail "$(cat /tmp/half)"
+	cat /tmp/half
+	equal "$(sed -n '1p; 2s/EFAULT\|ENOMEM/cannot/p; 3s/EPIPE\|ECONNRESET/over/p' /tmp/half | tr '\n' ' ')" "10 cannot over " "what its sender was told"
+	messages_were guest1 "10 same ECONNRESET"
+	[ "$(xvs dump guest2 | grep -c 5033)" -eq 0 ] || fail "the daemon still knows the connection"
+	content guest1
+	content guest2
+}
+
 # Any user's program may try any address.
 test_addresses_that_are_not_for_the_wire() { # limit 90
 	both guest1

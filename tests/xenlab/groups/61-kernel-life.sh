@@ -305,11 +305,14 @@ test_a_hostile_backend_closes_its_device_and_nothing_more() { # limit 300
 	on guest1 dmesg -c >/dev/null </dev/null
 	# A listener whose streams nobody reads.
 	ask g "listen l 5030 4096" "listen l ok"
+	messages_read guest1 5031
 	hostile_backend "$(domid guest1)" 101 5030 >/tmp/said 2>/tmp/wrong || fail "$(tail -n 3 /tmp/said; cat /tmp/wrong)"
 	cat /tmp/said
 	on guest1 dmesg >/tmp/dmesg </dev/null
 	cat /tmp/dmesg
 	equal "$(grep -c ': the backend broke a rule: ' /tmp/said)" 24 "rules with a reason in xenstore"
+	grep -q '^message without an end: RST, reason 22 ' /tmp/said || fail "a message without an end: $(grep '^message without' /tmp/said)"
+	messages_were guest1 "10 same ECONNRESET"
 	! grep -v -e 'xen_vsock.*vsock-0: ' -e 'callbacks suppressed' -e clocksource -e hrtimer -e clock-skew -e grant_table /tmp/dmesg || fail "more in the guest's log"
 	kernel_is_content guest1
 	ask g "unlisten l" "unlisten l ok"

@@ -16,7 +16,7 @@ drive() {
 	on "$1" test -d $DRIVER </dev/null && return
 	[ -d ./lab ] || skip "needs XVS_KERNEL, the driver for the lab (make kernel-lab)"
 	mkdir -p /tmp/drive/lab
-	cp -r ./lab/"${2:-$LINUX}"/*.ko ./lab/bin /tmp/drive/lab/
+	cp -r ./lab/"${2:-$LINUX}"/*.ko ./lab/"${2:-$LINUX}"/messages ./lab/bin /tmp/drive/lab/
 	put "$1" /tmp/drive/lab /tmp/lab || fail "$1 does not take the modules"
 	on "$1" sh -c 'cd /tmp/lab && for m in vsock vmw_vsock_virtio_transport_common gntfree xen_vsock; do
 		insmod ./$m.ko || exit 1; done' </dev/null || fail "insmod in $1: $(on "$1" dmesg </dev/null | tail -n 5)"
@@ -58,6 +58,19 @@ exchange() {
 	tell "$2" "send $3 $4"
 	ask "$1" "recv $3 $4" "recv $3 ok"
 	heard "$2" "send $3 ok"
+}
+
+# messages_read GUEST PORT: one caller of that port, in /tmp/messages of the guest.
+messages_read() {
+	# shellcheck disable=SC2016 # expanded over there
+	on "$1" sh -c '/tmp/lab/messages read "$1" >/tmp/messages 2>&1 &' messages "$2" </dev/null
+	wait_for "on $1 grep -q listening /tmp/messages </dev/null" 10 "messages listens: $(on "$1" cat /tmp/messages </dev/null)"
+}
+
+# messages_were GUEST EXPECTED: what was read at last, without "listening", in one line
+messages_were() {
+	wait_for "on $1 grep -q '^[Ee]' /tmp/messages </dev/null" 20 "the end of the messages: $(on "$1" cat /tmp/messages </dev/null)"
+	equal "$(on "$1" sed 1d /tmp/messages </dev/null | tr '\n' ' ')" "$2 " "what was read"
 }
 
 # closed H-PEER G-PEER STREAM: by the first, in order.

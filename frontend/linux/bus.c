@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * life.c: from probe to remove.
+ * bus.c: see bus.h.
  *
  * What is to be done is decided by the machine of life.h, the same file that
  * the library runs: it is told how things are, and names one act at a time.
@@ -13,10 +13,14 @@
 #include <linux/slab.h>
 #include <xen/xenbus.h>
 
+#include "bus.h"
 #include "device.h"
+#include "life.h"
 #include "nodes.h"
+#include "rx.h"
 #include "sock.h"
-#include "transport.h"
+#include "stats.h"
+#include "tx.h"
 
 #define LEAVE_MS	5000		/* for the backend to let go */
 
@@ -24,18 +28,30 @@ static unsigned int pool_pages = 240;
 module_param(pool_pages, uint, 0444);
 MODULE_PARM_DESC(pool_pages, "pages shared for data, each way (at most what the backend takes)");
 
-/* One device of a guest at a time has AF_VSOCK.  Outside of life_lock. */
-static struct xv_device *bound;
+struct xv_life {
+	struct xv_device dev;
+	struct xv_tx tx;
+	struct xv_rx rx;
+
+	struct mutex lock;		/* the rest */
+	struct life_front machine;
+	struct notifier_block reboot;
+	bool looked;			/* life has been begun */
+	bool carries;			/* AF_VSOCK goes by this device */
+};
+
+/* One device of a guest at a time has AF_VSOCK.  Outside of xv_life.lock. */
+static struct xv_life *bound;
 static DEFINE_MUTEX(bound_lock);
 
-static bool bind(struct xv_device *dev)
+static bool bind(struct xv_life *life)
 {
 	bool free;
 
 	mutex_lock(&bound_lock);
 	free = !bound;
 	if (free)
-		bound = dev;
+		bound = life;
 	mutex_unlock(&bound_lock);
 	return free;
 }
@@ -52,19 +68,11 @@ static u64 now_ms(void)
 	return ktime_get_boottime_ns() / NSEC_PER_MSEC;
 }
 
-void xv_life_look(struct xv_device *dev, unsigned long delay)
-{
-	/* An earlier look that is due anyway is not put off. */
-	if (delay)
-		queue_delayed_work(xv_wq, &dev->life_work, delay);
-	else
-		mod_delayed_work(xv_wq, &dev->life_work, 0);
-}
-
 /* ---- eyes ---- */
 
-static int look(struct xv_device *dev)
+static int look(struct xv_life *life)
 {
+	struct xv_device *dev = &life->dev;
 	struct life_look seen = {};
 	int own, peer = 0;
 
@@ -80,41 +88,44 @@ static int look(struct xv_device *dev)
 	seen.peer = peer;
 	/* After the states, never before (life.h). */
 	seen.live = xv_share_is_live(&dev->share);
-	if (!dev->looked)
-		life_front_init(&dev->life, own, now_ms());
-	dev->looked = true;
-	life_front_look(&dev->life, &seen, now_ms());
-	if (dev->life.fault && !xv_is_bad(dev))
-		xv_bad(dev, dev->life.why, peer);
+	if (!life->looked)
+		life_front_init(&life->machine, own, now_ms());
+	life->looked = true;
+	life_front_look(&life->machine, &seen, now_ms());
+	if (life->machine.fault && !xv_is_bad(dev))
+		xv_bad(dev, life->machine.why, peer);
 	return 0;
 }
 
 /* ---- hands ---- */
 
 /* Nothing that is shared is touched any more. */
-static void go_down(struct xv_device *dev)
+static void go_down(struct xv_life *life)
 {
-	if (dev->carries)
+	struct xv_device *dev = &life->dev;
+
+	if (life->carries)
 		xv_carrier_set(NULL);
 	xv_rx_stop(dev);
 	xv_tx_close(dev);
 	xv_share_deafen(&dev->share);
 	xv_rx_stop(dev);		/* what an interrupt began meanwhile */
-	if (dev->carries)
+	if (life->carries)
 		xv_sock_reset_all();
-	dev->carries = false;
+	life->carries = false;
 }
 
-static int act_unshare(struct xv_device *dev)
+static int act_unshare(struct xv_life *life)
 {
-	go_down(dev);
-	xv_share_close(&dev->share);
-	xv_bad_forget(dev);
+	go_down(life);
+	xv_share_close(&life->dev.share);
+	xv_bad_forget(&life->dev.bad);
 	return 0;
 }
 
-static int act_share(struct xv_device *dev)
+static int act_share(struct xv_life *life)
 {
+	struct xv_device *dev = &life->dev;
 	u32 ring_order = 0, pool, want;
 	struct xv_offer offer;
 	const char *what;
@@ -122,10 +133,10 @@ static int act_share(struct xv_device *dev)
 
 	err = xv_nodes_offer(dev->xdev, &offer, &what);
 	if (err == -EPROTO) {
-		xv_bad_forget(dev);
+		xv_bad_forget(&dev->bad);
 		xv_bad(dev, what, 0);
-		xv_bad_tell(dev);
-		xv_bad_forget(dev);
+		xv_bad_tell(&dev->bad, dev->xdev);
+		xv_bad_forget(&dev->bad);
 	}
 	if (err)
 		return err;
@@ -148,7 +159,7 @@ static int act_share(struct xv_device *dev)
 				     dev->share.port);
 	if (!err)
 		return 0;
-	act_unshare(dev);
+	act_unshare(life);
 fail:
 	if (err != -EAGAIN && err != -ENOENT)
 		dev_err_ratelimited(&dev->xdev->dev,
@@ -157,13 +168,14 @@ fail:
 	return err;
 }
 
-static int act_connect(struct xv_device *dev)
+static int act_connect(struct xv_life *life)
 {
+	struct xv_device *dev = &life->dev;
 	int err = xv_nodes_set_state(dev->xdev, XenbusStateConnected);
 
 	if (err)
 		return err;
-	dev->carries = true;
+	life->carries = true;
 	xv_carrier_set(dev);
 	xv_rx_start(dev);
 	xv_count(dev, XV_CONNECTS);
@@ -171,36 +183,37 @@ static int act_connect(struct xv_device *dev)
 	return 0;
 }
 
-static int act_reset(struct xv_device *dev)
+static int act_reset(struct xv_life *life)
 {
-	go_down(dev);
-	if (!dev->life.fault && !dev->life.leaving)
-		dev_info_ratelimited(&dev->xdev->dev,
+	go_down(life);
+	if (!life->machine.fault && !life->machine.leaving)
+		dev_info_ratelimited(&life->dev.xdev->dev,
 				     "the backend went away; waiting for it to come back\n");
 	return 0;
 }
 
-static int perform(struct xv_device *dev, enum life_act act)
+static int perform(struct xv_life *life, enum life_act act)
 {
+	struct xenbus_device *xdev = life->dev.xdev;
 	int err;
 
 	switch (act) {
 	case LIFE_SHARE:
-		return act_share(dev);
+		return act_share(life);
 	case LIFE_CONNECT:
-		return act_connect(dev);
+		return act_connect(life);
 	case LIFE_RESET:
-		return act_reset(dev);
+		return act_reset(life);
 	case LIFE_UNSHARE:
-		return act_unshare(dev);
+		return act_unshare(life);
 	case LIFE_CLOSING:
-		return xv_nodes_set_state(dev->xdev, XenbusStateClosing);
+		return xv_nodes_set_state(xdev, XenbusStateClosing);
 	case LIFE_CLOSED:
-		err = xv_nodes_set_state(dev->xdev, XenbusStateClosed);
-		complete(&dev->xdev->down);	/* a shutdown waits for it */
+		err = xv_nodes_set_state(xdev, XenbusStateClosed);
+		complete(&xdev->down);	/* a shutdown waits for it */
 		return err;
 	case LIFE_RESTART:
-		return xv_nodes_set_state(dev->xdev, XenbusStateInitialising);
+		return xv_nodes_set_state(xdev, XenbusStateInitialising);
 	default:
 		return -EINVAL;
 	}
@@ -211,91 +224,99 @@ static int perform(struct xv_device *dev, enum life_act act)
  * is a new one, perhaps the next device's already: it is left as it is, or
  * xenbus would not find that.
  */
-static bool has_left(const struct xv_device *dev)
+static bool has_left(const struct xv_life *life)
 {
-	const struct life_front *life = &dev->life;
+	const struct life_front *machine = &life->machine;
 
-	return !dev->looked ||
-	       (life->leaving && !life->shares &&
-		(life->own == VSOCKIF_INITIALISING || life_front_is_over(life)));
+	return !life->looked ||
+	       (machine->leaving && !machine->shares &&
+		(machine->own == VSOCKIF_INITIALISING ||
+		 life_front_is_over(machine)));
 }
 
-/* Looks, and does what follows; with life_lock held. */
-static void run(struct xv_device *dev)
+/* Looks, and does what follows; with the lock held. */
+static void run(struct xv_life *life)
 {
+	struct life_front *machine = &life->machine;
+	struct xv_device *dev = &life->dev;
 	enum life_act act;
 	int err;
 	u64 due;
 
-	err = look(dev);
-	if (xv_bad_tell(dev))
-		life_front_fault(&dev->life, "the backend broke a rule",
+	err = look(life);
+	if (xv_bad_tell(&dev->bad, dev->xdev))
+		life_front_fault(machine, "the backend broke a rule",
 				 now_ms());
-	while (dev->looked) {
-		act = life_front_next(&dev->life, now_ms());
+	while (life->looked) {
+		act = life_front_next(machine, now_ms());
 		/* RESET and UNSHARE take no xenstore. */
-		if (act == LIFE_WAIT || has_left(dev) ||
+		if (act == LIFE_WAIT || has_left(life) ||
 		    (err && act != LIFE_RESET && act != LIFE_UNSHARE))
 			break;
-		life_front_done(&dev->life, act, perform(dev, act), now_ms());
+		life_front_done(machine, act, perform(life, act), now_ms());
 	}
 	if (err) {
-		xv_life_look(dev, HZ);
+		xv_look(dev, HZ);
 		return;
 	}
-	due = life_front_deadline(&dev->life);
+	due = life_front_deadline(machine);
 	if (due != LIFE_NEVER) {
 		u64 now = now_ms();
 
-		xv_life_look(dev, due > now ? msecs_to_jiffies(due - now) : 1);
+		xv_look(dev, due > now ? msecs_to_jiffies(due - now) : 1);
 	}
 }
 
-static void life_work(struct work_struct *work)
+static void look_work(struct work_struct *work)
 {
-	struct xv_device *dev = container_of(work, struct xv_device,
-					     life_work.work);
+	struct xv_life *life = container_of(work, struct xv_life,
+					    dev.look.work);
 
-	mutex_lock(&dev->life_lock);
-	run(dev);
-	mutex_unlock(&dev->life_lock);
+	mutex_lock(&life->lock);
+	run(life);
+	mutex_unlock(&life->lock);
 }
 
 /* Closes in order; what the backend does not let go of is taken all the same. */
-static void leave(struct xv_device *dev)
+static void leave(struct xv_life *life)
 {
 	u64 end = now_ms() + LEAVE_MS;
 
-	mutex_lock(&dev->life_lock);
-	if (dev->looked)
-		life_front_close(&dev->life);
-	run(dev);
+	mutex_lock(&life->lock);
+	if (life->looked)
+		life_front_close(&life->machine);
+	run(life);
 	/* xenbus has taken its watch away: so look. */
-	while (!has_left(dev) && now_ms() < end) {
-		mutex_unlock(&dev->life_lock);
+	while (!has_left(life) && now_ms() < end) {
+		mutex_unlock(&life->lock);
 		msleep(20);
-		mutex_lock(&dev->life_lock);
-		run(dev);
+		mutex_lock(&life->lock);
+		run(life);
 	}
-	act_unshare(dev);
-	mutex_unlock(&dev->life_lock);
+	act_unshare(life);
+	mutex_unlock(&life->lock);
 }
 
 /* ---- what xenbus calls ---- */
 
+static struct xv_life *life_of(struct xenbus_device *xdev)
+{
+	struct xv_device *dev = dev_get_drvdata(&xdev->dev);
+
+	return container_of(dev, struct xv_life, dev);
+}
+
 static void otherend_changed(struct xenbus_device *xdev,
 			     enum xenbus_state state)
 {
-	xv_life_look(dev_get_drvdata(&xdev->dev), 0);
+	xv_look(dev_get_drvdata(&xdev->dev), 0);
 }
 
 /* Linux waits for every device that is connected: so this one is not, then. */
 static int going_down(struct notifier_block *reboot, unsigned long event,
 		      void *arg)
 {
-	struct xv_device *dev = container_of(reboot, struct xv_device, reboot);
-
-	leave(dev);
+	leave(container_of(reboot, struct xv_life, reboot));
 	return NOTIFY_DONE;
 }
 
@@ -312,6 +333,7 @@ static bool is_taken(struct xenbus_device *xdev)
 static int probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
 {
 	struct xv_device *dev;
+	struct xv_life *life;
 
 	if (is_taken(xdev)) {
 		dev_err(&xdev->dev,
@@ -319,58 +341,59 @@ static int probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
 			dev_name(&xdev->dev));
 		return -EBUSY;
 	}
-	dev = kvzalloc(sizeof(*dev), GFP_KERNEL);
-	if (!dev)
+	life = kvzalloc(sizeof(*life), GFP_KERNEL);
+	if (!life)
 		return -ENOMEM;
+	mutex_init(&life->lock);
+	dev = &life->dev;
 	dev->xdev = xdev;
-	mutex_init(&dev->life_lock);
-	INIT_DELAYED_WORK(&dev->life_work, life_work);
+	INIT_DELAYED_WORK(&dev->look, look_work);
 	xv_bad_init(&dev->bad);
-	xv_tx_init(dev);
-	xv_rx_init(dev);
-	if (!bind(dev)) {
+	xv_tx_init(&life->tx, dev);
+	xv_rx_init(&life->rx, dev);
+	if (!bind(life)) {
 		dev_info(&xdev->dev,
 			 "left to programs (libxvs): another device has AF_VSOCK\n");
-		kvfree(dev);
+		kvfree(life);
 		return -EBUSY;
 	}
 	dev_set_drvdata(&xdev->dev, dev);
-	dev->reboot.notifier_call = going_down;
-	register_reboot_notifier(&dev->reboot);
-	xv_life_look(dev, 0);
+	life->reboot.notifier_call = going_down;
+	register_reboot_notifier(&life->reboot);
+	xv_look(dev, 0);
 	return 0;
 }
 
 static void removed(struct xenbus_device *xdev)
 {
-	struct xv_device *dev = dev_get_drvdata(&xdev->dev);
+	struct xv_life *life = life_of(xdev);
 
-	unregister_reboot_notifier(&dev->reboot);
-	leave(dev);
-	cancel_delayed_work_sync(&dev->life_work);
+	unregister_reboot_notifier(&life->reboot);
+	leave(life);
+	cancel_delayed_work_sync(&life->dev.look);
 	dev_set_drvdata(&xdev->dev, NULL);
 	unbind();
-	kvfree(dev);
+	kvfree(life);
 }
 
 /*
  * After a restore or a migration this is another domain: its grants and event
  * channels are gone, whatever the nodes say.
  */
-static void begin_anew(struct xv_device *dev)
+static void begin_anew(struct xv_life *life)
 {
 	struct life_look none = { .live = true };
 
-	mutex_lock(&dev->life_lock);
-	if (dev->looked)
-		life_front_look(&dev->life, &none, now_ms());
-	run(dev);
-	mutex_unlock(&dev->life_lock);
+	mutex_lock(&life->lock);
+	if (life->looked)
+		life_front_look(&life->machine, &none, now_ms());
+	run(life);
+	mutex_unlock(&life->lock);
 }
 
 static int resume(struct xenbus_device *xdev)
 {
-	begin_anew(dev_get_drvdata(&xdev->dev));
+	begin_anew(life_of(xdev));
 	return 0;
 }
 
@@ -398,12 +421,14 @@ static struct xenbus_driver driver = {
  */
 static void reprobe(struct work_struct *work)
 {
+	struct xenbus_device *xdev;
 	struct device *d = NULL;
 
 	mutex_lock(&bound_lock);
-	if (bound && !bound->xdev->otherend) {
-		if (xenbus_exists(XBT_NIL, bound->xdev->nodename, "backend"))
-			d = get_device(&bound->xdev->dev);
+	xdev = bound ? bound->dev.xdev : NULL;
+	if (xdev && !xdev->otherend) {
+		if (xenbus_exists(XBT_NIL, xdev->nodename, "backend"))
+			d = get_device(&xdev->dev);
 		else
 			begin_anew(bound);
 	}
@@ -428,7 +453,7 @@ static struct xenbus_watch tree = {
 	.callback = tree_changed,
 };
 
-int xv_life_init(void)
+int xv_bus_init(void)
 {
 	int err;
 
@@ -441,7 +466,7 @@ int xv_life_init(void)
 	return err;
 }
 
-void xv_life_exit(void)
+void xv_bus_exit(void)
 {
 	unregister_xenbus_watch(&tree);
 	cancel_work_sync(&reprobe_work);
