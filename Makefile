@@ -28,12 +28,13 @@ frontend := $(addprefix frontend/,base owner trunk streams life device)
 backend := $(addprefix backend/,base settings policy wall dirs dialer guest memory tap lane ends/farewell ends/service ends/relay ends/unix ends/kernel worker control daemon)
 tools := $(addprefix tools/,base proto copy ends sides manage views xvs)
 agent := $(addprefix tools/,base proto ends sides copy manage broker agent)
-modules := common/base common/names common/reason common/sockets common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
+modules := common/base common/names common/reason common/sockets common/ended common/ring common/vsock common/link xenstore-glue $(frontend) $(backend) $(sort $(tools) $(agent))
 
 sees.common/wire   :=
 sees.common/base   :=
 sees.common/names  :=
 sees.common/sockets :=
+sees.common/ended  := common/wire common/reason
 sees.common/reason := common/wire
 sees.common/ring   := common/wire common/base
 sees.common/vsock  := common/wire common/base common/reason
@@ -63,7 +64,7 @@ sees.backend/lane          := $(common) $(addprefix backend/,base settings polic
 sees.backend/ends/farewell := $(sees.backend/lane) backend/lane
 sees.backend/ends/service  := $(sees.backend/lane) backend/lane
 sees.backend/ends/relay    := $(sees.backend/lane) backend/lane backend/ends/farewell
-sees.backend/ends/unix     := $(sees.backend/lane) common/sockets backend/lane backend/ends/farewell
+sees.backend/ends/unix     := $(sees.backend/lane) common/sockets common/ended backend/lane backend/ends/farewell
 sees.backend/ends/kernel   := $(sees.backend/lane) backend/lane
 sees.backend/worker        := $(sees.backend/ends/unix) backend/ends/unix backend/ends/kernel backend/wall
 sees.backend/control       := $(sees.backend/worker) backend/worker xenstore-glue
@@ -78,13 +79,13 @@ sees.tools/sides := frontend/include common/wire common/base common/reason tools
 sees.tools/manage := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy
 sees.tools/views := common/wire common/base common/reason tools/base
 sees.tools/xvs   := frontend/include common/wire common/base common/names common/reason tools/base tools/proto tools/ends tools/sides tools/views tools/copy tools/manage
-sees.tools/broker := common/wire common/base common/reason common/sockets tools/base tools/proto tools/ends tools/sides
-sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage tools/broker
+sees.tools/broker := common/wire common/base common/reason common/sockets common/ended tools/base tools/proto tools/ends tools/sides
+sees.tools/agent := common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage common/ended tools/broker
 
 sees.tests         := tests/harness $(modules) common/wire frontend/include
 
 lib_parts    := common/base common/reason common/ring common/vsock common/link xenstore-glue $(frontend)
-daemon_parts := common/base common/names common/reason common/sockets common/ring common/vsock common/link xenstore-glue $(backend)
+daemon_parts := common/base common/names common/reason common/sockets common/ended common/ring common/vsock common/link xenstore-glue $(backend)
 
 # ---- tools and flags -----------------------------------------------------------------------------
 CC       ?= gcc
@@ -150,7 +151,7 @@ xvs_objs := $(foreach m,common/names common/reason $(tools),$(call objs,$(m)))
 $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
 	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(xvs_objs) -L$(B) -lxvs $(uv_libs) $(json_libs)
 
-agent_objs := $(foreach m,common/reason common/sockets $(agent),$(call objs,$(m)))
+agent_objs := $(foreach m,common/reason common/sockets common/ended $(agent),$(call objs,$(m)))
 $(B)/xvs-agent: $(agent_objs) $(B)/libxvs.so.0
 	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(agent_objs) -L$(B) -lxvs $(uv_libs) $(json_libs) $(inih_libs)
 

@@ -3,7 +3,7 @@
 backend_obj = $(addprefix $(B)/obj/backend/,$(addsuffix .o,$(1)))
 
 $(B)/unit/test_backend_connect_line: $(call objs,common/sockets)
-$(B)/unit/test_backend_turned_away:  $(call backend_obj,ends/unix/turned_away) $(B)/obj/common/reason/reason.o
+$(B)/unit/test_backend_turned_away:  $(B)/obj/common/ended/turned_away.o $(B)/obj/common/reason/reason.o
 $(B)/unit/test_backend_standing:     $(call backend_obj,control/standing control/use)
 $(B)/unit/test_backend_from_line:    $(call backend_obj,ends/unix/from_line settings/names)
 $(B)/unit/test_backend_account:      $(call backend_obj,memory/account)

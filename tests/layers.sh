@@ -20,6 +20,7 @@ may_know() {
     case $1 in
     common/wire | common/base) ;;
     common/reason) echo common/wire ;;
+    common/ended) echo common/wire common/reason ;;
     common/names | common/sockets) ;;
     common/ring | xenstore-glue) echo common/wire common/base ;;
     common/vsock) echo common/wire common/base common/reason ;;
@@ -42,7 +43,7 @@ may_know() {
     backend/lane) echo "$common" backend/base backend/settings backend/policy backend/memory backend/tap ;;
     backend/ends/farewell | backend/ends/service | backend/ends/kernel) echo "$(may_know backend/lane)" backend/lane ;;
     backend/ends/relay) echo "$(may_know backend/ends/farewell)" backend/ends/farewell ;;
-    backend/ends/unix) echo "$(may_know backend/ends/relay)" common/sockets ;;
+    backend/ends/unix) echo "$(may_know backend/ends/relay)" common/sockets common/ended ;;
     backend/worker) echo "$(may_know backend/ends/unix)" backend/ends/unix backend/ends/kernel backend/wall ;;
     backend/control) echo "$(may_know backend/worker)" backend/worker xenstore-glue ;;
     backend/daemon) echo "$(may_know backend/control)" backend/ends/relay backend/ends/service backend/control backend/dirs \
@@ -55,8 +56,8 @@ may_know() {
     tools/manage) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy ;;
     tools/views) echo common/wire common/base common/reason tools/base ;;
     tools/xvs) echo common/wire common/base common/names common/reason frontend/include tools/base tools/proto tools/ends tools/sides tools/views tools/copy tools/manage ;;
-    tools/broker) echo common/wire common/base common/reason common/sockets tools/base tools/proto tools/ends tools/sides ;;
-    tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage tools/broker ;;
+    tools/broker) echo common/wire common/base common/reason common/sockets common/ended tools/base tools/proto tools/ends tools/sides ;;
+    tools/agent) echo common/wire common/base common/reason tools/base tools/proto tools/ends tools/sides tools/copy tools/manage common/ended tools/broker ;;
     *) return 1 ;;
     esac
 }

@@ -67,7 +67,7 @@ static int parse_line(const char *bytes, size_t len, enum connect_verb *verb, ui
         return shown == CONNECT_LINE_MAX ? -EINVAL : 0;
     end = newline > bytes && newline[-1] == '\r' ? newline - 1 : newline;
     digits = bytes + strlen(keywords[which]);
-    if (end < digits || !(cid && (which == CONNECT_STREAM || which == CONNECT_CALL) ? parse_address(digits, end, cid, number)
+    if (end < digits || !(cid && (which == CONNECT_STREAM || which == CONNECT_CALL || which == CONNECT_WHY) ? parse_address(digits, end, cid, number)
                                                                                     : parse_number(digits, end, number)))
         return -EINVAL;
     *verb = (enum connect_verb)which;

@@ -4,10 +4,11 @@
  *
  *     CONNECT <port>      a stream to that port of the guest: Firecracker's convention
  *     CALL <port>         the same, and somebody will vouch for it; a refusal is said, too
- *     CONNECT <cid>:<port>, CALL <cid>:<port>     the same where the caller of this takes a CID: in a guest, which has several peers
  *     WATCH <number>      how does the stream of this number end?
  *     VOUCH <number>      the same, and this client stands for the stream (watchers.h)
  *     WHY <port>          why was I refused that port the last time (turned_away.h)?
+ *
+ * In place of a port there may be <cid>:<port> where the caller of this takes a CID: in a guest, which has several peers.
  *
  * The keyword is in any case, the line has at most CONNECT_LINE_MAX bytes with its newline.  Stricter than it looks in
  * Firecracker: one space, decimal digits only, no sign, at most 2^32 - 1; a carriage return before the newline is

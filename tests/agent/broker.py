@@ -130,7 +130,7 @@ def a_thousand():
 
 
 def what_is_no_line_is_closed_without_a_word():
-    for text in (b"CONNECT x\n", b"GET / HTTP/1.1\r\n", b"CONNECT 1:2:3\n", b"x" * 100, b"CONNECT 2:\n", b"\n", b"WHY 1\n",
+    for text in (b"CONNECT x\n", b"GET / HTTP/1.1\r\n", b"CONNECT 1:2:3\n", b"x" * 100, b"CONNECT 2:\n", b"\n", b"WHY x\n",
                  b"CONNECT 4294967296\n", b"CONNECT 1 \n"):
         s = knock(text)
         try:
@@ -141,6 +141,100 @@ def what_is_no_line_is_closed_without_a_word():
     assert line(knock(b"VOUCH 0\n")) == b"UNKNOWN 0\n"
     assert line(knock(b"CALL 4999\n")) == b"REFUSED port nobody\n"
     assert line(knock(b"CONNECT 4999\n")) == b""
+
+
+def who_was_refused_may_ask_why():
+    assert line(knock(b"CONNECT 2:4998\n")) == b"" and line(knock(b"CONNECT 4711:1\n")) == b""
+    # Of one host port: it is the host's if no CID is said.
+    for text in b"WHY 4998\n", b"why 2:4998\r\n":
+        s = knock(text)
+        assert rest(s) == b"REFUSED 4998 nobody\n", text
+    assert rest(knock(b"WHY 4711:1\n")) == b"REFUSED 1 unknown\n"
+    assert rest(knock(b"WHY 102:4998\n")) == b"UNKNOWN 4998\n"
+
+
+def who_was_refused_is_another_users_secret():
+    assert line(knock(b"CONNECT 2:4997\n")) == b""
+    if os.fork() == 0:
+        as_nobody()
+        os._exit(0 if rest(knock(b"WHY 4997\n")) == b"UNKNOWN 4997\n" else 1)
+    assert os.wait()[1] == 0
+
+
+def ends_with_reset(s):
+    """What came before, or None: it is an end of file."""
+    got = b""
+    while True:
+        try:
+            more = s.recv(65536)
+        except ConnectionResetError:
+            return got
+        if not more:
+            return None
+        got += more
+
+
+def a_stream_that_is_cut_is_a_reset_for_who_only_reads():
+    """Port 530: says a word, and fails; 531: says a word.  532 reads a line, and fails; 533 reads on, and fails at the end."""
+    s, _ = call("530")
+    assert ends_with_reset(s) == b"word\n", "cut"
+    s, _ = call("531")
+    assert rest(s) == b"word\n", "in order"
+    s, _ = call("531")
+    s.shutdown(socket.SHUT_WR)
+    assert rest(s) == b"word\n", "in order, both ways"
+    # It sends more than anybody takes: whether all of that has left its socket at that moment nobody can say.
+    s, _ = call("532")
+    try:
+        s.sendall(b"x\n" + bytes(64 << 20))
+        raise AssertionError("the host has taken 64 MiB of nothing")
+    except BrokenPipeError:
+        ends_with_reset(s)
+    except ConnectionResetError:
+        pass
+    # What it has sent is taken: an end of file, as in dom0.
+    s, number = call("533")
+    w = knock(b"WATCH %d\n" % number)
+    assert line(w)
+    s.sendall(b"x\n")
+    s.shutdown(socket.SHUT_WR)
+    assert rest(s) == b""
+    assert line(w) == b"ENDED %d reset by the program at the other end (status 3)\n" % number
+
+
+def the_agents_end_is_a_reset():
+    s, _ = call("501")
+    say("has")
+    assert ends_with_reset(s) == b""
+
+
+def a_call_beyond_the_share_is_told_so():
+    """max_connections is 8."""
+    all_ = [call("501") for i in range(8)]
+    assert line(knock(b"CALL 501\n")) == b"REFUSED daemon limit\n"
+    assert line(knock(b"CONNECT 501\n")) == b"" and line(knock(b"WHY 501\n")) == b"REFUSED 501 limit\n"
+    assert subprocess.run(["xvs", "cat", "host", "501"], stdin=subprocess.DEVNULL).returncode == 12
+    for s, _ in all_:
+        s.shutdown(socket.SHUT_WR)
+        assert rest(s) == b""
+
+
+def a_full_backlog():
+    """In dom0."""
+    where = RUN + "/guest/web1/vsock_540"
+    s, c = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    s.bind(where)
+    s.listen(0)
+    c.connect(where)
+    say("full")
+    sys.stdin.readline()
+    os.unlink(where)
+
+
+def nobody_cat():
+    """xvs cat as another user, who may not use the device nor the broker."""
+    as_nobody()
+    os.execvp("xvs", ["xvs", "cat", "host", "501"])
 
 
 def a_stream_is_known_to_its_user_alone():

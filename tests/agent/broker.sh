@@ -134,6 +134,63 @@ if test_ refusals_are_told_as_without_it; then
     err_has "no guest has the CID 4711"
     on web1 xvs cat web1 1 </dev/null >out 2>err; [ $? -eq 2 ] || bad "a name in a guest: status"
     py what_is_no_line_is_closed_without_a_word 2>err || bad "$(tail -n 1 err)"
+    py who_was_refused_may_ask_why 2>err || bad "$(tail -n 1 err)"
+end
+fi
+
+# cat STATUS WORDS WHERE...: of web1's.
+cat_ends() {
+    local want=$1 words=$2 got
+    shift 2
+    on web1 xvs cat "$@" </dev/null >out 2>err
+    got=$?
+    [ $got -eq $want ] || bad "$*: status $got, not $want: $(cat err)"
+    err_has "$words"
+}
+if test_ each_reason_for_a_refusal_has_its_words_and_its_exit_status; then
+    cat_ends 4 "nobody listens at port 4999 of host" host 4999
+    echo '4000 web1 @any deny' >policy.d/10-broker.policy
+    on 0 xvs reload >out 2>err || bad "reload: $(cat err)"
+    cat_ends 9 "the policy of the host forbids this guest port 4000 of 102" 102 4000
+    background out on 0 python3 "$here/broker.py" a_full_backlog
+    wait_for grep -q full out
+    on web1 xvs cat host 540 </dev/null >out2 2>err; [ $? -eq 10 ] || bad "a full backlog: status"
+    err_has "busy: as many callers wait as it takes"
+    go out
+    cat_ends 11 "no program in 102 has its vsock device open" 102 1
+    cat_ends 3 "no guest has the CID 4711" 4711 1
+    settings '[broker]\nmax_connections = 8\n'
+    py a_call_beyond_the_share_is_told_so 2>err || bad "$(tail -n 1 err)"
+    settings ''
+    chmod o+x "$dir/host" "$dir/host/run"
+    py nobody_cat </dev/null >out 2>err; got=$?; [ $got -eq 13 ] || bad "another user: status $got: $(cat err)"
+    rm policy.d/10-broker.policy
+    on 0 xvs reload >out 2>err || bad "reload: $(cat err)"
+end
+fi
+
+if test_ a_stream_that_is_cut_is_a_reset_for_a_program_that_only_reads; then
+    others=
+    for one in '530 echo word; exit 3' '531 echo word' '532 read x; exit 3' '533 cat >/dev/null; exit 3'; do
+        run 0 xvs serve "${one%% *}" web1 -- sh -c "${one#* }" 2>/dev/null
+        others="$others $pid"
+        wait_for test -S "$dir/host/run/dom0/guest/web1/vsock_${one%% *}"
+    done
+    py a_stream_that_is_cut_is_a_reset_for_who_only_reads 2>err || bad "$(tail -n 1 err)"
+    # shellcheck disable=SC2086 # process ids
+    kill $others; wait_for test ! -e "$dir/host/run/dom0/guest/web1/vsock_533"
+    # The agent's own end, and its death.
+    for how in TERM KILL; do
+        rm -f out
+        py the_agents_end_is_a_reset >out 2>err & cut_job=$!
+        wait_for grep -q has out
+        case $how in TERM) kill "$warden" ;; *) kill -9 "$agent" ;; esac
+        wait $agent_job 2>/dev/null
+        wait $cut_job || bad "$how: $(tail -n 1 err)"
+        start_agent
+    done
+    readings=$(grep -c 'read anew' agent.log)
+    until_true test -S "$where/vsock"
 end
 fi
 

@@ -21,7 +21,7 @@ $(B)/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(B)/obj/tests/bench/bench.o 
 # Guests and the daemon in one process (joined.h).
 joined_objs := $(addprefix $(B)/obj/tests/bench/joined_,xen.o front.o back.o) \
                $(filter-out %/map.o,$(foreach room,$(filter-out %/wall %/dirs %/dialer %/guest %/worker %/control %/daemon,$(backend)),$(call objs,$(room)))) \
-               $(B)/obj/backend/daemon/ends.o $(call objs,common/names) $(call objs,common/sockets) $(B)/libtest.a
+               $(B)/obj/backend/daemon/ends.o $(call objs,common/names) $(call objs,common/sockets) $(call objs,common/ended) $(B)/libtest.a
 joined_link  = $(CC) $(all_ldflags) -Wl,--wrap=memcpy,--wrap=__memcpy_chk -o $@ $(filter %.o %.a,$^) \
                $(xen_libs) $(uv_libs) $(inih_libs)
 $(B)/guard/guard: $(B)/obj/tests/bench/guard.o $(joined_objs)

@@ -84,6 +84,8 @@ static void a_cid_may_be_named_where_there_are_several(void)
     EQ(connect_line_parse_cid("CONNECT 7\n", 10, &verb, &cid, &port), 10);
     EQ(cid, 2);
     EQ(port, 7);
+    EQ(connect_line_parse_cid("WHY 9:80\n", 9, &verb, &cid, &port), 9);
+    EQ(cid, 9);
     EQ(connect_line_parse_cid("CALL 4294967295:80\r\n", 20, &verb, &cid, &port), 20);
     EQ(cid, 4294967295u);
     EQ(port, 80);

@@ -16,13 +16,13 @@ static void note(pid_t pid, uid_t uid, uint32_t port, struct reason reason)
 {
     struct ucred u = who(pid, uid);
 
-    turned_note(&all, &u, port, reason);
+    turned_note(&all, &u, 0, port, reason);
 }
 
 static unsigned find(pid_t pid, uid_t uid, uint32_t port)
 {
     struct ucred u = who(pid, uid);
-    const struct turned *t = turned_find(&all, &u, port);
+    const struct turned *t = turned_find(&all, &u, 0, port);
 
     return t ? t->reason.code : 99;
 }
@@ -50,6 +50,19 @@ static void another_program_of_the_same_user_may_ask_for_it(void)
     EQ(find(10, 0, 80), 99);
 }
 
+/* As in a guest, whose agent knows more peers than the host. */
+static void one_port_of_two_peers_is_two(void)
+{
+    struct ucred u = who(10, 1);
+
+    all = (struct turned_away){ 0 };
+    turned_note(&all, &u, 2, 80, REASON(NOBODY));
+    turned_note(&all, &u, 102, 80, REASON(POLICY));
+    CU_ASSERT_EQUAL(turned_find(&all, &u, 2, 80)->reason.code, VSOCKIF_REASON_NOBODY);
+    CU_ASSERT_EQUAL(turned_find(&all, &u, 102, 80)->reason.code, VSOCKIF_REASON_POLICY);
+    CU_ASSERT_PTR_NULL(turned_find(&all, &u, 3, 80));
+}
+
 static void only_the_last_are_remembered(void)
 {
     all = (struct turned_away){ 0 };
@@ -75,6 +88,7 @@ static void the_answer_is_one_line_that_fits(void)
 static const struct test tests[] = {
     TEST(a_program_hears_of_its_own_last_refusal),
     TEST(another_program_of_the_same_user_may_ask_for_it),
+    TEST(one_port_of_two_peers_is_two),
     TEST(only_the_last_are_remembered),
     TEST(the_answer_is_one_line_that_fits),
 };

@@ -233,6 +233,10 @@ struct broker *broker_new(struct loop *l, struct side *side)
     holders_init(&b->holders, BROKER_CONNECTIONS);
     holders_init(&b->greeting, GREETING);
     holders_init(&b->listeners, LISTENERS);
+    if (edges_begin(&b->edges, l)) {
+        free(b);
+        return NULL;
+    }
     book_begin(&b->book, l, &b->holders);
     list_init(&b->greeted);
     list_init(&b->streams);
@@ -242,7 +246,9 @@ struct broker *broker_new(struct loop *l, struct side *side)
 
 void broker_free(struct broker *b)
 {
-    if (b)
-        close_now(b);
+    if (!b)
+        return;
+    close_now(b);
+    edges_end(&b->edges);
     free(b);
 }

@@ -2,7 +2,7 @@
 /* brokered.h: the broker: many programs of a guest use the device that one process has, by UNIX sockets in the convention of dom0.
  *
  *     RUN/vsock           "CONNECT <port>\n" or "CONNECT <cid>:<port>\n", then "OK <number>\n", then the stream; without a CID it is the host's.
- *                         CALL, WATCH and VOUCH are as in xvsd(8)
+ *                         CALL, WATCH, VOUCH and WHY are as in xvsd(8)
  *     RUN/vsock_<port>    whoever listens there is called at that port; the socket that he accepts is called xvs/CID/CID:PORT/NUMBER, which
  *                         are this guest's, the caller's and the stream's
  *
@@ -26,7 +26,7 @@ struct broker_settings {
 
 struct broker;
 
-/* NULL: no memory. */
+/* NULL: no memory, or no descriptor. */
 struct broker *broker_new(struct loop *l, struct side *side);
 /* The settings, or the side, are others now: opens, closes, or changes who may.  Streams go on, unless the device is not libxvs's any more. */
 void broker_apply(struct broker *b, const struct broker_settings *settings);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* greet.c: programs that have come in and have not said where to (inside.h).
  *
- * They are bounded in number, each user has a share, and who says nothing in time is closed.  On any failure the socket is closed without a
- * word. */
+ * They are bounded in number, each user has a share, and who says nothing in time is closed.  What is no line is closed without a word. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "inside.h"
 #include "line.h"
 #include "say.h"
+#include "sworn.h"
 
 #define PATIENCE (5 * SECOND)
 #define BATCH    64             /* that come in within one turn */
@@ -23,17 +23,17 @@ struct client {
     struct broker *broker;
     struct watch watch;
     struct timer limit;
-    struct holder *holder, *greeting;
+    struct holder *greeting;
+    uid_t uid;
     struct line line;
 };
 
-/* Its descriptor and what it holds are the caller's then. */
-static int let_go(struct client *c, struct holder **holder)
+/* Its descriptor is the caller's then. */
+static int let_go(struct client *c)
 {
     struct broker *b = c->broker;
     int fd = c->watch.fd;
 
-    *holder = c->holder;
     watch_drop(b->loop, &c->watch);
     timer_drop(&c->limit);
     list_remove(&c->link);
@@ -45,11 +45,7 @@ static int let_go(struct client *c, struct holder **holder)
 
 static void turn_away(struct client *c)
 {
-    struct broker *b = c->broker;
-    struct holder *holder;
-
-    close(let_go(c, &holder));
-    holder_give(&b->holders, holder);
+    close(let_go(c));
 }
 
 static void too_late(struct timer *t)
@@ -60,24 +56,27 @@ static void too_late(struct timer *t)
 static void obey(struct client *c, enum connect_verb verb, uint32_t cid, uint32_t number)
 {
     struct broker *b = c->broker;
-    struct holder *holder;
-    int fd;
+    bool connects = verb == CONNECT_STREAM || verb == CONNECT_CALL;
+    struct holder *holder = verb == CONNECT_WHY ? NULL : holder_take(&b->holders, c->uid);
 
-    if (verb == CONNECT_WHY) {
+    if (!connects)
+        sworn_take_newline(c->watch.fd);
+    if (verb == CONNECT_WHY)
+        stream_tell_why(b, c->watch.fd, cid, number);
+    else if (connects && !holder)
+        stream_refuse(b, c->watch.fd, cid, number, verb == CONNECT_CALL, "daemon", REASON(LIMIT));
+    if (!holder)
         turn_away(c);
-        return;
-    }
-    fd = let_go(c, &holder);
-    if (verb == CONNECT_STREAM || verb == CONNECT_CALL)
-        stream_call(b, fd, holder, cid, number, verb == CONNECT_CALL);
+    else if (connects)
+        stream_call(b, let_go(c), holder, cid, number, verb == CONNECT_CALL);
     else
-        book_ask(&b->book, fd, holder, number, verb == CONNECT_VOUCH);
+        book_ask(&b->book, let_go(c), holder, number, verb == CONNECT_VOUCH);
 }
 
 static void heard(struct watch *w)
 {
     struct client *c = container_of(w, struct client, watch);
-    int got = line_read(&c->line, w->fd, CONNECT_LINE_MAX);
+    int got = line_read_short(&c->line, w->fd, CONNECT_LINE_MAX);
     enum connect_verb verb;
     uint32_t cid = HOST, number;
 
@@ -86,11 +85,12 @@ static void heard(struct watch *w)
         return;
     }
     if (got > 0) {
-        c->line.text[strlen(c->line.text)] = '\n';     /* as it came: there is room for it */
-        if (connect_line_parse_cid(c->line.text, c->line.len, &verb, &cid, &number) == (int)c->line.len) {
+        c->line.text[c->line.len] = '\n';      /* as it came: there is room for it */
+        if (connect_line_parse_cid(c->line.text, c->line.len + 1, &verb, &cid, &number) == (int)c->line.len + 1) {
             obey(c, verb, cid, number);
             return;
         }
+        sworn_take_newline(w->fd);
     }
     turn_away(c);
 }
@@ -100,14 +100,13 @@ static void welcome(struct broker *b, int fd)
     uid_t uid = stream_user(fd);
     struct client *c = uid == (uid_t)-1 ? NULL : calloc(1, sizeof *c);
 
-    if (!c || !(c->greeting = holder_take(&b->greeting, uid)) || !(c->holder = holder_take(&b->holders, uid))) {
-        if (c && c->greeting)
-            holder_give(&b->greeting, c->greeting);
+    if (!c || !(c->greeting = holder_take(&b->greeting, uid))) {
         free(c);
         close(fd);
         return;
     }
     c->broker = b;
+    c->uid = uid;
     list_append(&b->greeted, &c->link);
     watch_add(b->loop, &c->watch, fd, heard);
     timer_set(b->loop, &c->limit, clock_ns() + PATIENCE, too_late);

@@ -6,14 +6,17 @@
  *     ears.c      programs that listen at RUN/vsock_PORT, and calls for them
  *     stream.c    a program's socket and a stream of the device's, joined
  *     book.c      how streams end, and who asks
- *     holders.c   how much each user holds */
+ *     holders.c   how much each user holds
+ *     edges.c     sockets that nothing is read from yet */
 #ifndef XVS_BROKER_INSIDE_H
 #define XVS_BROKER_INSIDE_H
 
 #include "book.h"
 #include "brokered.h"
+#include "edges.h"
 #include "holders.h"
 #include "side.h"
+#include "turned_away.h"
 
 #define BROKER_FEW    64u       /* streams of a user that have buffers of the usual size: */
 #define BROKER_BUFFER 32768u    /* …bytes of the others' */
@@ -31,6 +34,8 @@ struct broker {
 
     struct holders holders;     /* sockets of programs, of whatever kind */
     struct book book;
+    struct turned_away turned;  /* who was refused */
+    struct edges edges;
     struct list greeted;        /* struct client.link (greet.c) */
     struct holders greeting;
     struct list streams;        /* struct stream.link (stream.c) */
@@ -49,10 +54,14 @@ void greet_end(struct broker *b);
 
 /* Whose socket this is; (uid_t)-1 if that cannot be told. */
 uid_t stream_user(int fd);
-/* A program wants there.  Takes fd and what it holds. */
+/* A program wants there, and the newline of its line is in the socket.  Takes fd and what it holds. */
 void stream_call(struct broker *b, int fd, struct holder *holder, uint32_t cid, uint32_t port, bool calls);
 /* Somebody has been called, at fd.  Takes all three; *far is reset if there is no memory. */
 void stream_take(struct broker *b, int fd, struct holder *holder, struct end *far, uint32_t number, bool calls);
+/* Somebody has said CONNECT or CALL, and is told no: by whom ("port", "daemon", …), and why.  The socket stays the caller's. */
+void stream_refuse(struct broker *b, int fd, uint32_t cid, uint32_t port, bool calls, const char *by, struct reason why);
+/* WHY: answers.  The socket stays the caller's. */
+void stream_tell_why(struct broker *b, int fd, uint32_t cid, uint32_t port);
 /* Streams of this user that are not to have large buffers any more. */
 bool stream_is_one_of_many(const struct holder *holder);
 void streams_end(struct broker *b);

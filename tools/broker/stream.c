@@ -31,7 +31,9 @@ struct stream {
     struct pump pump;           /* a: local, b: far */
     struct reason said;         /* by who vouches */
     struct timer last;          /* what was sent goes first */
+    uint32_t cid;               /* of dial */
     bool calls;
+    bool line_waits;            /* the newline of its line is in the socket */
 };
 
 static struct stream *stream_of(struct entry *e)
@@ -153,7 +155,7 @@ static const struct entry_kind kind = { .vouched = vouched, .said_end = said_end
 /* The socket becomes an end, and bytes flow.  False: no memory, and the socket is the stream's still. */
 static bool begin(struct stream *s, struct end *far, uint32_t number)
 {
-    if (!(s->local = sworn_socket(s->broker->loop, s->fd, s->calls)))
+    if (!(s->local = sworn_socket(s->broker->loop, s->fd, s->calls, &s->broker->edges, s->line_waits)))
         return false;
     s->fd = -1;
     s->far = far;
@@ -180,19 +182,27 @@ void stream_take(struct broker *b, int fd, struct holder *holder, struct end *fa
     holder_give(&b->holders, holder);
 }
 
-/* Whoever has said CALL is told why, in the words that tools/sides/knock.c knows. */
-static void refuse(struct stream *s, int err)
+/* Whoever has said CALL is told why, in the words that tools/sides/knock.c knows; the others may ask. */
+void stream_refuse(struct broker *b, int fd, uint32_t cid, uint32_t port, bool calls, const char *by, struct reason why)
 {
     char line[64], words[REASON_WORDS];
-    int len;
+    struct ucred who;
+    socklen_t size = sizeof who;
+    int len = snprintf(line, sizeof line, "REFUSED %s%s%s\n", by, why.code ? " " : "", why.code ? reason_words(words, why) : "");
 
-    if (s->dial.refused.code)
-        len = snprintf(line, sizeof line, "REFUSED port %s\n", reason_words(words, s->dial.refused));
-    else
-        len = snprintf(line, sizeof line, "REFUSED %s\n", err == -ETIMEDOUT ? "time" : err == -ENETDOWN ? "device" :
-                       err == -ECONNREFUSED || err == -ECONNRESET ? "port" : "daemon");
-    if (s->calls)
-        (void)!send(s->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size))
+        turned_note(&b->turned, &who, cid, port, why);
+    sworn_take_newline(fd);
+    if (calls)
+        (void)!send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void refuse(struct stream *s, int err)
+{
+    const char *by = s->dial.refused.code || err == -ECONNREFUSED || err == -ECONNRESET ? "port"
+                   : err == -ETIMEDOUT ? "time" : err == -ENETDOWN ? "device" : "daemon";
+
+    stream_refuse(s->broker, s->fd, s->cid, s->dial.port, s->calls, by, s->dial.refused);
     stream_free(s);
 }
 
@@ -216,6 +226,17 @@ static void answered(struct dial *d, int err, struct end *end)
     stream_free(s);
 }
 
+void stream_tell_why(struct broker *b, int fd, uint32_t cid, uint32_t port)
+{
+    char line[TURNED_LINE];
+    struct ucred who;
+    socklen_t size = sizeof who;
+    bool known = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+    int len = turned_line(line, port, known ? turned_find(&b->turned, &who, cid, port) : NULL);
+
+    (void)!send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void gone(struct watch *w)
 {
     struct stream *s = container_of(w, struct stream, watch);
@@ -233,6 +254,8 @@ void stream_call(struct broker *b, int fd, struct holder *holder, uint32_t cid, 
         holder_give(&b->holders, holder);
         return;
     }
+    s->cid = cid;
+    s->line_waits = true;
     snprintf(s->peer, sizeof s->peer, "%u", cid);
     watch_add(b->loop, &s->watch, fd, gone);
     s->watch.want = POLLHUP;

@@ -4,12 +4,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 struct sworn {
     struct end end;
     struct end *data;
     struct loop *loop;
     struct watch watch;         /* of the socket's whole end, while nobody has vouched */
+    struct edges *edges;
+    struct edge edge;           /* of the socket, while line_waits */
+    bool line_waits, stopped;
     bool calls, vouched, said_end, said_reset;
 };
 
@@ -18,11 +23,11 @@ static struct sworn *sworn_of(struct end *e)
     return container_of(e, struct sworn, end);
 }
 
-static bool has_gone(struct sworn *s)
+static bool has(struct sworn *s, short events)
 {
-    struct pollfd p = { .fd = s->watch.fd };
+    struct pollfd p = { .fd = s->watch.fd, .events = events };
 
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+    return poll(&p, 1, 0) > 0 && (p.revents & events);
 }
 
 /* There is no more to read: whether that is the end. */
@@ -32,17 +37,57 @@ static ssize_t judge(struct sworn *s)
         return -SWORN_RESET;
     if (s->said_end || (!s->calls && !s->vouched))
         return 0;
-    if (!s->vouched && has_gone(s))
+    if (!s->vouched && has(s, POLLHUP | POLLERR))
         return -SWORN_GONE;
     /* Half closed: the voucher may be on his way still. */
     s->watch.want = s->vouched ? 0 : POLLHUP;
     return -EAGAIN;
 }
 
+/* ---- the newline of its line ---- */
+
+void sworn_take_newline(int fd)
+{
+    char newline;
+
+    (void)!recv(fd, &newline, 1, MSG_DONTWAIT);
+}
+
+static void pass_line(struct sworn *s)
+{
+    s->line_waits = false;
+    edge_drop(s->edges, &s->edge);
+    sworn_take_newline(s->watch.fd);
+}
+
+/* What there is to read without it: more than 0 if it is out of the way. */
+static ssize_t look_behind_line(struct sworn *s)
+{
+    char two[2];
+
+    if (!s->line_waits)
+        return 1;
+    if (recv(s->watch.fd, two, sizeof two, MSG_PEEK | MSG_DONTWAIT) == 1 && !has(s, POLLERR))
+        return has(s, POLLRDHUP | POLLHUP) ? judge(s) : -EAGAIN;
+    pass_line(s);
+    return 1;
+}
+
+static void moved(struct edge *edge)
+{
+    end_wake(&container_of(edge, struct sworn, edge)->end);
+}
+
+/* ---- reading ---- */
+
 static ssize_t sworn_read(struct end *e, void *buffer, size_t len)
 {
     struct sworn *s = sworn_of(e);
-    ssize_t n = s->data->ops->read(s->data, buffer, len);
+    ssize_t n = look_behind_line(s);
+
+    if (n <= 0)
+        return n;
+    n = s->data->ops->read(s->data, buffer, len);
 
     return n ? n : judge(s);
 }
@@ -50,7 +95,11 @@ static ssize_t sworn_read(struct end *e, void *buffer, size_t len)
 static int sworn_peek(struct end *e, struct iovec *iov, int max)
 {
     struct sworn *s = sworn_of(e);
-    int n = s->data->ops->peek(s->data, iov, max);
+    int n = (int)look_behind_line(s);
+
+    if (n <= 0)
+        return n;
+    n = s->data->ops->peek(s->data, iov, max);
 
     return n ? n : (int)judge(s);
 }
@@ -76,11 +125,29 @@ static int sworn_finish(struct end *e)
     return s->data->ops->finish(s->data);
 }
 
+/* Shuts it for reading, and throws away what is there but for one byte, which may be the line's.  False: there is nothing. */
+static bool drop_queue(int fd)
+{
+    char waste[4096];
+    int queued = 0;
+
+    shutdown(fd, SHUT_RD);
+    while (!ioctl(fd, FIONREAD, &queued) && queued > 1 &&
+           recv(fd, waste, (size_t)queued - 1 < sizeof waste ? (size_t)queued - 1 : sizeof waste, MSG_DONTWAIT) > 0)
+        ;
+    return queued > 0;
+}
+
 static void sworn_stop(struct end *e)
 {
     struct sworn *s = sworn_of(e);
 
-    s->data->ops->stop(s->data);
+    if (s->line_waits)
+        edge_drop(s->edges, &s->edge);
+    s->line_waits = false;
+    s->stopped = drop_queue(s->watch.fd);
+    if (!s->stopped)
+        s->data->ops->stop(s->data);
 }
 
 static bool sworn_is_cut(struct end *e)
@@ -94,6 +161,12 @@ static void sworn_close(struct end *e, bool reset)
 {
     struct sworn *s = sworn_of(e);
 
+    if (s->line_waits && !reset)
+        pass_line(s);
+    else if (s->line_waits)
+        edge_drop(s->edges, &s->edge);
+    if (s->stopped && !reset)
+        sworn_take_newline(s->watch.fd);        /* or whatever byte it is */
     watch_drop(s->loop, &s->watch);
     s->data->ops->close(s->data, reset);
     free(s);
@@ -111,7 +184,7 @@ static void hung_up(struct watch *w)
     end_wake(&container_of(w, struct sworn, watch)->end);
 }
 
-struct end *sworn_socket(struct loop *l, int fd, bool calls)
+struct end *sworn_socket(struct loop *l, int fd, bool calls, struct edges *edges, bool line_waits)
 {
     static const struct end_ops ops = {
         .peek = sworn_peek,     .done = sworn_done, .write = sworn_write,   .read = sworn_read,
@@ -127,6 +200,10 @@ struct end *sworn_socket(struct loop *l, int fd, bool calls)
     s->loop = l;
     watch_add(l, &s->watch, fd, hung_up);
     s->calls = calls;
+    s->edges = edges;
+    s->line_waits = line_waits;
+    if (line_waits && edge_add(edges, &s->edge, fd, moved))
+        pass_line(s);
     end_on_wake(s->data, data_woke, s);
     return &s->end;
 }

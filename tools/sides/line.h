@@ -15,5 +15,7 @@ struct line {                   /* zeroed at the beginning */
 /* Takes of it what is there.  1 when it is whole; 0: more has yet to come; -ECONNRESET: the socket has ended; -EMSGSIZE: it has 'most'
  * bytes and no newline; or another negative errno. */
 int line_read(struct line *l, int fd, size_t most);
+/* The same, but the newline stays in the socket. */
+int line_read_short(struct line *l, int fd, size_t most);
 
 #endif

@@ -313,7 +313,7 @@ static void turn_away(struct hostside *host, int fd, uint32_t port, bool vouched
         reason = reason_of_refusal(err);
     lane_tell_refused(host->lane, reason, port);
     if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
-        turned_note(&host->turned, &who, port, reason);
+        turned_note(&host->turned, &who, 0, port, reason);
     if (vouched)
         (void)!send(fd, line, (size_t)refusal_line(line, err, reason), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -335,7 +335,7 @@ void bridge_tell_why(struct hostside *host, int fd, uint32_t port)
     struct ucred who;
     socklen_t len = sizeof who;
     bool known = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
-    int n = turned_line(line, port, known ? turned_find(&host->turned, &who, port) : NULL);
+    int n = turned_line(line, port, known ? turned_find(&host->turned, &who, 0, port) : NULL);
 
     (void)!send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);

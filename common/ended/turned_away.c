@@ -5,22 +5,22 @@
 #include <stddef.h>
 #include <stdio.h>
 
-void turned_note(struct turned_away *all, const struct ucred *who, uint32_t port, struct reason reason)
+void turned_note(struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port, struct reason reason)
 {
-    all->last[all->next] = (struct turned){ port, who->pid, who->uid, reason };
+    all->last[all->next] = (struct turned){ cid, port, who->pid, who->uid, reason };
     all->next = (all->next + 1) % TURNED_AWAY;
     if (all->count < TURNED_AWAY)
         all->count++;
 }
 
-const struct turned *turned_find(const struct turned_away *all, const struct ucred *who, uint32_t port)
+const struct turned *turned_find(const struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port)
 {
     const struct turned *of_user = NULL;
 
     for (uint32_t i = 1; i <= all->count; i++) {
         const struct turned *t = &all->last[(all->next + TURNED_AWAY - i) % TURNED_AWAY];
 
-        if (t->port != port || t->uid != who->uid)
+        if (t->cid != cid || t->port != port || t->uid != who->uid)
             continue;
         if (t->pid == who->pid)
             return t;

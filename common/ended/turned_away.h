@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* turned_away.h: the host programs that were refused a stream lately, and why.
+/* turned_away.h: the programs that were refused a stream lately, and why: of a host, by xvsd; or of a guest, by its agent.
  *
  * Firecracker's convention has no word for a refusal: the socket is closed.  So the program, or another of the same user's, may ask
  * afterwards, at the same socket:
  *
  *     "WHY <port>\n"     "REFUSED <port> <reason>\n" (reason.h): the last time that this user was refused that port; or "UNKNOWN <port>\n"
  *
+ * In a guest, where a caller has several peers, it is the port of a CID; at the host there is but one, and the CID is 0.
+ *
  * The last TURNED_AWAY of a device are remembered, and a user learns of his own alone.  Pure. */
-#ifndef XVSD_TURNED_AWAY_H
-#define XVSD_TURNED_AWAY_H
+#ifndef XVS_TURNED_AWAY_H
+#define XVS_TURNED_AWAY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +22,7 @@
 #define TURNED_LINE 64u         /* bytes of turned_line(), with its end */
 
 struct turned {
-    uint32_t port;
+    uint32_t cid, port;
     pid_t pid;
     uid_t uid;
     struct reason reason;
@@ -31,9 +33,9 @@ struct turned_away {
     uint32_t count, next;
 };
 
-void turned_note(struct turned_away *all, const struct ucred *who, uint32_t port, struct reason reason);
+void turned_note(struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port, struct reason reason);
 /* Of this very process, or else of this user; NULL. */
-const struct turned *turned_find(const struct turned_away *all, const struct ucred *who, uint32_t port);
+const struct turned *turned_find(const struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port);
 /* The answer to WHY: its length. */
 int  turned_line(char line[TURNED_LINE], uint32_t port, const struct turned *found);
 
