@@ -75,8 +75,8 @@ void standing_text(char *text, size_t size, const struct standing *s)
         if (s->state == VCONN_CONNECTING)
             snprintf(text, size, "%s has asked, and the guest's program has not answered yet", end);
         else
-            snprintf(text, size, "data of %s waits for the guest's program, which does not read: %u bytes are on their way to it, and it lets "
-                     "%u be", end, s->flying, s->window);
+            snprintf(text, size, "data of %s waits for the guest's program, which does not read: %u bytes are on their way to it, of %u "
+                     "that it takes", end, s->flying, s->window);
         break;
     case STANDING_BUFFERS:
         snprintf(text, size, "data of %s waits for an empty buffer of the guest's: its programs hold all of them and do not read", end);

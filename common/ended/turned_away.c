@@ -7,10 +7,16 @@
 
 void turned_note(struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port, struct reason reason)
 {
-    all->last[all->next] = (struct turned){ cid, port, who->pid, who->uid, reason };
+    all->last[all->next] = (struct turned){ .cid = cid, .port = port, .pid = who->pid, .uid = who->uid, .reason = reason };
     all->next = (all->next + 1) % TURNED_AWAY;
     if (all->count < TURNED_AWAY)
         all->count++;
+}
+
+void turned_let_in(struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        all->last[i].over |= all->last[i].cid == cid && all->last[i].port == port && all->last[i].uid == who->uid;
 }
 
 const struct turned *turned_find(const struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port)
@@ -24,7 +30,8 @@ const struct turned *turned_find(const struct turned_away *all, const struct ucr
             continue;
         if (t->pid == who->pid)
             return t;
-        of_user = of_user ? of_user : t;
+        if (!of_user && !t->over)
+            of_user = t;
     }
     return of_user;
 }

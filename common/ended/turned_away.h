@@ -8,6 +8,8 @@
  *
  * In a guest, where a caller has several peers, it is the port of a CID; at the host there is but one, and the CID is 0.
  *
+ * Once the user has been let in at that port, only the very process that was refused hears of it still: for the others it is no more so.
+ *
  * The last TURNED_AWAY of a device are remembered, and a user learns of his own alone.  Pure. */
 #ifndef XVS_TURNED_AWAY_H
 #define XVS_TURNED_AWAY_H
@@ -25,6 +27,7 @@ struct turned {
     uint32_t cid, port;
     pid_t pid;
     uid_t uid;
+    bool over;                  /* somebody of this user was let in since */
     struct reason reason;
 };
 
@@ -34,7 +37,9 @@ struct turned_away {
 };
 
 void turned_note(struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port, struct reason reason);
-/* Of this very process, or else of this user; NULL. */
+/* …and was let in. */
+void turned_let_in(struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port);
+/* Of this very process, or else of this user and not over; NULL. */
 const struct turned *turned_find(const struct turned_away *all, const struct ucred *who, uint32_t cid, uint32_t port);
 /* The answer to WHY: its length. */
 int  turned_line(char line[TURNED_LINE], uint32_t port, const struct turned *found);

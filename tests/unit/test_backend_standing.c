@@ -21,7 +21,7 @@ static void a_stream_that_stands_still_waits_for_one_of_them(void)
         { { OPEN, .end = "guest", .stuck = true, .held = 10, .dry = true }, STANDING_END,
           "10 bytes of the guest's wait for the other guest's program, which does not read" },
         { { OPEN, .end = "AF_VSOCK", .dry = true, .window = 4096, .flying = 4096 }, STANDING_GUEST,
-          "data of the host's AF_VSOCK program waits for the guest's program, which does not read: 4096 bytes are on their way to it, and it lets 4096 be" },
+          "data of the host's AF_VSOCK program waits for the guest's program, which does not read: 4096 bytes are on their way to it, of 4096 that it takes" },
         { { OPEN, .end = "host", .thirsts = true }, STANDING_BUFFERS,
           "data of the host's program waits for an empty buffer of the guest's: its programs hold all of them and do not read" },
         { { OPEN, .end = "host", .starves = true, .stuck = true, .held = 7 }, STANDING_SOCKETS,

@@ -63,6 +63,23 @@ static void one_port_of_two_peers_is_two(void)
     CU_ASSERT_PTR_NULL(turned_find(&all, &u, 3, 80));
 }
 
+static void whoever_was_let_in_since_is_told_of_no_refusal(void)
+{
+    struct ucred u = who(12, 1);
+
+    all = (struct turned_away){ 0 };
+    note(10, 1, 80, REASON(NOBODY));
+    note(10, 1, 81, REASON(NOBODY));
+    note(10, 2, 80, REASON(NOBODY));
+    turned_let_in(&all, &u, 0, 80);
+    EQ(find(12, 1, 80), 99);
+    EQ(find(10, 1, 80), VSOCKIF_REASON_NOBODY);
+    EQ(find(12, 1, 81), VSOCKIF_REASON_NOBODY);
+    EQ(find(12, 2, 80), VSOCKIF_REASON_NOBODY);
+    note(10, 1, 80, REASON(BACKLOG));
+    EQ(find(12, 1, 80), VSOCKIF_REASON_BACKLOG);
+}
+
 static void only_the_last_are_remembered(void)
 {
     all = (struct turned_away){ 0 };
@@ -89,6 +106,7 @@ static const struct test tests[] = {
     TEST(a_program_hears_of_its_own_last_refusal),
     TEST(another_program_of_the_same_user_may_ask_for_it),
     TEST(one_port_of_two_peers_is_two),
+    TEST(whoever_was_let_in_since_is_told_of_no_refusal),
     TEST(only_the_last_are_remembered),
     TEST(the_answer_is_one_line_that_fits),
 };

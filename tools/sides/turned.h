@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* turned.h: why we, or another program of the same user's, were refused a port of a guest's at last (xvsd(8), WHY). */
+/* turned.h: why we, or another program of the same user's, were refused a port of a guest's the last time (xvsd(8), WHY). */
 #ifndef XVS_TURNED_H
 #define XVS_TURNED_H
 

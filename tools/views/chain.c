@@ -122,7 +122,7 @@ static void explain_listener(const struct chain_facts *f, struct chain_link *l)
     if (f->streams) {
         judge(l, CHAIN_GOOD, "%u streams go by port %u", f->streams, f->port);
     } else if (f->was_refused && f->refusal.code != VSOCKIF_REASON_POLICY) {
-        judge(l, f->listens_here ? CHAIN_UNKNOWN : CHAIN_BROKEN, "you were refused port %u of %s at last: %s", f->port, f->guest,
+        judge(l, f->listens_here ? CHAIN_UNKNOWN : CHAIN_BROKEN, "the last time you were refused port %u of %s: %s", f->port, f->guest,
               reason_line(line, f->refusal));
         if (f->refusal.code == VSOCKIF_REASON_BACKLOG)
             advise(l, "the program that listens in the guest does not accept: it hangs, or has too much to do");

@@ -342,6 +342,15 @@ void bridge_tell_why(struct hostside *host, int fd, uint32_t port)
     account_give_file(host->lane->account);
 }
 
+static void let_in(struct turned_away *turned, const struct bridge *b)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+
+    if (turned->count && !getsockopt(b->socket.fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+        turned_let_in(turned, &who, 0, b->s.v.peer.port);
+}
+
 /* The guest has accepted: the client may begin. */
 static void say_ok(struct bridge *b)
 {
@@ -349,6 +358,7 @@ static void say_ok(struct bridge *b)
     int len = snprintf(line, sizeof line, "OK %u\n", b->s.v.local.port);
 
     open_now(b, b->s.v.local.port);
+    let_in(&b->s.lane->host->turned, b);
     if (!b->is_channel && send(b->socket.fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
         b->hung_up = true;      /* nothing was ever written to it: only a closed socket does not take this */
 }

@@ -132,7 +132,7 @@ test_why_goes_through_the_chain_as_it_is_mended() { # short
     why 0 "^unknown *listener *no program of this host listens for the guest at port 8070"
     on dom0 xvs cat guest1 8070 </dev/null 2>/dev/null
     equal $? 4 "the status of xvs cat"
-    why 4 "^broken *listener *you were refused port 8070 of guest1 at last: nobody listens at that port"
+    why 4 "^broken *listener *the last time you were refused port 8070 of guest1: nobody listens at that port"
     ask g "listen l 8070" "listen l ok"
     spawn caller dom0 xvs cat guest1 8070
     wait_for 'on dom0 xvs why guest1 8070 </dev/null | grep -q "^good *listener *1 streams go by port 8070"' 10 "a stream goes by the port"
