@@ -390,6 +390,11 @@ x
 {"request": "thaw"}
 {"request": "cpus", "request": "cpus"}
 EOF
+    # The sentence has as much of it as there is room for, which ends within a character.
+    for long in "x$(printf 'ä%.0s' $(seq 40))" "$(printf 'ä%.0s' $(seq 40))"; do
+        ask_raw "{\"request\": \"$long\"}"; grep -q 'knows no request' out || bad "a long name: $(head -c 200 out)"
+        ask_raw "{\"request\": \"cpus\", \"$long\": 1}"; grep -q 'unknown word' out || bad "a long word: $(head -c 200 out)"
+    done
     ask_raw "$(head -c 100000 /dev/zero | tr '\0' '[')"; grep -q 'levels' out || bad deep
     printf '{"request": "cp' | on 0 xvs call -q web1 manage >out 2>err; [ ! -s out ] || bad half
     is_thawed || bad "something is frozen"

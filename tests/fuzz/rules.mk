@@ -31,6 +31,11 @@ fuzz_parts.fuzz_ga      := common/base common/reason tools/base tools/proto tool
 fuzz_ga_sources := tools/manage/lines.c tools/manage/ga.c
 $(B)/fuzz/fuzz_ga: $(fuzz_ga_sources)
 $(B)/fuzz/fuzz_ga: fuzz_flags += -Itools/manage -Itools/copy
+# Likewise the other side of it, whose requests fail for want of what they would have to do with.
+fuzz_parts.fuzz_manage  := common/base common/reason tools/base tools/proto
+fuzz_manage_sources := $(addprefix tools/,$(addprefix manage/,manage.c lines.c cpus.c memory.c freeze.c ga.c qemuga.c) sides/control.c copy/channel.c)
+$(B)/fuzz/fuzz_manage: $(fuzz_manage_sources)
+$(B)/fuzz/fuzz_manage: fuzz_flags += -Itools/manage -Itools/copy -Itools/sides
 
 # Those that are linked with a whole program or library, on a mocked host (tests/mock): further down.
 fuzz_daemons := fuzz_daemon fuzz_control fuzz_settings fuzz_policy fuzz_wall
@@ -94,6 +99,9 @@ $(B)/replay/fuzz_ga: $(fuzz_ga_sources:%.c=$(B)/obj/%.o) $(call objs,tools/base)
 $(B)/replay/fuzz_ga: xen_libs += $(uv_libs)
 # The daemon has a channel.h of its own.
 $(B)/obj/tests/fuzz/fuzz_ga.o: test_incs := -Itools/manage -Itools/copy -Itools/views -Itools/base -Itools/proto -Icommon/base
+$(B)/replay/fuzz_manage: $(fuzz_manage_sources:%.c=$(B)/obj/%.o) $(call objs,tools/base) $(B)/obj/tools/proto/json.o
+$(B)/replay/fuzz_manage: xen_libs += $(uv_libs)
+$(B)/obj/tests/fuzz/fuzz_manage.o: test_incs := -Itools/manage -Itools/copy -Itools/base -Itools/proto -Icommon/base
 $(B)/replay/fuzz_portnames: $(B)/obj/common/names/portnames.o
 $(addprefix $(B)/replay/,$(replay_bare)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libtest.a
 	@mkdir -p $(@D)

@@ -98,14 +98,36 @@ static json_t *refusal(int err, const char *why)
 {
     const char *name = strerrorname_np(-err);
 
-    return json_pack("{s:s, s:s}", "error", why[0] ? why : strerror(-err), "errno", name ? name : "EIO");
+    return json_pack("{s:o, s:s}", "error", json_words(why[0] ? why : strerror(-err)), "errno", name ? name : "EIO");
+}
+
+int manage_talk(struct lines *l, const char *argument)
+{
+    json_t *request, *answer;
+    int err = 0;
+
+    while (!err) {
+        char why[LINES_WHY] = "";
+
+        answer = NULL;
+        if ((err = lines_hear(l, INT64_MAX, &request, why)) && err != -EPROTO)
+            break;              /* the caller has gone */
+        if (!err && argument) {
+            err = -EINVAL;
+            snprintf(why, sizeof why, "this service takes no argument");
+        }
+        if (!err)
+            err = serve(l, request, &answer, why);
+        json_decref(request);
+        if (err || answer)
+            err = lines_send(l, err ? refusal(err, why) : answer, clock_ns() + HANDLER_PATIENCE);
+    }
+    return err;
 }
 
 int manage_run(int in, int out, const char *argument)
 {
     struct session s = { 0 };
-    json_t *request, *answer;
-    int err = 0;
 
     listen_to_signals();
     /* Ours alone: the agent has the other end.  Else a read would wait longer than it may. */
@@ -113,22 +135,7 @@ int manage_run(int in, int out, const char *argument)
         return 1;
     channel_fds(&s.channel, in, out);
     lines_init(&s.lines, &s.channel.channel, wait_until);
-    while (!err) {
-        char why[LINES_WHY] = "";
-
-        answer = NULL;
-        if ((err = lines_hear(&s.lines, INT64_MAX, &request, why)) && err != -EPROTO)
-            break;              /* the caller has gone */
-        if (!err && argument) {
-            err = -EINVAL;
-            snprintf(why, sizeof why, "this service takes no argument");
-        }
-        if (!err)
-            err = serve(&s.lines, request, &answer, why);
-        json_decref(request);
-        if (err || answer)
-            err = lines_send(&s.lines, err ? refusal(err, why) : answer, clock_ns() + HANDLER_PATIENCE);
-    }
+    manage_talk(&s.lines, argument);
     lines_free(&s.lines);
     return 0;
 }

@@ -7,6 +7,10 @@
 #ifndef XVS_MANAGE_H
 #define XVS_MANAGE_H
 
+#include "lines.h"
+
+/* A conversation, until the caller has gone (-ECONNRESET), or another negative errno of lines.h. */
+int manage_talk(struct lines *l, const char *argument);
 /* Of functions.h. */
 int manage_run(int in, int out, const char *argument);
 

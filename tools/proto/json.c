@@ -66,6 +66,21 @@ bool json_knows(const json_t *object, const char *const *names, char why[JSON_WH
     return true;
 }
 
+json_t *json_words(const char *text)
+{
+    json_t *value = json_string(text);
+    char *ascii = value ? NULL : strdup(text);
+
+    if (!ascii)
+        return value;
+    for (char *c = ascii; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    value = json_string(ascii);
+    free(ascii);
+    return value;
+}
+
 json_t *json_from_bytes(const char *text)
 {
     size_t len = strlen(text);

@@ -18,6 +18,9 @@ json_t *json_bounded(const void *text, size_t len, unsigned depth, char why[JSON
 /* False if the object has a name that is not in 'names', which a NULL ends: a word that we do not know may mean a lot. */
 bool    json_knows(const json_t *object, const char *const *names, char why[JSON_WHY]);
 
+/* A sentence.  One that is no UTF-8, as when it was cut within a character, is told in ASCII: '?' for each other byte.  NULL: no memory. */
+json_t *json_words(const char *text);
+
 /* NULL: no memory. */
 json_t *json_from_bytes(const char *text);
 /* To be freed; NULL if it is neither, or no memory. */
