@@ -77,7 +77,7 @@ static void guests_are_shown_by_what_they_did_between_two_looks(void)
     struct top_view v = { .columns = 120, .by = TOP_BOTH, .clock = "14:02:11" };
 
     is(screen(&v, first_look, second_look, NULL, NULL),
-       "xvs top  14:02:11  up 1:01:03, 2 of 3 guests connected, 5 connections; daemon 12M, 34 descriptors, 100 turns/s\n"
+       "xvs top  14:02:11  up 1:01:03, guests 2 of 3, streams 5; 12M, 34 files, 100 turns/s\n"
        "3 guests by bytes both ways\n"
        "NAME         DOMID STATE         CONNS  FROM/s    TO/s PACKETS/s  NEW/s REFUSED/s STALLS/s DROPS/s   HELD\n"
        "web1             5 Connected         4    1.4M    1.0K       100    3.0       3.5      2.0       0     12\n"

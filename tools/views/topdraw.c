@@ -165,7 +165,7 @@ static void draw_head(FILE *to, const struct top_view *v, const struct top_look 
             fputs(PLAIN, to);
     } else {
         number_text(turns, RATE, top_daemon_rate(before, now, "rounds"));
-        snprintf(text, sizeof text, "  up %u:%02u:%02u, %.0f of %.0f guests connected, %.0f connections; daemon %s, %.0f descriptors, %s turns/s",
+        snprintf(text, sizeof text, "  up %u:%02u:%02u, guests %.0f of %.0f, streams %.0f; %s, %.0f files, %s turns/s",
                  up / 3600, up / 60 % 60, up % 60, top_daemon(now, "connected"), top_daemon(now, "guests"), top_daemon(now, "connections"),
                  size_text(size, (uint64_t)top_daemon(now, "resident_bytes")), top_daemon(now, "fds"), turns);
         print_piece(to, &left, text);
