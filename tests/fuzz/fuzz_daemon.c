@@ -136,7 +136,7 @@ static uint32_t of_table(const uint32_t *table, size_t count, unsigned i)
     X(STEP) X(CONNECT) X(STATE) X(NODE) X(NODE_GONE) X(CONTROL_PAGE) X(GRANT) X(GUEST_DIE)                             \
     X(OPEN) X(ANSWER) X(SEND) X(SHUT) X(RESET) X(CONSUME) X(ASK) X(TAKE) X(POST) X(KICK) X(MANGLE) X(RAW) X(WORD)      \
     X(HOST_CONNECT) X(HOST_SAY) X(HOST_WRITE) X(HOST_READ) X(HOST_SHUT) X(HOST_CLOSE) X(LISTEN) X(ACCEPT) X(UNLISTEN)  \
-    X(DUPLEX)
+    X(DUPLEX) X(LISTEN_MESSAGES) X(CALL_MESSAGES) X(DUPLEX_MESSAGES)
 
 enum op_kind {
 #define X(name) OP_##name,
@@ -147,6 +147,14 @@ enum op_kind {
 
 #include "mutate.h"             /* it wants OP_COUNT */
 
+/* A number that none has is one of the first ones: so what is older than the newest of them keeps its meaning. */
+static enum op_kind kind_of(const struct op *o)
+{
+    unsigned n = o->what % 64;
+
+    return (enum op_kind)(n < OP_COUNT ? n : n % (OP_DUPLEX + 1));
+}
+
 static bool touches_store(enum op_kind kind)
 {
     return kind <= OP_STORE || (kind >= OP_STEP && kind <= OP_NODE_GONE);
@@ -155,7 +163,7 @@ static bool touches_store(enum op_kind kind)
 /* Time passes, and a whole handshake is done, only while the daemon sleeps. */
 static bool needs_rest(enum op_kind kind)
 {
-    return kind == OP_TIME || kind == OP_CONNECT || kind == OP_DUPLEX;
+    return kind == OP_TIME || kind == OP_CONNECT || kind == OP_DUPLEX || kind == OP_DUPLEX_MESSAGES;
 }
 
 static struct conn *conn_of(struct front *f, unsigned i)
@@ -321,7 +329,35 @@ static void host_connect_to(const struct op *o)
     const struct guest *g = &guest[o->b % GUESTS];
     static const uint32_t says[] = { 99, 99, 99, 99, 99, 99, 3, 0 };
 
-    host_connect(h, dir_of(g, o->b >> 2), 1 + (o->b >> 5), says[o->c & 7], o->c);
+    if (kind_of(o) == OP_CALL_MESSAGES)
+        host_connect_messages(h, dir_of(g, o->b >> 2), 1 + (o->b >> 5), says[o->c & 7], o->c);
+    else
+        host_connect(h, dir_of(g, o->b >> 2), 1 + (o->b >> 5), says[o->c & 7], o->c);
+}
+
+/* With some, for all guests. */
+static void listen_at(const struct op *o, const char *dir, bool messages)
+{
+    unsigned which = o->b % LISTENERS;
+
+    host_unlisten(listener[which]);
+    listener[which] = (messages ? host_listen_messages : host_listen)(dir, FIRST_PORT + which);
+}
+
+/* A stream to a host program, whole: so that what comes after it meets one more often. */
+static void duplex(const struct op *o, struct guest *g, bool messages)
+{
+    struct front *f = &g->front;
+
+    if (!f->up || (messages && !f->has_messages))
+        return;
+    listen_at(o, dir_of(g, 0), messages);
+    f->opens_messages = messages;
+    front_open(f, VSOCKIF_CID_HOST, FIRST_PORT + o->b % LISTENERS, 65536);
+    front_kick(f);
+    process_rest();
+    host_accept(&end[o->a % ENDS], listener[o->b % LISTENERS], o->c);
+    front_take(f, FRONT_SLOTS);
 }
 
 static void host_say_some(const struct op *o)
@@ -361,7 +397,7 @@ static void act(const struct op *o)
     struct front *f = &g->front;
     struct host_end *h = &end[o->a % ENDS];
 
-    switch ((enum op_kind)(o->what % 64 % OP_COUNT)) {
+    switch (kind_of(o)) {
     case OP_DOMAIN_NEW:
         if (!g->lives)
             appears(g, names[o->b % NAMES], o->c);
@@ -425,31 +461,19 @@ static void act(const struct op *o)
     case OP_MANGLE:      if (f->shares) mangle(f, o); break;
     case OP_RAW:         raw(f, o); break;
     case OP_WORD:        if (f->shares) word(f, o); break;
-    case OP_HOST_CONNECT: host_connect_to(o); break;
+    case OP_HOST_CONNECT:
+    case OP_CALL_MESSAGES: host_connect_to(o); break;
     case OP_HOST_SAY:    host_say_some(o); break;
     case OP_HOST_WRITE:  if (!h->wants_ok) host_write(h, OF(o->b, 1, 10, 100, 1000, 4096, 16384, 65536, 400000)); break;
     case OP_HOST_READ:   host_read(h, OF(o->b, 1u << 20, 1, 100, 4096)); break;
     case OP_HOST_SHUT:   host_half_close(h, (int)(o->b % 3)); break;
     case OP_HOST_CLOSE:  host_close(h); break;
-    case OP_LISTEN:
-        host_unlisten(listener[o->b % LISTENERS]);
-        /* With some, for all guests. */
-        listener[o->b % LISTENERS] = host_listen(o->c >= 0xc0 ? "any" : dir_of(g, o->c), FIRST_PORT + o->b % LISTENERS);
-        break;
+    case OP_LISTEN:      listen_at(o, o->c >= 0xc0 ? "any" : dir_of(g, o->c), false); break;
+    case OP_LISTEN_MESSAGES: listen_at(o, o->c >= 0xc0 ? "any" : dir_of(g, o->c), true); break;
     case OP_ACCEPT:      host_accept(h, listener[o->b % LISTENERS], o->c); break;
     case OP_UNLISTEN:    host_unlisten(listener[o->b % LISTENERS]); listener[o->b % LISTENERS] = -1; break;
-    case OP_DUPLEX:
-        /* A stream to a host program, whole: so that what comes after it meets one more often. */
-        if (!f->up)
-            break;
-        host_unlisten(listener[o->b % LISTENERS]);
-        listener[o->b % LISTENERS] = host_listen(dir_of(g, 0), FIRST_PORT + o->b % LISTENERS);
-        front_open(f, VSOCKIF_CID_HOST, FIRST_PORT + o->b % LISTENERS, 65536);
-        front_kick(f);
-        process_rest();
-        host_accept(h, listener[o->b % LISTENERS], o->c);
-        front_take(f, FRONT_SLOTS);
-        break;
+    case OP_DUPLEX:      duplex(o, g, false); break;
+    case OP_DUPLEX_MESSAGES: duplex(o, g, true); break;
     default:
         break;
     }
@@ -470,7 +494,7 @@ static int on_call(enum mock_call call)
         later_in--;
         return 0;
     }
-    if (mock_store_in_transaction() && touches_store((enum op_kind)(later.what % 64 % OP_COUNT))) {
+    if (mock_store_in_transaction() && touches_store(kind_of(&later))) {
         mock_store_conflict();  /* it is done as soon as the transaction is over */
         return 0;
     }
@@ -508,13 +532,13 @@ static void show(const struct op *o)
 #undef X
     };
 
-    fprintf(stderr, "-- %s%s %u %u %u\n", op_names[o->what % 64 % OP_COUNT],
+    fprintf(stderr, "-- %s%s %u %u %u\n", op_names[kind_of(o)],
             o->what >= 0xc0 ? " (within)" : o->what >= 0x80 ? " (and)" : "", o->a, o->b, o->c);
 }
 
 static void play(const struct op *o)
 {
-    enum op_kind kind = (enum op_kind)(o->what % 64 % OP_COUNT);
+    enum op_kind kind = kind_of(o);
 
     if (process_is_loud)
         show(o);
