@@ -116,15 +116,6 @@ uint32_t chunks_message(const struct chunks *c, uint32_t *ends)
     return bytes;
 }
 
-uint32_t chunks_messages(const struct chunks *c)
-{
-    uint32_t messages = 0;
-
-    for (const struct chunk *chunk = c->first; chunk; chunk = chunk->next)
-        messages += chunk->ends != 0;
-    return messages;
-}
-
 uint32_t chunks_peek_at(const struct chunks *c, uint32_t *skip, uint32_t want, struct iovec *iov, int max, int *used)
 {
     uint32_t bytes = 0, at = c->at;

@@ -47,8 +47,6 @@ uint32_t chunks_peek_part(const struct chunks *c, uint32_t *skip, uint32_t want,
 uint32_t chunks_copy(const struct chunks *c, void *to, uint32_t len);
 /* Bytes of the first message, or of what there is of it, then *ends is 0. */
 uint32_t chunks_message(const struct chunks *c, uint32_t *ends);
-/* Of those that have their end. */
-uint32_t chunks_messages(const struct chunks *c);
 /* The first len bytes, or all that there are, are not needed any more: how many that were. */
 uint32_t chunks_take(struct chunks *c, struct held *h, uint32_t len);
 void chunks_drop(struct chunks *c, struct held *h);
