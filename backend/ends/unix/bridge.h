@@ -14,13 +14,13 @@
  * stream ends in order: a program that only reads hears ECONNRESET if the stream is cut off, even if by our own death.  The others
  * can ask (fate.h).
  *
- * A stream of messages has a socket of type SOCK_SEQPACKET, and its line is a message, of which all stays.  A message for the host program waits in the inbox until all of it has
- * come, for the socket takes it whole; it is no larger than what the guest was told.  One for the guest goes as its buffers allow,
- * and stays in the socket meanwhile (SO_PEEK_OFF): nothing of either is kept here.  There are no empty messages on the wire: those of a
- * host program are dropped.
+ * A stream of messages has a socket of type SOCK_SEQPACKET, and its line is a message, of which all stays.  A message for the host
+ * program waits in the inbox until all of it has come, for the socket takes it whole; it is no larger than what the guest was told.  One
+ * for the guest goes as its buffers allow, and stays in the socket meanwhile (SO_PEEK_OFF): nothing of either is kept here.  There are
+ * no empty messages on the wire: those of a host program are dropped.
  *
  * Data moves with one copy, the kernel's: sendmsg() from the guest's pool, readv() into the guest's buffers.  The socket is
- * read only when the guest has given credit and posted a buffer. */
+ * read only when the guest has given credit and posted a buffer.  bridge_inside.h says where what is done. */
 #ifndef XVSD_BRIDGE_H
 #define XVSD_BRIDGE_H
 

@@ -98,7 +98,7 @@ static void connect_to_guest(struct hostside *host, const struct bridge_caller *
     bridge_refuse(host, caller->fd, port, caller->says == BRIDGE_CALL, err);
 }
 
-/* Of what stands before a stream the newline stays in the socket, and of messages all of it, see bridge.c. */
+/* Of what stands before a stream the newline stays in the socket, and of messages all of it, see bridge.h. */
 static void connect_client(struct client *c, enum bridge_says says, uint32_t port, int line)
 {
     struct hostside *host = c->host;

@@ -48,7 +48,7 @@ struct hostside {
     uint64_t listen_again_at;   /* ms: after EMFILE, UINT64_MAX for not */
     struct alarm alarm;
 
-    uint64_t sweep_at;          /* ms: when looking into all sockets may pay again (bridge.c) */
+    uint64_t sweep_at;          /* ms: when looking into all sockets may pay again (bridge_to_host.c) */
     struct turned_away turned;  /* host programs that were refused */
     struct fates fates;         /* of its streams, over all times that the lane was up */
     struct list unread;         /* struct unread.of_host */
