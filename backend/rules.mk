@@ -10,7 +10,7 @@ $(B)/unit/test_backend_account:      $(call backend_obj,memory/account)
 $(B)/unit/test_portnames:             $(B)/obj/common/names/portnames.o
 $(B)/unit/test_backend_bucket:       $(call backend_obj,lane/bucket lane/limits)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chunks)
-$(B)/unit/test_backend_fate:         $(call backend_obj,ends/unix/fate) $(B)/obj/common/base/hash.o
+$(B)/unit/test_backend_fate:         $(call backend_obj,ends/unix/fate) $(B)/obj/common/base/hash.o $(B)/obj/common/ended/ended.o
 $(B)/unit/test_backend_journal:      $(call backend_obj,base/xenlog base/journal base/journald base/event)
 $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
 $(B)/unit/test_backend_tap:          $(call backend_obj,tap/tap)

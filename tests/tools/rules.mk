@@ -11,7 +11,7 @@ $(B)/unit/test_tools_progress:    $(call tools_obj,views/progress base/say)
 $(B)/unit/test_tools_chain:       $(call tools_obj,views/chain) $(B)/obj/common/reason/reason.o
 # The broker of a guest's agent: who holds how much, and how streams ended.
 $(B)/unit/test_tools_holders:     $(call tools_obj,broker/holders)
-$(B)/unit/test_tools_book:        $(call tools_obj,broker/book broker/holders sides/line base/loop base/say) $(B)/obj/common/reason/reason.o
+$(B)/unit/test_tools_book:        $(call tools_obj,broker/book broker/holders sides/line base/loop base/say) $(B)/obj/common/ended/ended.o $(B)/obj/common/reason/reason.o
 $(B)/unit/test_tools_book: xen_libs += $(uv_libs)
 # The daemon has a loop.h, too.
 $(B)/obj/tests/unit/test_tools_book.o: test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))

@@ -72,7 +72,7 @@ static void the_last_ends_are_remembered_and_older_ones_are_not(void)
             CU_ASSERT_TRUE(!known || end == (i % 3 ? FATE_ORDER : FATE_STOPPED));
         }
     }
-    EQ(all.room, FATES_PAST);
+    EQ(all.past.room, FATES_PAST);
     fates_free(&all);
 }
 
@@ -95,18 +95,18 @@ static void a_number_that_was_used_twice_means_the_later_stream(void)
 
 static void every_end_has_a_line_that_fits(void)
 {
-    char line[FATE_LINE];
+    char line[ENDED_LINE];
     int len;
 
     for (int end = FATE_ORDER; end <= FATE_FORBIDDEN; end++) {
         len = fate_line(line, UINT32_MAX, (enum fate_end)end, REASON(NONE));
 
-        CU_ASSERT_TRUE(len > 0 && len < (int)FATE_LINE && line[len - 1] == '\n' && strlen(line) == (size_t)len);
+        CU_ASSERT_TRUE(len > 0 && len < (int)ENDED_LINE && line[len - 1] == '\n' && strlen(line) == (size_t)len);
         CU_ASSERT_TRUE(strncmp(line, "ENDED 4294967295 ", 17) == 0);
         EQ(strcmp(line + 17, "order\n") == 0, end == FATE_ORDER);
         for (unsigned code = 1; code < REASONS; code++) {
             len = fate_line(line, UINT32_MAX, (enum fate_end)end, reason_heard(code, 127));
-            CU_ASSERT_TRUE(len > 0 && len < (int)FATE_LINE && line[len - 1] == '\n' && line[len - 2] == ')');
+            CU_ASSERT_TRUE(len > 0 && len < (int)ENDED_LINE && line[len - 1] == '\n' && line[len - 2] == ')');
         }
     }
     fate_line(line, 7, FATE_GUEST_RESET, (struct reason){ VSOCKIF_REASON_STATUS, 28 });

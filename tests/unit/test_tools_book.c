@@ -36,6 +36,7 @@ static void end(void)
     if (entry.link.next)
         entry_end(&book, &entry, BOOK_ORDER, REASON(NONE));
     CU_ASSERT_EQUAL(holders.count, 0);
+    book_free(&book);
     loop_end(&loop, 0);
 }
 

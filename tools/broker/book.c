@@ -13,7 +13,6 @@
 #include "line.h"
 
 #define SAID 32u                /* bytes: "RESET <reason>\n" is shorter */
-#define TOLD 160u               /* "ENDED <number> <how> (<reason>)\n" */
 
 struct watcher {
     struct list link;
@@ -32,8 +31,13 @@ static struct watcher *watcher_at(struct list *link)
 
 void book_begin(struct book *b, struct loop *l, struct holders *holders)
 {
-    *b = (struct book){ .loop = l, .holders = holders };
+    *b = (struct book){ .loop = l, .holders = holders, .past.most = BOOK_PAST };
     list_init(&b->all);
+}
+
+void book_free(struct book *b)
+{
+    ended_free(&b->past);
 }
 
 /* ---- numbers ---- */
@@ -46,14 +50,6 @@ static struct entry *find(struct book *b, uint32_t number)
     return NULL;
 }
 
-static const struct book_past *recall(const struct book *b, uint32_t number)
-{
-    for (unsigned i = 0; i < BOOK_PAST; i++)
-        if (b->past[i].number == number)
-            return &b->past[i];
-    return NULL;
-}
-
 uint32_t book_number(struct book *b)
 {
     uint32_t number;
@@ -61,7 +57,7 @@ uint32_t book_number(struct book *b)
     do
         if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
             number = (uint32_t)rand();
-    while (!number || find(b, number) || recall(b, number));
+    while (!number || find(b, number) || ended_recall(&b->past, number));
     return number;
 }
 
@@ -80,17 +76,15 @@ static void tell(int fd, const char *line, int len)
     (void)!send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static int end_line(char line[TOLD], uint32_t number, enum book_end end, struct reason reason)
+static int end_line(char line[ENDED_LINE], uint32_t number, enum book_end end, struct reason reason)
 {
     static const char *const hows[] = {
 #define X(name, word, text) [BOOK_##name] = word text,
         BOOK_ENDS(X)
 #undef X
     };
-    char words[REASON_WORDS];
 
-    return reason.code ? snprintf(line, TOLD, "ENDED %u %s (%s)\n", number, hows[end], reason_words(words, reason))
-                       : snprintf(line, TOLD, "ENDED %u %s\n", number, hows[end]);
+    return ended_line(line, number, hows[end], reason);
 }
 
 static void forget(struct watcher *w)
@@ -104,7 +98,7 @@ static void forget(struct watcher *w)
 
 void entry_end(struct book *b, struct entry *e, enum book_end end, struct reason reason)
 {
-    char line[TOLD];
+    char line[ENDED_LINE];
     int len = end_line(line, e->number, end, reason);
 
     while (!list_is_empty(&e->watchers)) {
@@ -114,8 +108,7 @@ void entry_end(struct book *b, struct entry *e, enum book_end end, struct reason
         forget(w);
     }
     list_remove(&e->link);
-    b->past[b->next] = (struct book_past){ e->number, e->uid, (uint8_t)end, reason };
-    b->next = (b->next + 1) % BOOK_PAST;
+    ended_note(&b->past, (struct ended){ e->number, e->uid, (uint8_t)end, reason });
 }
 
 /* ---- what they say ---- */
@@ -185,7 +178,7 @@ static unsigned count(const struct list *all)
 static bool join(struct book *b, int fd, struct holder *holder, struct entry *e, bool vouches)
 {
     struct watcher *w = count(&e->watchers) < BOOK_MOST ? calloc(1, sizeof *w) : NULL;
-    char line[TOLD];
+    char line[ENDED_LINE];
 
     if (!w)
         return false;
@@ -205,8 +198,8 @@ static bool join(struct book *b, int fd, struct holder *holder, struct entry *e,
 void book_ask(struct book *b, int fd, struct holder *holder, uint32_t number, bool vouches)
 {
     struct entry *e = number ? find(b, number) : NULL;
-    const struct book_past *past = number && !e ? recall(b, number) : NULL;
-    char line[TOLD];
+    const struct ended *past = number && !e ? ended_recall(&b->past, number) : NULL;
+    char line[ENDED_LINE];
 
     if (e && holder->uid != 0 && holder->uid != e->uid)
         e = NULL;
@@ -215,7 +208,7 @@ void book_ask(struct book *b, int fd, struct holder *holder, uint32_t number, bo
     if (e && join(b, fd, holder, e, vouches))
         return;
     if (past)
-        tell(fd, line, end_line(line, number, past->end, past->reason));
+        tell(fd, line, end_line(line, number, (enum book_end)past->end, past->reason));
     else if (!e)
         tell(fd, line, snprintf(line, sizeof line, "UNKNOWN %u\n", number));
     close(fd);

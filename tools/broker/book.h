@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "ended.h"
 #include "holders.h"
 #include "loop.h"
 #include "reason.h"
@@ -51,22 +52,16 @@ struct entry {
     struct list watchers;       /* struct watcher.link (book.c) */
 };
 
-struct book_past {
-    uint32_t number;            /* 0: nothing */
-    uid_t uid;
-    uint8_t end;
-    struct reason reason;
-};
-
 struct book {
     struct loop *loop;
     struct holders *holders;    /* who has the connections */
     struct list all;            /* struct entry.link */
-    struct book_past past[BOOK_PAST];   /* a ring */
-    unsigned next;
+    struct ended_all past;
 };
 
 void book_begin(struct book *b, struct loop *l, struct holders *holders);
+/* No stream may be in it any more. */
+void book_free(struct book *b);
 /* A number that nobody can guess and that no stream has had lately. */
 uint32_t book_number(struct book *b);
 /* The entry's user and kind are the caller's. */

@@ -249,6 +249,7 @@ void broker_free(struct broker *b)
     if (!b)
         return;
     close_now(b);
+    book_free(&b->book);
     edges_end(&b->edges);
     free(b);
 }

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ended.h"
 #include "hash.h"
 #include "list.h"
 #include "reason.h"
@@ -41,8 +42,7 @@ enum fate_end {
 #undef X
 };
 
-#define FATES_PAST 4096u        /* ends remembered for a device; 8 bytes each, taken as they come */
-#define FATE_LINE  128u         /* bytes of fate_line(), with its end */
+#define FATES_PAST 4096u        /* ends remembered for a device; 12 bytes each, taken as they come */
 #define FATE_FIRST (1u << 31)   /* numbers of streams that the guest opened; those of the others are ports of ours, below it (updown.h) */
 
 struct watched;
@@ -67,8 +67,7 @@ struct fate {
 
 struct fates {
     struct hash living;
-    struct fate_past *past;     /* a ring */
-    uint32_t room, count, next;
+    struct ended_all past;
     uint32_t watchers;          /* clients that wait for the end of a stream (watchers.c) */
 };
 
@@ -97,6 +96,6 @@ void fates_note(struct fates *all, uint32_t number, enum fate_end end, struct re
 int  fates_recall(const struct fates *all, uint32_t number, enum fate_end *end, struct reason *reason);
 
 /* "ENDED <number> <word>[ <words>][ (<reason>)]\n": its length.  The reason is reason_words(). */
-int  fate_line(char line[FATE_LINE], uint32_t number, enum fate_end end, struct reason reason);
+int  fate_line(char line[ENDED_LINE], uint32_t number, enum fate_end end, struct reason reason);
 
 #endif

@@ -148,7 +148,7 @@ static int wait_for(struct hostside *host, int fd, struct watched *watched, bool
 void watchers_add(struct hostside *host, int fd, uint32_t number, bool vouches)
 {
     struct fate *fate = fates_find(&host->fates, number);
-    char line[FATE_LINE];
+    char line[ENDED_LINE];
     struct reason reason;
     enum fate_end end;
     int len = 0;
@@ -191,7 +191,7 @@ void watchers_pass(struct watched *from, struct watched *to)
 
 void watchers_tell(struct watched *watched, uint32_t number, enum fate_end end, struct reason reason)
 {
-    char line[FATE_LINE];
+    char line[ENDED_LINE];
     int len = fate_line(line, number, end, reason);
 
     while (!list_is_empty(&watched->list)) {
