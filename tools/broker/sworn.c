@@ -7,9 +7,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "around.h"
+
 struct sworn {
-    struct end end;
-    struct end *data;
+    struct around around;       /* the socket's end */
     struct loop *loop;
     struct watch watch;         /* of the socket's whole end, while nobody has vouched */
     struct edges *edges;
@@ -20,7 +21,7 @@ struct sworn {
 
 static struct sworn *sworn_of(struct end *e)
 {
-    return container_of(e, struct sworn, end);
+    return container_of(e, struct sworn, around.end);
 }
 
 static bool has(struct sworn *s, short events)
@@ -75,7 +76,7 @@ static ssize_t look_behind_line(struct sworn *s)
 
 static void moved(struct edge *edge)
 {
-    end_wake(&container_of(edge, struct sworn, edge)->end);
+    end_wake(&container_of(edge, struct sworn, edge)->around.end);
 }
 
 /* ---- reading ---- */
@@ -87,7 +88,7 @@ static ssize_t sworn_read(struct end *e, void *buffer, size_t len)
 
     if (n <= 0)
         return n;
-    n = s->data->ops->read(s->data, buffer, len);
+    n = s->around.inner->ops->read(s->around.inner, buffer, len);
 
     return n ? n : judge(s);
 }
@@ -99,30 +100,9 @@ static int sworn_peek(struct end *e, struct iovec *iov, int max)
 
     if (n <= 0)
         return n;
-    n = s->data->ops->peek(s->data, iov, max);
+    n = s->around.inner->ops->peek(s->around.inner, iov, max);
 
     return n ? n : (int)judge(s);
-}
-
-static void sworn_done(struct end *e, size_t len)
-{
-    struct sworn *s = sworn_of(e);
-
-    s->data->ops->done(s->data, len);
-}
-
-static ssize_t sworn_write(struct end *e, const struct iovec *iov, int count)
-{
-    struct sworn *s = sworn_of(e);
-
-    return s->data->ops->write(s->data, iov, count);
-}
-
-static int sworn_finish(struct end *e)
-{
-    struct sworn *s = sworn_of(e);
-
-    return s->data->ops->finish(s->data);
 }
 
 /* Shuts it for reading, and throws away what is there but for one byte, which may be the line's.  False: there is nothing. */
@@ -147,14 +127,7 @@ static void sworn_stop(struct end *e)
     s->line_waits = false;
     s->stopped = drop_queue(s->watch.fd);
     if (!s->stopped)
-        s->data->ops->stop(s->data);
-}
-
-static bool sworn_is_cut(struct end *e)
-{
-    struct sworn *s = sworn_of(e);
-
-    return s->data->ops->is_cut(s->data);
+        s->around.inner->ops->stop(s->around.inner);
 }
 
 static void sworn_close(struct end *e, bool reset)
@@ -168,35 +141,28 @@ static void sworn_close(struct end *e, bool reset)
     if (s->stopped && !reset)
         sworn_take_newline(s->watch.fd);        /* or whatever byte it is */
     watch_drop(s->loop, &s->watch);
-    s->data->ops->close(s->data, reset);
+    s->around.inner->ops->close(s->around.inner, reset);
     free(s);
-}
-
-static void data_woke(void *arg)
-{
-    struct sworn *s = arg;
-
-    end_wake(&s->end);
 }
 
 static void hung_up(struct watch *w)
 {
-    end_wake(&container_of(w, struct sworn, watch)->end);
+    end_wake(&container_of(w, struct sworn, watch)->around.end);
 }
 
 struct end *sworn_socket(struct loop *l, int fd, bool calls, struct edges *edges, bool line_waits)
 {
     static const struct end_ops ops = {
-        .peek = sworn_peek,     .done = sworn_done, .write = sworn_write,   .read = sworn_read,
-        .finish = sworn_finish, .stop = sworn_stop, .is_cut = sworn_is_cut, .close = sworn_close,
+        .peek = sworn_peek,     .done = around_done, .write = around_write,   .read = sworn_read,
+        .finish = around_finish, .stop = sworn_stop, .is_cut = around_is_cut, .close = sworn_close,
     };
     struct sworn *s = calloc(1, sizeof *s);
 
-    if (!s || !(s->data = fdend_socket(l, fd))) {
+    if (!s || !(s->around.inner = fdend_socket(l, fd))) {
         free(s);
         return NULL;
     }
-    s->end.ops = &ops;
+    around_init(&s->around, &ops, s->around.inner);
     s->loop = l;
     watch_add(l, &s->watch, fd, hung_up);
     s->calls = calls;
@@ -204,8 +170,7 @@ struct end *sworn_socket(struct loop *l, int fd, bool calls, struct edges *edges
     s->line_waits = line_waits;
     if (line_waits && edge_add(edges, &s->edge, fd, moved))
         pass_line(s);
-    end_on_wake(s->data, data_woke, s);
-    return &s->end;
+    return &s->around.end;
 }
 
 void sworn_vouched(struct end *e)

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "around.h"
 #include "proc.h"
 #include "say.h"
 
@@ -16,8 +17,8 @@
 #define GRACE   (SECOND / 10)   /* most programs that end close their output, and then they end */
 
 struct process {
-    struct end end;
-    struct end *socket, *pipe;  /* pipe: its messages, or the same */
+    struct around around;       /* the socket's end, or its messages */
+    struct end *socket;
     struct loop *loop;
     struct timer grace;
     pid_t pid;
@@ -30,7 +31,7 @@ struct process {
 
 static struct process *process_of(struct end *e)
 {
-    return container_of(e, struct process, end);
+    return container_of(e, struct process, around.end);
 }
 
 /* It is within exit(): its descriptors are closed before its parent can hear of it. */
@@ -58,7 +59,7 @@ static void grace_over(struct timer *t)
     struct process *p = container_of(t, struct process, grace);
 
     p->goes_on = !is_exiting(p->pid);
-    end_wake(&p->end);
+    end_wake(&p->around.end);
 }
 
 /* It has closed its output: 0 if that may be passed on. */
@@ -86,49 +87,14 @@ static int process_peek(struct end *e, struct iovec *iov, int max)
 {
     struct process *p = process_of(e);
 
-    return (int)came(p, p->pipe->ops->peek(p->pipe, iov, max));
+    return (int)came(p, p->around.inner->ops->peek(p->around.inner, iov, max));
 }
 
 static ssize_t process_read(struct end *e, void *buffer, size_t len)
 {
     struct process *p = process_of(e);
 
-    return came(p, p->pipe->ops->read(p->pipe, buffer, len));
-}
-
-static void process_done(struct end *e, size_t len)
-{
-    struct process *p = process_of(e);
-
-    p->pipe->ops->done(p->pipe, len);
-}
-
-static ssize_t process_write(struct end *e, const struct iovec *iov, int count)
-{
-    struct process *p = process_of(e);
-
-    return p->pipe->ops->write(p->pipe, iov, count);
-}
-
-static int process_finish(struct end *e)
-{
-    struct process *p = process_of(e);
-
-    return p->pipe->ops->finish(p->pipe);
-}
-
-static void process_stop(struct end *e)
-{
-    struct process *p = process_of(e);
-
-    p->pipe->ops->stop(p->pipe);
-}
-
-static bool process_is_cut(struct end *e)
-{
-    struct process *p = process_of(e);
-
-    return p->pipe->ops->is_cut(p->pipe);
+    return came(p, p->around.inner->ops->read(p->around.inner, buffer, len));
 }
 
 static int process_settle(struct end *e)
@@ -141,8 +107,9 @@ static int process_settle(struct end *e)
 static const char *process_why(struct end *e)
 {
     struct process *p = process_of(e);
+    struct end *inner = p->around.inner;
 
-    return p->why[0] ? p->why : p->pipe->ops->why ? p->pipe->ops->why(p->pipe) : NULL;
+    return p->why[0] ? p->why : inner->ops->why ? inner->ops->why(inner) : NULL;
 }
 
 static struct reason process_reason(struct end *e)
@@ -163,38 +130,30 @@ static void process_close(struct end *e, bool reset)
     struct process *p = process_of(e);
 
     timer_drop(&p->grace);
-    p->pipe->ops->close(p->pipe, reset);
+    p->around.inner->ops->close(p->around.inner, reset);
     free(p);
-}
-
-static void pipe_woke(void *arg)
-{
-    struct process *p = arg;
-
-    end_wake(&p->end);
 }
 
 struct end *process_end(struct loop *l, int fd, const struct records_form *form)
 {
     static const struct end_ops ops = {
-        .peek = process_peek,     .done = process_done, .write = process_write,   .read = process_read,
-        .finish = process_finish, .stop = process_stop, .is_cut = process_is_cut, .settle = process_settle,
+        .peek = process_peek,     .done = around_done, .write = around_write,   .read = process_read,
+        .finish = around_finish, .stop = around_stop, .is_cut = around_is_cut, .settle = process_settle,
         .why = process_why,       .reason = process_reason, .close = process_close,
     };
     struct process *p = calloc(1, sizeof *p);
 
-    if (!p || !(p->pipe = p->socket = fdend_socket(l, fd)))
+    if (!p || !(p->around.inner = p->socket = fdend_socket(l, fd)))
         close(fd);
     else if (form)
-        p->pipe = records_end(p->socket, form);
-    if (!p || !p->pipe) {
+        p->around.inner = records_end(p->socket, form);
+    if (!p || !p->around.inner) {
         free(p);
         return NULL;
     }
-    p->end.ops = &ops;
+    around_init(&p->around, &ops, p->around.inner);
     p->loop = l;
-    end_on_wake(p->pipe, pipe_woke, p);
-    return &p->end;
+    return &p->around.end;
 }
 
 void process_started(struct end *e, pid_t pid)

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "around.h"
 #include "control.h"
 #include "say.h"
 
@@ -20,8 +21,7 @@
 #define PATIENCE (5 * SECOND)
 
 struct vouched {
-    struct end end;
-    struct end *data;
+    struct around around;       /* the socket's end */
     struct loop *loop;
     struct watch watch;         /* of the connection that vouches; its fd is -1 without one */
     struct timer again;
@@ -43,7 +43,7 @@ struct vouched {
 
 static struct vouched *vouched_of(struct end *e)
 {
-    return container_of(e, struct vouched, end);
+    return container_of(e, struct vouched, around.end);
 }
 
 /* ---- what the daemon says ---- */
@@ -133,7 +133,7 @@ static void answered(struct watch *w)
         be_over(v, -ECONNRESET, "xvsd, or the agent that has a guest's device, has ended without a word");
     else if ((n <= 0 || v->len == LINE) && v->state == ASKED)
         be_blind(v);
-    end_wake(&v->end);
+    end_wake(&v->around.end);
 }
 
 static void ask(struct vouched *v);
@@ -143,7 +143,7 @@ static void ask_again(struct timer *t)
     struct vouched *v = container_of(t, struct vouched, again);
 
     ask(v);
-    end_wake(&v->end);
+    end_wake(&v->around.end);
 }
 
 static void ask(struct vouched *v)
@@ -183,28 +183,14 @@ static int vouched_peek(struct end *e, struct iovec *iov, int max)
 {
     struct vouched *v = vouched_of(e);
 
-    return (int)told(v, v->data->ops->peek(v->data, iov, max));
-}
-
-static void vouched_done(struct end *e, size_t len)
-{
-    struct vouched *v = vouched_of(e);
-
-    v->data->ops->done(v->data, len);
-}
-
-static ssize_t vouched_write(struct end *e, const struct iovec *iov, int count)
-{
-    struct vouched *v = vouched_of(e);
-
-    return v->data->ops->write(v->data, iov, count);
+    return (int)told(v, v->around.inner->ops->peek(v->around.inner, iov, max));
 }
 
 static ssize_t vouched_read(struct end *e, void *buffer, size_t len)
 {
     struct vouched *v = vouched_of(e);
 
-    return told(v, v->data->ops->read(v->data, buffer, len));
+    return told(v, v->around.inner->ops->read(v->around.inner, buffer, len));
 }
 
 static int vouched_finish(struct end *e)
@@ -214,31 +200,17 @@ static int vouched_finish(struct end *e)
 
     if (v->state == ASKED)
         return -EAGAIN;         /* a socket that is shut both ways looks like one that is closed, and nobody has vouched yet */
-    err = v->data->ops->finish(v->data);
+    err = v->around.inner->ops->finish(v->around.inner);
     if (v->state == STANDS)
         (void)!send(v->watch.fd, "END\n", 4, MSG_NOSIGNAL | MSG_DONTWAIT);     /* if it has gone, we hear so */
     return err;
-}
-
-static void vouched_stop(struct end *e)
-{
-    struct vouched *v = vouched_of(e);
-
-    v->data->ops->stop(v->data);
-}
-
-static bool vouched_is_cut(struct end *e)
-{
-    struct vouched *v = vouched_of(e);
-
-    return v->data->ops->is_cut(v->data);
 }
 
 static int vouched_settle(struct end *e)
 {
     struct vouched *v = vouched_of(e);
 
-    if (fdend_has_dropped(v->data)) {
+    if (fdend_has_dropped(v->around.inner)) {
         snprintf(v->why, sizeof v->why, "not everything that came was read");
         return -EPIPE;
     }
@@ -289,39 +261,31 @@ static void vouched_close(struct end *e, bool reset)
     if (v->dirfd >= 0)
         close(v->dirfd);
     hang_up(v);                 /* before the end that the kernel makes of a closed socket */
-    v->data->ops->close(v->data, reset);
+    v->around.inner->ops->close(v->around.inner, reset);
     free(v);
-}
-
-static void data_woke(void *arg)
-{
-    struct vouched *v = arg;
-
-    end_wake(&v->end);
 }
 
 struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number)
 {
     static const struct end_ops ops = {
-        .peek = vouched_peek,     .done = vouched_done, .write = vouched_write,   .read = vouched_read,
-        .finish = vouched_finish, .stop = vouched_stop, .is_cut = vouched_is_cut, .settle = vouched_settle,
+        .peek = vouched_peek,     .done = around_done, .write = around_write,   .read = vouched_read,
+        .finish = vouched_finish, .stop = around_stop, .is_cut = around_is_cut, .settle = vouched_settle,
         .why = vouched_why,       .reason = vouched_reason, .blame = vouched_blame, .close = vouched_close,
     };
     struct vouched *v = calloc(1, sizeof *v);
 
-    if (!v || !(v->data = fdend_socket(l, fd))) {
+    if (!v || !(v->around.inner = fdend_socket(l, fd))) {
         free(v);
         return NULL;
     }
-    v->end.ops = &ops;
+    around_init(&v->around, &ops, v->around.inner);
     v->loop = l;
     v->watch.fd = -1;
     v->number = number;
     v->until = clock_ns() + PATIENCE;
     v->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
-    end_on_wake(v->data, data_woke, v);
     ask(v);
-    return &v->end;
+    return &v->around.end;
 }
 
 /* ---- who calls ---- */
