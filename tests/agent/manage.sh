@@ -363,6 +363,23 @@ if test_ whoever_is_killed_they_are_thawed; then
 end
 fi
 
+# ends WORDS: what the log says of the last conversation, of the service manage or qga.
+ends() {
+    grep -E '(manage|qga) for CID 2 port [0-9]+: .* bytes in' agent.log | tail -n +$((conversations + 1)) | grep -qE -e "$1"
+}
+if test_ who_leaves_in_order_is_not_said_to_have_cut_it_off; then
+    for command in 'ga web1 guest-ping' 'info web1' 'time-sync web1' 'freeze --for 30 web1 -- true' 'freeze --for 30 web1 -- sh -c exit\ 3' 'ga web1 no-such'; do
+        conversations=$(grep -cE '(manage|qga) for CID 2 port [0-9]+: .* bytes in' agent.log)
+        eval "on 0 xvs $command" >out 2>err
+        wait_for ends 'port [0-9]+: ended'
+    done
+    conversations=$(grep -cE '(manage|qga) for CID 2 port [0-9]+: .* bytes in' agent.log)
+    stays --for 100
+    kill -9 "$pid"; wait $job 2>/dev/null; wait_for is_thawed
+    wait_for ends 'cut it off, or was killed'
+end
+fi
+
 if test_ who_asks_while_they_are_frozen_is_told; then
     status 10 xvs freeze --for 100 web1 -- xvs ga web1 guest-ping; err_has "somebody else speaks"
     is_thawed || bad "not thawed"

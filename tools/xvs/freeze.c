@@ -82,7 +82,7 @@ static void look(struct freeze *f)
 /* We are to end at once: the guest first, and then what runs. */
 static void abandon(struct freeze *f)
 {
-    parley_hang_up(&f->parley, FREEZE_FAILED);
+    parley_hang_up(&f->parley);
     kept_end(f->keeper);
     while (waitpid(f->keeper, NULL, 0) < 0 && errno == EINTR)
         ;

@@ -10,26 +10,14 @@
 #include "infotext.h"
 #include "json.h"
 #include "parley.h"
+#include "parley_line.h"
 #include "say.h"
 #include "verb.h"
 
 #define DEPTH 24u               /* of what we send */
 
-struct line {
-    const char *guest;
-    int64_t patience, retry, timeout;   /* ns */
-    bool json;
-};
-
-/* ---- command lines ---- */
-
-#define HELP_OPTIONS                                                                    \
-    "  -w, --wait SECONDS    time limit for connecting (default 5)\n"                  \
-    "  -r, --retry SECONDS   repeat failed attempts to connect for so long\n"
-
 #define HELP_COMMON                                                                     \
-    "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"       \
-    "\n"                                                                                \
+    PARLEY_LINE_HELP                                                                    \
     "It needs xvs-agent and the package qemu-guest-agent in the guest.\n"              \
     "\n"
 
@@ -38,43 +26,12 @@ struct line {
     "there, 6 connection broken, 8 timed out, 10 somebody else speaks with it; others: xvs(1).\n"                  \
     "Manual page: xvs-manage(1).\n"
 
-/* Options, and from 'least' to 'most' words with the guest in front; false: *status says how it ended. */
-static bool take_line(const struct verb *verb, int argc, char **argv, struct line *l, int least, int most, int *status)
-{
-    static const struct option options[] = {
-        { "wait", required_argument, NULL, 'w' },    { "retry", required_argument, NULL, 'r' },
-        { "timeout", required_argument, NULL, 't' }, { "json", no_argument, NULL, 'j' },
-        COMMON_LONG
-    };
-    int option;
-
-    while ((option = options_next(argc, argv, ":w:r:t:j" COMMON_SHORT, options, verb->help, status)) != -1) {
-        int64_t *ns = option == 'w' ? &l->patience : option == 'r' ? &l->retry : &l->timeout;
-
-        if (option == OPTIONS_STOP)
-            return false;
-        if (option == 'j') {
-            l->json = true;
-        } else if (!parse_seconds(optarg, ns) || (!*ns && option != 'r')) {
-            *status = fail_usage("'%s' is no number of seconds", optarg);
-            return false;
-        }
-    }
-    if (argc - optind < least || argc - optind > most) {
-        *status = fail_usage(argc == optind ? "which guest?" : least > argc - optind ? "which command of qemu-guest-agent's?"
-                                                                                     : "there are too many words");
-        return false;
-    }
-    l->guest = argv[optind];
-    return true;
-}
-
-static int64_t until(const struct line *l)
+static int64_t until(const struct parley_line *l)
 {
     return clock_ns() + l->timeout;
 }
 
-static int open_line(struct parley *p, struct ga *g, const struct line *l)
+static int open_line(struct parley *p, struct ga *g, const struct parley_line *l)
 {
     return parley_open_ga(p, g, l->guest, l->patience, l->retry, l->patience + l->retry + until(l));
 }
@@ -93,7 +50,7 @@ static int print(const json_t *value)
 /* ---- those that end the guest ---- */
 
 /* They have no answer but an error; that it goes away is the sign that it worked. */
-static int end_guest(struct parley *p, struct ga *g, const struct line *l, const char *command, json_t *arguments, const char *what)
+static int end_guest(struct parley *p, struct ga *g, const struct parley_line *l, const char *command, json_t *arguments, const char *what)
 {
     int64_t end = until(l);
     json_t *value;
@@ -116,12 +73,12 @@ static int end_guest(struct parley *p, struct ga *g, const struct line *l, const
 static int run_end(const struct verb *verb, int argc, char **argv)
 {
     bool reboots = verb == &verb_reboot;
-    struct line l = { .patience = 5 * SECOND, .timeout = 60 * SECOND };
+    struct parley_line l = { .timeout = 60 * SECOND };
     struct parley p;
     struct ga g;
     int status = EXIT_OK;
 
-    if (!take_line(verb, argc, argv, &l, 1, 1, &status))
+    if (!parley_line(verb, argc, argv, &l, 0, 0, 0, &status))
         return status;
     if (l.json)
         return fail_usage("there is nothing to be printed, and --json has no use");
@@ -136,7 +93,7 @@ static const char help_shutdown[] =
     "Has a guest shut itself down, and waits until its agent has gone: that is how it shows that it worked.\n"
     "\n"
     "  -t, --timeout SECONDS how long it may take (default 60)\n"
-    HELP_OPTIONS HELP_COMMON
+    HELP_COMMON
     "Example: xvs shutdown web1\n"
     "\n"
     HELP_STATUS;
@@ -147,7 +104,7 @@ static const char help_reboot[] =
     "'xvs exec --retry 60 GUEST -- true' waits until it is back.\n"
     "\n"
     "  -t, --timeout SECONDS how long it may take to go (default 60)\n"
-    HELP_OPTIONS HELP_COMMON
+    HELP_COMMON
     "Example: xvs reboot web1\n"
     "\n"
     HELP_STATUS;
@@ -167,7 +124,7 @@ static bool is_silent(const char *command)
     return *at != NULL;
 }
 
-static int ask_any(struct parley *p, struct ga *g, const struct line *l, const char *command, json_t *arguments)
+static int ask_any(struct parley *p, struct ga *g, const struct parley_line *l, const char *command, json_t *arguments)
 {
     json_t *value;
     int status, err;
@@ -183,20 +140,19 @@ static int ask_any(struct parley *p, struct ga *g, const struct line *l, const c
 
 static int run_ga(const struct verb *verb, int argc, char **argv)
 {
-    struct line l = { .patience = 5 * SECOND, .timeout = 30 * SECOND };
+    struct parley_line l = { .timeout = 30 * SECOND };
     json_t *arguments = NULL;
     char why[JSON_WHY];
     struct parley p;
     struct ga g;
     int status = EXIT_OK;
 
-    if (!take_line(verb, argc, argv, &l, 2, 3, &status))
+    if (!parley_line(verb, argc, argv, &l, 1, 2, 0, &status))
         return status;
-    argv += optind;
-    if (argv[2] && !(arguments = json_bounded(argv[2], strlen(argv[2]), DEPTH, why)))
+    if (l.words[1] && !(arguments = json_bounded(l.words[1], strlen(l.words[1]), DEPTH, why)))
         return fail_usage("the arguments are %s; an object is wanted, such as '{\"path\": \"/etc/hostname\"}'", why);
     if (!(status = open_line(&p, &g, &l)))
-        status = ask_any(&p, &g, &l, argv[1], arguments);
+        status = ask_any(&p, &g, &l, l.words[0], arguments);
     else
         json_decref(arguments);
     return parley_close(&p, status);
@@ -209,7 +165,7 @@ static const char help_ga[] =
     "\n"
     "  -t, --timeout SECONDS time limit for its answer (default 30)\n"
     "  -j, --json            prints JSON, which it does anyway\n"
-    HELP_OPTIONS HELP_COMMON
+    HELP_COMMON
     "Example: xvs ga web1 guest-file-open '{\"path\": \"/etc/hostname\", \"mode\": \"r\"}'\n"
     "\n"
     HELP_STATUS;
@@ -228,7 +184,7 @@ static const struct fact {
 };
 
 /* What it does not know, or may not tell, is null. */
-static int learn(struct parley *p, struct ga *g, const struct line *l, json_t *info)
+static int learn(struct parley *p, struct ga *g, const struct parley_line *l, json_t *info)
 {
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         json_t *value;
@@ -249,13 +205,13 @@ static int learn(struct parley *p, struct ga *g, const struct line *l, json_t *i
 
 static int run_info(const struct verb *verb, int argc, char **argv)
 {
-    struct line l = { .patience = 5 * SECOND, .timeout = 30 * SECOND };
+    struct parley_line l = { .timeout = 30 * SECOND };
     struct parley p;
     struct ga g;
     json_t *info;
     int status = EXIT_OK;
 
-    if (!take_line(verb, argc, argv, &l, 1, 1, &status))
+    if (!parley_line(verb, argc, argv, &l, 0, 0, 0, &status))
         return status;
     info = json_pack("{s:s}", "guest", l.guest);
     if (!(status = open_line(&p, &g, &l)) && !(status = learn(&p, &g, &l, info))) {
@@ -274,7 +230,7 @@ static const char help_info[] =
     "\n"
     "  -j, --json            one JSON object, with what qemu-guest-agent returned\n"
     "  -t, --timeout SECONDS time limit for each of its answers (default 30)\n"
-    HELP_OPTIONS HELP_COMMON
+    HELP_COMMON
     "Example: xvs info --json web1 | jq -r '.interfaces[].\"ip-addresses\"[]?.\"ip-address\"'\n"
     "\n"
     HELP_STATUS;
@@ -295,7 +251,7 @@ struct reading {
     int64_t ahead, trip;        /* ns: how far its clock is before ours, and how long it took to learn that */
 };
 
-static int read_clock(struct ga *g, const struct line *l, struct reading *r)
+static int read_clock(struct ga *g, const struct parley_line *l, struct reading *r)
 {
     int64_t before = wall_ns(), began = clock_ns();
     json_t *value;
@@ -320,7 +276,7 @@ static const char *offset_text(char text[48], int64_t ns)
     return text;
 }
 
-static int set_clock(struct parley *p, struct ga *g, const struct line *l)
+static int set_clock(struct parley *p, struct ga *g, const struct parley_line *l)
 {
     char was[48], is[48], why[LINES_WHY] = "";
     struct reading before, after;
@@ -354,12 +310,12 @@ static int set_clock(struct parley *p, struct ga *g, const struct line *l)
 
 static int run_time(const struct verb *verb, int argc, char **argv)
 {
-    struct line l = { .patience = 5 * SECOND, .timeout = 30 * SECOND };
+    struct parley_line l = { .timeout = 30 * SECOND };
     struct parley p;
     struct ga g;
     int status = EXIT_OK;
 
-    if (!take_line(verb, argc, argv, &l, 1, 1, &status))
+    if (!parley_line(verb, argc, argv, &l, 0, 0, 0, &status))
         return status;
     if (!(status = open_line(&p, &g, &l)))
         status = set_clock(&p, &g, &l);
@@ -372,7 +328,7 @@ static const char help_time[] =
     "\n"
     "  -j, --json            one JSON object: guest, was_ns, is_ns, round_trip_ns\n"
     "  -t, --timeout SECONDS time limit for each answer (default 30)\n"
-    HELP_OPTIONS HELP_COMMON
+    HELP_COMMON
     "Example: xvs time-sync web1\n"
     "\n"
     HELP_STATUS;

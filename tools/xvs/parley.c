@@ -8,6 +8,8 @@
 #include "options.h"
 #include "say.h"
 
+#define FAREWELL SECOND         /* for the other end to end the conversation, too */
+
 /* ---- waiting ---- */
 
 static void limit_due(struct timer *t)
@@ -59,12 +61,16 @@ int parley_open(struct parley *p, const char *guest, const char *service, int64_
     return p->err ? fail_as(p->err, p->call.why) : EXIT_OK;
 }
 
-void parley_hang_up(struct parley *p, int status)
+void parley_hang_up(struct parley *p)
 {
+    bool cuts = p->broken || p->loop.caught;
+
     service_drop(&p->call);
     if (p->waited.end) {
+        if (!cuts)
+            waited_finish(&p->waited, FAREWELL);
         end_on_wake(p->waited.end, NULL, NULL);
-        p->waited.end->ops->close(p->waited.end, status != EXIT_OK);
+        p->waited.end->ops->close(p->waited.end, cuts);
         p->waited.end = NULL;
     }
     lines_free(&p->lines);
@@ -75,16 +81,17 @@ int parley_close(struct parley *p, int status)
 {
     if (!p->side.loop)          /* it did not begin */
         return status;
-    parley_hang_up(p, status);
+    parley_hang_up(p);
     return loop_end(&p->loop, status);
 }
 
 /* ---- what went wrong ---- */
 
-int parley_failed(const struct parley *p, int err, const char *what)
+int parley_failed(struct parley *p, int err, const char *what)
 {
     const char *why;
 
+    p->broken = true;
     switch (err) {
     case -EINTR:
         return EXIT_OTHER;      /* and the signal shows in parley_close() */
@@ -116,8 +123,10 @@ int parley_ask(struct parley *p, json_t *request, int64_t until, const char *wha
     int status = EXIT_OK, err;
 
     *answer = NULL;
-    if ((err = lines_send(&p->lines, request, until)) || (err = lines_hear(&p->lines, until, answer, why)))
+    if ((err = lines_send(&p->lines, request, until)) || (err = lines_hear(&p->lines, until, answer, why))) {
+        p->broken = true;
         return err == -EPROTO ? fail(EXIT_RESET, "%s: its answer to %s makes no sense: %s", p->guest, what, why) : parley_failed(p, err, what);
+    }
     if ((text = json_string_value(json_object_get(*answer, "error"))))
         status = refused(p, *answer, text, what);
     if (status) {
@@ -127,7 +136,7 @@ int parley_ask(struct parley *p, json_t *request, int64_t until, const char *wha
     return status;
 }
 
-int parley_ga_failed(const struct parley *p, const struct ga *g, int err, const char *command)
+int parley_ga_failed(struct parley *p, const struct ga *g, int err, const char *command)
 {
     switch (err) {
     case -EREMOTEIO:
@@ -135,6 +144,7 @@ int parley_ga_failed(const struct parley *p, const struct ga *g, int err, const 
     case -EBUSY:
         return fail(EXIT_BUSY, "%s: %s", p->guest, g->why);
     case -EPROTO:
+        p->broken = true;
         return fail(EXIT_RESET, "%s: its qemu-guest-agent speaks nonsense: %s", p->guest, g->why);
     }
     return parley_failed(p, err, command);

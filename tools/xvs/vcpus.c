@@ -5,65 +5,29 @@
 #include <string.h>
 
 #include "parley.h"
+#include "parley_line.h"
 #include "say.h"
 #include "verb.h"
 #include "xl.h"
 
 #define STEP (SECOND / 10)
 
-struct line {
-    const char *guest, *wanted;         /* wanted: NULL, only look */
-    int64_t patience, retry, timeout;   /* ns */
-    bool json, overcommits;
+struct asking {
+    struct parley_line line;
     unsigned domid;
     struct parley parley;
 };
 
-static const struct option options[] = {
-    { "ignore-host", no_argument, NULL, 'i' },
-    { "wait", required_argument, NULL, 'w' },    { "retry", required_argument, NULL, 'r' },
-    { "timeout", required_argument, NULL, 't' }, { "json", no_argument, NULL, 'j' },
-    COMMON_LONG
-};
-
-/* False: *status says how it ended. */
-static bool take_line(const struct verb *verb, int argc, char **argv, struct line *l, int *status)
+static int open_line(struct asking *l)
 {
-    int option;
+    int status = xl_domid(l->line.guest, &l->domid);
 
-    *l = (struct line){ .patience = 5 * SECOND, .timeout = 30 * SECOND };
-    while ((option = options_next(argc, argv, verb == &verb_vcpus ? ":iw:r:t:j" COMMON_SHORT : ":w:r:t:j" COMMON_SHORT, verb == &verb_vcpus ? options : options + 1,
-                                  verb->help, status)) != -1) {
-        int64_t *ns = option == 'w' ? &l->patience : option == 'r' ? &l->retry : &l->timeout;
-
-        if (option == OPTIONS_STOP)
-            return false;
-        if (option == 'j' || option == 'i') {
-            *(option == 'j' ? &l->json : &l->overcommits) = true;
-        } else if (!parse_seconds(optarg, ns)) {
-            *status = fail_usage("'%s' is no number of seconds", optarg);
-            return false;
-        }
-    }
-    if (argc - optind < 1 || argc - optind > 2) {
-        *status = fail_usage(argc == optind ? "which guest?" : "there are too many words");
-        return false;
-    }
-    l->guest = argv[optind];
-    l->wanted = argv[optind + 1];
-    return true;
+    return status ? status : parley_open(&l->parley, l->line.guest, "manage", l->line.patience, l->line.retry);
 }
 
-static int open_line(struct line *l)
+static int ask_guest(struct asking *l, json_t *request, const char *what, json_t **answer)
 {
-    int status = xl_domid(l->guest, &l->domid);
-
-    return status ? status : parley_open(&l->parley, l->guest, "manage", l->patience, l->retry);
-}
-
-static int ask_guest(struct line *l, json_t *request, const char *what, json_t **answer)
-{
-    return parley_ask(&l->parley, request, clock_ns() + l->timeout, what, answer);
+    return parley_ask(&l->parley, request, clock_ns() + l->line.timeout, what, answer);
 }
 
 static long long number_of(const json_t *answer, const char *name)
@@ -80,15 +44,15 @@ struct vcpus {
     unsigned given, most;       /* by Xen */
 };
 
-static int take_answer(const struct line *l, const json_t *answer, struct vcpus *v)
+static int take_answer(const struct asking *l, const json_t *answer, struct vcpus *v)
 {
     v->online = number_of(answer, "online");
     v->present = number_of(answer, "present");
-    return v->online < 0 || v->present < 0 ? fail(EXIT_RESET, "%s does not say how many processors it has", l->guest) : EXIT_OK;
+    return v->online < 0 || v->present < 0 ? fail(EXIT_RESET, "%s does not say how many processors it has", l->line.guest) : EXIT_OK;
 }
 
 /* Asks the guest for that many, or only to tell. */
-static int ask_vcpus(struct line *l, unsigned wanted, struct vcpus *v)
+static int ask_vcpus(struct asking *l, unsigned wanted, struct vcpus *v)
 {
     json_t *answer, *request = wanted ? json_pack("{s:s, s:i}", "request", "set-cpus", "online", (int)wanted) : json_pack("{s:s}", "request", "cpus");
     int status = ask_guest(l, request, wanted ? "set-cpus" : "cpus", &answer);
@@ -97,28 +61,28 @@ static int ask_vcpus(struct line *l, unsigned wanted, struct vcpus *v)
     if (status)
         return status;
     if ((problem = json_string_value(json_object_get(answer, "problem"))))
-        say("%s: %s", l->guest, problem);
+        say("%s: %s", l->line.guest, problem);
     status = take_answer(l, answer, v);
     json_decref(answer);
     return status;
 }
 
 /* More: Xen gives them, and then the guest puts them on line.  Fewer: the other way round, so the guest loses none in use. */
-static int set_vcpus(struct line *l, unsigned wanted, struct vcpus *v)
+static int set_vcpus(struct asking *l, unsigned wanted, struct vcpus *v)
 {
     struct loop *loop = &l->parley.loop;
     int status;
 
     if (wanted > v->most)
-        return fail(EXIT_OTHER, "%s may have %u processors at most: maxvcpus in its domain's configuration", l->guest, v->most);
+        return fail(EXIT_OTHER, "%s may have %u processors at most: maxvcpus in its domain's configuration", l->line.guest, v->most);
     if (wanted >= v->online)
-        return (status = xl_set_vcpus(loop, l->domid, wanted, l->overcommits)) ? status : ask_vcpus(l, wanted, v);
+        return (status = xl_set_vcpus(loop, l->domid, wanted, l->line.ignores_host)) ? status : ask_vcpus(l, wanted, v);
     if ((status = ask_vcpus(l, wanted, v)))
         return status;
-    return v->online > wanted ? EXIT_OK : xl_set_vcpus(loop, l->domid, wanted, l->overcommits);
+    return v->online > wanted ? EXIT_OK : xl_set_vcpus(loop, l->domid, wanted, l->line.ignores_host);
 }
 
-static int vcpus(struct line *l, unsigned wanted)
+static int vcpus(struct asking *l, unsigned wanted)
 {
     struct vcpus v = { 0 };
     int status;
@@ -127,23 +91,23 @@ static int vcpus(struct line *l, unsigned wanted)
         (wanted && ((status = set_vcpus(l, wanted, &v)) || (status = ask_vcpus(l, 0, &v)) ||
                     (status = xl_vcpus(&l->parley.loop, l->domid, &v.given, &v.most)))))
         return status;
-    if (l->json)
+    if (l->line.json)
         printf("{\"guest\":{\"online\":%lld,\"present\":%lld},\"xen\":{\"online\":%u,\"most\":%u}}\n", v.online, v.present, v.given, v.most);
     else
         printf("guest  %lld on line of %lld\nxen    %u running of %u\n", v.online, v.present, v.given, v.most);
-    return wanted && (v.online != wanted || v.given != wanted) ? fail(EXIT_OTHER, "%s has not come to %u processors", l->guest, wanted) : EXIT_OK;
+    return wanted && (v.online != wanted || v.given != wanted) ? fail(EXIT_OTHER, "%s has not come to %u processors", l->line.guest, wanted) : EXIT_OK;
 }
 
 static int run_vcpus(const struct verb *verb, int argc, char **argv)
 {
-    struct line l;
+    struct asking l = { .line.timeout = 30 * SECOND };
     uint64_t wanted = 0;
     int status = EXIT_OK;
 
-    if (!take_line(verb, argc, argv, &l, &status))
+    if (!parley_line(verb, argc, argv, &l.line, 0, 1, PARLEY_LINE_IGNORE_HOST, &status))
         return status;
-    if (l.wanted && (!parse_number(l.wanted, 4096, &wanted) || !wanted))
-        return fail_usage("'%s' is no number of processors", l.wanted);
+    if (l.line.words[0] && (!parse_number(l.line.words[0], 4096, &wanted) || !wanted))
+        return fail_usage("'%s' is no number of processors", l.line.words[0]);
     if (!(status = open_line(&l)))
         status = vcpus(&l, (unsigned)wanted);
     return parley_close(&l.parley, status);
@@ -151,10 +115,7 @@ static int run_vcpus(const struct verb *verb, int argc, char **argv)
 
 #define HELP_OPTIONS                                                                    \
     "  -j, --json            one JSON object\n"                                        \
-    "  -w, --wait SECONDS    time limit for connecting (default 5)\n"                  \
-    "  -r, --retry SECONDS   repeat failed attempts to connect for so long\n"          \
-    "  -d, --device N, -v, -q, --host, --guest, --run-dir DIR: see xvs --help\n"       \
-    "\n"                                                                                \
+    PARLEY_LINE_HELP                                                                    \
     "It needs xvs-agent in the guest, and xl here.\n"                                  \
     "\n"
 
@@ -183,7 +144,7 @@ struct memory {
     uint64_t given;             /* MiB, by Xen */
 };
 
-static int ask_memory(struct line *l, struct memory *m)
+static int ask_memory(struct asking *l, struct memory *m)
 {
     json_t *answer;
     int status = ask_guest(l, json_pack("{s:s}", "request", "memory"), "memory", &answer);
@@ -193,7 +154,7 @@ static int ask_memory(struct line *l, struct memory *m)
     m->total = number_of(answer, "total");
     m->available = number_of(answer, "available");
     json_decref(answer);
-    return m->total < 0 || m->available < 0 ? fail(EXIT_RESET, "%s does not say how much memory it has", l->guest) : EXIT_OK;
+    return m->total < 0 || m->available < 0 ? fail(EXIT_RESET, "%s does not say how much memory it has", l->line.guest) : EXIT_OK;
 }
 
 static void step_due(struct timer *t)
@@ -207,10 +168,10 @@ static bool is_near(uint64_t mib, uint64_t wanted)
 }
 
 /* The guest's balloon moves it, in its own time. */
-static int set_memory(struct line *l, uint64_t wanted, struct memory *m)
+static int set_memory(struct asking *l, uint64_t wanted, struct memory *m)
 {
     struct parley *p = &l->parley;
-    int64_t until = clock_ns() + l->timeout;
+    int64_t until = clock_ns() + l->line.timeout;
     int status = xl_set_memory(&p->loop, l->domid, wanted);
 
     while (!status && !(status = xl_memory(&p->loop, l->domid, &m->given)) && !is_near(m->given, wanted) && clock_ns() < until) {
@@ -222,7 +183,7 @@ static int set_memory(struct line *l, uint64_t wanted, struct memory *m)
     return status;
 }
 
-static int memory(struct line *l, uint64_t wanted)
+static int memory(struct asking *l, uint64_t wanted)
 {
     char total[SIZE_TEXT], available[SIZE_TEXT];
     struct memory m = { 0 };
@@ -230,26 +191,26 @@ static int memory(struct line *l, uint64_t wanted)
 
     if (status || (status = xl_memory(&l->parley.loop, l->domid, &m.given)) || (status = ask_memory(l, &m)))
         return status;
-    if (l->json)
+    if (l->line.json)
         printf("{\"guest\":{\"total\":%lld,\"available\":%lld},\"xen\":{\"given\":%llu}}\n", m.total, m.available,
                (unsigned long long)m.given << 20);
     else
         printf("guest  %s, %s of it available\nxen    %lluM given\n", size_text(total, (uint64_t)m.total),
                size_text(available, (uint64_t)m.available), (unsigned long long)m.given);
-    return wanted && !is_near(m.given, wanted) ? fail(EXIT_TIME, "%s has not come to %llu MiB in %.3g s", l->guest, (unsigned long long)wanted,
-                                                      (double)l->timeout / SECOND) : EXIT_OK;
+    return wanted && !is_near(m.given, wanted) ? fail(EXIT_TIME, "%s has not come to %llu MiB in %.3g s", l->line.guest, (unsigned long long)wanted,
+                                                      (double)l->line.timeout / SECOND) : EXIT_OK;
 }
 
 static int run_memory(const struct verb *verb, int argc, char **argv)
 {
-    struct line l;
+    struct asking l = { .line.timeout = 30 * SECOND };
     uint64_t wanted = 0;
     int status = EXIT_OK;
 
-    if (!take_line(verb, argc, argv, &l, &status))
+    if (!parley_line(verb, argc, argv, &l.line, 0, 1, 0, &status))
         return status;
-    if (l.wanted && (!parse_size(l.wanted, UINT64_C(1) << 44, &wanted) || wanted < (1u << 20)))
-        return fail_usage("'%s' is no size of memory, such as 512M or 2G", l.wanted);
+    if (l.line.words[0] && (!parse_size(l.line.words[0], UINT64_C(1) << 44, &wanted) || wanted < (1u << 20)))
+        return fail_usage("'%s' is no size of memory, such as 512M or 2G", l.line.words[0]);
     if (!(status = open_line(&l)))
         status = memory(&l, wanted >> 20);
     return parley_close(&l.parley, status);
