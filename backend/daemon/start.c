@@ -87,7 +87,8 @@ static int reload(struct keeper *k, char *why)
 
     complaints_sum(&complaints, why);
     if (err) {
-        journal_event(NULL, EVENT_UNREADABLE, NULL, "the settings and the policy stay as they were: %u errors", complaints.count);
+        journal_event(NULL, EVENT_UNREADABLE, NULL, "the settings and the policy stay as they were: %u error%s", complaints.count,
+                      complaints.count == 1 ? "" : "s");
         complaints_tell(&complaints, say_error, NULL);
     }
     complaints_free(&complaints);
