@@ -12,10 +12,11 @@
 
 #include "capture.h"
 #include "clock.h"
+#include "events.h"
 #include "list.h"
 #include "verbs.h"
 
-#define CAPTURE_PIECE (256u << 10)     /* bytes of a capture in one round */
+#define CAPTURE_PIECE (256u << 10)     /* bytes of a capture, or of events, in one round */
 #define AGAIN_MS 5000u          /* after there were no descriptors left */
 
 struct control {
@@ -38,6 +39,7 @@ struct control_client {
     size_t answer_len, answer_at;
     struct tap *tap;            /* it captures, from when the answer is gone on; or NULL */
     bool ending, ended;         /* …no longer; and the last record is in the tap */
+    struct subscription *events;        /* it hears events, likewise */
     size_t len;
     char line[CONTROL_LINE];
 };
@@ -54,6 +56,7 @@ static void drop(struct control_client *c)
     c->control->count--;
     free(c->answer);
     capture_over(c->control->worker, c->tap);
+    events_over(c->events);
     free(c);
 }
 
@@ -167,6 +170,54 @@ static void on_capturing(struct control_client *c, uint32_t events)
     send_records(c);
 }
 
+/* ---- events ---- */
+
+static void wait_for_events(struct control_client *c)
+{
+    source_change(&c->control->loop->poller, &c->source, EPOLLIN | (c->events->used ? EPOLLOUT : 0u));
+}
+
+static void on_event(struct subscription *s)
+{
+    struct control_client *c = s->owner;
+
+    if (!c->answer)
+        wait_for_events(c);
+}
+
+static void begin_events(struct control_client *c, struct subscription *s)
+{
+    c->events = s;
+    s->owner = c;
+    s->filled = on_event;
+}
+
+/* As with a capture; but a client that says no more wants no more. */
+static void on_subscribed(struct control_client *c, uint32_t events)
+{
+    struct subscription *s = c->events;
+    const char *bytes;
+    size_t len, sent = 0;
+
+    if (events & (EPOLLERR | EPOLLHUP) || (events & EPOLLIN && recv(c->source.fd, c->line, sizeof c->line, MSG_DONTWAIT) == 0)) {
+        drop(c);
+        return;
+    }
+    while (sent < CAPTURE_PIECE && (len = events_peek(s, &bytes))) {
+        ssize_t n = send(c->source.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n < 0 && errno != EINTR) {
+            drop(c);
+            return;
+        }
+        events_taken(s, n > 0 ? (size_t)n : 0);
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    wait_for_events(c);
+}
+
 /* ---- answers ---- */
 
 /* Takes the reference. */
@@ -188,14 +239,16 @@ static void set_answer(struct control_client *c, json_t *reply)
 static void answer(struct control_client *c, const char *line, size_t len)
 {
     json_error_t error;
-    struct tap *tap = NULL;
+    struct verbs_after after = { .tap = NULL };
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
-    json_t *reply = request ? verbs_run(c->control->worker, request, c->control->tells_only, &c->asked, &tap)
+    json_t *reply = request ? verbs_run(c->control->worker, request, c->control->tells_only, &c->asked, &after)
                             : json_pack("{s:b, s:s++}", "ok", 0, "error", "not a JSON object: ", error.text, "");
 
     json_decref(request);
-    if (tap)
-        begin_capture(c, tap);
+    if (after.tap)
+        begin_capture(c, after.tap);
+    if (after.events)
+        begin_events(c, after.events);
     if (!c->asked) {
         set_answer(c, reply);
         return;
@@ -209,7 +262,7 @@ static void work(struct control_client *c)
 {
     char *newline;
 
-    while (!c->asked && !c->answer && !c->tap && (newline = memchr(c->line, '\n', c->len))) {
+    while (!c->asked && !c->answer && !c->tap && !c->events && (newline = memchr(c->line, '\n', c->len))) {
         size_t used = (size_t)(newline - c->line) + 1;
 
         answer(c, c->line, used - 1);
@@ -220,6 +273,8 @@ static void work(struct control_client *c)
     }
     if (c->tap && !c->answer)
         wait_to_capture(c);
+    else if (c->events && !c->answer)
+        wait_for_events(c);
     else if (!c->asked && !c->answer && c->len == sizeof c->line)
         drop(c);                /* longer than any line may be */
 }
@@ -275,6 +330,10 @@ static void on_client(struct source *source, uint32_t events)
         on_capturing(c, events);
         return;
     }
+    if (c->events) {
+        on_subscribed(c, events);
+        return;
+    }
     n = recv(source->fd, c->line + c->len, sizeof c->line - c->len, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -311,6 +370,7 @@ static void on_listener(struct source *source, uint32_t events)
     c->control = control;
     c->answer = NULL;
     c->tap = NULL;
+    c->events = NULL;
     c->ending = c->ended = false;
     c->asked = 0;
     c->len = 0;

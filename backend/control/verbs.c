@@ -7,6 +7,7 @@
 
 #include "ask_of.h"
 #include "capture.h"
+#include "events.h"
 #include "counters.h"
 #include "door.h"
 #include "life.h"
@@ -277,11 +278,16 @@ static json_t *verb_metrics(struct worker *w, json_t *request)
     return counters_all(w);
 }
 
-/* ---- capture ---- */
+/* ---- capture, events ---- */
 
 static json_t *verb_capture(struct worker *w, json_t *request)
 {
     return capture_verb(w, request, &w->captured);
+}
+
+static json_t *verb_events(struct worker *w, json_t *request)
+{
+    return events_verb(w, request, &w->subscribed);
 }
 
 /* ---- the table ---- */
@@ -299,6 +305,7 @@ static const struct verb {
     { "stats",   "",                  true,  verb_stats },
     { "metrics", "",                  true,  verb_metrics },
     { "capture", CAPTURE_KEYS,        false, verb_capture },
+    { "events",  EVENTS_KEYS,         true,  verb_events },
     { "reload",  "",                  false, verb_reload },
     { "policy",  POLICY_VERB_KEYS,    false, policy_verb },
 };
@@ -323,14 +330,14 @@ static json_t *denied(const char *verb)
     return answer;
 }
 
-json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked, struct tap **tap)
+json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *asked, struct verbs_after *after)
 {
     const char *name = json_string_value(json_object_get(request, "verb")), *key;
     json_t *value, *answer;
     uint32_t before;
 
     *asked = 0;
-    *tap = NULL;
+    *after = (struct verbs_after){ .tap = NULL };
     if (!name)
         return refusal("a request is an object with a string \"verb\"");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -344,9 +351,12 @@ json_t *verbs_run(struct worker *w, json_t *request, bool tells_only, uint32_t *
         before = w->last_asked;
         answer = verbs[i].run(w, request);
         *asked = w->last_asked == before ? 0 : w->last_asked;
-        *tap = w->captured;
+        *after = (struct verbs_after){ .tap = w->captured, .events = w->subscribed };
         w->captured = NULL;
+        w->subscribed = NULL;
+        if (after->events)
+            after->events->tells_only = tells_only;
         return answer;
     }
-    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, metrics, capture, reload, policy", name);
+    return refusal("there is no verb \"%.40s\"; there are ls, attach, detach, dump, stats, metrics, capture, events, reload, policy", name);
 }

@@ -46,7 +46,7 @@ bool who_read(const char *text, struct who *out)
     return *words != '\0';
 }
 
-static bool is_meant(const struct guest *g, const struct who *who)
+bool who_is(const struct who *who, const struct guest *g)
 {
     if (who->device >= 0 && g->device != (uint32_t)who->device)
         return false;
@@ -62,7 +62,7 @@ struct guest *who_find(const struct worker *w, const struct who *who, const stru
             after = guest_at(l) == after ? NULL : after;
             continue;
         }
-        if (is_meant(guest_at(l), who))
+        if (who_is(who, guest_at(l)))
             return guest_at(l);
     }
     return NULL;

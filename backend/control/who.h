@@ -20,6 +20,8 @@ struct who {
 
 /* False if it can mean nobody. */
 bool who_read(const char *text, struct who *out);
+/* Is it one of those? */
+bool who_is(const struct who *who, const struct guest *g);
 /* The next one after 'after', or the first for NULL; NULL for no more. */
 struct guest *who_find(const struct worker *w, const struct who *who, const struct guest *after);
 

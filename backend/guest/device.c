@@ -46,6 +46,7 @@ static void tell_present(struct device *d)
     m.guest.state = d->life.own;
     m.guest.has_name = dom->title.has_name;
     m.guest.has_uuid = dom->title.has_uuid;
+    m.guest.is_taken_in = d->announced;
     m.guest.refusals = d->refusals;
     snprintf(m.guest.name, sizeof m.guest.name, "%s", dom->name);
     snprintf(m.guest.uuid, sizeof m.guest.uuid, "%s", dom->uuid);

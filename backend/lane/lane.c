@@ -9,6 +9,7 @@ int lanes_init(struct lanes *all, struct loop *loop, const struct end_kind *cons
 {
     *all = (struct lanes){ .loop = loop, .ends = ends };
     hash_seed(&all->seed);
+    list_init(&all->listeners);
     return hash_init(&all->by_cid);
 }
 

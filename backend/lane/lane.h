@@ -13,6 +13,7 @@
  *     updown.h     the beginning and the end
  *     gate.h       what the policy says
  *     limits.h     how much in a second
+ *     feed.h       what happens, for who listens
  *
  * One thread. */
 #ifndef XVSD_LANE_H
@@ -50,6 +51,7 @@ struct lanes {
     struct farewells *farewells;                /* farewell.h */
     /* The lane that is down of a guest with this CID, or NULL.  NULL: nobody knows those. */
     struct lane *(*find_down)(struct lanes *all, uint64_t cid);
+    struct list listeners;                      /* struct feed_listener.link: who hears what happens (feed.h) */
     struct xengntdev_handle *gnt;               /* for all pages of all guests; NULL while it could not be opened */
     struct hash by_cid;                         /* struct lane.by_cid of those that are up */
     struct hash_seed seed;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "feed.h"
 #include "show.h"
 #include "stream.h"
 
@@ -117,6 +118,15 @@ static bool expire(struct lane *lane)
 
 /* ---- to the guest ---- */
 
+/* A call for which there was no record to be had. */
+static void refused_bare(struct lane *lane, const struct vsockif_hdr *rst, struct reason why)
+{
+    lane_refused(lane, false, why);
+    if (feed_is_heard(lane->all))
+        feed_refused(lane, (struct vaddr){ .cid = rst->dst_cid, .port = rst->dst_port },
+                     (struct vaddr){ .cid = rst->src_cid, .port = rst->src_port }, why);
+}
+
 static void send_owed(struct lane *lane)
 {
     struct vsockif_hdr hdr;
@@ -128,7 +138,7 @@ static void send_owed(struct lane *lane)
         link_back_control(&lane->back, &hdr, by.reason);
         lane->moved = true;
         if (by.bare && by.reason.code)
-            lane_refused(lane, false, by.reason);       /* a call for which there was no record to be had */
+            refused_bare(lane, &hdr, by.reason);
         if (by.conn && hdr.op == VSOCKIF_OP_RESPONSE)
             stream_wake(stream_of(by.conn));    /* it has room from now on */
     }
@@ -323,6 +333,8 @@ static bool yielded(struct lane *lane, bool worked)
 static void tell_storm(struct lane *lane)
 {
     lane->count.storms++;
+    if (feed_is_heard(lane->all))
+        feed_tell(lane->all, &(struct happening){ .kind = EVENT_NOISY, .lane = lane, .text = "it sends notifications without work" });
     if (!refusals_again(&lane->refusals, REFUSALS_NOISY))
         refusals_add(&lane->refusals, (struct refusals_what){ EVENT_NOISY, NULL }, lane->journal, REFUSALS_NOISY,
                      "it sends notifications without work", "it is heard less and less often");

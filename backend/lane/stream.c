@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "feed.h"
 #include "gate.h"
 
 size_t end_record_size(const struct end_kind *const *ends)
@@ -28,6 +29,79 @@ struct reason lane_cut_reason(enum lane_cut why)
     case LANE_DOWN:     return REASON(LEFT);
     }
     return REASON(NONE);
+}
+
+/* ---- telling what happens, if anybody listens (feed.h) ---- */
+
+static struct happening of(const struct stream *s, enum event_kind kind)
+{
+    return (struct happening){
+        .kind = kind, .lane = s->lane, .has_ends = true, .from = s->called ? s->v.local : s->v.peer, .to = s->called ? s->v.peer : s->v.local
+    };
+}
+
+static void tell(const struct happening *h)
+{
+    feed_tell(h->lane->all, h);
+}
+
+__attribute__((cold))
+static void tell_opened(const struct stream *s)
+{
+    struct happening h = of(s, EVENT_OPENED);
+
+    tell(&h);
+}
+
+/* It was never open: refused, or whoever asked has given it up, which is no event. */
+static void tell_refused(const struct stream *s)
+{
+    struct happening h = of(s, EVENT_REFUSED);
+
+    h.has_reason = true;
+    h.reason = s->v.c.error == ETIMEDOUT && !s->v.c.reason.code ? REASON(TIMEOUT) : s->v.c.reason;
+    if ((s->v.c.error == ECONNREFUSED || s->v.c.error == ETIMEDOUT) && (s->called || h.reason.code != VSOCKIF_REASON_POLICY))
+        tell(&h);
+}
+
+static void tell_reset(const struct stream *s, struct reason why, bool by_guest)
+{
+    struct happening h = of(s, EVENT_RESET);
+
+    h.has_reason = true;
+    h.reason = why;
+    h.by_guest = by_guest;
+    tell(&h);
+}
+
+__attribute__((cold))
+static void tell_ended(const struct stream *s)
+{
+    const struct vconn *c = &s->v.c;
+    struct happening h = of(s, EVENT_ENDED);
+
+    if (!s->open)
+        tell_refused(s);
+    else if (stream_is_closed(s) && c->error)
+        tell_reset(s, c->reason, s->heard_reset);
+    else if (!stream_is_closed(s) && vconn_unread(c))
+        tell_reset(s, REASON(UNREAD), false);       /* which its release does (vconn_close()) */
+    else
+        tell(&h);
+}
+
+__attribute__((cold))
+static void tell_lost(const struct stream *s, struct reason why, bool by_guest)
+{
+    struct happening h = of(s, EVENT_REFUSED);
+
+    if (s->open && s->v.c.error) {
+        tell_reset(s, why, by_guest);
+    } else if (s->called && !s->open) {
+        h.has_reason = true;
+        h.reason = why;
+        tell(&h);
+    }
 }
 
 /* ---- by the lane ---- */
@@ -113,6 +187,9 @@ static bool is_too_fast(struct lane *lane)
     if (refusals_again(&lane->refusals, REFUSALS_TOO_FAST))
         return true;
     snprintf(why, sizeof why, "connect_rate = %llu, burst %llu", (unsigned long long)rate->per_second, (unsigned long long)rate->burst);
+    if (feed_is_heard(lane->all))
+        feed_tell(lane->all, &(struct happening){ .kind = EVENT_HURRIED, .lane = lane, .has_reason = true, .reason = REASON(RATE),
+                                                  .text = "it asks for more connections than it may" });
     refusals_add(&lane->refusals, (struct refusals_what){ EVENT_HURRIED, reason_word(VSOCKIF_REASON_RATE) }, lane->journal,
                  REFUSALS_TOO_FAST, "asks for more connections than it may", why);
     return true;
@@ -161,6 +238,7 @@ bool stream_event(struct stream *s, unsigned now, const struct link_request *pac
         vmux_consumed(lane->mux, &s->v, packet->hdr.len);
     } else if (now & VCONN_NOW_CLOSED && packet && packet->hdr.op == VSOCKIF_OP_RST) {
         vconn_heard(&s->v.c, reason_of_guest(packet->reason));
+        s->heard_reset = true;
     }
     s->unread |= (now & (VCONN_NOW_DATA | VCONN_NOW_DROP)) && !kept;
     s->guest_eof |= (now & VCONN_NOW_EOF) != 0;
@@ -183,6 +261,8 @@ void stream_lost(struct stream *s, enum lane_cut why)
         s->kind->lost(s, why);
     stream_discard(s);
     s->lane->count.drops += s->unread;
+    if (feed_is_heard(s->lane->all))
+        tell_lost(s, lane_cut_reason(why), why != LANE_STOPPED && why != LANE_DETACHED);
     list_remove(&s->turn);
     close_end(s);
 }
@@ -238,6 +318,8 @@ void stream_opened(struct stream *s)
 
     s->open = true;
     latency_add(s->called ? &lane->count.called : &lane->count.calls, now_us() - s->asked_at);
+    if (feed_is_heard(lane->all))
+        tell_opened(s);
 }
 
 bool stream_delivered(struct stream *s, uint32_t len)
@@ -328,6 +410,8 @@ void stream_end(struct stream *s)
 
     if (!s->open && (s->v.c.error == ECONNREFUSED || s->v.c.error == ETIMEDOUT))
         lane_refused(lane, s->called, s->v.c.reason);
+    if (feed_is_heard(lane->all))
+        tell_ended(s);
     stream_discard(s);
     lane->count.drops += s->unread;
     list_remove(&s->turn);

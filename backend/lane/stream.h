@@ -33,7 +33,8 @@ struct stream {
     bool stuck;             /* …did not take all that it was offered */
     bool unread;            /* bytes were dropped that it should have had */
     bool dry;               /* there is data for the guest, and its program has no room for it */
-    bool called;            /* the guest was asked for it, and did not ask */
+    bool called : 1;        /* the guest was asked for it, and did not ask */
+    bool heard_reset : 1;   /* …and has reset it */
     uint32_t asked_at;      /* when: us, of uv_hrtime() */
     uint32_t stands_at;     /* when it became stuck or dry: ms, of loop_now() */
 };

@@ -109,6 +109,7 @@ struct wall_msg {
             uint64_t cid;
             uint8_t state;              /* of the backend's node */
             uint8_t has_name, has_uuid; /* titles.h */
+            uint8_t is_taken_in;        /* it has had a directory */
             uint64_t refusals;
             char name[WALL_NAME], uuid[WALL_UUID];
             char error[WALL_WHY];

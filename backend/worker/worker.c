@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "cuts.h"
 #include "door.h"
+#include "feed.h"
 #include "greet.h"
 #include "kernel.h"
 #include "policy_dir.h"
@@ -44,6 +45,45 @@ static void say(struct guest *g, struct wall_msg *m)
 
 /* ---- telling of guests that come and go ---- */
 
+/* why: NULL for none. */
+static void feed(struct guest *g, enum event_kind kind, const struct reason *why, const char *text)
+{
+    struct happening h = { .kind = kind, .lane = &g->lane, .has_reason = why != NULL, .reason = why ? *why : REASON(NONE), .text = text };
+
+    feed_tell(&g->worker->lanes, &h);
+}
+
+/* The end of a connection, or of a device. */
+static void feed_end(struct guest *g, enum event_kind kind, enum lane_cut why)
+{
+    static const char *const texts[] = {
+        [LANE_STOPPED] = "the daemon stops", [LANE_DETACHED] = "the device was taken away", [LANE_GONE] = "the guest is gone",
+        [LANE_REFUSED] = "the guest broke a rule", [LANE_DOWN] = "its program has given the device up"
+    };
+    const struct reason reason = lane_cut_reason(why);
+
+    feed(g, kind, &reason, texts[why]);
+}
+
+/* What the keeper has told of a guest that was otherwise before: 'was' is called so. */
+static void feed_changes(struct guest *g, const struct wall_guest *was)
+{
+    char text[WALL_NAME + 80];
+
+    if (!g->is_taken_in) {
+        return;
+    } else if (!was->is_taken_in) {
+        feed(g, EVENT_ATTACHED, NULL, "its device is served from now on");
+    } else if (strcmp(was->name, g->name) || was->cid != g->cid) {
+        snprintf(text, sizeof text, "this was %s, CID %llu", was->name, (unsigned long long)was->cid);
+        feed(g, EVENT_CHANGED, NULL, text);
+    }
+    if (g->refusals > was->refusals)
+        feed(g, EVENT_REJECTED, NULL, g->error);
+    else if (*g->error && strcmp(was->error, g->error))
+        feed(g, EVENT_DELAYED, NULL, g->error);
+}
+
 static void tell_connected(struct guest *g)
 {
     const struct lane *lane = &g->lane;
@@ -70,6 +110,8 @@ static void tell_disconnected(struct guest *g, enum lane_cut why)
 
     if (!lane_is_connected(lane))
         return;
+    if (feed_is_heard(lane->all))
+        feed_end(g, EVENT_DISCONNECTED, why);
     if (g->told)
         journal_event(&g->journal, EVENT_DISCONNECTED, word, "disconnected (%s); %u connections end", word, vmux_count(lane->mux));
     else if (journal_shows(JOURNAL_DEBUG))
@@ -137,6 +179,8 @@ struct guest *worker_guest(const struct worker *w, uint32_t number)
 static void free_guest(struct guest *g, enum lane_cut why)
 {
     tell_disconnected(g, why);
+    if (g->is_taken_in && feed_is_heard(&g->worker->lanes))
+        feed_end(g, EVENT_DETACHED, why);
     lane_down(&g->lane, why);
     lane_end(&g->lane);
     kernel_end_of(&g->lane);
@@ -189,13 +233,18 @@ static void limit(struct guest *g)
 static void on_guest(struct worker *w, const struct wall_msg *m)
 {
     struct guest *g = worker_guest(w, m->device);
+    struct wall_guest was;
 
     if (!g && !(g = make_guest(w, m))) {
         w->over(w, "out of memory");
         return;
     }
+    was = (struct wall_guest){ .cid = g->cid, .is_taken_in = g->is_taken_in, .refusals = g->refusals };
+    snprintf(was.name, sizeof was.name, "%s", g->name);
+    snprintf(was.error, sizeof was.error, "%s", g->error);
     g->cid = g->journal.cid = m->guest.cid;
     g->state = m->guest.state;
+    g->is_taken_in = m->guest.is_taken_in;
     g->refusals = m->guest.refusals;
     g->title.has_name = m->guest.has_name;
     g->title.has_uuid = m->guest.has_uuid;
@@ -205,6 +254,8 @@ static void on_guest(struct worker *w, const struct wall_msg *m)
     snprintf(g->uuid, sizeof g->uuid, "%s", m->guest.uuid);
     snprintf(g->error, sizeof g->error, "%s", m->guest.error);
     limit(g);
+    if (feed_is_heard(&w->lanes))
+        feed_changes(g, &was);
 }
 
 static enum lane_cut cut_of(const struct wall_msg *m)
@@ -270,6 +321,8 @@ static void on_connected(struct guest *g)
     lane_connected(&g->lane);
     g->since = loop_now(g->worker->loop);
     alarm_at(g->worker->loop, &g->stays, clock_deadline_ms(VISIT_MS));
+    if (feed_is_heard(g->lane.all))
+        feed(g, EVENT_CONNECTED, NULL, "a program in the guest has its device open");
 }
 
 /* The keeper lets go, too. */
@@ -356,6 +409,8 @@ static void on_settings(struct worker *w, const struct wall_msg *m, int fd)
     journal_set_level(m->settings.verbose ? JOURNAL_DEBUG : (enum journal_level)settings->log_level);
     each_guest(w, l)
         limit(guest_at(l));
+    if (feed_is_heard(&w->lanes))
+        feed_tell(&w->lanes, &(struct happening){ .kind = EVENT_RELOADED, .text = "settings and policy were read again" });
     if (settings->policy_cuts)
         each_guest(w, l)
             streams_judge(&guest_at(l)->lane);

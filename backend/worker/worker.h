@@ -27,6 +27,8 @@ struct worker {
     struct hash by_number;      /* struct guest.by_number */
     struct tap *captured;       /* what a verb has just begun, until control.c takes it */
     uint32_t captures;          /* that there are */
+    struct subscription *subscribed;    /* likewise, */
+    uint32_t subscriptions;             /* …likewise (events.h) */
     uint32_t last_asked;        /* number of the last ASK, 0 for none yet */
     /* The control socket is there, or with tells_only the one that only tells (fd: the receiver's).  An ASK is answered.  The keeper is gone or says STOP (why: NULL, or what
      * was wrong). */
@@ -42,6 +44,7 @@ struct guest {
     uint32_t domid, device;
     uint64_t cid;
     uint8_t state;              /* of the backend's node */
+    bool is_taken_in;
     uint64_t refusals;
     char name[WALL_NAME], uuid[WALL_UUID];
     char error[WALL_WHY];

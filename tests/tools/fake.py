@@ -388,8 +388,32 @@ def capture(s, request):
                  record(2, 4, 5, 2))
 
 
+EVENT = {"time": "1970-01-01T00:00:01.500000Z", "us": 1500000, "event": "refuse", "guest": "we\x1b[31mb1", "domid": 5, "device": 0, "cid": 42,
+         "from": {"cid": 42}, "to": {"cid": 2, "port": 5}, "reason": "policy", "code": 3, "text": "may not reach the host", "rule": "a\nb"}
+
+
+def events(s, request):
+    """The first of its guests says what it will be like."""
+    with open(os.path.join(RUN, "subscribed"), "w") as f:
+        json.dump(request, f, sort_keys=True)
+    name = request.get("guests", [""])[0]
+    if name == "nosuch":
+        send_all(s, b'{"ok":false,"error":"events: no"}\n')
+        return
+    plain = {"time": "x", "us": 2000001, "event": "new", "guest": "od", "device": 3}
+    many = [EVENT, {"time": "x", "us": 0, "event": "reload", "text": "read again"}, plain, {**EVENT, "event": "reset", "by": "guest", "from": 7}]
+    bad = {"list": b"[]", "nonsense": b"{", "noevent": b'{"time":"x","us":1}', "negative": b'{"time":"x","us":-1,"event":"a"}', "long": b"x" * 70000}
+    send_all(s, b'{"ok":true}\n' + b"".join(json.dumps(e).encode() + b"\n" for e in many) + (bad[name] + b"\n" if name in bad else b""))
+    if name == "endless":
+        while send_all(s, json.dumps(EVENT).encode() + b"\n"):
+            time.sleep(0.001)
+    if name == "quiet":
+        while s.recv(100):
+            pass
+
+
 def status(s):
-    control(s, {"ls", "stats", "metrics", "dump"})
+    control(s, {"ls", "stats", "metrics", "dump", "events"})
 
 
 def control(s, only=None):
@@ -421,6 +445,8 @@ def control(s, only=None):
         s.sendall(b"[" * 100000 + b"\n")
     elif json.loads(data).get("verb") == "capture":
         capture(s, json.loads(data))
+    elif json.loads(data).get("verb") == "events":
+        events(s, json.loads(data))
     elif only and json.loads(data)["verb"] not in only:
         denied = {"ok": False, "denied": True, "error": json.loads(data)["verb"] + ": this socket only tells; ask at control.sock, as root"}
         s.sendall(json.dumps(denied).encode() + b"\n")

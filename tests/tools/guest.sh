@@ -121,6 +121,59 @@ python3 -c 'import json,sys; o=json.load(sys.stdin); assert o["received"]==300 a
 kill "$pid"; wait $job 2>/dev/null
 end
 
+test_ events_are_told_as_they_happen
+rm -f events
+limit=120 on 0 xvs events --json web1 db1 >events 2>events.err & events_job=$!
+told() { grep -c "\"event\":\"$1\".*$2" events; }
+is_told() { [ "$(told "$1" "$2")" -gt 0 ]; }
+# Whoever listens is known to once something comes.
+until_true eval 'on 0 xvs attach -d 1 db1 >out 2>err; is_told attach "\"db1\".*\"device\":1" || { on 0 xvs detach -d 1 db1 >out 2>err; false; }' || bad "no attach: $(cat events events.err err)"
+on 0 xvs detach -d 1 db1 >out 2>err || bad "$(cat err)"
+until_true is_told detach '"db1".*"device":1.*"reason":"detached","code":15' || bad "no detach: $(cat events events.err)"
+on web1 xvs cat host 9 </dev/null >out 2>err; [ $? -eq 4 ] || bad "who is refused"
+wait_for is_told connect '"web1"'
+wait_for is_told refuse '"web1".*"port":9},"reason":"nobody","code":1'
+wait_for is_told disconnect '"web1".*"reason":"left"'
+on 0 xvs serve 9 web1 -- sh -c 'exit 3' 2>serve.err &
+serve_job=$!
+wait_for test -S "$dir/host/run/dom0/guest/web1/vsock_9"
+on web1 xvs cat host 9 </dev/null >out 2>err; [ $? -eq 5 ] || bad "whose command fails: $(cat err)"
+kill $serve_job; wait $serve_job 2>/dev/null
+wait_for is_told open '"web1".*"port":9}'
+wait_for is_told reset '"web1".*"by":"host","reason":"status 3","code":18'
+sed 's/cid = 102/&\nconnect_rate = 1, burst 1/' xvsd.conf >slow.conf
+cp xvsd.conf fast.conf; cp slow.conf xvsd.conf
+on 0 xvs reload || bad "a reload"
+# As soon as two of them come within a second.
+wait_for eval 'on db1 xvs cat host 9 </dev/null >out 2>err; is_told storm "\"db1\".*\"reason\":\"rate\""'
+wait_for is_told refuse '"db1".*"reason":"rate","code":6'
+cp fast.conf xvsd.conf
+on 0 xvs reload || bad "a reload"
+kill $events_job 2>/dev/null; wait $events_job 2>/dev/null
+python3 - events <<'PY' 2>err || bad "$(tail -n 1 err)"
+import datetime, json, sys
+words = {"attach", "detach", "change", "connect", "disconnect", "reject", "delay", "open", "end", "reset", "refuse", "storm", "lost"}
+last = 0
+for line in open(sys.argv[1]):
+    e = json.loads(line)
+    assert e["event"] in words, e
+    assert e["guest"] in ("web1", "db1") and e["cid"] == (101 if e["guest"] == "web1" else 102) + e["device"] * 0 or e["device"] == 1, e
+    assert all(type(e[k]) is int for k in ("us", "domid", "device", "cid")), e
+    when = datetime.datetime.strptime(e["time"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
+    assert round(when.timestamp() * 1000000) == e["us"] and e["us"] >= last, e
+    last = e["us"]
+    assert ("reason" in e) == ("code" in e), e
+    if e["event"] in ("open", "end", "reset", "refuse"):
+        assert type(e["to"]["port"]) is int and type(e["from"]["cid"]) is int, e
+    if e["event"] == "reset":
+        assert e["by"] in ("guest", "host"), e
+    if e["event"] in ("reset", "refuse", "disconnect", "detach"):
+        assert e["reason"] and e["text"], e
+    extra = set(e) - {"time", "us", "event", "guest", "domid", "device", "cid", "from", "to", "by", "reason", "code", "text", "rule", "message_id"}
+    assert not extra, extra
+PY
+end
+
 test_ a_guest_without_a_daemon_says_why
 kill -TERM "$(cat daemon)"; wait $daemon_job 2>/dev/null
 on web1 xvs cat -w 0.3 host 1 </dev/null >out 2>err; [ $? -eq 3 ] || bad "status"

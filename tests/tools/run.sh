@@ -38,7 +38,7 @@ read -r _ <ready || { cat fake.log; echo "0 passed, 1 failed, 0 skipped"; exit 1
 
 # ---- usage ---------------------------------------------------------------------------------------------
 test_ every_verb_has_help_with_an_example
-for verb in exec shell cp call ga info shutdown reboot freeze vcpus memory time-sync ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
+for verb in exec shell cp call ga info shutdown reboot freeze vcpus memory time-sync ls attach detach cat serve ping dump stats metrics top pcap trace events policy reload; do
     status 0 "$xvs" $verb --help
     grep -q '^usage: xvs' out && grep -q '^Example' out && grep -q '^Exit status' out || bad "$verb --help lacks something"
 done
@@ -49,7 +49,7 @@ end
 # The help and the manual have the same options; the program takes them or says what is missing, but never "no option".
 test_ every_option_of_the_help_is_in_the_manual
 sed 's/\\-/-/g; s/\\f[BIRP]//g' "$here"/../../tools/man/*.1 >manual
-for verb in '' exec shell cp call ga info shutdown reboot freeze vcpus memory time-sync ls attach detach cat serve ping dump stats metrics top pcap trace policy reload; do
+for verb in '' exec shell cp call ga info shutdown reboot freeze vcpus memory time-sync ls attach detach cat serve ping dump stats metrics top pcap trace events policy reload; do
     # shellcheck disable=SC2086
     status 0 "$xvs" $verb --help
     for option in $(grep -oE -e '--[a-z][a-z-]+' out | sort -u); do
@@ -67,7 +67,7 @@ for args in '' nosuchverb 'cat' 'cat web1' 'cat web1 x' 'cat web1 4294967295' 'c
     'serve 5 --' 'serve -m 0 5 web1 -- cat' 'attach' 'attach a b' 'attach --cid 2 web1' 'attach --cid 4294967295 web1' \
     'detach --all -d 0 web1' 'detach --cid 5 web1' 'attach --all web1' 'dump --all web1' \
     'stats x' 'metrics x' 'metrics -f json' 'metrics -f openmetrics -t file' '--guest metrics' 'top -D 0' 'top -n 0' 'top -o size' 'top a b' '--guest top' 'pcap' 'pcap a b' 'pcap -s x a' 'pcap -p x a' 'pcap -c 0 a' \
-    '--guest pcap a' 'trace -w x a' 'policy x' 'policy check' 'policy check web1 db1' 'policy check web1 db1 x' 'policy check web1 db1 1 2' 'reload x' \
+    '--guest pcap a' 'trace -w x a' 'events -c 0' 'events -c x' '--guest events' 'policy x' 'policy check' 'policy check web1 db1' 'policy check web1 db1 x' 'policy check web1 db1 1 2' 'reload x' \
     'policy check @unix/user:no-such-user web1 1' 'policy check @unix/group:no-such-group web1 1' '--guest policy' '--guest reload' '--device' '--device 2000 ls' '--guest attach web1' 'help nosuch'; do
     # shellcheck disable=SC2086
     status 2 "$xvs" $args
@@ -158,6 +158,34 @@ end
 
 test_ top_on_a_terminal_obeys_its_keys_and_gives_the_terminal_back
 timeout -k 10 300 python3 "$here/top.py" "$xvs" >out 2>err || bad "$(tail -n 1 err)"
+end
+
+test_ events_are_lines_for_people_and_for_programs
+status 6 env TZ=UTC "$xvs" events; err_has "the daemon has gone"
+[ "$(cat out)" = '00:00:01.500 we?[31mb1       refuse     42:* -> 2:5 may not reach the host: a?b
+00:00:00.000 -               reload     read again
+00:00:02.000 od:3            new        
+00:00:01.500 we?[31mb1       reset      0:* -> 2:5 by the guest: may not reach the host: a?b' ] || bad "$(cat -A out)"
+status 0 "$xvs" events --json -c 3 a :5
+grep -q '"guests": \["a", ":5"\], "verb": "events"' run/subscribed || bad "asked: $(cat run/subscribed)"
+python3 -c '
+import json
+events = [json.loads(line) for line in open("out")]
+assert [e["event"] for e in events] == ["refuse", "reload", "new"], events
+assert events[0] == {"time": "1970-01-01T00:00:01.500000Z", "us": 1500000, "event": "refuse", "guest": "we\x1b[31mb1", "domid": 5, "device": 0,
+    "cid": 42, "from": {"cid": 42}, "to": {"cid": 2, "port": 5}, "reason": "policy", "code": 3, "text": "may not reach the host", "rule": "a\nb"}
+' 2>err || bad "$(tail -n 1 err)"
+for nonsense in list nonsense noevent negative long; do
+    status 6 "$xvs" events $nonsense; err_has "make no sense"; [ "$(wc -l <out)" -eq 4 ] || bad "$nonsense: $(cat out)"
+done
+status 1 "$xvs" events nosuch; err_has "events: no"
+status 3 "$xvs" --run-dir "$dir/none" events; err_has "xvsd is not running"
+# What has happened is there at once; a reader that ends is the end, and a signal is an end in order.
+"$xvs" events endless 2>err | head -c 100 >/dev/null
+[ "${PIPESTATUS[0]}" -eq 7 ] || bad "its reader has ended: ${PIPESTATUS[0]}"
+"$xvs" events quiet >out 2>err & pid=$!
+wait_for grep -q reset out
+kill -TERM $pid; wait $pid || bad "a signal: status $?"
 end
 
 test_ pcap_and_trace_write_what_the_daemon_captures

@@ -11,7 +11,7 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-    &verb_exec, &verb_shell, &verb_cp, &verb_call, &verb_ga, &verb_info, &verb_shutdown, &verb_reboot, &verb_freeze, &verb_vcpus, &verb_memory, &verb_time_sync, &verb_ls, &verb_attach, &verb_detach, &verb_cat, &verb_serve, &verb_ping, &verb_dump, &verb_stats, &verb_metrics, &verb_top, &verb_pcap, &verb_trace, &verb_policy, &verb_reload,
+    &verb_exec, &verb_shell, &verb_cp, &verb_call, &verb_ga, &verb_info, &verb_shutdown, &verb_reboot, &verb_freeze, &verb_vcpus, &verb_memory, &verb_time_sync, &verb_ls, &verb_attach, &verb_detach, &verb_cat, &verb_serve, &verb_ping, &verb_dump, &verb_stats, &verb_metrics, &verb_top, &verb_pcap, &verb_trace, &verb_events, &verb_policy, &verb_reload,
     &verb_why,
 };
 #define VERBS (sizeof verbs / sizeof *verbs)

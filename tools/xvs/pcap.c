@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "interrupt.h"
 #include "pcapng.h"
 #include "say.h"
 #include "tapread.h"
@@ -33,13 +34,6 @@ struct capture {
     uint64_t count, dropped;    /* packets that were written, …that are missing so far */
     bool stopping, ended;
 };
-
-static volatile sig_atomic_t signalled;
-
-static void on_signal(int number)
-{
-    signalled = number;
-}
 
 /* ---- what comes ---- */
 
@@ -109,7 +103,7 @@ static int follow(struct capture *c)
         /* Whoever reads our output sees all that there is, before we wait for more. */
         if (fflush(c->out) || p[1].revents & POLLERR)
             return errno == EPIPE || p[1].revents & POLLERR ? EXIT_LOCAL : fail(EXIT_LOCAL, "%s: %s", c->path ? c->path : "standard output", strerror(errno));
-        if (signalled)
+        if (is_interrupted())
             stop(c);
         n = ppoll(p, 2, c->stopping ? &last : NULL, &none);
         if (n == 0)
@@ -124,24 +118,6 @@ static int follow(struct capture *c)
     if (fflush(c->out))
         return errno == EPIPE ? EXIT_LOCAL : fail(EXIT_LOCAL, "%s: %s", c->path ? c->path : "standard output", strerror(errno));
     return EXIT_OK;
-}
-
-static void catch_signals(void)
-{
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction act = { .sa_handler = on_signal };
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction old;
-
-        if (!sigaction(numbers[i], NULL, &old) && old.sa_handler == SIG_IGN)
-            continue;
-        sigaction(numbers[i], &act, NULL);
-        sigaddset(&set, numbers[i]);
-    }
-    sigprocmask(SIG_BLOCK, &set, NULL);         /* they come while we wait (ppoll()), and at no other time */
 }
 
 /* ---- beginning ---- */
@@ -202,7 +178,7 @@ static int capture(struct capture *c)
     snprintf(name, sizeof name, "%s:%u", c->guest, common.device);
     if (!c->lines)
         pcapng_begin(&c->pcapng, c->out, name, filter, c->snap);
-    catch_signals();
+    interrupts_catch();
     status = follow(c);
     if (c->ended)
         say("%llu packets", (unsigned long long)c->count);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "feed.h"
 #include "hostsock.h"
 
 #define REFUSED_LINE 40         /* bytes of "REFUSED <by> <reason>\n", with its end */
@@ -60,8 +61,12 @@ void bridge_turn_away(struct hostside *host, int fd, uint32_t port, bool vouched
 void bridge_refuse(struct hostside *host, int fd, uint32_t port, bool vouched, int err)
 {
     hostsock_take_line(fd);
-    if (err != -EACCES)         /* gate_refused_in() has counted that */
+    if (err != -EACCES) {       /* gate_refused_in() has counted that */
         lane_refused(host->lane, true, reason_of_refusal(-err));
+        if (feed_is_heard(host->lane->all))
+            feed_refused(host->lane, (struct vaddr){ .cid = VSOCKIF_CID_HOST, .port = VSOCKIF_PORT_ANY },
+                         (struct vaddr){ .cid = host->lane->journal->cid, .port = port }, reason_of_refusal(-err));
+    }
     bridge_turn_away(host, fd, port, vouched, -err, REASON(NONE));
     close(fd);
     account_give_file(host->lane->account);
