@@ -200,7 +200,8 @@ if test_ without_qemu_guest_agent_it_says_what_to_install; then
         # shellcheck disable=SC2086 # words
         status 4 xvs $verb; err_has "web1: qga: qemu-guest-agent is not installed in this guest: install the package of that name"
     done
-    status 11 xvs info db1
+    status 11 xvs info db1; err_has "no program has it open; is xvs-agent running there?"
+    status 3 xvs info -d 1 web1; err_has "'xvs attach -d 1 web1'"
     status 3 xvs info nosuchguest
     kill "$warden"; wait $agent_job
     start_agent

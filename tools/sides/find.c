@@ -107,7 +107,7 @@ json_t *find_record(const json_t *answer, const char *peer, unsigned device)
 
 int find_guest(const char *whom, unsigned wanted, char *why)
 {
-    char path[4096] = "", name[512], asked[WHY], peer[FIND_NAME];
+    char path[4096] = "", name[512], asked[WHY], peer[FIND_NAME], option[16];
     unsigned device = split(whom, wanted, peer);
     const char *dir;
     uint64_t number;
@@ -149,8 +149,9 @@ int find_guest(const char *whom, unsigned wanted, char *why)
     record = record_of(answer, peer, device);
     dir = json_string_value(json_object_get(record, "dir"));
     if (!record) {
-        snprintf(why, WHY, "no guest %.100s with device %u is attached; see 'xvs ls', or attach it with 'xvs attach %.100s'", peer,
-                 device, peer);
+        snprintf(option, sizeof option, device ? "-d %u " : "", device);
+        snprintf(why, WHY, "no guest %.100s with device %u is attached; see 'xvs ls', or attach it with 'xvs attach %s%.100s'", peer,
+                 device, option, peer);
         fd = -ENXIO;
     } else if (!dir || (fd = open_dir(dir)) < 0) {
         snprintf(why, WHY, "guest %.100s has no directory: %s", peer, dir ? errno_words(fd) : "the daemon names none");

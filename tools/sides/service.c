@@ -106,7 +106,7 @@ static void dialled(struct dial *d, int err, struct end *end)
     c->end = end;
     if (err) {
         snprintf(c->why, sizeof c->why, "%.400s%s", d->why[0] ? d->why : errno_words(err),
-                 err == -ECONNREFUSED ? "; is xvs-agent running there?" : "");
+                 err == -ECONNREFUSED || err == -EHOSTDOWN ? "; is xvs-agent running there?" : "");
         finish(c, err);
         return;
     }

@@ -402,7 +402,7 @@ static int run_call(const struct verb *verb, int argc, char **argv)
             return EXIT_USAGE;
     }
     if (argc - optind != 2)
-        return fail_usage("GUEST and SERVICE are needed");
+        return fail_usage("GUEST and SERVICE are needed; xvs call GUEST HELP lists what there is");
     /* HELP has nothing to read, and would be waited for. */
     if (strcmp(argv[optind + 1], SERVICE_HELP) == 0 && !freopen("/dev/null", "r", stdin))
         return fail(EXIT_LOCAL, "/dev/null: %s", strerror(errno));
