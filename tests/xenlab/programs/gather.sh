@@ -3,6 +3,7 @@
 #
 # gather.sh BUILD: into BUILD/programs, programs that are not ours with the libraries they need, ready to be run from any
 # folder: bin, lib (for LD_LIBRARY_PATH), and lib/python3.*, which Python finds beside its bin.  The C library is not in it.
+# And lib/brd.ko.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
@@ -46,6 +47,13 @@ libraries() {
 if [ "${XENLAB_DEBIAN:-12}" = 12 ]; then
 	cp -L "$build"/pkgs/usr/lib/x86_64-linux-gnu/libarchive.so.13 "$out.new/lib/"
 fi
+# A disk in memory, for the guests' kernel, which has file systems but no disk.
+for module in "$build"/pkgs/lib/modules/*-cloud-amd64/kernel/drivers/block/brd.ko*; do
+	case $module in
+	*.xz) xz -dc "$module" >"$out.new/lib/brd.ko" ;;
+	*.ko) cp "$module" "$out.new/lib/" ;;
+	esac
+done
 for program in "$out.new"/bin/* "$out.new"/lib/libarchive.so.13; do
 	[ -e "$program" ] || continue
 	libraries "$program" | sed -n 's/^\t\([^ ]*\) => \(.*\) (0x.*/\1 \2/p; s/^\t\([^ ]*\) => not found/\1/p' |
