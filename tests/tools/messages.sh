@@ -150,5 +150,17 @@ for form in x 0 2M -1 ''; do
 done
 end
 
+test_ an_agent_that_lends_the_device_says_that_it_has_no_messages
+mkdir -p services.d; : >agent.conf
+run web1 xvs-agent -c "$dir/agent.conf" -s "$dir/services.d" >agent.log 2>&1 </dev/null
+agent_pid=$pid agent_job=$job
+wait_for test -S "$dir/host/run/dom1/vsock"
+on web1 xvs cat --seqpacket host 1 </dev/null >out 2>err; [ $? -eq 1 ] || bad "a call: status"
+grep -q 'xvs-agent has the device of this guest, and lends streams alone, no messages (--seqpacket)' err || bad "a call: $(cat err)"
+on web1 xvs serve --seqpacket 5011 -- true >out 2>err; [ $? -eq 1 ] || bad "a listener: status"
+grep -q 'lends streams alone' err || bad "a listener: $(cat err)"
+kill -TERM "$agent_pid"; wait $agent_job 2>/dev/null
+end
+
 kill -TERM "$(cat daemon)"; wait $daemon_job 2>/dev/null
 finish
