@@ -26,8 +26,9 @@ xen_kernel := build/kernel-$(DEBIAN)
 xen_tested := xen-tested $(xen_packages)
 endif
 xen_env    := XENLAB_DEBIAN=$(DEBIAN)
-# What `make test` runs there: the lab itself, what xl does to guests, and the driver with the kernel's own sockets.
-xen13_groups := 10 40 60
+# What `make test` runs there: the lab itself, what xl does to guests, the driver with the kernel's own sockets, and with programs of
+# that Debian's, Linux's own tests of AF_VSOCK among them.
+xen13_groups := 10 40 60 63
 
 .PHONY: check-xen check-xen13 xen-tested xen-shell xenlab-images
 xen-tested:

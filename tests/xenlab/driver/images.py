@@ -229,6 +229,10 @@ class _Image(Archive):
         """Process 1 of the guest "debian"; in dom0 that of a namespace: platform/start-systemd."""
         for path in _SYSTEMD_PROGRAMS:
             self.program(path, _pkg(path))
+        # Which begins every service, from version 255 on.
+        executor = "lib/systemd/systemd-executor"
+        if os.path.exists(_pkg(executor)):
+            self.program(executor, _pkg(executor))
         units = "lib/systemd/system"
         for unit in _SYSTEMD_UNITS:
             self.file(f"{units}/{unit}", _pkg(units, unit))

@@ -63,9 +63,24 @@ AGAIN=retry=300,interval=0.2
 
 # ---- Linux's own tests --------------------------------------------------------------------------------
 
-# own TEST SERVER CLIENT: one of Linux's programs of tests, at both ends.  They keep in step by TCP, which goes round AF_VSOCK.
+# Those that cannot pass: MSG_ZEROCOPY is for pages that are handed over as they are, and what is shared with a backend is shared
+# from the beginning (vsockif.h, section 4).  The driver declines it as Linux has transports do, with EOPNOTSUPP, of which
+# Linux's tests know nothing.
+DECLINED=MSG_ZEROCOPY
+# These fill a buffer, take one byte, and wait until one more has come.  Where that buffer is dom0's kernel's they wait for ever: the daemon
+# need not tell the guest of room before half is free (vsockif.h, section 8).  That this is all of it nobody has shown yet.
+HALF='virtio credit update'
+
+# left_out NAMES REASON
+left_out() {
+	_count=$(grep -c "$1.*skipped" /tmp/own.client)
+	[ "$_count" = 0 ] || figure "left out: $_count of \"$1\": $2"
+}
+
+# own TEST SERVER CLIENT [NAMES]: one of Linux's programs of tests, at both ends, but for tests of these names, a pattern.  They keep
+# in step by TCP, which goes round AF_VSOCK.
 own() {
-	_test=$1 _server=$2 _client=$3
+	_test=$1 _server=$2 _client=$3 _left="$DECLINED${4+|$4}"
 	for _host in $_server $_client; do
 		if [ "$_host" = dom0 ]; then
 			_dir=$PWD/lab/$LINUX
@@ -79,15 +94,17 @@ own() {
 	done
 	[ "$_server" != dom0 ] && [ "$_client" != dom0 ] || modprobe vsock_diag 2>/dev/null || :
 	eval "_at_server=\$_dir_$_server _at_client=\$_dir_$_client"
+	_skip=$("$PWD/lab/$LINUX/$_test" --list | awk -v what="$_left" '$0 ~ what { printf " --skip=%d", $1 }')
 	rm -f /tmp/control
 	mkfifo /tmp/control
 	at "$_client" socat TCP-LISTEN:9999,reuseaddr STDIO </tmp/control 2>/tmp/socat.client |
 		at "$_server" socat STDIO "TCP:127.0.0.1:9999,$AGAIN" >/tmp/control 2>/tmp/socat.server &
-	on "$_server" timeout 300 "$_at_server/$_test" --mode server --control-port 9999 --peer-cid "$(cid_at "$_client")" \
+	# shellcheck disable=SC2086 # options
+	on "$_server" timeout 300 "$_at_server/$_test" $_skip --mode server --control-port 9999 --peer-cid "$(cid_at "$_client")" \
 		>/tmp/own.server 2>&1 </dev/null &
 	_program=$!
-	# shellcheck disable=SC2016 # expanded over there
-	on "$_client" sh -c 'until netstat -ltn | grep -q :9999; do usleep 50000; done; exec timeout 300 "$@"' own "$_at_client/$_test" \
+	# shellcheck disable=SC2016,SC2086 # expanded over there; options
+	on "$_client" sh -c 'until netstat -ltn | grep -q :9999; do usleep 50000; done; exec timeout 300 "$@"' own "$_at_client/$_test" $_skip \
 		--mode client --control-host 127.0.0.1 --control-port 9999 --peer-cid "$(cid_at "$_server")" >/tmp/own.client 2>&1 </dev/null
 	_ended=$?
 	wait $_program
@@ -96,6 +113,8 @@ own() {
 	equal "$_ended" "0 0" "what $_test says, client at $_client and server at $_server"
 	equal "$(grep -c '\.\.\.ok' /tmp/own.client)" "$(grep -c -v -e skipped -e '^Control' /tmp/own.client)" "tests that are ok"
 	figure "$_test, client at $_client, server at $_server: $(grep -c '\.\.\.ok' /tmp/own.client) passed"
+	left_out "$DECLINED" "the driver declines it (EOPNOTSUPP): no page of a program's can be shared with the backend later"
+	left_out "$HALF" "with dom0's kernel as the receiver they do not end: they wait for room of one byte, which is told when half is free"
 }
 
 test_linux_s_own_tests_from_guest_to_guest() { # limit 240
@@ -116,7 +135,7 @@ test_linux_s_own_tests_of_what_ss_reads() { # limit 240
 test_linux_s_own_tests_with_dom0() { # limit 240
 	drive guest2
 	with_dom0
-	own vsock_test dom0 guest1
+	own vsock_test dom0 guest1 "$HALF"
 	own vsock_test guest1 dom0
 	content guest1
 }
@@ -358,9 +377,10 @@ test_ncat_between_guests() { # limit 120
 	equip guest1 ncat
 	equip guest2 ncat
 	file_of 500000
-	at guest1 ncat --vsock -l 6020 --recv-only >/tmp/g 2>/tmp/ncat.log </dev/null &
+	# With its CID: the newer one takes a number alone for that, the older for the port.
+	at guest1 ncat --vsock -l 101 6020 --recv-only >/tmp/g 2>/tmp/ncat.log </dev/null &
 	listener=$!
-	wait_for 'at guest2 ncat --vsock 101 6020 --send-only </tmp/f' 20 "ncat connects"
+	wait_until 'at guest2 ncat --vsock 101 6020 --send-only </tmp/f' 20 || fail "ncat does not connect: $(cat /tmp/ncat.log)"
 	wait $listener || fail "ncat -l: $?, $(cat /tmp/ncat.log)"
 	cmp /tmp/f /tmp/g || fail "not the same bytes: $(wc -c </tmp/g)"
 	content guest1
@@ -392,6 +412,47 @@ test_openssh_to_a_guest_from_another_and_from_dom0() { # limit 240
 	on guest1 killall socat </dev/null
 	content guest1
 	content guest2
+}
+
+# systemd's generator finds AF_VSOCK, and has OpenSSH's server called at port 22; its proxy is what `ssh vsock/CID` calls by.
+test_ssh_vsock_cid_as_systemd_has_it() { # limit 180
+	[ -d ./programs ] || skip "needs XVS_PROGRAMS, programs of Debian's (programs/gather.sh)"
+	[ -e $programs/bin/systemd-ssh-generator ] || skip "needs a systemd that has it, such as Debian 13's"
+	equip guest2 ssh systemd-ssh-proxy
+	create debian || fail "the guest with systemd does not start"
+	drive debian
+	ssh_files /usr/lib/openssh
+	with_ssh guest2
+	with_ssh debian
+	rm -rf /tmp/kit
+	pack /tmp/kit sshd systemd-ssh-generator
+	put debian /tmp/kit /tmp/kit || fail "the guest does not take the programs"
+	# As its packages would have them.  What the guest has of libraries it keeps.
+	on debian sh -c 'mkdir -p /usr/lib/openssh /usr/lib/systemd/system-generators /etc/ssh /root/.ssh
+		for l in /tmp/kit/lib/*; do [ -e /usr/lib/x86_64-linux-gnu/${l##*/} ] || cp $l /usr/lib/x86_64-linux-gnu/; done
+		cd /tmp/kit/bin && cp sshd /usr/sbin/ && cp sshd-* /usr/lib/openssh/ && cp systemd-ssh-generator /usr/lib/systemd/system-generators/
+		cp /tmp/ssh/server /etc/ssh/sshd_config; cp /tmp/ssh/authorized /root/.ssh/authorized_keys; rm -r /tmp/kit' </dev/null
+	on debian systemctl daemon-reload </dev/null || fail "daemon-reload"
+	on debian systemctl start sshd-vsock.socket </dev/null || fail "the generator has made no socket: $(on debian systemctl status --no-pager sshd-vsock.socket </dev/null)"
+	equal "$(on debian systemctl show -P Listen sshd-vsock.socket </dev/null)" "vsock::22 (Stream)" "where it listens"
+	wait_for 'xvs ls debian | grep -q "in use"' 20 "the guest is connected"
+	cid=$(xvs ls --json debian | sed -n 's/.*"cid": *\([0-9]*\).*/\1/p')
+	# The configuration of who calls is systemd's, but for the key.
+	mkdir -p /usr/lib/systemd
+	cp $programs/bin/systemd-ssh-proxy /usr/lib/systemd/
+	on guest2 sh -c 'mkdir -p /usr/lib/systemd && cp /tmp/programs/bin/systemd-ssh-proxy /usr/lib/systemd/' </dev/null
+	{ printf 'IdentityFile /tmp/ssh/key\nBatchMode yes\nConnectTimeout 100\n'; cat ./programs/20-systemd-ssh-proxy.conf; } >/tmp/ssh/vsock
+	put guest2 /tmp/ssh/vsock /tmp/ssh/vsock
+	file_of 1000000
+	for from in dom0 guest2; do
+		equal "$(at $from ssh -F /tmp/ssh/vsock root@vsock/"$cid" 'echo $((6 * 7)); exit 9' </dev/null; echo $?)" "42
+9" "what ssh says from $from, and its status ($(on debian journalctl -n 5 --no-pager -o cat </dev/null))"
+		equal "$(at $from ssh -F /tmp/ssh/vsock root@vsock/"$cid" sha256sum </tmp/f)" "$(sha256sum </tmp/f)" "the sum of what was sent from $from"
+	done
+	figure "$(on debian systemctl --version </dev/null | head -n 1): ssh vsock/$cid from dom0 and from another guest"
+	kernel_is_content debian
+	content guest2
+	crash debian
 }
 
 test_qemu_s_guest_agent_answers_a_program_of_dom0() { # limit 120

@@ -31,6 +31,13 @@ for program in ip ss tcpdump qemu-ga ncat ssh ssh-keygen sshd sshd-session sshd-
 		[ ! -e "$file/$program" ] || cp "$file/$program" "$out.new/bin/"
 	done
 done
+# What makes a server of OpenSSH listen at AF_VSOCK's port 22, and what calls there: Debian 13's systemd has them.
+for program in system-generators/systemd-ssh-generator systemd-ssh-proxy; do
+	file=$build/pkgs/usr/lib/systemd/$program
+	[ ! -e "$file" ] || cp "$file" "$out.new/bin/"
+done
+ssh_conf=$build/pkgs/usr/lib/systemd/ssh_config.d/20-systemd-ssh-proxy.conf
+[ ! -e "$ssh_conf" ] || cp "$ssh_conf" "$out.new/"
 for root in "$pkgs" "$build/pkgs"; do
 	path=${path+$path:}$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu/systemd
 done
