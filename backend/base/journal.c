@@ -88,11 +88,18 @@ static void add_guest(struct journald_entry *e, const struct journal_guest *g)
         add_number(e, "XVS_CID", g->cid);
 }
 
+/* What has no fields has nothing to gain here, and something to lose: journald finds out whose an entry is when it reads it, so the last
+ * words of a process that cannot begin would be in no unit's log.  A stream is its unit's. */
+static bool has_fields(const struct facts *f)
+{
+    return f->kind || (f->about && *f->about->name);
+}
+
 static bool send_entry(const struct facts *f, const char *message, size_t len)
 {
     static struct journald_entry e;
 
-    if (out.fd < 0)
+    if (out.fd < 0 || !has_fields(f))
         return false;
     journald_begin(&e);
     journald_add(&e, "MESSAGE", message, len);

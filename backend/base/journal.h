@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* journal.h: one line a fact, for journald or for a person.
  *
- * Where standard error is journald's stream (JOURNAL_STREAM), a line goes to journald's own socket, with fields (journald.h; which, event.h
- * says); if that does not take it at once, to standard error, where it begins with its priority, "<3>".  Elsewhere it begins with the
- * time.  Lines about a guest go through journal_guest(), which names it: "guest web1 (domid 5): …".  What a guest can provoke is
+ * Where standard error is journald's stream (JOURNAL_STREAM), a line that has fields (event.h says which) goes to journald's own socket
+ * (journald.h); one that has none, or that is not taken there at once, to standard error, where it begins with its priority, "<3>".
+ * Elsewhere it begins with the time.  Lines about a guest go through journal_guest(), which names it: "guest web1 (domid 5): …".  What a guest can provoke is
  * bounded per guest: a burst of JOURNAL_BURST lines, then one in JOURNAL_REFILL_MS; what was left out is counted and said.
  * Control characters never reach the log.  Nobody waits for journald: what neither of the two takes is counted, and said later.
  * One thread. */

@@ -266,6 +266,11 @@ static void a_line_has_its_facts_as_fields(void)
     CU_ASSERT_STRING_EQUAL(text, "MESSAGE=ready\nPRIORITY=5\nSYSLOG_IDENTIFIER=xvsd\n"
                            "MESSAGE_ID=4daec737be32498e91dd799070985575\nXVS_EVENT=ready\n");
     EQ(come(stream_fd), 0);
+    /* What has none goes by the stream, which is its unit's whatever becomes of the process. */
+    journal(JOURNAL_ERROR, "cannot begin");
+    come(stream_fd);
+    CU_ASSERT_STRING_EQUAL(text, "<3>cannot begin\n");
+    EQ(come(socket_fd), 0);
     end_journald();
 }
 
@@ -307,7 +312,7 @@ static void a_journald_that_does_not_read_holds_nobody_up(void)
 
     begin_journald();
     for (int i = 0; i < 20000; i++)
-        journal(JOURNAL_ERROR, "line %d", i);
+        journal_event(NULL, EVENT_UNREADABLE, NULL, "line %d", i);
     while (come(socket_fd))
         n++;
     CU_ASSERT_TRUE(n > 0 && n < 20000);
@@ -316,14 +321,14 @@ static void a_journald_that_does_not_read_holds_nobody_up(void)
     CU_ASSERT_EQUAL(strncmp(text, first, strlen(first)), 0);
     while (come(stream_fd))
         ;
-    journal(JOURNAL_ERROR, "again");
+    journal_event(NULL, EVENT_UNREADABLE, NULL, "again");
     come(socket_fd);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "MESSAGE=again\n"));
     come(stream_fd);
     CU_ASSERT_EQUAL(strncmp(text, "<4>", 3), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, " lines are lost: journald took none of them in time\n"));
     /* …and it is said once. */
-    journal(JOURNAL_ERROR, "and again");
+    journal_event(NULL, EVENT_UNREADABLE, NULL, "and again");
     EQ(come(stream_fd), 0);
     end_journald();
 }
@@ -334,11 +339,11 @@ static void without_its_socket_lines_go_by_standard_error(void)
     unlink(path);
     close(socket_fd);
     socket_fd = dup(stream_fd);
-    journal(JOURNAL_ERROR, "it has gone");
+    journal_event(NULL, EVENT_UNREADABLE, NULL, "it has gone");
     come(stream_fd);
     CU_ASSERT_STRING_EQUAL(text, "<3>it has gone\n");
     journal_begin(path);
-    journal(JOURNAL_ERROR, "it was never there");
+    journal_event(NULL, EVENT_UNREADABLE, NULL, "it was never there");
     come(stream_fd);
     CU_ASSERT_STRING_EQUAL(text, "<3>it was never there\n");
     end_journald();
@@ -349,7 +354,7 @@ static void what_is_not_journalds_stream_is_a_persons(void)
 {
     begin_journald();
     tell_stream(1, path);
-    journal(JOURNAL_ERROR, "for people");
+    journal_event(NULL, EVENT_UNREADABLE, NULL, "for people");
     come(stream_fd);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, " xvsd: for people\n"));
     EQ(come(socket_fd), 0);

@@ -212,6 +212,16 @@ test_an_agent_outlives_the_daemon_and_is_started_again_itself() { # limit 240
 	in_guest journalctl --no-pager -u xvs-serve@1234 -n 20
 }
 
+# A guest's lines are found by their fields, and the package's catalogue has what they mean.
+test_the_journal_has_a_guest_s_lines_by_their_fields() {
+	booted journalctl -u xvsd --no-pager -o json XVS_GUEST=debian >/tmp/journal.json
+	grep '"XVS_EVENT":"attach"' /tmp/journal.json | grep '"XVS_DOMID":"[0-9]*"' | grep '"XVS_CID":"[0-9]*"' |
+		grep -q '"MESSAGE_ID":"413c512d35ca4b74901760c48ae7215c"' || fail "no attach with its fields: $(tail -n 3 /tmp/journal.json)"
+	[ "$(grep -c '"XVS_GUEST":"debian"' /tmp/journal.json)" = "$(wc -l </tmp/journal.json)" ] || fail "another guest's lines"
+	booted journalctl -u xvsd --no-pager -x MESSAGE_ID=413c512d35ca4b74901760c48ae7215c | grep 'Guest debian has a vsock device' ||
+		fail "no catalogue"
+}
+
 # Within the unit's walls the daemon reaches a host program, as that program's user.
 test_a_guest_reaches_what_dom0_serves() {
 	xvs serve 9100 debian -- echo served 2>/tmp/serve.err &
