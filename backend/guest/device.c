@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "afvsock.h"
-#include "channel.h"
 #include "cids.h"
 #include "cuts.h"
 #include "domain.h"
+#include "evtchn.h"
 #include "home.h"
 #include "nodes.h"
 

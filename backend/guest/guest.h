@@ -3,7 +3,7 @@
  *
  *     domain.h      what a domain is called
  *     cids.h        whose a CID is
- *     channel.h     an event channel, bound here and used by the worker
+ *     evtchn.h      an event channel, bound here and used by the worker
  *     afvsock.h     the host's kernel, likewise
  *     home.h        a guest's directories
  *     sidedoors.h   sockets in them that lead to a port

@@ -97,7 +97,7 @@ $(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz
 $(B)/replay/fuzz_copy: $(call objs,tools/copy) $(call objs,tools/proto)
 $(B)/replay/fuzz_ga: $(fuzz_ga_sources:%.c=$(B)/obj/%.o) $(call objs,tools/base) $(B)/obj/tools/proto/json.o $(B)/obj/tools/views/infotext.o
 $(B)/replay/fuzz_ga: xen_libs += $(uv_libs)
-# The daemon has a channel.h of its own.
+# These two see the tools alone.
 $(B)/obj/tests/fuzz/fuzz_ga.o: test_incs := -Itools/manage -Itools/copy -Itools/views -Itools/base -Itools/proto -Icommon/base
 $(B)/replay/fuzz_manage: $(fuzz_manage_sources:%.c=$(B)/obj/%.o) $(call objs,tools/base) $(B)/obj/tools/proto/json.o
 $(B)/replay/fuzz_manage: xen_libs += $(uv_libs)

@@ -10,10 +10,10 @@
 #include <unistd.h>
 #include <xengnttab.h>
 
-#include "channel.h"
 #include "attach.h"
 #include "clock.h"
 #include "daemon.h"
+#include "evtchn.h"
 #include "harness.h"
 #include "hosted.h"
 #include "map.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* channel.h: a guest's event channel, opened and bound by the keeper and handed to the worker, which has no right to open any. */
-#ifndef XVSD_CHANNEL_H
-#define XVSD_CHANNEL_H
+/* evtchn.h: a guest's event channel, opened and bound by the keeper and handed to the worker, which has no right to open any. */
+#ifndef XVSD_EVTCHN_H
+#define XVSD_EVTCHN_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* channel.c: see channel.h. */
-#include "channel.h"
+/* evtchn.c: see evtchn.h. */
+#include "evtchn.h"
 
 #include <errno.h>
 #include <fcntl.h>
