@@ -330,6 +330,13 @@ if test_ the_command_does_not_outlive_who_runs_it; then
 end
 fi
 
+one=control_c_is_for_the_command_of_freeze_and_a_second_one_ends_both
+if test_ $one; then
+    on 0 python3 "$here/term.py" $one "$agent" "$dir" >out 2>err || bad "$(tail -n 1 err)"
+    is_thawed || bad "not thawed"
+end
+fi
+
 if test_ whoever_is_killed_they_are_thawed; then
     # The command.
     stays --for 100

@@ -148,4 +148,16 @@ def a_terminal_that_hangs_up_ends_the_command():
         time.sleep(0.01)
 
 
+def control_c_is_for_the_command_of_freeze_and_a_second_one_ends_both():
+    t = Terminal("xvs", "freeze", "--for", "100", "web1", "--", "sh", "-c",
+                 "n=0; trap 'n=$((n+1)); echo int' INT; echo go; until read x; do :; done; echo count=$n; until read x; do :; done")
+    t.until(b"go\r\n")
+    t.type(b"\x03")
+    t.until(b"int\r\n")
+    t.type(b"\r")
+    t.until(b"count=1\r\n")
+    t.type(b"\x03")
+    assert t.status() == -signal.SIGINT
+
+
 globals()[sys.argv[1]]()

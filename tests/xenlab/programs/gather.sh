@@ -55,7 +55,7 @@ if [ "${XENLAB_DEBIAN:-12}" = 12 ]; then
 	cp -L "$build"/pkgs/usr/lib/x86_64-linux-gnu/libarchive.so.13 "$out.new/lib/"
 fi
 # A disk in memory, for the guests' kernel, which has file systems but no disk.
-for module in "$build"/pkgs/lib/modules/*-cloud-amd64/kernel/drivers/block/brd.ko*; do
+for module in "$build"/pkgs/lib/modules/*-cloud-amd64/kernel/drivers/block/brd.ko* "$build"/pkgs/usr/lib/modules/*-cloud-amd64/kernel/drivers/block/brd.ko*; do
 	case $module in
 	*.xz) xz -dc "$module" >"$out.new/lib/brd.ko" ;;
 	*.ko) cp "$module" "$out.new/lib/" ;;
