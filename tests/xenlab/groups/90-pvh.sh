@@ -50,15 +50,15 @@ test_a_migration_on_the_same_host() { # limit 240
 	head -c 1000000 /dev/urandom >/tmp/bytes
 	equal "$(xvs cat --retry 30 pvh 5999 </tmp/bytes | cut -c1-32)" "$(md5sum </tmp/bytes | cut -c1-32)" "1 MB to the guest, summed there"
 	before=$(domid pvh)
-	mkfifo /tmp/open
-	xvs cat pvh 5999 <>/tmp/open >/dev/null 2>/tmp/open.err &
-	stream=$!
+	# Some bytes, and no end of them.
+	(head -c 100000 /dev/zero; exec sleep 1000) | (xvs cat pvh 5999 >/tmp/open.out 2>/tmp/open.err; echo $? >/tmp/open.status) &
 	wait_for 'xvs dump pvh | grep -q 5999' 20 "a stream is open"
+	[ ! -e /tmp/open.status ] || fail "it has ended: $(cat /tmp/open.status /tmp/open.err)"
 	xl migrate -s '' pvh 'xl migrate-receive' >/tmp/xl 2>&1 </dev/null || fail "xl migrate: $(tail -n 3 /tmp/xl)"
 	[ "$(domid pvh)" != "$before" ] || fail "it has not migrated"
 	labctl wait pvh 240 || fail "the guest's lab agent does not come back"
-	wait $stream
-	equal $? 6 "the exit status of who had a stream open ($(cat /tmp/open.err))"
+	wait_for '[ -s /tmp/open.status ]' 20 "who had a stream open is told"
+	equal "$(cat /tmp/open.status)" 6 "the exit status of who had a stream open ($(cat /tmp/open.err /tmp/open.out))"
 	equal "$(xvs cat --retry 60 pvh 5999 </tmp/bytes | cut -c1-32)" "$(md5sum </tmp/bytes | cut -c1-32)" "1 MB to the guest that has migrated"
 	kernel_is_content pvh
 }
