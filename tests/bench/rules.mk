@@ -2,7 +2,8 @@
 # rules.mk: figures.
 #     make bench          everything on hosted Xen: a table, build/bench.json, and build/bench.html with plots.  RUNS=3: three times,
 #                         and which aims hold in each.  BENCH='--quick' and other options of tests/bench/run.py; --help lists them
-#     make bench-xen      the ratios to libxenvchan on real Xen (tests/xenlab), into the same file
+#     make bench-xen      the ratios to libxenvchan on real Xen (tests/xenlab), and of the guest's driver to the library and to TCP, into
+#                         the same file
 #     make check-bench    what does not depend on the machine's mood: instructions and bytes
 #     make bench-record   accepts today's instruction counts
 
@@ -40,7 +41,7 @@ bench-programs: $(bench_bins)
 bench: all bench-programs xensim
 	-tools/deps.sh bench
 	tests/bench/run.py --bin $(B) $(if $(RUNS),--runs $(RUNS)) $(BENCH)
-bench-xen: all bench-programs
+bench-xen: all bench-programs kernel-lab
 	-tools/deps.sh bench
 	tests/bench/run.py --bin $(B) --xen $(if $(RUNS),--runs $(RUNS)) $(BENCH)
 check-bench: $(B)/guard/guard $(B)/guard/test_memory $(B)/guard/test_serve

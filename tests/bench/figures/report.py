@@ -6,7 +6,7 @@ import statistics
 
 from . import measures
 
-SUBJECTS = ("xvs", "unix", "libxenvchan", "socketpair", "memcpy", "evtchn", "cacheline")
+SUBJECTS = ("xvs", "unix", "tcp", "loopback", "libxenvchan", "socketpair", "memcpy", "evtchn", "cacheline")
 
 # What is aimed at: a text, the measure and subject, those it is divided by (None: its own value counts), and what the
 # quotient shall be.
@@ -25,6 +25,15 @@ AIMS = (
     ("the same with a buffer of 1 MiB", "host_stream_64k_large", ("host_stream_64k", "unix"), ">=", 1),
     ("AF_VSOCK to guest, 4 KiB / UNIX socket", "host_stream_4k", ("host_stream_4k", "unix"), ">=", 0.9),
     ("AF_VSOCK round trip / UNIX socket", "host_rtt", ("host_rtt", "unix"), "<=", 1),
+    ("AF_VSOCK in a guest, 64 KiB / library", "driver_stream_64k", ("stream_64k", "xvs"), ">=", 0.9),
+    ("AF_VSOCK in a guest, 64 KiB / TCP", "driver_stream_64k", ("driver_stream_64k", "tcp"), ">=", 1),
+    ("AF_VSOCK in a guest, 4 KiB / library", "driver_stream_4k", ("stream_4k", "xvs"), ">=", 0.5),
+    ("AF_VSOCK in a guest, 4 KiB / TCP", "driver_stream_4k", ("driver_stream_4k", "tcp"), ">=", 1),
+    ("AF_VSOCK in a guest, 64 B / TCP", "driver_msgs_64b", ("driver_msgs_64b", "tcp"), ">=", 1),
+    ("AF_VSOCK in a guest, trip / library", "driver_rtt", ("rtt_installed", "xvs"), "<=", 1),
+    ("AF_VSOCK in a guest, trip / TCP", "driver_rtt", ("driver_rtt", "tcp"), "<=", 1),
+    ("AF_VSOCK in a guest, connects / TCP", "driver_connects", ("driver_connects", "tcp"), ">=", 1),
+    ("AF_VSOCK guest to guest / library", "driver_guest_to_guest", ("guest_to_guest", "xvs"), ">=", 0.8),
     ("notifications per MiB of bulk stream", "notifications_per_mib", None, "<=", 1),
     ("connections opened and closed a second", "connects_per_s", None, ">=", 200000),
     ("10,000 streams, 1 % active / one stream", "streams_10k", ("stream_64k", "xvs"), ">=", 0.9),
