@@ -6,6 +6,7 @@ void credit_pass(struct credit_end from, struct credit_end to, uint32_t promise)
 {
     int32_t news = (int32_t)(from.conn->c.peer_fwd - to.conn->c.fwd_cnt);
 
+    to.conn->c.notes |= VCONN_NOTE_PASSED;
     if (promise != to.conn->c.buf_alloc)
         vmux_set_buf_alloc(to.mux, to.conn, promise);
     if (news > 0)

@@ -207,12 +207,16 @@ static bool is_waited_for(const struct vconn *c, uint32_t freed, uint32_t taken,
 {
     if ((c->notes & VCONN_NOTE_HUNGRY) && 2 * (uint64_t)freed >= taken)
         return true;
+    if ((c->notes & VCONN_NOTE_PASSED) && taken >= window_of_peer(c, c->told_alloc))
+        return true;
     return (c->notes & VCONN_NOTE_PART) && c->rx_cnt - c->fwd_cnt <= c->rx_part && is_short(c, taken, window);
 }
 
 /* Owes the peer an update if section 8 says that one is due.  Whoever is blocked gets one at the latest when all it sent has
  * been consumed: at the end of its window by the first rule, at the end of a cap of its own (which we do not know, so it asks) by
- * the second; and where the rest of a message is waited for, by the third, since what there is of it cannot be consumed before. */
+ * the second; and where the rest of a message is waited for, by the third, since what there is of it cannot be consumed before.
+ * Where credit is passed on, who gave it may wait for more than there is (SO_RCVLOWAT), and gave less than half: a peer that has no
+ * room left is told of it, by the fourth. */
 static void judge_update(struct vconn *c)
 {
     uint32_t freed = c->fwd_cnt - c->told_fwd, taken = c->rx_cnt - c->told_fwd, window;
@@ -222,7 +226,7 @@ static void judge_update(struct vconn *c)
     window = window_of_peer(c, c->buf_alloc);
     if (2 * (uint64_t)freed >= window && is_short(c, taken, window))
         c->owed |= VCONN_OWE_CREDIT;
-    else if (c->notes & (VCONN_NOTE_HUNGRY | VCONN_NOTE_PART) && is_waited_for(c, freed, taken, window))
+    else if (c->notes & (VCONN_NOTE_HUNGRY | VCONN_NOTE_PART | VCONN_NOTE_PASSED) && is_waited_for(c, freed, taken, window))
         c->owed |= VCONN_OWE_CREDIT;
 }
 

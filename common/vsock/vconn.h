@@ -63,6 +63,8 @@ enum vconn_state {
 #define VCONN_NOTE_HUNGRY   (1u << 1)   /* the peer asked, and we had no news: tell it when half is consumed */
 /* …and to see at once what streams never have. */
 #define VCONN_NOTE_PART     (1u << 2)   /* rx_part is not 0 */
+/* What is consumed here is what another connection's peer has told (credit.h). */
+#define VCONN_NOTE_PASSED   (1u << 3)
 
 #define VCONN_NO_DEADLINE   UINT64_MAX
 #define VCONN_CLOSE_MS      8000u       /* Linux: VSOCK_CLOSE_TIMEOUT */

@@ -246,6 +246,47 @@ static void credit_is_the_other_guests(void)
     stop();
 }
 
+static void hears_nothing(void)
+{
+    daemon_rounds();
+    EQ(ring_pending(&a.f.rx), 0);
+}
+
+/* b's program waits for more than is there (SO_RCVLOWAT), and what it has taken is less than half: nobody else goes on. */
+static void a_sender_without_room_is_told_of_any(void)
+{
+    start();
+    b.alloc = 20000;
+    join();
+    send_data(&a, 20000);
+    while (b.got < 20000)
+        EQ(hear_more(&b), VSOCKIF_OP_RW);
+    b.fwd = 4000;
+    say(&b, VSOCKIF_OP_CREDIT_UPDATE);
+    hears_of_credit(4000);
+    send_data(&a, 4000);
+    while (b.got < 24000)
+        EQ(hear_more(&b), VSOCKIF_OP_RW);
+    stop();
+}
+
+/* …and not before it is without: bulk would pay for it. */
+static void a_sender_with_room_is_told_of_it_when_it_is_used_up(void)
+{
+    start();
+    b.alloc = 20000;
+    join();
+    send_data(&a, 15000);
+    while (b.got < 15000)
+        EQ(hear_more(&b), VSOCKIF_OP_RW);
+    b.fwd = 4000;
+    say(&b, VSOCKIF_OP_CREDIT_UPDATE);
+    hears_nothing();
+    send_data(&a, 5000);
+    hears_of_credit(4000);
+    stop();
+}
+
 static void a_guest_that_refuses_refuses_to_the_other(void)
 {
     start();
@@ -450,7 +491,8 @@ static void a_guest_without_empty_buffers_gets_all_when_it_has_some(void)
 
 static const struct test tests[] = {
     TEST(addresses_and_bytes_pass_both_ways), TEST(neither_is_promised_more_than_the_other_has),
-    TEST(credit_is_the_other_guests), TEST(a_guest_that_refuses_refuses_to_the_other),
+    TEST(credit_is_the_other_guests), TEST(a_sender_without_room_is_told_of_any),
+    TEST(a_sender_with_room_is_told_of_it_when_it_is_used_up), TEST(a_guest_that_refuses_refuses_to_the_other),
     TEST(a_guest_that_gives_up_before_the_answer_takes_it_back), TEST(nobody_itself_and_who_is_not_connected_are_refused),
     TEST(who_may_not_speak_is_refused_with_a_line_in_the_log), TEST(a_guest_that_is_full_refuses),
     TEST(a_reset_of_one_is_a_reset_of_the_other), TEST(what_was_sent_before_a_reset_comes_before_it),
