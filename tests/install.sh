@@ -79,7 +79,7 @@ if command -v bash >/dev/null 2>&1; then
     completes --run-dir /x -v det "detach"
     completes --run-dir /x -v time "time-sync"
     completes freeze --for 30 "" "web1 db1"
-    completes -v events "" "web1 db1"
+    completes -v events web1 "" "web1 db1"
     # shellcheck disable=SC2016 # expanded by bash
     check "bash offers the ports that a guest's streams have" bash -c '. "$1/usr/share/bash-completion/completions/xvs"
         daemon() { [ "$*" = "-q dump --json web1" ] && echo "{\"local\":{\"cid\":2,\"port\":9},\"peer\":{\"cid\":5,\"port\":1234}},{\"peer\": {\"cid\": 5, \"port\": 22}}"; }
