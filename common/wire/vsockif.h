@@ -248,8 +248,8 @@
  * buf_alloc if that is less and not 0: Linux never has more than that in flight, and does not ask.  It is due at once in answer to
  * CREDIT_REQUEST, and, if there was no news to tell then, once more when half of what is in flight is consumed.  A sender
  * with a cap of its own below that window asks, because the peer cannot know that cap.  Who passes on what a third one has told, as the
- * host does between two guests, tells any of it where the sender's window is used up: a program may wait for more than is there
- * (SO_RCVLOWAT), and Linux counts a packet when all of it is read, so that less than half can be all that comes.
+ * host does between two guests, tells of it from a quarter of the window on, where that is used up: a program may wait for more than is
+ * there (SO_RCVLOWAT), and Linux counts a packet when all of it is read, so that less than half can be all that comes.
  *
  *
  * 9. Progress

@@ -253,7 +253,7 @@ static void hears_nothing(void)
 }
 
 /* b's program waits for more than is there (SO_RCVLOWAT), and what it has taken is less than half: nobody else goes on. */
-static void a_sender_without_room_is_told_of_any(void)
+static void a_sender_without_room_is_told_of_a_quarter(void)
 {
     start();
     b.alloc = 20000;
@@ -261,11 +261,11 @@ static void a_sender_without_room_is_told_of_any(void)
     send_data(&a, 20000);
     while (b.got < 20000)
         EQ(hear_more(&b), VSOCKIF_OP_RW);
-    b.fwd = 4000;
+    b.fwd = 6000;
     say(&b, VSOCKIF_OP_CREDIT_UPDATE);
-    hears_of_credit(4000);
-    send_data(&a, 4000);
-    while (b.got < 24000)
+    hears_of_credit(6000);
+    send_data(&a, 6000);
+    while (b.got < 26000)
         EQ(hear_more(&b), VSOCKIF_OP_RW);
     stop();
 }
@@ -279,11 +279,11 @@ static void a_sender_with_room_is_told_of_it_when_it_is_used_up(void)
     send_data(&a, 15000);
     while (b.got < 15000)
         EQ(hear_more(&b), VSOCKIF_OP_RW);
-    b.fwd = 4000;
+    b.fwd = 6000;
     say(&b, VSOCKIF_OP_CREDIT_UPDATE);
     hears_nothing();
     send_data(&a, 5000);
-    hears_of_credit(4000);
+    hears_of_credit(6000);
     stop();
 }
 
@@ -491,7 +491,7 @@ static void a_guest_without_empty_buffers_gets_all_when_it_has_some(void)
 
 static const struct test tests[] = {
     TEST(addresses_and_bytes_pass_both_ways), TEST(neither_is_promised_more_than_the_other_has),
-    TEST(credit_is_the_other_guests), TEST(a_sender_without_room_is_told_of_any),
+    TEST(credit_is_the_other_guests), TEST(a_sender_without_room_is_told_of_a_quarter),
     TEST(a_sender_with_room_is_told_of_it_when_it_is_used_up), TEST(a_guest_that_refuses_refuses_to_the_other),
     TEST(a_guest_that_gives_up_before_the_answer_takes_it_back), TEST(nobody_itself_and_who_is_not_connected_are_refused),
     TEST(who_may_not_speak_is_refused_with_a_line_in_the_log), TEST(a_guest_that_is_full_refuses),
