@@ -60,22 +60,34 @@ static void drop(struct control_client *c)
     free(c);
 }
 
+/* What the client takes of this at once: bytes, 0 for none; or -1: it is gone. */
+static ssize_t send_now(struct control_client *c, const void *bytes, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = send(c->source.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n < 0)
+        drop(c);
+    return n;
+}
+
 /* False if the client is gone. */
 static bool send_answer(struct control_client *c)
 {
     while (c->answer && c->answer_at < c->answer_len) {
-        ssize_t n = send(c->source.fd, c->answer + c->answer_at, c->answer_len - c->answer_at,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send_now(c, c->answer + c->answer_at, c->answer_len - c->answer_at);
 
-        if (n < 0 && errno == EAGAIN) {
+        if (n < 0)
+            return false;
+        if (n == 0) {
             source_change(&c->control->loop->poller, &c->source, EPOLLOUT);
             return true;
         }
-        if (n < 0 && errno != EINTR) {
-            drop(c);
-            return false;
-        }
-        c->answer_at += n > 0 ? (size_t)n : 0;
+        c->answer_at += (size_t)n;
     }
     free(c->answer);
     c->answer = NULL;
@@ -135,16 +147,14 @@ static void send_records(struct control_client *c)
     size_t len, sent = 0;
 
     while (sent < CAPTURE_PIECE && (len = tap_peek(t, &bytes))) {
-        ssize_t n = send(c->source.fd, bytes, len < CAPTURE_PIECE ? len : CAPTURE_PIECE, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send_now(c, bytes, len < CAPTURE_PIECE ? len : CAPTURE_PIECE);
 
-        if (n < 0 && errno == EAGAIN)
-            break;
-        if (n < 0 && errno != EINTR) {
-            drop(c);
+        if (n < 0)
             return;
-        }
-        tap_taken(t, n > 0 ? (size_t)n : 0);
-        sent += n > 0 ? (size_t)n : 0;
+        if (n == 0)
+            break;
+        tap_taken(t, (size_t)n);
+        sent += (size_t)n;
         if (c->ending && !c->ended)
             c->ended = tap_end(t, wall_clock());
     }
@@ -204,16 +214,14 @@ static void on_subscribed(struct control_client *c, uint32_t events)
         return;
     }
     while (sent < CAPTURE_PIECE && (len = events_peek(s, &bytes))) {
-        ssize_t n = send(c->source.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send_now(c, bytes, len);
 
-        if (n < 0 && errno == EAGAIN)
-            break;
-        if (n < 0 && errno != EINTR) {
-            drop(c);
+        if (n < 0)
             return;
-        }
-        events_taken(s, n > 0 ? (size_t)n : 0);
-        sent += n > 0 ? (size_t)n : 0;
+        if (n == 0)
+            break;
+        events_taken(s, (size_t)n);
+        sent += (size_t)n;
     }
     wait_for_events(c);
 }

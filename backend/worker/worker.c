@@ -70,9 +70,9 @@ static void feed_changes(struct guest *g, const struct wall_guest *was)
 {
     char text[WALL_NAME + 80];
 
-    if (!g->is_taken_in) {
+    if (!g->is_taken_in)
         return;
-    } else if (!was->is_taken_in) {
+    if (!was->is_taken_in) {
         feed(g, EVENT_ATTACHED, NULL, "its device is served from now on");
     } else if (strcmp(was->name, g->name) || was->cid != g->cid) {
         snprintf(text, sizeof text, "this was %s, CID %llu", was->name, (unsigned long long)was->cid);

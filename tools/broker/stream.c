@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "peercred.h"
 #include "pump.h"
 #include "say.h"
 #include "sworn.h"
@@ -44,9 +45,8 @@ static struct stream *stream_of(struct entry *e)
 uid_t stream_user(int fd)
 {
     struct ucred cred;
-    socklen_t len = sizeof cred;
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ? (uid_t)-1 : cred.uid;
+    return peercred_of(fd, &cred) ? cred.uid : (uid_t)-1;
 }
 
 bool stream_is_one_of_many(const struct holder *holder)
@@ -187,10 +187,9 @@ void stream_refuse(struct broker *b, int fd, uint32_t cid, uint32_t port, bool c
 {
     char line[64], words[REASON_WORDS];
     struct ucred who;
-    socklen_t size = sizeof who;
     int len = snprintf(line, sizeof line, "REFUSED %s%s%s\n", by, why.code ? " " : "", why.code ? reason_words(words, why) : "");
 
-    if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size))
+    if (peercred_of(fd, &who))
         turned_note(&b->turned, &who, cid, port, why);
     sworn_take_newline(fd);
     if (calls)
@@ -230,8 +229,7 @@ void stream_tell_why(struct broker *b, int fd, uint32_t cid, uint32_t port)
 {
     char line[TURNED_LINE];
     struct ucred who;
-    socklen_t size = sizeof who;
-    bool known = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+    bool known = peercred_of(fd, &who);
     int len = turned_line(line, port, known ? turned_find(&b->turned, &who, cid, port) : NULL);
 
     (void)!send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);

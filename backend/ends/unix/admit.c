@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "gate.h"
+#include "peercred.h"
 
 #define FEW 65                  /* groups, the first one included, for which no memory is taken */
 
@@ -48,10 +49,9 @@ static int find_groups(struct whose *w, int fd)
 static int find_whose(struct whose *w, int fd, const struct policy *policy)
 {
     struct ucred cred;
-    socklen_t len = sizeof cred;
 
     w->many = NULL;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+    if (!peercred_of(fd, &cred))
         return -errno;
     *w->few = cred.gid;
     w->peer = (struct policy_peer){ cred.uid, w->few, 1 };

@@ -9,6 +9,7 @@
 
 #include "feed.h"
 #include "hostsock.h"
+#include "peercred.h"
 
 #define REFUSED_LINE 40         /* bytes of "REFUSED <by> <reason>\n", with its end */
 
@@ -46,12 +47,11 @@ void bridge_turn_away(struct hostside *host, int fd, uint32_t port, bool vouched
 {
     char line[REFUSED_LINE];
     struct ucred who;
-    socklen_t len = sizeof who;
 
     if (!reason.code)
         reason = reason_of_refusal(err);
     lane_tell_refused(host->lane, reason, port);
-    if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+    if (peercred_of(fd, &who))
         turned_note(&host->turned, &who, 0, port, reason);
     if (vouched)
         (void)!send(fd, line, (size_t)refusal_line(line, err, reason), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -76,8 +76,7 @@ void bridge_tell_why(struct hostside *host, int fd, uint32_t port)
 {
     char line[TURNED_LINE];
     struct ucred who;
-    socklen_t len = sizeof who;
-    bool known = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+    bool known = peercred_of(fd, &who);
     int n = turned_line(line, port, known ? turned_find(&host->turned, &who, 0, port) : NULL);
 
     (void)!send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -89,8 +88,7 @@ void bridge_let_in(const struct bridge *b)
 {
     struct turned_away *turned = &b->s.lane->host->turned;
     struct ucred who;
-    socklen_t len = sizeof who;
 
-    if (turned->count && !getsockopt(b->socket.fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+    if (turned->count && peercred_of(b->socket.fd, &who))
         turned_let_in(turned, &who, 0, b->s.v.peer.port);
 }
