@@ -9,6 +9,7 @@ $(B)/unit/test_tools_lstable:     $(call tools_obj,views/lstable views/fit base/
 $(addprefix $(B)/unit/test_tools_,openmetrics top lstable): xen_libs += $(json_libs)
 $(B)/unit/test_tools_progress:    $(call tools_obj,views/progress base/say)
 $(B)/unit/test_tools_chain:       $(call tools_obj,views/chain) $(B)/obj/common/reason/reason.o
+$(B)/unit/test_tools_offspring:   $(call tools_obj,base/offspring base/proc)
 # The broker of a guest's agent: who holds how much, and how streams ended.
 $(B)/unit/test_tools_holders:     $(call tools_obj,broker/holders)
 $(B)/unit/test_tools_book:        $(call tools_obj,broker/book broker/holders sides/line base/loop base/say) $(B)/obj/common/ended/ended.o $(B)/obj/common/reason/reason.o

@@ -26,7 +26,7 @@ static void end_all(const sigset_t *signals)
             ;
         if (pid < 0 && errno == ECHILD)
             return;
-        offspring_signal(0, SIGKILL);
+        offspring_signal(OFFSPRING_ANY, SIGKILL);
         sigtimedwait(signals, NULL, &step);     /* SIGCHLD, as a rule */
     }
 }

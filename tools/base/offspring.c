@@ -62,7 +62,7 @@ unsigned offspring_signal(pid_t session, int number)
     for (size_t i = 0; i < all.count; i++) {
         const struct one *one = &all.all[i];
 
-        if (!one->ours || one->facts.state == 'Z' || one->facts.state == 'X' || (session && one->facts.session != session))
+        if (!one->ours || one->facts.state == 'Z' || one->facts.state == 'X' || (session != OFFSPRING_ANY && one->facts.session != session))
             continue;
         count++;
         if (number)

@@ -6,7 +6,11 @@
 
 #include <sys/types.h>
 
-/* Each that is alive gets the signal, 0: none; session: of that one alone, 0: of any.  How many they are; who forks meanwhile may be missed. */
+/* No session.  0 is one: that whose leader is not of our PID namespace (a container's first process has it, with all that it starts). */
+#define OFFSPRING_ANY ((pid_t)-1)
+
+/* Each that is alive gets the signal, 0: none; session: of that one alone, or OFFSPRING_ANY.  How many they are; who forks meanwhile may be
+ * missed. */
 unsigned offspring_signal(pid_t session, int number);
 
 #endif
