@@ -5,11 +5,13 @@
  *	main		the module
  *	bus		from probe to remove		knows nodes, stats, rx, tx, sock
  *	transport	what AF_VSOCK calls		knows message, say, tx, sock
- *	rx		packets from the backend	knows message, tx, sock
+ *	rx		packets from the backend	knows hand, tx
+ *	hand		them to their sockets		knows message, sock, user
  *	message		of SOCK_SEQPACKET		knows say, tx, sock
  *	say		what Linux would not send	knows tx, sock
  *	tx		packets to the backend		knows sock, ring
- *	sock		one socket's own state
+ *	sock		one socket's own state		knows user
+ *	user		one user's sockets and packets
  *	stats		in sysfs
  *	device		and that all of these know	knows bad, count, share
  *	nodes, share, ring, bad, count		know nobody
@@ -20,8 +22,9 @@
  *	xv_life.lock	the machine, and what is shared
  *	a socket's own lock (lock_sock)
  *	xv_tx.lock	the tx ring, its pool, what waits for room
- *	socks_lock	the list of all sockets (sock.c)
- * What is received has one work item and no lock.
+ *	socks_lock	the lists of sockets (sock.c)
+ * What is received has one work item and no lock, and it takes no socket's: a
+ * program may keep that for ever.  Neither does the life of a device.
  */
 #ifndef XV_DEVICE_H
 #define XV_DEVICE_H

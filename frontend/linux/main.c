@@ -10,8 +10,10 @@
 
 #include "bus.h"
 #include "device.h"
+#include "hand.h"
 #include "stats.h"
 #include "transport.h"
+#include "user.h"
 
 static int __init xv_init(void)
 {
@@ -20,6 +22,7 @@ static int __init xv_init(void)
 	if (!xen_domain())
 		return -ENODEV;
 	xv_stats_init();
+	xv_users_init(xv_hand_on);
 	/* Frozen while the domain is saved: xenbus changes a device then. */
 	xv_wq = alloc_workqueue("xen_vsock", WQ_HIGHPRI | WQ_FREEZABLE, 0);
 	if (!xv_wq)
@@ -40,6 +43,7 @@ no_bus:
 	xv_transport_exit();
 no_transport:
 	destroy_workqueue(xv_wq);
+	xv_users_exit();
 	return err;
 }
 
@@ -48,6 +52,7 @@ static void __exit xv_exit(void)
 	xv_bus_exit();
 	xv_transport_exit();
 	destroy_workqueue(xv_wq);
+	xv_users_exit();
 }
 
 module_init(xv_init);

@@ -5,9 +5,8 @@
 #include <xen/events.h>
 
 #include "device.h"
-#include "message.h"
+#include "hand.h"
 #include "rx.h"
-#include "sock.h"
 #include "tx.h"
 
 #define BATCH		16		/* packets between two publications */
@@ -20,7 +19,11 @@
  */
 #define MOST		(SKB_WITH_OVERHEAD(16384) - VIRTIO_VSOCK_SKB_HEADROOM)
 
-enum { XV_RX_STARTED, XV_RX_OWES_EOI };
+enum {
+	XV_RX_STARTED,
+	XV_RX_OWES_EOI,
+	XV_RX_GOES_ON,			/* the work, where it was */
+};
 
 /* The buffers of one packet, in order. */
 struct pieces {
@@ -129,7 +132,7 @@ static int judge_pieces(struct xv_device *dev, struct vsockif_slot *slot,
 	return 0;
 }
 
-/* ---- handing over ---- */
+/* ---- copying out ---- */
 
 static void copy_out(const struct xv_rx *rx, const struct pieces *pieces,
 		     u32 from, u8 *to, u32 len)
@@ -177,28 +180,6 @@ static int make_skbs(const struct xv_rx *rx, const struct vsockif_hdr *from,
 	return 0;
 }
 
-static void hand_over(struct xv_device *dev, const struct vsockif_hdr *hdr,
-		      struct sk_buff_head *skbs)
-{
-	bool ends = hdr->op == VSOCKIF_OP_RST || hdr->op == VSOCKIF_OP_SHUTDOWN;
-	struct sk_buff *skb;
-
-	if (hdr->op == VSOCKIF_OP_RW && hdr->type == VSOCKIF_TYPE_SEQPACKET &&
-	    xv_message_take_part(hdr)) {
-		__skb_queue_purge(skbs);
-		return;
-	}
-	xv_tx_answers(dev->tx, hdr->op == VSOCKIF_OP_CREDIT_REQUEST);
-	while ((skb = __skb_dequeue(skbs))) {
-		virtio_transport_deliver_tap_pkt(skb);
-		if (ends && xv_sock_take_end(hdr))
-			consume_skb(skb);
-		else
-			virtio_transport_recv_pkt(xv_transport, skb);
-	}
-	xv_tx_answers(dev->tx, false);
-}
-
 /* One packet: 1, 0 if there is none, or a negative errno. */
 static int receive_one(struct xv_device *dev)
 {
@@ -235,7 +216,7 @@ static int receive_one(struct xv_device *dev)
 		post(rx, pieces.id[i]);
 	xv_count(dev, XV_RX_PACKETS);
 	xv_count_add(dev, XV_RX_BYTES, hdr.len);
-	hand_over(dev, &hdr, &skbs);
+	xv_hand(&hdr, &skbs);
 	return 1;
 }
 
@@ -258,6 +239,8 @@ static void receive_work(struct work_struct *work)
 	unsigned int handled = 0;
 	int got;
 
+	if (test_and_clear_bit(XV_RX_GOES_ON, &rx->flags))
+		handled = BATCH;
 	if (!test_bit(XV_RX_STARTED, &rx->flags)) {
 		open_channel(dev, false);
 		return;
@@ -269,9 +252,10 @@ static void receive_work(struct work_struct *work)
 			if (++handled % BATCH)
 				continue;
 			publish(dev);
-			cond_resched();
-			if (!test_bit(XV_RX_STARTED, &rx->flags))
-				break;
+			/* Those whose packets these are have their turn. */
+			set_bit(XV_RX_GOES_ON, &rx->flags);
+			queue_work(xv_wq, &rx->work);
+			return;
 		}
 		publish(dev);
 	} while (!got && !xv_ring_arm(&rx->ring));

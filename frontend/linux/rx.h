@@ -2,9 +2,9 @@
 /*
  * rx.h: packets from the backend.
  *
- * One work item takes them out of the ring, judges them, and hands them to
- * Linux, which copies what it keeps; so a buffer goes back into the ring at
- * once.  The interrupt does no more than start the work: the event channel is
+ * One work item takes them out of the ring, judges them, copies them, and
+ * has them handed to Linux (hand.h): it waits for nobody, and a buffer goes back
+ * into the ring at once.  The interrupt does no more than start the work: the event channel is
  * open again when the work has found the ring empty (XSA-332).
  */
 #ifndef XV_RX_H
@@ -38,7 +38,7 @@ void xv_rx_open(struct xv_device *dev);
 /* Connected: packets are handed over from here on. */
 void xv_rx_start(struct xv_device *dev);
 
-/* Returns when no packet is being handed over; the ring is touched no more. */
+/* Returns when no packet is being taken; the ring is touched no more. */
 void xv_rx_stop(struct xv_device *dev);
 
 /* The event channel's handler. */

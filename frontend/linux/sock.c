@@ -6,6 +6,7 @@
  * allocates it, and frees it.  Ours is found from there: a pointer behind
  * Linux's own struct, in one piece of memory that Linux frees.
  */
+#include <linux/hashtable.h>
 #include <linux/slab.h>
 #include <net/af_vsock.h>
 #include <net/sock.h>
@@ -18,7 +19,8 @@ struct trans {
 	struct xv_sock *xs;
 };
 
-static LIST_HEAD(socks);
+/* Every one of ours; what Linux's pointer leads to is safe under its lock. */
+static DEFINE_HASHTABLE(by_sk, 8);
 static DEFINE_SPINLOCK(socks_lock);
 
 struct xv_sock *xv_sock_of(struct vsock_sock *vsk)
@@ -59,13 +61,16 @@ int xv_sock_init(struct vsock_sock *vsk, struct vsock_sock *psk)
 
 	refcount_set(&xs->refs, 1);
 	xs->sk = sk_vsock(vsk);
+	/* Linux says whose a connection is when it is accepted. */
+	xs->user = xv_user_of(sk_vsock(psk ? psk : vsk)->sk_uid);
 	INIT_LIST_HEAD(&xs->owing);
 	INIT_LIST_HEAD(&xs->waiting);
 	trans->xs = xs;
 	vsk->trans = trans;
 
 	spin_lock_bh(&socks_lock);
-	list_add_tail(&xs->all, &socks);
+	list_add_tail(&xs->all, &xs->user->socks);
+	hash_add(by_sk, &xs->by_sk, (unsigned long)xs->sk);
 	spin_unlock_bh(&socks_lock);
 	return 0;
 }
@@ -85,6 +90,7 @@ void xv_sock_destruct(struct vsock_sock *vsk)
 	xs = xv_sock_of(vsk);
 	spin_lock_bh(&socks_lock);
 	list_del_init(&xs->all);
+	hash_del(&xs->by_sk);
 	spin_unlock_bh(&socks_lock);
 	virtio_transport_destruct(vsk);
 	xv_sock_put(xs);
@@ -94,6 +100,7 @@ void xv_sock_begin(struct xv_sock *xs)
 {
 	WRITE_ONCE(xs->dead, false);
 	WRITE_ONCE(xs->drained, false);
+	xs->answers = false;
 	xs->asked = false;
 	xs->wanted = 0;
 	xs->late = false;
@@ -241,14 +248,51 @@ static bool take_end(struct sock *sk, const struct vsockif_hdr *hdr)
 	return false;
 }
 
-struct sock *xv_sock_find(const struct vsockif_hdr *hdr)
+static struct sock *find_connected(const struct vsockif_hdr *hdr)
 {
 	struct sockaddr_vm peer, local;
-	struct sock *sk;
 
 	vsock_addr_init(&peer, hdr->src_cid, hdr->src_port);
 	vsock_addr_init(&local, hdr->dst_cid, hdr->dst_port);
-	sk = vsock_find_connected_socket(&peer, &local);
+	return vsock_find_connected_socket(&peer, &local);
+}
+
+/* One that has no transport is a listener, or bound alone. */
+static struct xv_user *user_of(struct sock *sk)
+{
+	struct xv_user *user = NULL;
+	struct xv_sock *xs;
+
+	spin_lock_bh(&socks_lock);
+	hash_for_each_possible(by_sk, xs, by_sk, (unsigned long)sk) {
+		if (xs->sk == sk)
+			user = xs->user;
+	}
+	spin_unlock_bh(&socks_lock);
+	return user ? user : xv_user_of(sk->sk_uid);
+}
+
+struct xv_user *xv_sock_user(const struct vsockif_hdr *hdr)
+{
+	struct sock *sk = find_connected(hdr);
+	struct sockaddr_vm local;
+	struct xv_user *user;
+
+	if (!sk) {
+		vsock_addr_init(&local, hdr->dst_cid, hdr->dst_port);
+		sk = vsock_find_bound_socket(&local);
+	}
+	if (!sk)
+		return xv_user_nobody();
+	user = user_of(sk);
+	sock_put(sk);
+	return user;
+}
+
+struct sock *xv_sock_find(const struct vsockif_hdr *hdr)
+{
+	struct sock *sk = find_connected(hdr);
+
 	if (!sk)
 		return NULL;
 	lock_sock(sk);
@@ -276,6 +320,16 @@ bool xv_sock_take_end(const struct vsockif_hdr *hdr)
 	return taken;
 }
 
+void xv_sock_is_asked(const struct vsockif_hdr *hdr)
+{
+	struct sock *sk = xv_sock_find(hdr);
+
+	if (!sk)
+		return;
+	xv_sock_of(vsock_sk(sk))->answers = true;
+	xv_sock_let_go(sk);
+}
+
 void xv_sock_read(struct vsock_sock *vsk)
 {
 	struct xv_sock *xs = xv_sock_of(vsk);
@@ -294,15 +348,15 @@ void xv_sock_read(struct vsock_sock *vsk)
 
 /* ---- all sockets ---- */
 
-/* Any socket that has not been seen in this @round, with a reference. */
-static struct sock *next_sock(struct list_head *seen)
+/* Any socket of the user's that has not been seen, with a reference. */
+static struct sock *next_sock(struct list_head *socks, struct list_head *seen)
 {
 	struct xv_sock *xs;
 	struct sock *sk = NULL;
 
 	spin_lock_bh(&socks_lock);
-	while (!sk && !list_empty(&socks)) {
-		xs = list_first_entry(&socks, struct xv_sock, all);
+	while (!sk && !list_empty(socks)) {
+		xs = list_first_entry(socks, struct xv_sock, all);
 		list_move_tail(&xs->all, seen);
 		/* Nobody's any more: its end is under way. */
 		if (refcount_inc_not_zero(&xs->sk->sk_refcnt))
@@ -312,19 +366,45 @@ static struct sock *next_sock(struct list_head *seen)
 	return sk;
 }
 
-void xv_sock_reset_all(void)
+void xv_sock_reset_dead(struct xv_user *user)
 {
 	LIST_HEAD(seen);
 	struct sock *sk;
 
-	while ((sk = next_sock(&seen))) {
+	while ((sk = next_sock(&user->socks, &seen))) {
+		struct vsock_sock *vsk = vsock_sk(sk);
+
 		lock_sock(sk);
-		if (vsock_sk(sk)->transport == &xv_transport->transport)
+		/* One that lives has been connected since. */
+		if (vsk->transport == &xv_transport->transport &&
+		    xv_sock_of(vsk)->dead)
 			reset(sk);
 		release_sock(sk);
 		sock_put(sk);
 	}
 	spin_lock_bh(&socks_lock);
-	list_splice_tail(&seen, &socks);
+	list_splice_tail(&seen, &user->socks);
 	spin_unlock_bh(&socks_lock);
+}
+
+void xv_sock_reset_all(void)
+{
+	struct xv_sock *xs;
+	int bucket;
+
+	spin_lock_bh(&socks_lock);
+	hash_for_each(by_sk, bucket, xs, by_sk)
+		WRITE_ONCE(xs->dead, true);
+	spin_unlock_bh(&socks_lock);
+	xv_users_each(xv_user_begin_anew);
+}
+
+void xv_sock_cut(const struct vsockif_hdr *hdr)
+{
+	struct sock *sk = xv_sock_find(hdr);
+
+	if (!sk)
+		return;
+	reset(sk);
+	xv_sock_let_go(sk);
 }

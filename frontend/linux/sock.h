@@ -14,20 +14,26 @@
 #include <linux/virtio_vsock.h>
 #include <net/sock.h>
 
+#include "user.h"
 #include "vsockif.h"
 
 struct xv_sock {
 	refcount_t refs;
 	struct sock *sk;
-	struct list_head all;		/* socks_lock: every socket of ours */
+	struct xv_user *user;		/* whose packets its are, all its life */
+	struct list_head all;		/* socks_lock: in user->socks */
+	struct hlist_node by_sk;	/* likewise */
 
 	/* its connection was cut, by the peer or with the device: nothing of
-	 * it leaves.  Written under the socket's lock, as is the next
+	 * it leaves.  Written under the socket's lock, but when the device goes
 	 */
 	bool dead;
-	bool drained;			/* xv_sock_read() has ended it */
 
-	/* the socket's lock: for which state of the connection we have asked */
+	/* the socket's lock */
+	bool drained;			/* xv_sock_read() has ended it */
+	bool answers;			/* the peer has asked for credit */
+
+	/* likewise: for which state of the connection we have asked */
 	bool asked;
 	u32 asked_tx_cnt;
 	u32 asked_fwd_cnt;
@@ -83,6 +89,12 @@ void xv_sock_begin(struct xv_sock *xs);
 bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr);
 
 /*
+ * Whose packet this is that has come: the same for all of a connection.  Takes
+ * no socket's lock.
+ */
+struct xv_user *xv_sock_user(const struct vsockif_hdr *hdr);
+
+/*
  * The socket of ours, if there is one, whose connection a packet from the
  * backend is of: with its lock held.
  */
@@ -107,7 +119,18 @@ bool xv_sock_take_end(const struct vsockif_hdr *hdr);
  */
 void xv_sock_read(struct vsock_sock *vsk);
 
-/* The device went away: every connection ends with ECONNRESET, listeners stay. */
+/* A CREDIT_REQUEST has come: the next update is the answer. */
+void xv_sock_is_asked(const struct vsockif_hdr *hdr);
+
+/*
+ * The device went away: every connection ends with ECONNRESET, listeners stay.
+ * On return nothing of any connection leaves; what waits for a socket's lock is
+ * done by each user's work, which calls the second.
+ */
 void xv_sock_reset_all(void);
+void xv_sock_reset_dead(struct xv_user *user);
+
+/* A packet that came before the device went was handed on after. */
+void xv_sock_cut(const struct vsockif_hdr *hdr);
 
 #endif

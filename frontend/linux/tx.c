@@ -159,25 +159,18 @@ static bool has_only_part(struct sock *sk)
 	       virtio_transport_stream_has_data(vsk) > 0;
 }
 
-/* See xv_tx_answers(). */
-static bool is_answer(const struct xv_tx *tx)
-{
-	return READ_ONCE(tx->answering) == current;
-}
-
 /*
  * Section 8: an update is due when half of the buffer has become free.  When
  * the peer has sent all that it will, it waits to hear that it was consumed;
  * when it has asked, for the answer.
  */
-static bool is_due(struct xv_device *dev, struct xv_sock *xs,
-		   const struct virtio_vsock_hdr *hdr)
+static bool is_due(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr)
 {
 	u32 news = le32_to_cpu(hdr->fwd_cnt) - xs->told_fwd_cnt;
 	u32 buf_alloc = le32_to_cpu(hdr->buf_alloc);
 
 	return news >= buf_alloc / 2 || buf_alloc != xs->told_buf_alloc ||
-	       vsock_sk(xs->sk)->peer_shutdown || is_answer(dev->tx) ||
+	       vsock_sk(xs->sk)->peer_shutdown || xs->answers ||
 	       has_only_part(xs->sk);
 }
 
@@ -332,7 +325,8 @@ static void send_update(struct xv_device *dev, struct xv_sock *xs,
 	struct xv_tx *tx = dev->tx;
 
 	owe(dev, xs, hdr);
-	if (is_due(dev, xs, hdr)) {
+	if (is_due(xs, hdr)) {
+		xs->answers = false;
 		xs->urgent = true;
 		turn(dev, true);
 	}

@@ -16,7 +16,6 @@
 #define XV_TX_H
 
 #include <linux/mutex.h>
-#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 
@@ -54,7 +53,6 @@ struct xv_tx {
 	u32 strays;			/* RSTs of no socket in the queue */
 	bool stuck;			/* something waits for an answer */
 	struct delayed_work linger;
-	struct task_struct *answering;	/* no lock: xv_tx_answers() */
 };
 
 /* It becomes the device's. */
@@ -92,12 +90,6 @@ bool xv_tx_may_send(struct xv_device *dev, struct vsock_sock *vsk);
 
 /* The backend has notified: what waits for an answer, or for room, goes on. */
 void xv_tx_turn(struct xv_device *dev);
-
-/* What the caller sends from here on, until it says no, answers a CREDIT_REQUEST. */
-static inline void xv_tx_answers(struct xv_tx *tx, bool yes)
-{
-	WRITE_ONCE(tx->answering, yes ? current : NULL);
-}
 
 static inline bool xv_tx_is_stuck(const struct xv_tx *tx)
 {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # lab.sh OUT VERSION: what a guest of the lab needs of kernel modules, in OUT/lab/VERSION: the driver as it was built for that
-# version of Linux, what it stands on, and a counter of grants (gntfree); and Linux's own tests of AF_VSOCK, and ours (messages).  For a version that the lab's guests do not have, also
+# version of Linux, what it stands on, and a counter of grants (gntfree); and Linux's own tests of AF_VSOCK, and ours (messages, keep).  For a version that the lab's guests do not have, also
 # what boots a guest with it: its kernel, and what is to be appended to the guests' RAM disk.  In OUT/lab/bin: socat with its
 # libraries, a program that is not ours.
 set -eu
@@ -38,7 +38,9 @@ for module in drivers/net/xen-netfront net/vmw_vsock/vsock net/vmw_vsock/vmw_vso
 done
 
 # What no program of Debian's does.
-cc -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$lab/messages" "$here/messages.c"
+for program in messages keep; do
+    cc -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$lab/$program" "$here/$program.c"
+done
 
 # Linux's own tests, as its tree has them; of a version whose source is there.
 tests=$out/source/$version/tools/testing/vsock

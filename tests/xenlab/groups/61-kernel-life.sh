@@ -123,6 +123,56 @@ test_the_daemon_is_away_for_minutes() { # limit 300
 	kernel_is_content guest1
 }
 
+# takes GUEST cmd args...: whatever that makes come for the guest, its driver has taken it.
+takes() {
+	_guest=$1 _taken=$(counter "$1" rx_packets)
+	shift
+	"$@"
+	wait_for '[ "$(counter $_guest rx_packets)" -gt "$_taken" ]' 20 "the driver of $_guest takes a packet: $*"
+}
+
+# A user's program that keeps its sockets' locks for ever, by a send() and a setsockopt() whose memory never comes, keeps nobody else
+# of the guest from what comes for them; and not the device from its life.
+test_a_program_that_keeps_its_sockets_locks_keeps_nobody_else() { # limit 180
+	both guest1
+	talk w dom0
+	held_by guest1 >/tmp/before
+	ask h "listen L ${GUEST1}_5016" "listen L ok"
+	spawn keep guest1 /tmp/lab/keep 2 5016 5017
+	ask h "accept k L" "accept k ok"
+	wait_for "grep -q . $PEER/keep.out" 20 "keep"
+	equal "$(cat $PEER/keep.out)" kept "what keep says"
+	ask g "listen l 5018" "listen l ok"
+	ask h "connect a $GUEST1:5018" "connect a ok"
+	ask g "accept a l" "accept a ok"
+	# Data for the one, and a call for the other.
+	takes guest1 ask h "send k 5000" "send k ok"
+	exchange h g a 400000
+	takes guest1 tell w "connect w $GUEST1:5017 60000"
+	exchange h g a 400000
+	kill_daemon
+	ask g "down" "down ok"
+	ask g "eof a" "eof a ECONNRESET"
+	ask g "close a" "close a ok"
+	ask h "close k" "close k ok"
+	answer w
+	start_daemon
+	: >"$T/is_standard"
+	ask g "up" "up ok"
+	wait_for 'attached guest1' 5
+	ask h "connect b $GUEST1:5018" "connect b ok"
+	ask g "accept b l" "accept b ok"
+	exchange h g b 400000
+	! has_ended keep || fail "it has kept nothing: $(cat $PEER/keep.out)"
+	signal keep KILL
+	status_of keep >/tmp/status
+	exchange h g b 400000
+	closed h g b
+	ask h "connect c $GUEST1:5017" "connect c ECONNREFUSED"
+	wait_until 'held_by guest1 >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 10 || fail "$(cat /tmp/leaks)"
+	content guest1
+}
+
 test_the_device_is_detached_and_attached() { # limit 120
 	both guest1
 	ask g "listen l 5011" "listen l ok"

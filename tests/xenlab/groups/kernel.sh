@@ -16,7 +16,7 @@ drive() {
 	on "$1" test -d $DRIVER </dev/null && return
 	[ -d ./lab ] || skip "needs XVS_KERNEL, the driver for the lab (make kernel-lab)"
 	mkdir -p /tmp/drive/lab
-	cp -r ./lab/"${2:-$LINUX}"/*.ko ./lab/"${2:-$LINUX}"/messages ./lab/bin /tmp/drive/lab/
+	cp -r ./lab/"${2:-$LINUX}"/*.ko ./lab/"${2:-$LINUX}"/messages ./lab/"${2:-$LINUX}"/keep ./lab/bin /tmp/drive/lab/
 	put "$1" /tmp/drive/lab /tmp/lab || fail "$1 does not take the modules"
 	on "$1" sh -c 'cd /tmp/lab && for m in vsock vmw_vsock_virtio_transport_common gntfree xen_vsock; do
 		insmod ./$m.ko || exit 1; done' </dev/null || fail "insmod in $1: $(on "$1" dmesg </dev/null | tail -n 5)"

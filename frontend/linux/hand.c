@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* hand.c: see hand.h. */
+#include <linux/sched.h>
+#include <linux/virtio_vsock.h>
+
+#include "device.h"
+#include "hand.h"
+#include "message.h"
+#include "sock.h"
+#include "user.h"
+
+void xv_hand(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs)
+{
+	xv_user_give(xv_sock_user(hdr), skbs);
+}
+
+static void hand_on(const struct vsockif_hdr *hdr, struct sk_buff *skb)
+{
+	bool ends = hdr->op == VSOCKIF_OP_RST || hdr->op == VSOCKIF_OP_SHUTDOWN;
+
+	if (hdr->op == VSOCKIF_OP_RW && hdr->type == VSOCKIF_TYPE_SEQPACKET &&
+	    xv_message_take_part(hdr)) {
+		kfree_skb(skb);
+		return;
+	}
+	if (hdr->op == VSOCKIF_OP_CREDIT_REQUEST)
+		xv_sock_is_asked(hdr);
+	virtio_transport_deliver_tap_pkt(skb);
+	if (ends && xv_sock_take_end(hdr))
+		consume_skb(skb);
+	else
+		virtio_transport_recv_pkt(xv_transport, skb);
+}
+
+void xv_hand_on(struct work_struct *work)
+{
+	struct xv_user *user = container_of(work, struct xv_user, work);
+	struct vsockif_hdr hdr;
+	struct sk_buff *skb;
+	bool anew;
+
+	while ((skb = xv_user_next(user, &anew)) || anew) {
+		if (anew) {
+			xv_sock_reset_dead(user);
+			continue;
+		}
+		memcpy(&hdr, virtio_vsock_hdr(skb), sizeof(hdr));
+		hand_on(&hdr, skb);
+		/* It may have begun a connection that is over already. */
+		if (READ_ONCE(user->anew))
+			xv_sock_cut(&hdr);
+		cond_resched();
+	}
+}

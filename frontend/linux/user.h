@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * user.h: a user of this guest, and the packets on their way to his sockets.
+ *
+ * A program keeps its socket's lock for as long as it likes: by a send() or a
+ * setsockopt() whose memory userfaultfd or FUSE keeps from coming.  Who hands
+ * the socket a packet waits for it.  So what is received is sorted by the user
+ * who has made the socket, and each user's packets have a queue and a work item
+ * of their own: who waits there delays nothing of anybody else's.
+ *
+ * A user stays until the module goes: there are few.
+ */
+#ifndef XV_USER_H
+#define XV_USER_H
+
+#include <linux/list.h>
+#include <linux/skbuff.h>
+#include <linux/uidgid.h>
+#include <linux/workqueue.h>
+
+struct xv_user {
+	struct list_head all;
+	kuid_t uid;
+	struct list_head socks;		/* socks_lock (sock.c) */
+	struct sk_buff_head packets;	/* its lock: this, and the next */
+	bool anew;			/* dead sockets are to be reset */
+	struct work_struct work;
+};
+
+/* @hands_on is every user's work. */
+void xv_users_init(work_func_t hands_on);
+void xv_users_exit(void);
+
+/* Never NULL: without memory, or beyond a number of them, some share one.  May
+ * sleep.
+ */
+struct xv_user *xv_user_of(kuid_t uid);
+
+/* Of packets that belong to no socket. */
+struct xv_user *xv_user_nobody(void);
+
+/* Every one, @nobody included. */
+void xv_users_each(void (*tell)(struct xv_user *user));
+
+/* @skbs is empty then. */
+void xv_user_give(struct xv_user *user, struct sk_buff_head *skbs);
+
+/* The device went away: what has not been handed on never will be. */
+void xv_user_begin_anew(struct xv_user *user);
+
+/* The next packet, or NULL; or *@anew, once. */
+struct sk_buff *xv_user_next(struct xv_user *user, bool *anew);
+
+#endif
