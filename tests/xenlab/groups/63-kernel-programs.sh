@@ -368,6 +368,80 @@ test_messages_between_guests() { # limit 240
 	content guest2
 }
 
+# ---- the command, with messages ---------------------------------------------------------------------------
+
+# frames BYTES...: messages of these sizes, each behind its length: with FORM frames a message's boundaries are seen as well.
+frames() {
+	for _size; do
+		# shellcheck disable=SC2059 # made of digits alone
+		printf "$(printf '\\%03o\\%03o\\%03o\\%03o' $((_size >> 24)) $((_size >> 16 & 255)) $((_size >> 8 & 255)) $((_size & 255)))"
+		head -c "$_size" /dev/urandom
+	done
+}
+
+# there_and_back CALLER NAME HOST [GUEST]: the caller's name for who serves; and for whom that one does, if it is dom0.
+there_and_back() {
+	spawn served "$3" xvs serve --seqpacket=frames 5070 ${4:+"$4"} -- cat
+	on "$1" xvs cat -r 60 --seqpacket=frames "$2" 5070 </tmp/sent >/tmp/came 2>/tmp/said || fail "from $1 to $3: status $?: $(cat /tmp/said)"
+	cmp /tmp/sent /tmp/came || fail "from $1 to $3 and back: other messages"
+	signal served TERM
+	status_of served >/tmp/status
+}
+
+test_the_command_s_messages_between_guests_and_with_dom0() { # limit 240
+	drive guest2
+	with_dom0
+	# To dom0's sockets a message has at most 80 KiB (xvsd(8)); between guests what the buffer takes.
+	frames 1 2 4095 4096 4097 65535 65536 65537 3 81920 1 >/tmp/sent
+	there_and_back dom0 guest1 guest1
+	there_and_back guest1 host dom0 guest1
+	frames 1 65535 65536 65537 3 262144 4096 200000 1 >/tmp/sent
+	there_and_back guest1 102 guest2
+	there_and_back guest2 101 guest1
+	# What a program of the kernel's sockets sees of them; and lines.
+	messages_read guest1 5071
+	head -c 100000 /dev/zero | on guest2 xvs cat -r 60 --seqpacket=30000 101 5071 2>/tmp/said || fail "status $?: $(cat /tmp/said)"
+	messages_were guest1 "30000 same 30000 same 30000 same 10000 same end"
+	spawn lines guest1 xvs cat -l --seqpacket=frames 5072
+	printf 'one\ntwo three\n\nlast' | on guest2 xvs cat -r 60 --seqpacket 101 5072 2>/tmp/said || fail "status $?: $(cat /tmp/said)"
+	equal "$(status_of lines)" 0 "the status of who heard the lines: $(cat $PEER/lines.err)"
+	printf '\0\0\0\4one\n\0\0\0\12two three\n\0\0\0\1\n\0\0\0\4last' >/tmp/expected
+	cmp $PEER/lines.out /tmp/expected || fail "lines are other messages: $(od -c $PEER/lines.out)"
+	content guest1
+	content guest2
+}
+
+test_the_command_s_messages_that_do_not_arrive() { # limit 240
+	drive guest2
+	with_dom0
+	# One that is too large is not sent, and what was before it has come.
+	spawn heard guest1 xvs cat -l --seqpacket=frames 5073
+	frames 10 300000 >/tmp/sent
+	on guest2 xvs cat -r 60 --seqpacket=frames 101 5073 </tmp/sent >/tmp/came 2>/tmp/said
+	equal "$? $(grep -c 'a message of 300000 bytes is larger than the other end can take, and was not sent' /tmp/said)" "7 1" "too large: $(cat /tmp/said)"
+	status_of heard >/tmp/status
+	head -c 14 /tmp/sent | cmp - $PEER/heard.out || fail "what was before it: $(wc -c <$PEER/heard.out) bytes"
+	# A command that fails.
+	spawn served guest1 xvs serve --seqpacket=lines 5074 -- sh -c 'read line; echo "$line too"; exit 3'
+	echo words | on guest2 xvs cat -r 60 --seqpacket 101 5074 >/tmp/came 2>/tmp/said
+	equal "$? $(cat /tmp/came)" "6 words too" "a command that fails: $(cat /tmp/said)"
+	# Streams and messages do not mix, whoever listens.
+	on guest2 xvs cat 101 5074 </dev/null >/tmp/came 2>/tmp/said
+	equal $? 4 "a stream to messages: $(cat /tmp/said)"
+	signal served TERM
+	status_of served >/tmp/status
+	spawn served guest1 xvs serve 5075 -- cat
+	on guest2 xvs cat -r 60 -z 101 5075 </dev/null 2>/tmp/said || fail "it does not listen: $(cat /tmp/said)"
+	on guest2 xvs cat --seqpacket 101 5075 </dev/null >/tmp/came 2>/tmp/said
+	equal $? 4 "messages to a stream: $(cat /tmp/said)"
+	signal served TERM
+	status_of served >/tmp/status
+	content guest1
+	content guest2
+}
+
+# ---- other programs --------------------------------------------------------------------------------------
+
 test_ncat_between_guests() { # limit 120
 	equip guest1 ncat
 	equip guest2 ncat
