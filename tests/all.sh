@@ -14,6 +14,7 @@
 #     XVS_PARTS="unit e2e"   only these parts
 #     XVS_SECONDS=5100       for all of them together
 set -u
+umask 022       # of what is built, too: see run.sh
 cd "$(dirname "$0")/.." || exit 2
 unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT
 logs=build/test

@@ -4,6 +4,8 @@
 # A program that crashes, hangs or ends without its "N passed, N failed, N skipped" counts as one failure
 # and its output is kept on the terminal.  With -o the sum is also appended to FILE, for a run of runs.
 set -u
+# What is made here other users look at, as tests have it; whoever runs them may want to keep his own files to himself.
+umask 022
 seconds=600 sum_file=
 while getopts t:o: opt; do
     case $opt in
