@@ -743,7 +743,7 @@ rm run/guest/web1/vsock_5008
 # So for somebody to whom the control socket is closed.
 if [ "$(id -u)" = 0 ]; then
     chmod 711 "$dir" run run/guest
-    cp "$xvs" "$bin/libxvs.so.0" .
+    install -m 755 "$xvs" "$bin/libxvs.so.0" .
     python3 -c 'import os, sys; os.setgroups([]); os.setgid(64001); os.setuid(64001); os.execvp(sys.argv[1], sys.argv[1:])' \
         env LD_LIBRARY_PATH="$dir" ./xvs serve 5008 later -- true 2>serve.err & serve_pid=$!
     wait_for grep -q "there is no guest later: .*; waiting for it" serve.err
