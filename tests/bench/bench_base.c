@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* bench_base.c: what the machine itself can do, to compare with: an AF_UNIX socketpair, one memcpy through shared
- * memory, a cache line that goes back and forth, and a raw event channel.
+ * memory, a cache line that goes back and forth, a raw event channel, and system calls.
  *
  *     bench_base [DOMID]      DOMID is the domain that it runs in, of a hosted Xen: for the event channel to dom0, whose
  *                             end the same program plays */
@@ -68,6 +68,44 @@ static void socket_stream(const char *measure, size_t size, uint64_t full)
     for (int run = 0; run < bench_runs(); run++)
         bench_add(&s, rate(size, total, socket_run(buf, size, total)));
     bench_report(measure, "socketpair", &s, size == 64 ? "Mmsg/s" : "MB/s");
+    free(buf);
+}
+
+/* ---- system calls ---- */
+
+/* One write() and one read() of a pipe, in one process: the least that a socket's two calls can cost, without a sleep and without
+ * anybody at the other end. */
+static double pipe_run(int *ends, char *buf, size_t size, uint64_t count)
+{
+    double begin = bench_now();
+
+    for (uint64_t n = 0; n < count; n++) {
+        bench_write(ends[1], buf, size);
+        bench_read(ends[0], buf, size);
+    }
+    return bench_now() - begin;
+}
+
+/* Of one byte microseconds a pair, else a stream's figures. */
+static void pipe_calls(const char *measure, size_t size, uint64_t full)
+{
+    uint64_t count = size == 1 ? bench_amount(full) : bench_bytes(full, size) / size;
+    struct bench_series s = { .count = 0 };
+    char *buf = calloc(1, size);
+    int ends[2];
+
+    if (!bench_wants(measure, "pipe"))
+        return;
+    if (!buf || pipe(ends))
+        bench_die("pipe: %s", strerror(errno));
+    for (int run = 0; run < bench_runs(); run++) {
+        double took = pipe_run(ends, buf, size, count);
+
+        bench_add(&s, size == 1 ? took / (double)count * 1e6 : rate(size, count * size, took));
+    }
+    bench_report(measure, "pipe", &s, size == 1 ? "us" : size == 64 ? "Mmsg/s" : "MB/s");
+    close(ends[0]);
+    close(ends[1]);
     free(buf);
 }
 
@@ -296,6 +334,10 @@ int main(int argc, char **argv)
     memcpy_stream("stream_4k", 4096, UINT64_C(2) << 30);
     memcpy_stream("stream_64k", 65536, UINT64_C(4) << 30);
     memcpy_stream("stream_512k", 524288, UINT64_C(4) << 30);
+    pipe_calls("driver_stream_64k", 65536, UINT64_C(2) << 30);
+    pipe_calls("driver_stream_4k", 4096, 1u << 30);
+    pipe_calls("driver_msgs_64b", 64, 64u << 20);
+    pipe_calls("driver_rtt", 1, 50000);
     socket_rtt((uint32_t)bench_amount(50000));
     if (!shares_a_processor())  /* there it would measure the scheduler's tick */
         cacheline((uint32_t)bench_amount(1000000));

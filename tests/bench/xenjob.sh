@@ -3,8 +3,8 @@
 #
 # xenjob.sh: the figures on real Xen, as a job of the lab (tests/xenlab/lab run) in its dom0: libxenvchan and xvs between guest1
 # and dom0, in turns; and what guest1's processor does on its own; and programs of sockets in guest2, whose kernel has the device,
-# in the same turns: by AF_VSOCK ("xvs"), by TCP and a network card of Xen's ("tcp"), and within the guest ("loopback").  Each result is a line of JSON in $OUT/figures, what went
-# wrong a line in $OUT/failures.
+# in the same turns: by AF_VSOCK ("xvs"), by TCP and a network card of Xen's ("tcp"), and within the guest ("loopback", and a "pipe" of one
+# process, which is what the system calls cost).  Each result is a line of JSON in $OUT/figures, what went wrong a line in $OUT/failures.
 #
 #     xenjob.sh ROUNDS RUNS SCALE [MEASURE...]     all measures without any
 set -u
@@ -196,6 +196,8 @@ driver_does() {
 	# shellcheck disable=SC2086
 	socket_does "$measure_" loopback "$verb" vsock:1 77 $size
 	served guest2
+	# shellcheck disable=SC2046 # words
+	[ "$verb" = connects ] || take "$measure_ pipe" on guest2 env $(bench_env "$measure_" pipe) bench_base
 }
 
 counters() { # NAME...: of guest2's driver, as one number
@@ -261,13 +263,19 @@ one_round() {
 		base rtt_sleep socketpair
 	fi
 	if is_wanted rtt_installed; then
+		settings auto
+		sleep 0.5
 		xvs_does rtt_installed rtt -1
+		settings 20
 		is_wanted rtt_sleep || vchan rtt_sleep
 	fi
 	! is_wanted host_stream_64k || host_does host_stream_64k stream 65536
 	! is_wanted host_stream_4k || host_does host_stream_4k stream 4096
 	! is_wanted host_rtt || host_does host_rtt trip
 	! is_wanted connects_per_s || xvs_does connects_per_s connects
+	# As installed: with 20 us the daemon sleeps before a program has come back from its system call.
+	settings auto
+	sleep 0.5
 	driver_does driver_stream_64k stream sink 9 65536
 	driver_does driver_stream_4k stream sink 9 4096
 	driver_does driver_msgs_64b stream sink 9 64
@@ -275,6 +283,7 @@ one_round() {
 	driver_does driver_connects connects sink 9
 	counted_streams
 	between_guests
+	settings 20
 }
 
 modprobe -a xen-gntalloc xen-gntdev xen-evtchn 2>/dev/null

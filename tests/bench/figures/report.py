@@ -6,7 +6,7 @@ import statistics
 
 from . import measures
 
-SUBJECTS = ("xvs", "unix", "tcp", "loopback", "libxenvchan", "socketpair", "memcpy", "evtchn", "cacheline")
+SUBJECTS = ("xvs", "unix", "tcp", "loopback", "pipe", "libxenvchan", "socketpair", "memcpy", "evtchn", "cacheline")
 
 # What is aimed at: a text, the measure and subject, those it is divided by (None: its own value counts), and what the
 # quotient shall be.
