@@ -109,12 +109,7 @@ class Progress:
 
 
 def chosen(tasks, only):
-    if not only:
-        return tasks
-    wanted = set(only)
-    for measure in only:
-        wanted.update(measures.NEEDS.get(measure, ()))
-    return [task for task in tasks if task[0] in wanted]
+    return [task for task in tasks if not only or task[0] in measures.with_needs(only)]
 
 
 def wants(only, *names):

@@ -29,6 +29,12 @@ NEEDS = {
     "exec_per_s": ("ssh_per_s",),
 }
 
+
+def with_needs(only):
+    """Those, and what they are compared with."""
+    return sorted({*only, *(needed for measure in only for needed in NEEDS.get(measure, ()))})
+
+
 # Which processor has what, for the report.  A is the first of a pair and B the second; both are the same in same-cpu.
 WHERE = {
     "stream_64k": "the sender on A, the daemon (or other receiver) on B",

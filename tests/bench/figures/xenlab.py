@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 
+from . import measures
 from .hosted import Failed
 
 LAB = "tests/xenlab/lab"
@@ -25,7 +26,7 @@ def measure(options, work, figures, say):
     beside = [word for item in (DRIVER, *glob.glob(NETBACK)) if os.path.exists(item) for word in ("--add", item)]
     # Guest and dom0 run at the same instant, as they do on most hosts.
     command = [LAB, "run", "--processors", "2", "--bin", options.bin, "--bin", os.path.join(options.bin, "bench"), "--out", out,
-               "--timeout", str(300 + 600 * rounds), *beside, JOB, str(rounds), str(runs), f"{scale:g}", *(options.only or [])]
+               "--timeout", str(300 + 600 * rounds), *beside, JOB, str(rounds), str(runs), f"{scale:g}", *measures.with_needs(options.only or [])]
     options.rounds, options.inner, options.scale = rounds, runs, scale      # for the report
     say(" ".join(command))
     status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, check=False).returncode
