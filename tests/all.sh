@@ -16,6 +16,8 @@
 set -u
 umask 022       # of what is built, too: see run.sh
 cd "$(dirname "$0")/.." || exit 2
+# And what has been built before: other users run it.
+[ ! -d build ] || chmod -R go+rX build
 unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT
 logs=build/test
 mkdir -p "$logs"
