@@ -153,6 +153,22 @@ def who_was_refused_may_ask_why():
     assert rest(knock(b"WHY 102:4998\n")) == b"UNKNOWN 4998\n"
 
 
+def who_was_let_in_since_is_not_refused_any_more():
+    """For the user: the very process that was refused hears of it still."""
+    if os.fork() == 0:
+        os._exit(0 if line(knock(b"CONNECT 2:4996\n")) == b"" else 1)
+    assert os.wait()[1] == 0
+    assert rest(knock(b"WHY 4996\n")) == b"REFUSED 4996 nobody\n"
+    assert line(knock(b"CONNECT 2:4996\n")) == b""
+    say("refused")
+    sys.stdin.readline()
+    call("2:4996")[0].close()
+    assert rest(knock(b"WHY 4996\n")) == b"REFUSED 4996 nobody\n"
+    if os.fork() == 0:
+        os._exit(0 if rest(knock(b"WHY 4996\n")) == b"UNKNOWN 4996\n" else 1)
+    assert os.wait()[1] == 0
+
+
 def who_was_refused_is_another_users_secret():
     assert line(knock(b"CONNECT 2:4997\n")) == b""
     if os.fork() == 0:

@@ -135,6 +135,14 @@ if test_ refusals_are_told_as_without_it; then
     on web1 xvs cat web1 1 </dev/null >out 2>err; [ $? -eq 2 ] || bad "a name in a guest: status"
     py what_is_no_line_is_closed_without_a_word 2>err || bad "$(tail -n 1 err)"
     py who_was_refused_may_ask_why 2>err || bad "$(tail -n 1 err)"
+    background out py who_was_let_in_since_is_not_refused_any_more
+    asker=$job
+    wait_for grep -q refused out
+    run 0 xvs serve 4996 web1 -- cat 2>/dev/null
+    wait_for test -S "$dir/host/run/dom0/guest/web1/vsock_4996"
+    server=$job job=$asker
+    go out
+    kill "$pid"; wait $server 2>/dev/null
 end
 fi
 

@@ -205,6 +205,15 @@ static void refuse(struct stream *s, int err)
     stream_free(s);
 }
 
+static void let_in(const struct stream *s)
+{
+    struct turned_away *turned = &s->broker->turned;
+    struct ucred who;
+
+    if (turned->count && peercred_of(s->fd, &who))
+        turned_let_in(turned, &who, s->cid, s->dial.port);
+}
+
 static void answered(struct dial *d, int err, struct end *end)
 {
     struct stream *s = d->arg;
@@ -217,6 +226,7 @@ static void answered(struct dial *d, int err, struct end *end)
         refuse(s, err);
         return;
     }
+    let_in(s);
     number = book_number(&s->broker->book);
     len = snprintf(line, sizeof line, "OK %u\n", number);
     if (send(s->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len && begin(s, end, number))
