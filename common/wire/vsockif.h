@@ -250,6 +250,7 @@
  * with a cap of its own below that window asks, because the peer cannot know that cap.  Who passes on what a third one has told, as the
  * host does between two guests, tells of it from a quarter of the window on, where that is used up: a program may wait for more than is
  * there (SO_RCVLOWAT), and Linux counts a packet when all of it is read, so that less than half can be all that comes.
+ * (Who polls for more than three quarters of a buffer, of which less than a quarter was read, can wait for ever.  Less would be told too often.)
  *
  *
  * 9. Progress
