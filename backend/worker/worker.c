@@ -113,9 +113,9 @@ static void tell_disconnected(struct guest *g, enum lane_cut why)
     if (feed_is_heard(lane->all))
         feed_end(g, EVENT_DISCONNECTED, why);
     if (g->told)
-        journal_event(&g->journal, EVENT_DISCONNECTED, word, "disconnected (%s); %u connections end", word, vmux_count(lane->mux));
+        journal_event(&g->journal, EVENT_DISCONNECTED, word, "disconnected (%s); connections that end: %u", word, vmux_count(lane->mux));
     else if (journal_shows(JOURNAL_DEBUG))
-        journal_guest(&g->journal, JOURNAL_DEBUG, "it was connected for %llu ms (%s); %u connections end",
+        journal_guest(&g->journal, JOURNAL_DEBUG, "it was connected for %llu ms (%s); connections that end: %u",
                       (unsigned long long)(loop_now(lane->all->loop) - g->since), word, vmux_count(lane->mux));
     alarm_stop(&g->stays);
     g->told = false;

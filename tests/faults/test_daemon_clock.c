@@ -212,7 +212,7 @@ static void a_guest_that_comes_for_a_moment_has_no_line(void)
     EQ(count_in_log("connected"), 1);
     EQ(count_in_log("guest b (domid 2): connected, CID "), 1);
     leave(&b);
-    EQ(count_in_log("guest b (domid 2): disconnected (left); 0 connections end"), 1);
+    EQ(count_in_log("guest b (domid 2): disconnected (left); connections that end: 0"), 1);
     EQ(count_in_log("connected"), 2);
     stop();
 }
@@ -229,7 +229,7 @@ static void a_guest_that_comes_for_a_moment_has_one_line_for_debugging(void)
     }
     EQ(count_in_log("guest a"), 1);
     EQ(count_in_log("guest a (domid 1): it was connected for "), 1);
-    EQ(count_in_log(" ms (left); 0 connections end"), 2);
+    EQ(count_in_log(" ms (left); connections that end: 0"), 2);
     stop();
 }
 

@@ -380,7 +380,7 @@ end
 test_ why_says_where_it_breaks_and_what_to_do
 says() { grep -q -- "$1" out || bad "not said: $1: $(cat out)"; }
 status 0 "$xvs" why 7; says '^good  *program  *a program in the guest has the device open$'; says '^good  *socket'
-status 1 "$xvs" why web1 50; says '^broken  *credit  *1 of 1 streams stand still: 10 bytes of the guest'; says '-> .xvs dump web1.'
+status 1 "$xvs" why web1 50; says '^broken  *credit  *1 stream stands still, of 1: 10 bytes of the guest'; says '-> .xvs dump web1.'
 status 0 "$xvs" why web1 51; says '^good  *credit  *none of them stands still'
 status 4 "$xvs" why web1 2; says '^broken  *listener  *the last time you were refused port 2 of web1: nobody listens at that port$'
 status 9 "$xvs" why web1 100; says '^broken  *policy  *it forbids port 100 in both directions: /p/5.policy:7: '; says "100 @unix web1 allow"

@@ -114,7 +114,7 @@ static void it_breaks_at_the_first_link_that_does_not_hold(void)
     facts.streams = 3;
     facts.standing = 2;
     facts.stands = "10 bytes of the guest's wait for the host's program, which does not read";
-    breaks("credit", "2 of 3 streams stand still: 10 bytes of the guest's wait", "xvs dump web1");
+    breaks("credit", "2 streams stand still, of 3: 10 bytes of the guest's wait", "xvs dump web1");
 }
 
 static void what_is_not_known_does_not_break_it(void)

@@ -120,7 +120,7 @@ static void explain_listener(const struct chain_facts *f, struct chain_link *l)
     char line[REASON_LINE];
 
     if (f->streams) {
-        judge(l, CHAIN_GOOD, "%u streams go by port %u", f->streams, f->port);
+        judge(l, CHAIN_GOOD, "%u stream%s by port %u", f->streams, f->streams == 1 ? " goes" : "s go", f->port);
     } else if (f->was_refused && f->refusal.code != VSOCKIF_REASON_POLICY) {
         judge(l, f->listens_here ? CHAIN_UNKNOWN : CHAIN_BROKEN, "the last time you were refused port %u of %s: %s", f->port, f->guest,
               reason_line(line, f->refusal));
@@ -145,7 +145,7 @@ static void explain_credit(const struct chain_facts *f, struct chain_link *l)
     } else if (!f->standing) {
         judge(l, CHAIN_GOOD, "none of them stands still");
     } else {
-        judge(l, CHAIN_BROKEN, "%u of %u streams stand still: %s", f->standing, f->streams, f->stands);
+        judge(l, CHAIN_BROKEN, "%u stream%s still, of %u: %s", f->standing, f->standing == 1 ? " stands" : "s stand", f->streams, f->stands);
         advise(l, "'xvs dump %s' has all of them; the program that is named there hangs, or waits for something itself", f->guest);
     }
 }

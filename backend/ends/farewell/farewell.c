@@ -103,8 +103,8 @@ static void on_alarm(struct alarm *alarm, uint64_t now)
         f->kind->give_up(f);
     }
     if (count)
-        journal(JOURNAL_NOTICE, "%u streams whose guests are gone are given up: their readers took nothing for %u s; %llu bytes "
-                "are lost", count, all->lanes->settings->farewell_seconds, (unsigned long long)lost);
+        journal(JOURNAL_NOTICE, "streams are given up, for their guests are gone and their readers took nothing for %u s: %u, with %llu bytes "
+                "that are lost", all->lanes->settings->farewell_seconds, count, (unsigned long long)lost);
 }
 
 void farewells_init(struct farewells *all, struct lanes *lanes)

@@ -110,7 +110,7 @@ test_a_stream_that_stands_still_is_explained() { # short
     grep -q "in_seen: " "$T/dump" || fail "the dump has no rings: $(cat "$T/dump")"
     on dom0 xvs why guest1 8060 </dev/null >"$T/why"
     equal $? 1 "the status of xvs why ($(cat "$T/why"))"
-    grep -q "^broken *credit *1 of 1 streams stand still" "$T/why" || fail "why: $(cat "$T/why")"
+    grep -q "^broken *credit *1 stream stands still, of 1" "$T/why" || fail "why: $(cat "$T/why")"
     end_spawned
 }
 
@@ -135,7 +135,7 @@ test_why_goes_through_the_chain_as_it_is_mended() { # short
     why 4 "^broken *listener *the last time you were refused port 8070 of guest1: nobody listens at that port"
     ask g "listen l 8070" "listen l ok"
     spawn caller dom0 xvs cat guest1 8070
-    wait_for 'on dom0 xvs why guest1 8070 </dev/null | grep -q "^good *listener *1 streams go by port 8070"' 10 "a stream goes by the port"
+    wait_for 'on dom0 xvs why guest1 8070 </dev/null | grep -q "^good *listener *1 stream goes by port 8070"' 10 "a stream goes by the port"
     why 0 "^good *credit *none of them stands still"
     on dom0 xvs why nobody 1 </dev/null >"$T/why"
     equal $? 3 "the status for a guest that is not there"
