@@ -229,12 +229,23 @@ static bool stands_still(const struct stream *s)
     return s->stuck || (s->inbox.of_messages && !s->inbox.whole);
 }
 
+/* Half of the pool may stand still, but as long as it is in nobody's way: there is no other stream, and a wide promise leaves room for
+ * one to begin. */
+static uint32_t may_be_held(const struct lane *lane)
+{
+    const struct stream *first = container_of(lane->holding.next, struct stream, holding);
+    bool is_alone = vmux_count(lane->mux) == 1 && promise_is_wide(&lane->promises, &first->promise);
+
+    return is_alone ? lane->map.mem.tx_bytes : lane->map.mem.tx_bytes / 2;
+}
+
 /* Data that stands still takes the guest's own ring from its other streams: move it out of the way. */
 static void make_way(struct lane *lane)
 {
     struct list *link = lane->holding.next, *next;
+    uint32_t most = link != &lane->holding ? may_be_held(lane) : 0;
 
-    for (; link != &lane->holding && inbox_is_tight(&lane->inboxes); link = next) {
+    for (; link != &lane->holding && inbox_is_tight(&lane->inboxes, most); link = next) {
         struct stream *s = container_of(link, struct stream, holding);
 
         next = link->next;

@@ -332,7 +332,8 @@ bool stream_delivered(struct stream *s, uint32_t len)
     lane->moved = true;
     if (inbox_is_empty(&s->inbox))
         list_remove(&s->holding);
-    return promise_taken(&lane->promises, &s->promise, len);
+    return promise_taken(&lane->promises, &s->promise, len) &&
+           promise_proven(&lane->promises, &s->promise, (uint16_t)lane->back.waits, !vconn_is_seqpacket(&s->v.c));
 }
 
 void stream_consumed(struct stream *s, uint32_t len)

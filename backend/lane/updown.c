@@ -65,7 +65,7 @@ int lane_begin(struct lane *lane, uint64_t cid)
     lane->idle_events = 0;
     lane->unmask_at = lane->feed_at = lane->look_at = UINT64_MAX;
     limits_begin(&lane->limits, lane->delivered);
-    promises_init(&lane->promises, held->limit - held->limit / 8, lane->map.mem.tx_bytes / 2);
+    promises_init(&lane->promises, held->limit - held->limit / 8, lane->map.mem.tx_bytes);
     config.buf_alloc = lane->promises.most;     /* stream_offered() says what it really is */
     if ((err = vmux_new(&config, &lane->mux)))
         return err;

@@ -151,9 +151,9 @@ uint32_t inbox_drop(struct inbox_table *t, struct inbox *b)
     return bytes;
 }
 
-bool inbox_is_tight(const struct inbox_table *t)
+bool inbox_is_tight(const struct inbox_table *t, uint32_t most)
 {
-    return t->held_packets > ring_slots(&t->link->tx) / 2 || t->held_bytes > t->link->mem.tx_bytes / 2;
+    return t->held_packets > ring_slots(&t->link->tx) / 2 || t->held_bytes > most;
 }
 
 int inbox_spill(struct inbox_table *t, struct inbox *b)

@@ -100,8 +100,8 @@ void inbox_take(struct inbox_table *t, struct inbox *b, uint32_t len);
 /* Gives everything back and returns how many bytes were not delivered. */
 uint32_t inbox_drop(struct inbox_table *t, struct inbox *b);
 
-/* More than half of the ring, or of the pool, is held. */
-bool inbox_is_tight(const struct inbox_table *t);
+/* More than half of the ring is held, or more than so many bytes of the pool. */
+bool inbox_is_tight(const struct inbox_table *t, uint32_t most);
 /* Moves what b holds into memory, oldest first: 0, -ENOSPC at the guest's limit (perhaps after a part of it),
  * -ENOMEM. */
 int inbox_spill(struct inbox_table *t, struct inbox *b);

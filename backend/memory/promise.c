@@ -2,9 +2,19 @@
 /* promise.c: see promise.h. */
 #include "promise.h"
 
-void promises_init(struct promises *all, uint64_t budget, uint32_t most)
+#include "vsockif.h"
+
+#define LEAST_FOR_WIDE (8 * VSOCKIF_MAX_PACKET)     /* of a pool: the packet that others may always send is an eighth of it at most */
+
+static uint32_t least(uint32_t a, uint32_t b)
 {
-    *all = (struct promises){ .budget = budget, .most = most < PROMISE_MOST ? most : PROMISE_MOST };
+    return a < b ? a : b;
+}
+
+void promises_init(struct promises *all, uint64_t budget, uint32_t pool)
+{
+    *all = (struct promises){ .budget = budget, .most = least(pool / 2, PROMISE_MOST) };
+    all->wide = pool < LEAST_FOR_WIDE ? all->most : least(pool - VSOCKIF_MAX_PACKET, PROMISE_WIDEST);
 }
 
 #define LEAST_COST (PROMISE_LEAST + PROMISE_LEAST / 4 * 3)
@@ -22,6 +32,13 @@ static uint32_t raised(uint32_t cost)
     return cost > LEAST_COST ? cost - LEAST_COST : 0;
 }
 
+/* What it takes from now on counts. */
+static void look_anew(const struct promises *all, struct promise *p)
+{
+    p->proof = 0;
+    p->taken = all->taken;
+}
+
 static bool change(struct promises *all, struct promise *p, uint32_t bytes)
 {
     uint32_t before = cost_of(p->bytes), after = cost_of(bytes);
@@ -30,7 +47,8 @@ static bool change(struct promises *all, struct promise *p, uint32_t bytes)
         return false;
     all->given += after - (uint64_t)before;
     all->raised += raised(after) - (uint64_t)raised(before);
-    *p = (struct promise){ .bytes = bytes };
+    p->bytes = bytes;
+    look_anew(all, p);
     return true;
 }
 
@@ -49,23 +67,53 @@ void promise_end(struct promises *all, struct promise *p)
     change(all, p, 0);
 }
 
-bool promise_taken(struct promises *all, struct promise *p, uint32_t len)
+static bool give_more(struct promises *all, struct promise *p)
 {
     uint32_t twice = p->bytes < all->most / 2 ? 2 * p->bytes : all->most;
 
-    if (p->bytes >= all->most)
-        return false;
-    p->proof += len;
-    if (p->proof < PROMISE_PROOF ||
-        all->raised + raised(cost_of(twice)) - raised(cost_of(p->bytes)) > PROMISE_OVERDRAFT * all->budget)
+    if (all->raised + raised(cost_of(twice)) - raised(cost_of(p->bytes)) > PROMISE_OVERDRAFT * all->budget)
         return false;
     return change(all, p, twice);
 }
 
+static bool narrow(struct promises *all, struct promise *p)
+{
+    p->rest = PROMISE_REST;
+    return change(all, p, all->most);
+}
+
+/* It has half of the pool: is it nearly alone? */
+static bool widen(struct promises *all, struct promise *p, bool has_others)
+{
+    if (has_others || all->given - cost_of(p->bytes) + cost_of(all->wide) > all->budget)
+        return false;
+    if (p->rest) {
+        p->rest--;
+        return false;
+    }
+    return change(all, p, all->wide);
+}
+
+bool promise_proven(struct promises *all, struct promise *p, uint16_t waits, bool lowers)
+{
+    uint32_t by_others = all->taken - p->taken - p->proof;
+    bool waited = p->waits != waits, has_others = waited || by_others > p->proof / 8;
+
+    p->waits = waits;
+    if (p->bytes < all->most)
+        return give_more(all, p);
+    look_anew(all, p);
+    if (promise_is_wide(all, p))
+        return waited && narrow(all, p);
+    return lowers && widen(all, p, has_others);
+}
+
 bool promise_stuck(struct promises *all, struct promise *p)
 {
-    p->proof = 0;
+    bool changed = promise_is_wide(all, p) && narrow(all, p);
+
+    look_anew(all, p);
     if (all->given <= all->budget || p->bytes <= PROMISE_LEAST)
-        return false;
+        return changed;
     return change(all, p, PROMISE_LEAST);
 }

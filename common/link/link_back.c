@@ -203,6 +203,7 @@ bool link_back_publish(struct link_back *l)
 {
     bool tx = ring_publish(&l->tx), rx = ring_publish(&l->rx);
 
+    l->waits += tx;
     return tx || rx;
 }
 

@@ -39,6 +39,7 @@ struct link_back {
     uint32_t first, count;                      /* of that queue */
     uint64_t room;                              /* bytes in that queue */
     struct link_counters counters;
+    uint32_t waits;                             /* how often the frontend has asked to be notified of a completion */
     char why[128];
 };
 

@@ -252,6 +252,13 @@
  * there (SO_RCVLOWAT), and Linux counts a packet when all of it is read, so that less than half can be all that comes.
  * (Who polls for more than three quarters of a buffer, of which less than a quarter was read, can wait for ever.  Less would be told too often.)
  *
+ * How much a receiver promises is its own affair, within that promise, and may change from packet to packet: so one stream may have most
+ * of a pool as long as it has it nearly alone, and less when others come.  Room that a frontend does not have in its tx pool makes its
+ * other connections wait, whatever was promised to them.  It says so by the tx ring: it sets rsp_event (section 5) when it waits
+ * for a tx response, for room in the pool or in the ring, and for nothing else; so a backend that is to notify it of one
+ * knows that it has given too much to somebody.  A frontend that sets it at other times does no harm: it gets smaller windows.
+ * And a backend promises none so much that less than VSOCKIF_MAX_PACKET bytes of the pool are left to others, which may yet come.
+ *
  *
  * 9. Progress
  * ===========

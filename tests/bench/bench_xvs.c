@@ -12,7 +12,8 @@
  *     bench_xvs guests FIRST COUNT SECONDS  in dom0 of a hosted Xen: plays that many guests, each with a device that is
  *                                           up and idle; prints "ready", and the bytes that each holds, shared pages included
  *     bench_xvs flood SECONDS               writes to discard without end, with all its might
- *     bench_xvs ping COUNT MEASURE [SPIN]   the 99th percentile of round trips */
+ *     bench_xvs ping COUNT MEASURE [SPIN]   the 99th percentile of round trips
+ *     bench_xvs beside                      the same, on the device on which a stream writes to discard without end; and what that has */
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -259,6 +260,78 @@ static void flood(double seconds)
         send_copying(s, buf, 65536, 64u << 20);
     xvs_stream_reset(s);
     xvs_close(x);
+}
+
+/* Sends what there is room for, but a MiB at most: true if that is all. */
+static bool push(struct xvs_stream *s, const char *buf, uint64_t *sent)
+{
+    for (int i = 0; i < 16; i++) {
+        ssize_t n = xvs_send(s, buf, 65536, 0);
+
+        if (n == -EAGAIN)
+            return true;
+        if (n < 0)
+            bench_die("send: %s", strerror((int)-n));
+        *sent += (uint64_t)n;
+    }
+    return false;
+}
+
+/* A turn of the flood, and of the device. */
+static void turn_beside(struct xvs_stream *flood_, const char *buf, uint64_t *sent)
+{
+    xvs_wait(x, push(flood_, buf, sent) ? -1 : 0);
+    drain_events();
+}
+
+/* Seconds until a byte is back, while the flood goes on. */
+static double trip_beside(struct xvs_stream *ping_, struct xvs_stream *flood_, const char *buf, uint64_t *sent)
+{
+    double begin = bench_now();
+    char c = 'x';
+    ssize_t n;
+
+    while ((n = xvs_send(ping_, &c, 1, 0)) == -EAGAIN)
+        turn_beside(flood_, buf, sent);
+    while (n == 1 && (n = xvs_recv(ping_, &c, 1, 0)) == -EAGAIN) {
+        turn_beside(flood_, buf, sent);
+        n = 1;
+    }
+    if (n != 1)
+        bench_die("the echo ended");
+    return bench_now() - begin;
+}
+
+static void beside(void)
+{
+    uint32_t count = (uint32_t)bench_amount(20000);
+    struct bench_series late = { .count = 0 }, rate = { .count = 0 };
+    double *us = malloc(count * sizeof *us);
+    char *buf = calloc(1, 65536);
+    struct xvs_stream *flood_, *ping_;
+
+    device(-1, BENCH_NEAR);
+    flood_ = connected(XVS_CID_HOST, DISCARD);
+    ping_ = connected(XVS_CID_HOST, ECHO);
+    for (int run = -1; run < bench_runs(); run++) {
+        double begin = bench_now();
+        uint64_t sent = 0;
+
+        for (uint32_t n = 0; n < count; n++) {
+            push(flood_, buf, &sent);
+            us[n] = trip_beside(ping_, flood_, buf, &sent) * 1e6;
+        }
+        if (run < 0)
+            continue;
+        bench_add(&rate, (double)sent / (bench_now() - begin) / 1e6);
+        bench_add(&late, bench_percentile(us, count, 99));
+    }
+    bench_report("ping_p99_beside_own_flood", "xvs", &late, "us");
+    bench_report("own_flood_beside_ping", "xvs", &rate, "MB/s");
+    xvs_stream_reset(flood_);
+    xvs_close(x);
+    free(us);
+    free(buf);
 }
 
 /* ---- connections ---- */
@@ -543,6 +616,8 @@ int main(int argc, char **argv)
         ping(atoi(argv[4]), (uint32_t)atoi(argv[2]), argv[3]);
     else if (!strcmp(verb, "flood") && argc == 3)
         flood(atof(argv[2]));
+    else if (!strcmp(verb, "beside"))
+        beside();
     else if (!strcmp(verb, "connects"))
         connects();
     else if (!strcmp(verb, "streams") && argc == 3)
@@ -558,6 +633,6 @@ int main(int argc, char **argv)
     else
         bench_die("usage: bench_xvs stream SIZE [copy|zerocopy] [CID PORT] | rtt [SPIN] | connects | streams COUNT | sink PORT | "
                   "echo PORT | idle COUNT SECONDS | guests FIRST COUNT SECONDS | "
-                  "flood SECONDS | ping COUNT MEASURE [SPIN]");
+                  "flood SECONDS | ping COUNT MEASURE [SPIN] | beside");
     return 0;
 }

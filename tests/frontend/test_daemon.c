@@ -105,6 +105,63 @@ static void gathered_bytes_outlive_a_smaller_promise(void)
     stop();
 }
 
+static void send_some(struct xvs_stream *s, size_t *sent)
+{
+    ssize_t n;
+
+    lab_fill(data, *sent, 65536);
+    n = xvs_send(s, data, 65536, 0);
+    if (n > 0)
+        *sent += (size_t)n;
+    else
+        REQUIRE(n == -EAGAIN && xvs_wait(x, PATIENCE_MS) > 0);
+    lab_events();
+}
+
+/* Reads until so many bytes of all are there. */
+static void read_up_to(struct xvs_stream *s, size_t *got, size_t end)
+{
+    while (*got < end) {
+        ssize_t n = xvs_recv_wait(s, back_data, end - *got < 65536 ? end - *got : 65536, PATIENCE_MS);
+
+        REQUIRE(n > 0);
+        CU_ASSERT_TRUE(lab_matches(back_data, *got, (size_t)n));
+        *got += (size_t)n;
+    }
+}
+
+/* Nobody reads any more what one stream brings back that has most of the pool, being alone; nor what the others do, who come then
+ * and have more on their way than it has left. */
+static void those_who_come_find_room_beside_one_that_fills_most_of_the_pool(void)
+{
+    enum { OTHERS = 4, BUFFER = 512 << 10 /* the library's */, MORE = 100000 };
+    struct xvs_stream *s, *other[OTHERS];
+    size_t sent = 0, got = 0;
+
+    start();
+    s = connect_to(ECHO);
+    while (sent < 4 << 20) {
+        send_some(s, &sent);
+        read_up_to(s, &got, sent);
+    }
+    while (sent - got < BUFFER + (800 << 10))
+        send_some(s, &sent);
+    lab_fill(data, 0, sizeof data);
+    for (int i = 0; i < OTHERS; i++) {
+        other[i] = connect_to(ECHO);
+        REQUIRE(xvs_send_all(other[i], data, BUFFER + MORE, PATIENCE_MS) == 0);
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        size_t came = 0;
+
+        read_up_to(other[i], &came, BUFFER + MORE);
+        xvs_stream_close(other[i]);
+    }
+    read_up_to(s, &got, sent);
+    xvs_stream_close(s);
+    stop();
+}
+
 static void an_end_of_stream_is_answered_by_one(void)
 {
     struct xvs_stream *s;
@@ -235,7 +292,7 @@ int main(int argc, char **argv)
 {
     static const struct test tests[] = {
         TEST(a_megabyte_comes_back_as_it_went),
-        TEST(gathered_bytes_outlive_a_smaller_promise),
+        TEST(gathered_bytes_outlive_a_smaller_promise), TEST(those_who_come_find_room_beside_one_that_fills_most_of_the_pool),
         TEST(an_end_of_stream_is_answered_by_one),
         TEST(a_port_that_nobody_serves_refuses),
         TEST(sources_that_nobody_reads_keep_no_other_from_going_on),

@@ -141,14 +141,14 @@ static void it_is_tight_by_packets_and_by_bytes(void)
     begin(0);
     for (uint32_t i = 0; i < 16; i++)
         add(&box, i, i, 1);
-    CU_ASSERT_FALSE(inbox_is_tight(&table));
+    CU_ASSERT_FALSE(inbox_is_tight(&table, POOL / 2));
     add(&box, 16, 16, 1);
-    CU_ASSERT_TRUE(inbox_is_tight(&table));
+    CU_ASSERT_TRUE(inbox_is_tight(&table, POOL / 2));
     inbox_drop(&table, &box);
     add(&box, 17, 0, 65536);
-    CU_ASSERT_FALSE(inbox_is_tight(&table));
+    CU_ASSERT_FALSE(inbox_is_tight(&table, POOL / 2));
     add(&box, 18, 65536, 1);
-    CU_ASSERT_TRUE(inbox_is_tight(&table));
+    CU_ASSERT_TRUE(inbox_is_tight(&table, POOL / 2));
     inbox_drop(&table, &box);
 }
 
