@@ -301,6 +301,37 @@ static void an_end_sleeps_only_when_nothing_waits(void)
     CU_ASSERT_FALSE(link_front_publish(&front));        /* one buffer; two were asked for */
 }
 
+/* Not of packets that it is sent: it always waits for those. */
+static void a_frontend_that_waits_for_a_completion_is_known_to(void)
+{
+    struct link_packet packet;
+    uint32_t id;
+
+    open_with(4096);
+    REQUIRE(send_up(1, 10) && send_up(2, 10));
+    link_front_publish(&front);
+    expect_up(1, 10, &id);
+    link_back_done(&back, id);
+    CU_ASSERT_TRUE(link_back_publish(&back));           /* the first one ever is */
+    EQ(back.waits, 1);
+    EQ(link_front_reap(&front), 1);
+    CU_ASSERT_TRUE(link_front_arm(&front, false));
+    expect_up(2, 10, &id);
+    link_back_done(&back, id);
+    REQUIRE(send_down(3, 10));
+    CU_ASSERT_TRUE(link_back_publish(&back));
+    EQ(back.waits, 1);
+    EQ(link_front_reap(&front), 1);
+    expect_down(3, 10, &packet);
+    REQUIRE(send_up(4, 10));
+    link_front_publish(&front);
+    CU_ASSERT_TRUE(link_front_arm(&front, true));
+    expect_up(4, 10, &id);
+    link_back_done(&back, id);
+    CU_ASSERT_TRUE(link_back_publish(&back));
+    EQ(back.waits, 2);
+}
+
 static void counters_count(void)
 {
     struct link_packet packet;
@@ -652,7 +683,7 @@ static const struct test tests[] = {
     TEST(adjacent_buffers_are_one_piece_of_room),
     TEST(scattered_buffers_are_as_many_pieces_as_there_is_space_for),
     TEST(an_end_sleeps_only_when_nothing_waits),
-    TEST(counters_count),
+    TEST(a_frontend_that_waits_for_a_completion_is_known_to), TEST(counters_count),
     TEST(a_guest_that_breaks_a_rule_of_tx_is_told_which),
     TEST(a_guest_that_breaks_a_rule_of_rx_is_told_which),
     TEST(a_guest_with_an_impossible_index_is_told_so),
