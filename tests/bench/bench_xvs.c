@@ -326,8 +326,8 @@ static void beside(void)
         bench_add(&rate, (double)sent / (bench_now() - begin) / 1e6);
         bench_add(&late, bench_percentile(us, count, 99));
     }
-    bench_report("ping_p99_beside_own_flood", "xvs", &late, "us");
-    bench_report("own_flood_beside_ping", "xvs", &rate, "MB/s");
+    bench_report("own_flood_ping_p99", "xvs", &late, "us");
+    bench_report("own_flood", "xvs", &rate, "MB/s");
     xvs_stream_reset(flood_);
     xvs_close(x);
     free(us);

@@ -273,6 +273,7 @@ one_round() {
 	! is_wanted host_stream_4k || host_does host_stream_4k stream 4096
 	! is_wanted host_rtt || host_does host_rtt trip
 	! is_wanted connects_per_s || xvs_does connects_per_s connects
+	! is_wanted own_flood_ping_p99 || xvs_does own_flood_ping_p99 beside
 	# As installed: with 20 us the daemon sleeps before a program has come back from its system call.
 	settings auto
 	sleep 0.5

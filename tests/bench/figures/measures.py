@@ -46,6 +46,7 @@ WHERE = {
     "rtt_installed": "both ends as they are installed: they look for a while before they sleep, if that has paid",
     "flood_ping_p99": "spinning off; the guest that pings on A, the daemon on B, and the one that floods on a third processor; where there "
                       "is none on A, as SCHED_IDLE, so that it is the daemon that a ping waits for, and not the flooding guest's turn",
+    "own_flood_ping_p99": "one guest that pings and floods, on A; the daemon on B",
     "exec_per_s": "'xvs exec GUEST true', one after the other; beside 'ssh GUEST.xvs true' through 'xvs serve 22 -- sshd -i' in a guest",
     "copy_1g": "'xvs cp FILE GUEST:', with its checksum; beside 'xvs cat' of the file into 'xvs serve -- sh -c \"cat >FILE\"'; in memory; neither syncs",
     "copy_10k_files": "10,000 files of 1 KiB: 'xvs cp', with checksums; beside 'tar | xvs cat' into 'xvs serve -- tar'; in memory; neither syncs",
@@ -238,7 +239,8 @@ class Bench:
         if self.place.name != "same-cpu":   # two that spin on one processor measure the scheduler's tick
             trips += [("rtt_spin", "xvs", lambda: self.with_spin(1000, lambda: self.xvs("rtt", 1000))),
                       ("rtt_spin", "cacheline", lambda: self.base("rtt_spin", "cacheline"))]
-        others = [("connects_per_s", "xvs", lambda: self.xvs("connects"))]
+        others = [("connects_per_s", "xvs", lambda: self.xvs("connects")),
+                  ("own_flood_ping_p99", "xvs", lambda: self.xvs("beside"))]
         if self.place.shows_flood():
             others += [("flood_ping_p99_alone", "xvs", lambda: self.with_spin(0, lambda: self.flood(False))),
                        ("flood_ping_p99", "xvs", lambda: self.with_spin(0, lambda: self.flood(True)))]

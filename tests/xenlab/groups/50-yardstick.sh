@@ -80,6 +80,20 @@ test_streams_of_64_kib() { # limit 240
 	no_daemon
 }
 
+# What a window of most of the pool costs a ping on the same device, beside what the flood has then.
+test_a_ping_beside_a_flood_of_its_own_guest() { # limit 120
+	is_here
+	export BENCH_SCALE=0.02
+	daemon auto
+	: >/tmp/beside
+	for _ in $(seq $rounds); do
+		xvs_does /tmp/beside beside
+	done
+	figure "a ping's p99 beside a flood of the same guest: $(median /tmp/beside own_flood_ping_p99 xvs) us, the flood" \
+		"$(median /tmp/beside own_flood xvs) MB/s (medians of $rounds)"
+	no_daemon
+}
+
 test_round_trips_that_sleep() { # limit 240
 	is_here
 	export BENCH_SCALE=0.01
