@@ -6,7 +6,7 @@
  *	bus		from probe to remove		knows nodes, stats, rx, tx, sock
  *	transport	what AF_VSOCK calls		knows message, say, tx, sock
  *	rx		packets from the backend	knows hand, tx
- *	hand		them to their sockets		knows message, sock, user
+ *	hand		them to their sockets		knows message, say, sock, user
  *	message		of SOCK_SEQPACKET		knows say, tx, sock
  *	say		what Linux would not send	knows tx, sock
  *	tx		packets to the backend		knows sock, ring

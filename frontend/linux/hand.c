@@ -6,12 +6,31 @@
 #include "device.h"
 #include "hand.h"
 #include "message.h"
+#include "say.h"
 #include "sock.h"
 #include "user.h"
 
+/* Linux would look for a socket once more, and wait for its lock. */
+static void refuse(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(skbs))) {
+		virtio_transport_deliver_tap_pkt(skb);
+		kfree_skb(skb);
+	}
+	if (hdr->op != VSOCKIF_OP_RST)
+		xv_say_nobody(hdr);
+}
+
 void xv_hand(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs)
 {
-	xv_user_give(xv_sock_user(hdr), skbs);
+	struct xv_user *user = xv_sock_user(hdr);
+
+	if (user)
+		xv_user_give(user, skbs);
+	else
+		refuse(hdr, skbs);
 }
 
 static void hand_on(const struct vsockif_hdr *hdr, struct sk_buff *skb)

@@ -8,6 +8,33 @@
 #include "sock.h"
 #include "tx.h"
 
+void xv_say_nobody(const struct vsockif_hdr *to)
+{
+	struct virtio_vsock_hdr *hdr;
+	struct xv_device *dev;
+	struct sk_buff *skb;
+	int key;
+
+	skb = virtio_vsock_alloc_skb(VIRTIO_VSOCK_SKB_HEADROOM,
+				     GFP_KERNEL | __GFP_NOWARN);
+	if (!skb)
+		return;
+	hdr = virtio_vsock_hdr(skb);
+	memset(hdr, 0, sizeof(*hdr));
+	hdr->type = cpu_to_le16(to->type);
+	hdr->op = cpu_to_le16(VIRTIO_VSOCK_OP_RST);
+	hdr->src_cid = cpu_to_le64(to->dst_cid);
+	hdr->src_port = cpu_to_le32(to->dst_port);
+	hdr->dst_cid = cpu_to_le64(to->src_cid);
+	hdr->dst_port = cpu_to_le32(to->src_port);
+	dev = xv_carrier_get(&key);
+	if (dev)
+		xv_tx_send(dev, skb);
+	else
+		kfree_skb(skb);
+	xv_carrier_put(key);
+}
+
 /* A packet without data of an established connection, owned by its socket. */
 static struct sk_buff *make_packet(struct xv_device *dev,
 				   struct vsock_sock *vsk, u16 op)

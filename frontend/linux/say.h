@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * say.h: packets without data that the driver sends of its own, where Linux's
- * common code of virtio would send none.
+ * common code of virtio would send none, or wait for a lock first.
  */
 #ifndef XV_SAY_H
 #define XV_SAY_H
@@ -20,5 +20,8 @@ void xv_say_ask(struct xv_device *dev, struct vsock_sock *vsk);
 
 /* Cuts an established connection: the peer sees a reset, and why.  Likewise. */
 void xv_say_cut(struct vsock_sock *vsk, enum vsockif_reason why);
+
+/* A reset, to what has come and is for no socket. */
+void xv_say_nobody(const struct vsockif_hdr *to);
 
 #endif

@@ -283,7 +283,7 @@ struct xv_user *xv_sock_user(const struct vsockif_hdr *hdr)
 		sk = vsock_find_bound_socket(&local);
 	}
 	if (!sk)
-		return xv_user_nobody();
+		return NULL;
 	user = user_of(sk);
 	sock_put(sk);
 	return user;

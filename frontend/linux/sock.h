@@ -89,8 +89,8 @@ void xv_sock_begin(struct xv_sock *xs);
 bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr);
 
 /*
- * Whose packet this is that has come: the same for all of a connection.  Takes
- * no socket's lock.
+ * Whose packet this is that has come: the same for all of a connection.  NULL if
+ * it is for no socket.  Takes no socket's lock.
  */
 struct xv_user *xv_sock_user(const struct vsockif_hdr *hdr);
 

@@ -9,8 +9,7 @@
 /* Each may occupy a worker of xv_wq, which has twice as many. */
 #define MOST	128
 
-/* The last two of the list: packets of no socket, and who has no place. */
-static struct xv_user nobody, others;
+static struct xv_user others;		/* who has no place in the list */
 static LIST_HEAD(users);
 static unsigned int count;
 static DEFINE_MUTEX(users_lock);
@@ -28,7 +27,6 @@ static void init(struct xv_user *user, kuid_t uid)
 void xv_users_init(work_func_t func)
 {
 	hands_on = func;
-	init(&nobody, INVALID_UID);
 	init(&others, INVALID_UID);
 }
 
@@ -38,7 +36,7 @@ void xv_users_exit(void)
 
 	list_for_each_entry_safe(user, next, &users, all) {
 		skb_queue_purge(&user->packets);
-		if (user != &nobody && user != &others)
+		if (user != &others)
 			kfree(user);
 	}
 }
@@ -62,11 +60,6 @@ struct xv_user *xv_user_of(kuid_t uid)
 found:
 	mutex_unlock(&users_lock);
 	return user;
-}
-
-struct xv_user *xv_user_nobody(void)
-{
-	return &nobody;
 }
 
 void xv_users_each(void (*tell)(struct xv_user *user))

@@ -36,10 +36,6 @@ void xv_users_exit(void);
  */
 struct xv_user *xv_user_of(kuid_t uid);
 
-/* Of packets that belong to no socket. */
-struct xv_user *xv_user_nobody(void);
-
-/* Every one, @nobody included. */
 void xv_users_each(void (*tell)(struct xv_user *user));
 
 /* @skbs is empty then. */
