@@ -18,6 +18,7 @@ enum xv_stat {
 	XV_MERGED,			/* and that were not */
 	XV_STALE,			/* packets of dead sockets, dropped */
 	XV_STRAYS,			/* RSTs dropped for want of room */
+	XV_DROPPED,			/* packets that a user's programs did not take */
 	XV_CONNECTS,			/* of the device itself */
 	XV_STATS
 };

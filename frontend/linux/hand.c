@@ -11,7 +11,8 @@
 #include "user.h"
 
 /* Linux would look for a socket once more, and wait for its lock. */
-static void refuse(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs)
+static void refuse(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs,
+		   enum vsockif_reason why)
 {
 	struct sk_buff *skb;
 
@@ -20,17 +21,21 @@ static void refuse(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs)
 		kfree_skb(skb);
 	}
 	if (hdr->op != VSOCKIF_OP_RST)
-		xv_say_nobody(hdr);
+		xv_say_no(hdr, why);
 }
 
-void xv_hand(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs)
+void xv_hand(struct xv_device *dev, const struct vsockif_hdr *hdr,
+	     struct sk_buff_head *skbs)
 {
 	struct xv_user *user = xv_sock_user(hdr);
 
-	if (user)
-		xv_user_give(user, skbs);
-	else
-		refuse(hdr, skbs);
+	if (!user) {
+		refuse(hdr, skbs, VSOCKIF_REASON_NONE);
+	} else if (!xv_user_give(user, skbs)) {
+		xv_count(dev, XV_DROPPED);
+		xv_sock_lose(hdr);
+		refuse(hdr, skbs, VSOCKIF_REASON_SHORT);
+	}
 }
 
 static void hand_on(const struct vsockif_hdr *hdr, struct sk_buff *skb)

@@ -13,10 +13,15 @@
 
 #include "vsockif.h"
 
-/* One packet, in one skb or several, none of which are left: it is handed on
- * when the caller's work is done.
+struct xv_device;
+
+/*
+ * One packet, in one skb or several, none of which are left: it is handed on
+ * when the caller's work is done.  If too much waits for that user's programs
+ * it is dropped, and refused, and the connection that it is of is dead.
  */
-void xv_hand(const struct vsockif_hdr *hdr, struct sk_buff_head *skbs);
+void xv_hand(struct xv_device *dev, const struct vsockif_hdr *hdr,
+	     struct sk_buff_head *skbs);
 
 /* A user's work. */
 void xv_hand_on(struct work_struct *work);

@@ -216,7 +216,7 @@ static int receive_one(struct xv_device *dev)
 		post(rx, pieces.id[i]);
 	xv_count(dev, XV_RX_PACKETS);
 	xv_count_add(dev, XV_RX_BYTES, hdr.len);
-	xv_hand(&hdr, &skbs);
+	xv_hand(dev, &hdr, &skbs);
 	return 1;
 }
 

@@ -8,7 +8,7 @@
 #include "sock.h"
 #include "tx.h"
 
-void xv_say_nobody(const struct vsockif_hdr *to)
+void xv_say_no(const struct vsockif_hdr *to, enum vsockif_reason why)
 {
 	struct virtio_vsock_hdr *hdr;
 	struct xv_device *dev;
@@ -27,6 +27,7 @@ void xv_say_nobody(const struct vsockif_hdr *to)
 	hdr->src_port = cpu_to_le32(to->dst_port);
 	hdr->dst_cid = cpu_to_le64(to->src_cid);
 	hdr->dst_port = cpu_to_le32(to->src_port);
+	xv_tx_give_reason(skb, why);
 	dev = xv_carrier_get(&key);
 	if (dev)
 		xv_tx_send(dev, skb);

@@ -21,7 +21,7 @@ void xv_say_ask(struct xv_device *dev, struct vsock_sock *vsk);
 /* Cuts an established connection: the peer sees a reset, and why.  Likewise. */
 void xv_say_cut(struct vsock_sock *vsk, enum vsockif_reason why);
 
-/* A reset, to what has come and is for no socket. */
-void xv_say_nobody(const struct vsockif_hdr *to);
+/* A reset in nobody's name, to what has come and no socket gets. */
+void xv_say_no(const struct vsockif_hdr *to, enum vsockif_reason why);
 
 #endif

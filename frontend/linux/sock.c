@@ -257,19 +257,43 @@ static struct sock *find_connected(const struct vsockif_hdr *hdr)
 	return vsock_find_connected_socket(&peer, &local);
 }
 
-/* One that has no transport is a listener, or bound alone. */
-static struct xv_user *user_of(struct sock *sk)
+/* Whose it is, or NULL: it has no transport, or another. */
+static struct xv_user *owner(struct sock *sk, bool kill)
 {
 	struct xv_user *user = NULL;
 	struct xv_sock *xs;
 
 	spin_lock_bh(&socks_lock);
 	hash_for_each_possible(by_sk, xs, by_sk, (unsigned long)sk) {
-		if (xs->sk == sk)
-			user = xs->user;
+		if (xs->sk != sk)
+			continue;
+		user = xs->user;
+		if (kill)
+			WRITE_ONCE(xs->dead, true);
 	}
 	spin_unlock_bh(&socks_lock);
+	return user;
+}
+
+/* One that has no transport is a listener, or bound alone. */
+static struct xv_user *user_of(struct sock *sk)
+{
+	struct xv_user *user = owner(sk, false);
+
 	return user ? user : xv_user_of(sk->sk_uid);
+}
+
+void xv_sock_lose(const struct vsockif_hdr *hdr)
+{
+	struct sock *sk = find_connected(hdr);
+	struct xv_user *user;
+
+	if (!sk)
+		return;
+	user = owner(sk, true);
+	if (user)
+		xv_user_has_lost(user);
+	sock_put(sk);
 }
 
 struct xv_user *xv_sock_user(const struct vsockif_hdr *hdr)

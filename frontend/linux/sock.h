@@ -94,6 +94,11 @@ bool xv_sock_is_stale(struct xv_sock *xs, const struct virtio_vsock_hdr *hdr);
  */
 struct xv_user *xv_sock_user(const struct vsockif_hdr *hdr);
 
+/* A packet was dropped that has come: the connection is not what it was.  Takes
+ * no socket's lock, either.
+ */
+void xv_sock_lose(const struct vsockif_hdr *hdr);
+
 /*
  * The socket of ours, if there is one, whose connection a packet from the
  * backend is of: with its lock held.

@@ -19,6 +19,7 @@ static const char *const names[XV_STATS] = {
 	[XV_MERGED]		= "merged",
 	[XV_STALE]		= "stale",
 	[XV_STRAYS]		= "strays",
+	[XV_DROPPED]		= "dropped",
 	[XV_CONNECTS]		= "connects",
 };
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* user.c: see user.h. */
+#include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
@@ -8,6 +10,10 @@
 
 /* Each may occupy a worker of xv_wq, which has twice as many. */
 #define MOST	128
+
+static uint waiting_kib;
+module_param(waiting_kib, uint, 0644);
+MODULE_PARM_DESC(waiting_kib, "memory for packets that wait for one user's programs, in KiB; 0: a sixteenth of the guest's (the default)");
 
 static struct xv_user others;		/* who has no place in the list */
 static LIST_HEAD(users);
@@ -72,11 +78,35 @@ void xv_users_each(void (*tell)(struct xv_user *user))
 	mutex_unlock(&users_lock);
 }
 
-void xv_user_give(struct xv_user *user, struct sk_buff_head *skbs)
+static size_t room(void)
 {
+	uint kib = READ_ONCE(waiting_kib);
+
+	return kib ? 1024 * (size_t)kib : totalram_pages() * PAGE_SIZE / 16;
+}
+
+bool xv_user_give(struct xv_user *user, struct sk_buff_head *skbs)
+{
+	struct sk_buff *skb;
+	size_t bytes = 0;
+	bool fits;
+
+	skb_queue_walk(skbs, skb)
+		bytes += skb->truesize;
 	spin_lock_bh(&user->packets.lock);
-	skb_queue_splice_tail_init(skbs, &user->packets);
+	fits = user->bytes + bytes <= room();
+	if (fits) {
+		user->bytes += bytes;
+		skb_queue_splice_tail_init(skbs, &user->packets);
+	}
 	spin_unlock_bh(&user->packets.lock);
+	queue_work(xv_wq, &user->work);
+	return fits;
+}
+
+void xv_user_has_lost(struct xv_user *user)
+{
+	WRITE_ONCE(user->lost, true);
 	queue_work(xv_wq, &user->work);
 }
 
@@ -84,6 +114,7 @@ void xv_user_begin_anew(struct xv_user *user)
 {
 	spin_lock_bh(&user->packets.lock);
 	__skb_queue_purge(&user->packets);
+	user->bytes = 0;
 	user->anew = true;
 	spin_unlock_bh(&user->packets.lock);
 	queue_work(xv_wq, &user->work);
@@ -94,10 +125,13 @@ struct sk_buff *xv_user_next(struct xv_user *user, bool *anew)
 	struct sk_buff *skb = NULL;
 
 	spin_lock_bh(&user->packets.lock);
-	*anew = user->anew;
+	*anew = user->anew || READ_ONCE(user->lost);
 	user->anew = false;
+	WRITE_ONCE(user->lost, false);
 	if (!*anew)
 		skb = __skb_dequeue(&user->packets);
+	if (skb)
+		user->bytes -= skb->truesize;
 	spin_unlock_bh(&user->packets.lock);
 	return skb;
 }

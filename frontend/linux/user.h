@@ -8,6 +8,9 @@
  * who has made the socket, and each user's packets have a queue and a work item
  * of their own: who waits there delays nothing of anybody else's.
  *
+ * Nor does he have the guest's memory: what would wait beyond a bound is dropped,
+ * and the connection that it was of with it.
+ *
  * A user stays until the module goes: there are few.
  */
 #ifndef XV_USER_H
@@ -22,8 +25,10 @@ struct xv_user {
 	struct list_head all;
 	kuid_t uid;
 	struct list_head socks;		/* socks_lock (sock.c) */
-	struct sk_buff_head packets;	/* its lock: this, and the next */
-	bool anew;			/* dead sockets are to be reset */
+	struct sk_buff_head packets;	/* its lock: this, and the next three */
+	size_t bytes;			/* of memory, that they take */
+	bool anew;			/* dead sockets are to be reset, */
+	bool lost;			/* and here those of what was dropped */
 	struct work_struct work;
 };
 
@@ -38,8 +43,11 @@ struct xv_user *xv_user_of(kuid_t uid);
 
 void xv_users_each(void (*tell)(struct xv_user *user));
 
-/* @skbs is empty then. */
-void xv_user_give(struct xv_user *user, struct sk_buff_head *skbs);
+/* @skbs is empty then.  False: there was no room, and it is as it was. */
+bool xv_user_give(struct xv_user *user, struct sk_buff_head *skbs);
+
+/* A socket of the user's is dead that was not. */
+void xv_user_has_lost(struct xv_user *user);
 
 /* The device went away: what has not been handed on never will be. */
 void xv_user_begin_anew(struct xv_user *user);

@@ -18,6 +18,7 @@
 #     E2E_VERBOSE=1   shows the output of tests that pass, too
 #     E2E_END=TERM    what a test left running ends by that signal, not by KILL
 set -u
+umask 022       # as in tests/run.sh
 here=$(cd "$(dirname "$0")" && pwd)
 platform=${1-}
 [ $# -gt 0 ] && shift

@@ -173,6 +173,34 @@ test_a_program_that_keeps_its_sockets_locks_keeps_nobody_else() { # limit 180
 	content guest1
 }
 
+# What comes for such a program waits in the guest's memory, and has no more of it than a bound: its connection ends there.
+test_what_nobody_takes_has_a_bound() { # limit 120
+	both guest1
+	held_by guest1 >/tmp/before
+	ask h "listen L ${GUEST1}_5019" "listen L ok"
+	spawn keep guest1 /tmp/lab/keep 2 5019 5020
+	ask h "accept k L" "accept k ok"
+	wait_for "grep -q . $PEER/keep.out" 20 "keep"
+	ask g "listen l 5021" "listen l ok"
+	ask h "connect a $GUEST1:5021" "connect a ok"
+	ask g "accept a l" "accept a ok"
+	on guest1 sh -c 'echo 32 >/sys/module/xen_vsock/parameters/waiting_kib' </dev/null || fail "the bound"
+	ask h "send k 60000" "send k ok"
+	# Its peer is told at once, its program when it comes to it.
+	ask h "eof k" "eof k ok"
+	[ "$(counter guest1 dropped)" -gt 0 ] || fail "nothing was dropped"
+	on guest1 sh -c 'echo 0 >/sys/module/xen_vsock/parameters/waiting_kib' </dev/null || fail "the bound"
+	! has_ended keep || fail "it has kept nothing: $(cat $PEER/keep.out)"
+	exchange h g a 100000
+	signal keep KILL
+	status_of keep >/tmp/status
+	ask h "close k" "close k ok"
+	exchange h g a 100000
+	closed h g a
+	wait_until 'held_by guest1 >/tmp/after; diff /tmp/before /tmp/after >/tmp/leaks' 10 || fail "$(cat /tmp/leaks)"
+	content guest1
+}
+
 test_the_device_is_detached_and_attached() { # limit 120
 	both guest1
 	ask g "listen l 5011" "listen l ok"
