@@ -185,9 +185,11 @@ test_what_nobody_takes_has_a_bound() { # limit 120
 	ask h "connect a $GUEST1:5021" "connect a ok"
 	ask g "accept a l" "accept a ok"
 	on guest1 sh -c 'echo 32 >/sys/module/xen_vsock/parameters/waiting_kib' </dev/null || fail "the bound"
-	ask h "send k 60000" "send k ok"
-	# Its peer is told at once, its program when it comes to it.
-	ask h "eof k" "eof k ok"
+	# Its peer is told at once, its program when it comes to it.  How a UNIX socket tells of a reset depends on what was still in it.
+	tell h "send k 60000"
+	answer h
+	tell h "eof k"
+	answer h
 	[ "$(counter guest1 dropped)" -gt 0 ] || fail "nothing was dropped"
 	on guest1 sh -c 'echo 0 >/sys/module/xen_vsock/parameters/waiting_kib' </dev/null || fail "the bound"
 	! has_ended keep || fail "it has kept nothing: $(cat $PEER/keep.out)"
