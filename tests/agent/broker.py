@@ -92,6 +92,20 @@ def is_called(port):
     os.unlink("%s/vsock_%s" % (RUN, port))
 
 
+def is_called_at_a_name_that_comes_first(port):
+    """As where bind() is slow: a name that is no good yet when the agent, which stands still, gets to see it."""
+    path = "%s/vsock_%s" % (RUN, port)
+    l = listen(int(port))
+    os.link(path, RUN + "/another")
+    say("set")
+    sys.stdin.readline()
+    os.unlink(RUN + "/another")
+    s, _ = l.accept()
+    s.sendall(b"<" + rest(s) + b">")
+    s.close()
+    os.unlink(path)
+
+
 def echo_of_a_thousand():
     """In dom0, at port 520."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

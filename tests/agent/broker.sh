@@ -264,6 +264,18 @@ if test_ what_stands_at_a_name_is_never_followed; then
 end
 fi
 
+if test_ a_listener_whose_name_comes_before_it_is_found; then
+    kill -STOP "$agent"
+    background out py is_called_at_a_name_that_comes_first 8010
+    wait_for grep -q set out
+    kill -CONT "$agent"
+    status 4 xvs cat web1 8010
+    echo >&8; exec 8>&-
+    [ "$(echo -n hello | on 0 xvs cat --retry 120 web1 8010 2>err)" = '<hello>' ] || bad "called: $(cat err)"
+    wait $job || bad "it says: $(tail -n 1 out)"
+end
+fi
+
 if test_ a_user_who_takes_all_he_can_leaves_room_for_others; then
     chmod o+x "$dir/host" "$dir/host/run"
     settings '[broker]\nsocket_mode = 0666\nmax_connections = 64\n'

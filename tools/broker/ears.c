@@ -24,6 +24,8 @@
 #define PREFIX     "vsock_"
 #define PRIVILEGED 1024u
 #define PAUSE      (SECOND / 4)
+#define LOOK_FIRST (SECOND / 100)
+#define LOOK_LAST  (60 * SECOND)
 #define OWN_TRIES  8            /* nobody can guess a number, but a name may still be taken; without one it goes on as well */
 
 struct ear {
@@ -35,7 +37,7 @@ struct ear {
     char name[24];
 };
 
-static void look_at(struct broker *b, const char *name);
+static bool look_at(struct broker *b, const char *name);
 
 /* ---- one call ---- */
 
@@ -144,8 +146,8 @@ static struct ear *ear_at(struct broker *b, uint32_t port)
     return NULL;
 }
 
-/* Whose the socket of that name is that some program has; (uid_t)-1: there is none. */
-static uid_t user_of(int dirfd, const char *name)
+/* Whose the socket of that name is that some program has; (uid_t)-1: there is none.  may_come: it is a socket that nobody has. */
+static uid_t user_of(int dirfd, const char *name, bool *may_come)
 {
     int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     uid_t uid = (uid_t)-1;
@@ -153,8 +155,12 @@ static uid_t user_of(int dirfd, const char *name)
 
     if (fd < 0)
         return uid;
-    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_nlink == 1 && socket_is_in_use(fd))
-        uid = st.st_uid;
+    if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        if (st.st_nlink == 1 && socket_is_in_use(fd))
+            uid = st.st_uid;
+        else
+            *may_come = true;
+    }
     close(fd);
     return uid;
 }
@@ -171,16 +177,19 @@ static bool parse_name(const char *name, uint32_t *port)
     return strcmp(again, name) == 0;
 }
 
-static void look_at(struct broker *b, const char *name)
+/* True: what stands there may become somebody's, and no news will tell of it.  bind() makes the name first, and the socket its
+ * program's after that. */
+static bool look_at(struct broker *b, const char *name)
 {
     struct holder *holder;
+    bool may_come = false;
     struct ear *e;
     uint32_t port;
     uid_t uid;
 
     if (!parse_name(name, &port))
-        return;
-    uid = user_of(b->dirfd, name);
+        return false;
+    uid = user_of(b->dirfd, name, &may_come);
     if (port < PRIVILEGED && uid != 0 && uid != geteuid())
         uid = (uid_t)-1;
     e = ear_at(b, port);
@@ -190,12 +199,14 @@ static void look_at(struct broker *b, const char *name)
     }
     if (!e && uid != (uid_t)-1 && (holder = holder_take(&b->listeners, uid)))
         ear_open(b, name, port, holder);
+    return may_come;
 }
 
 /* ---- the directory ---- */
 
-static void look_at_all(struct broker *b)
+static bool look_at_all(struct broker *b)
 {
+    bool may_come = false;
     int fd = openat(b->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
@@ -208,16 +219,29 @@ static void look_at_all(struct broker *b)
         look_at(b, name);
     }
     while (dir && (entry = readdir(dir)))
-        look_at(b, entry->d_name);
+        may_come |= look_at(b, entry->d_name);
     if (dir)
         closedir(dir);
     else if (fd >= 0)
         close(fd);
+    return may_come;
 }
 
+static void look_due(struct timer *t);
+
+static void look_after(struct broker *b, int64_t pause)
+{
+    b->pause = pause < LOOK_LAST ? pause : LOOK_LAST;
+    timer_set(b->loop, &b->look, clock_ns() + b->pause, look_due);
+}
+
+/* A name that a dead program has left behind looks the same: seldomer and seldomer. */
 static void look_due(struct timer *t)
 {
-    look_at_all(container_of(t, struct broker, look));
+    struct broker *b = container_of(t, struct broker, look);
+
+    if (look_at_all(b))
+        look_after(b, 2 * b->pause);
 }
 
 /* A part of the news; the rest in the next turn. */
@@ -232,9 +256,9 @@ static void some_name_changed(struct watch *w)
         const struct inotify_event *event = (const struct inotify_event *)(const void *)(events + at);
 
         if (event->mask & IN_Q_OVERFLOW)
-            timer_set(b->loop, &b->look, clock_ns() + SECOND, look_due);
-        else if (event->len)
-            look_at(b, event->name);
+            look_after(b, SECOND);
+        else if (event->len && look_at(b, event->name))
+            look_after(b, LOOK_FIRST);
         at += (ssize_t)(sizeof *event + event->len);
     }
 }
@@ -256,7 +280,8 @@ void ears_begin(struct broker *b)
         watch_add(b->loop, &b->news, fd, some_name_changed);
         b->news.want = POLLIN;
     }
-    look_at_all(b);
+    if (look_at_all(b))
+        look_after(b, LOOK_FIRST);
 }
 
 void ears_end(struct broker *b)

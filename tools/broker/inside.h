@@ -43,6 +43,7 @@ struct broker {
     struct holders listeners;   /* ears */
     struct watch news;          /* of the directory */
     struct timer look;          /* when all of it is to be looked at */
+    int64_t pause;              /* ns: how long that was put off the last time */
 };
 
 /* ---- greet.c ---- */
