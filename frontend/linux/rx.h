@@ -2,10 +2,10 @@
 /*
  * rx.h: packets from the backend.
  *
- * One work item takes them out of the ring, judges them, copies them, and
- * has them handed to Linux (hand.h): it waits for nobody, and a buffer goes back
- * into the ring at once.  The interrupt does no more than start the work: the event channel is
- * open again when the work has found the ring empty (XSA-332).
+ * One work item takes them out of the ring, judges them, copies them, and has
+ * them handed to Linux (hand.h): it waits for nobody, and a buffer goes back into
+ * the ring at once.  The interrupt does no more than start the work: the event
+ * channel is open again when the work has found the ring empty (XSA-332).
  */
 #ifndef XV_RX_H
 #define XV_RX_H

@@ -8,25 +8,34 @@
 #include "sock.h"
 #include "tx.h"
 
-void xv_say_no(const struct vsockif_hdr *to, enum vsockif_reason why)
+/* A packet that is a header alone. */
+static struct sk_buff *make_skb(const struct vsockif_hdr *hdr)
 {
-	struct virtio_vsock_hdr *hdr;
-	struct xv_device *dev;
 	struct sk_buff *skb;
-	int key;
 
 	skb = virtio_vsock_alloc_skb(VIRTIO_VSOCK_SKB_HEADROOM,
 				     GFP_KERNEL | __GFP_NOWARN);
+	if (skb)
+		memcpy(virtio_vsock_hdr(skb), hdr, sizeof(*hdr));
+	return skb;
+}
+
+void xv_say_no(const struct vsockif_hdr *to, enum vsockif_reason why)
+{
+	const struct vsockif_hdr rst = {
+		.src_cid = to->dst_cid,
+		.src_port = to->dst_port,
+		.dst_cid = to->src_cid,
+		.dst_port = to->src_port,
+		.type = to->type,
+		.op = VSOCKIF_OP_RST,
+	};
+	struct sk_buff *skb = make_skb(&rst);
+	struct xv_device *dev;
+	int key;
+
 	if (!skb)
 		return;
-	hdr = virtio_vsock_hdr(skb);
-	memset(hdr, 0, sizeof(*hdr));
-	hdr->type = cpu_to_le16(to->type);
-	hdr->op = cpu_to_le16(VIRTIO_VSOCK_OP_RST);
-	hdr->src_cid = cpu_to_le64(to->dst_cid);
-	hdr->src_port = cpu_to_le32(to->dst_port);
-	hdr->dst_cid = cpu_to_le64(to->src_cid);
-	hdr->dst_port = cpu_to_le32(to->src_port);
 	xv_tx_give_reason(skb, why);
 	dev = xv_carrier_get(&key);
 	if (dev)
@@ -40,20 +49,18 @@ void xv_say_no(const struct vsockif_hdr *to, enum vsockif_reason why)
 static struct sk_buff *make_packet(struct xv_device *dev,
 				   struct vsock_sock *vsk, u16 op)
 {
-	struct virtio_vsock_hdr *hdr;
-	struct sk_buff *skb;
+	const struct vsockif_hdr hdr = {
+		.src_cid = dev->cid,
+		.src_port = vsk->local_addr.svm_port,
+		.dst_cid = vsk->remote_addr.svm_cid,
+		.dst_port = vsk->remote_addr.svm_port,
+		.type = xv_sock_type(sk_vsock(vsk)),
+		.op = op,
+	};
+	struct sk_buff *skb = make_skb(&hdr);
 
-	skb = virtio_vsock_alloc_skb(VIRTIO_VSOCK_SKB_HEADROOM, GFP_KERNEL);
 	if (!skb)
 		return NULL;
-	hdr = virtio_vsock_hdr(skb);
-	memset(hdr, 0, sizeof(*hdr));
-	hdr->type = cpu_to_le16(xv_sock_type(sk_vsock(vsk)));
-	hdr->op = cpu_to_le16(op);
-	hdr->src_cid = cpu_to_le64(dev->cid);
-	hdr->src_port = cpu_to_le32(vsk->local_addr.svm_port);
-	hdr->dst_cid = cpu_to_le64(vsk->remote_addr.svm_cid);
-	hdr->dst_port = cpu_to_le32(vsk->remote_addr.svm_port);
 	if (!skb_set_owner_sk_safe(skb, sk_vsock(vsk))) {
 		kfree_skb(skb);
 		return NULL;

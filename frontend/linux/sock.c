@@ -257,40 +257,46 @@ static struct sock *find_connected(const struct vsockif_hdr *hdr)
 	return vsock_find_connected_socket(&peer, &local);
 }
 
-/* Whose it is, or NULL: it has no transport, or another. */
-static struct xv_user *owner(struct sock *sk, bool kill)
+/* Of ours, or NULL: it has no transport, or another.  With socks_lock held. */
+static struct xv_sock *find_ours(struct sock *sk)
 {
-	struct xv_user *user = NULL;
 	struct xv_sock *xs;
 
-	spin_lock_bh(&socks_lock);
 	hash_for_each_possible(by_sk, xs, by_sk, (unsigned long)sk) {
-		if (xs->sk != sk)
-			continue;
-		user = xs->user;
-		if (kill)
-			WRITE_ONCE(xs->dead, true);
+		if (xs->sk == sk)
+			return xs;
 	}
-	spin_unlock_bh(&socks_lock);
-	return user;
+	return NULL;
 }
 
 /* One that has no transport is a listener, or bound alone. */
 static struct xv_user *user_of(struct sock *sk)
 {
-	struct xv_user *user = owner(sk, false);
+	struct xv_user *user;
+	struct xv_sock *xs;
 
+	spin_lock_bh(&socks_lock);
+	xs = find_ours(sk);
+	user = xs ? xs->user : NULL;
+	spin_unlock_bh(&socks_lock);
 	return user ? user : xv_user_of(sk->sk_uid);
 }
 
 void xv_sock_lose(const struct vsockif_hdr *hdr)
 {
 	struct sock *sk = find_connected(hdr);
-	struct xv_user *user;
+	struct xv_user *user = NULL;
+	struct xv_sock *xs;
 
 	if (!sk)
 		return;
-	user = owner(sk, true);
+	spin_lock_bh(&socks_lock);
+	xs = find_ours(sk);
+	if (xs) {
+		WRITE_ONCE(xs->dead, true);
+		user = xs->user;
+	}
+	spin_unlock_bh(&socks_lock);
 	if (user)
 		xv_user_has_lost(user);
 	sock_put(sk);

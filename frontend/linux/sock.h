@@ -25,7 +25,8 @@ struct xv_sock {
 	struct hlist_node by_sk;	/* likewise */
 
 	/* its connection was cut, by the peer or with the device: nothing of
-	 * it leaves.  Written under the socket's lock, but when the device goes
+	 * it leaves.  Written under the socket's lock, but when the device
+	 * goes, or a packet is dropped
 	 */
 	bool dead;
 

@@ -106,7 +106,9 @@ bool xv_user_give(struct xv_user *user, struct sk_buff_head *skbs)
 
 void xv_user_has_lost(struct xv_user *user)
 {
-	WRITE_ONCE(user->lost, true);
+	spin_lock_bh(&user->packets.lock);
+	user->lost = true;
+	spin_unlock_bh(&user->packets.lock);
 	queue_work(xv_wq, &user->work);
 }
 
@@ -125,9 +127,9 @@ struct sk_buff *xv_user_next(struct xv_user *user, bool *anew)
 	struct sk_buff *skb = NULL;
 
 	spin_lock_bh(&user->packets.lock);
-	*anew = user->anew || READ_ONCE(user->lost);
+	*anew = user->anew || user->lost;
 	user->anew = false;
-	WRITE_ONCE(user->lost, false);
+	user->lost = false;
 	if (!*anew)
 		skb = __skb_dequeue(&user->packets);
 	if (skb)
