@@ -21,10 +21,11 @@ layers-objs: $(foreach m,$(modules) $(XENSIM_SRC),$(call objs_of,$(m)))
 check-layers: layers-objs
 	tests/run.sh tests/layers.sh
 
-# For tests/layers.sh: the folders, and the include paths and the objects of one of them (M=common/ring).
+# For tests/layers.sh: the folders, and a line for each with its include paths, or with its objects.
+folders := $(patsubst sees.%,%,$(filter-out sees.tests,$(filter sees.%,$(.VARIABLES))))
 print-modules:
-	@echo $(patsubst sees.%,%,$(filter-out sees.tests,$(filter sees.%,$(.VARIABLES))))
+	@echo $(folders)
 print-incs:
-	@echo $(call incs,$(M))
+	@$(foreach m,$(folders),echo $(m) $(call incs,$(m));)
 print-objs:
-	@echo $(call objs_of,$(M))
+	@$(foreach m,$(folders) $(XENSIM_SRC),echo $(m) $(call objs_of,$(m));)

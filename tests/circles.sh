@@ -6,20 +6,20 @@
 ties() {
     _folder=$1
     shift
-    for file in "$_folder"/*.[ch]; do
-        [ -e "$file" ] || continue
-        name=${file##*/}
-        sed -n -E 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"(.*)\.h".*/\1/p' "$file" | while read -r other; do
-            [ ! -e "$_folder/$other.h" ] || echo "${name%.*} $other"
-        done
-    done
-    for object; do
-        name=${object##*/}
-        nm -g --defined-only "$object" | awk -v of="${name%.o}" 'NF == 3 { print "has", of, $3 }'
-        nm -u "$object" | awk -v of="${name%.o}" '{ print "wants", of, $2 }'
-    done | awk '$1 == "has" { owner[$3] = $2 }
-                $1 == "wants" { from[n] = $2; what[n++] = $3 }
-                END { for (i = 0; i < n; i++) if (what[i] in owner) print from[i], owner[what[i]] }'
+    # shellcheck disable=SC2046 # files
+    awk 'function stem(path) { sub(/^.*\//, "", path); sub(/\.[^.]*$/, "", path); return path }
+         BEGIN { for (i = 1; i < ARGC; i++) if (ARGV[i] ~ /\.h$/) header[stem(ARGV[i])] = 1 }
+         /^[[:space:]]*#[[:space:]]*include[[:space:]]*".*\.h"/ {
+             split($0, part, "\"")
+             other = part[2]
+             sub(/\.h$/, "", other)
+             if (other in header) print stem(FILENAME), other
+         }' $(find "$_folder" -maxdepth 1 -name '*.[ch]') </dev/null
+    [ $# -eq 0 ] || { nm -A -g --defined-only "$@"; nm -A -u "$@"; } |
+        awk '{ of = $1; sub(/:.*/, "", of); sub(/^.*\//, "", of); sub(/\.o$/, "", of) }
+             NF == 3 && $2 != "U" { owner[$3] = of }
+             $(NF - 1) ~ /^[Uwv]$/ { from[n] = of; what[n++] = $NF }
+             END { for (i = 0; i < n; i++) if (what[i] in owner) print from[i], owner[what[i]] }'
 }
 # From such lines, the members of a circle; nothing if there is none.
 circle() {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # layers.sh: a wrong-way #include does not build.  Who may know whom is said here a second time (may_know), so that a
-# slip in the Makefile is one.  For each folder, every header of every folder that it may know is compiled with
-# exactly the include paths that the Makefile gives to it: it must be found and be complete in itself.  The other
+# slip in the Makefile is one.  Each header is complete in itself, with the include paths that the Makefile gives to its own folder;
+# and for each folder all headers of every folder that it may know are found by exactly its paths, and compile together.  The other
 # folders must not be among the paths.  What include paths cannot forbid, an #include that climbs out of its folder
 # and two headers of one name, is looked for in the sources.
 # Also: within a folder, and between the folders, nothing goes round in a circle; and the wire header stands alone, in C
@@ -79,21 +79,37 @@ ask_make() {
     MAKEFLAGS='' $make -s --no-print-directory "$@"
 }
 
-# Does '#include "name of $1"' find $1 itself and compile, with the include paths $2?  From standard input, so that
-# no folder is nearer than the paths.  A system header of that name is not it.
-includes() {
-    # Word splitting is wanted: $2 is a list of options.
+of() {          # of() FOLDER: what a list of "FOLDER what..." says of it
+    sed -n "s|^$1 ||p"
+}
+
+# Do #includes of these headers by their names alone compile, with the include paths $1?  From standard input, so that no folder is
+# nearer than the paths.  $err then says which headers were opened.
+compiles() {
+    paths=$1
+    shift
+    # Word splitting is wanted: the paths are a list of options.
     # shellcheck disable=SC2086
-    echo "#include \"${1##*/}\"" | $cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -H -fsyntax-only $2 -x c - 2>"$err" &&
-        grep -q "^\. $1\$" "$err"
+    for name; do echo "#include \"${name##*/}\""; done |
+        $cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -H -fsyntax-only $paths -x c - 2>"$err"
+}
+headers_of() {
+    for folder_of; do
+        for header in "$folder_of"/*.h; do
+            [ ! -e "$header" ] || printf '%s ' "$header"
+        done
+    done
 }
 
 folders=$(ask_make print-modules | tr ' ' '\n' | sort)
 [ -n "$folders" ] || { echo "layers.sh: 'make print-modules' names no folder" >&2; exit 2; }
 known="$folders frontend/include"
+paths_of=$(ask_make print-incs)
+# shellcheck disable=SC2086
+headers=" $(headers_of $known)"
 
 for folder in $folders; do
-    incs=$(ask_make print-incs M="$folder")
+    incs=$(echo "$paths_of" | of "$folder")
     if ! may=$(may_know "$folder"); then
         fail "$folder is a folder of the design" "say in tests/layers.sh whom it may know"
         continue
@@ -107,16 +123,31 @@ for folder in $folders; do
     done
     if [ -z "$problem" ]; then ok "$folder is compiled with no other paths"; else
         fail "$folder is compiled with no other paths" "the Makefile gives it$problem"; fi
+    name="each header of $folder is complete in itself"
+    problem=
+    for header in $(headers_of "$folder"); do
+        compiles "$incs" "$header" || problem="$header: $(grep -m 1 error "$err")"
+    done
+    if [ -z "$problem" ]; then ok "$name"; else fail "$name" "$problem"; fi
+
+    wrong=
+    # shellcheck disable=SC2046,SC2086 # lists
+    [ -z "$may" ] || compiles "$incs" $(headers_of $may) || wrong=$(grep -m 1 error "$err")
+    opened=$(sed -n 's/^\.\.* //p' "$err" | tr '\n' ' ')
     for other in $known; do
         [ "$other" != "$folder" ] || continue
-        headers=$(find "$other" -maxdepth 1 -name '*.h' 2>/dev/null)
-        [ -n "$headers" ] || continue
+        case $headers in *" $other/"*) ;; *) continue ;; esac
         problem=
         case " $may " in
         *" $other "*)
             name="$folder may include $other"
-            for h in $headers; do
-                includes "$h" "$incs" || problem="$h: $(grep error "$err" | head -n 1)"
+            problem=$wrong
+            # A system header of that name is not it.  What another one includes was opened there.
+            for header in "$other"/*.h; do
+                case " $opened" in
+                *" $header "*) ;;
+                *) problem=${problem:-"its paths find another ${header##*/}, or none"} ;;
+                esac
             done
             ;;
         *)
@@ -151,10 +182,11 @@ if ! ask_make layers-objs >"$err" 2>&1; then
     fail "the objects are there, to be asked what they take from one another" "$(grep -m 1 error "$err")"
     folders=
 fi
+objs_of=$(ask_make print-objs)
 for folder in $folders ${folders:+tools/xensim}; do
     name="nothing in $folder goes round in a circle"
     # shellcheck disable=SC2046 # objects
-    members=$(ties "$folder" $(ask_make print-objs M="$folder") | circle)
+    members=$(ties "$folder" $(echo "$objs_of" | of "$folder") | circle)
     if [ -z "$members" ]; then ok "$name"; else
         fail "$name" "$members"; fi
 done
