@@ -47,7 +47,7 @@ static void appear(const char *name, const char *dir)
     daemon_ask("{\"verb\":\"reload\"}");
     UNTIL(is_called(dir));
     REQUIRE(rawfront_open(&guest, A) == 0);
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
 }
 
 static void disappear(void)

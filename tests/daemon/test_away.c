@@ -47,7 +47,7 @@ static void start(void)
     REQUIRE(daemon_start("[daemon]\n") == 0);
     storeproxy_leave();
     REQUIRE(rawfront_open(&guest, GUEST) == 0);
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
     REQUIRE((listener = host_listen("web1", HOST_PORT)) >= 0);
     hdr = rawfront_header(&guest, VSOCKIF_OP_REQUEST, PORT, HOST_PORT);
     rawfront_send(&guest, &hdr);
@@ -103,7 +103,7 @@ static void guests_go_on_and_commands_say_that_they_cannot(void)
     CU_ASSERT_TRUE(flows());
     /* Watches, too: another guest's handshake is seen. */
     REQUIRE(rawfront_open(&other, OTHER) == 0);
-    CU_ASSERT_EQUAL(rawfront_connect(&other), 0);
+    CU_ASSERT_EQUAL(daemon_connect(&other), 0);
     rawfront_close(&other);
     answer = daemon_ask("{\"verb\":\"attach\",\"domain\":%u,\"device\":7}", GUEST);
     CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\"ok\":true"));

@@ -30,7 +30,7 @@ static void open_daemon(void)
 static void start(const char *conf)
 {
     REQUIRE(daemon_start(conf) == 0);
-    REQUIRE(rawfront_open(&web, WEB) == 0 && rawfront_connect(&web) == 0);
+    REQUIRE(rawfront_open(&web, WEB) == 0 && daemon_connect(&web) == 0);
 }
 
 static void stop(void)

@@ -91,7 +91,7 @@ static void answer(unsigned op)
 static void start_connected(void)
 {
     start();
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
     answer(VSOCKIF_OP_REQUEST);         /* to a port that nobody takes */
     expect(VSOCKIF_OP_RST);
 }

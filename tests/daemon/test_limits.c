@@ -30,7 +30,7 @@ static void start(void)
     domain_make(GOOD, "good", NULL);
     domain_make(COMES, "comes", NULL);
     REQUIRE(daemon_start("[daemon]\nservices = yes\n") == 0);
-    REQUIRE(rawfront_open(&good, GOOD) == 0 && rawfront_connect(&good) == 0);
+    REQUIRE(rawfront_open(&good, GOOD) == 0 && daemon_connect(&good) == 0);
     REQUIRE(rawfront_open(&comes, COMES) == 0);
     listener = host_listen("good", PORT);
     REQUIRE(listener >= 0);
@@ -136,7 +136,7 @@ static void serves(void)
     /* The daemon may be about to map what was offered: it is told first that this is over. */
     REQUIRE(rawfront_set_state(&comes, "6") == 0 && rawfront_wait(&comes, VSOCKIF_CLOSED) == 0);
     rawfront_unshare(&comes);
-    REQUIRE(rawfront_connect(&comes) == 0);
+    REQUIRE(daemon_connect(&comes) == 0);
     exchanges(&good);
     UNTIL(record_of(NEW, 0) != NULL);
     domain_remove(NEW);

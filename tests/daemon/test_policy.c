@@ -35,8 +35,8 @@ static void start_with(const char *conf, const char *policy)
     REQUIRE(daemon_start(conf) == 0);
     REQUIRE(rawfront_open(&web, WEB) == 0);
     REQUIRE(rawfront_open(&db, DB) == 0);
-    REQUIRE(rawfront_connect(&web) == 0);
-    REQUIRE(rawfront_connect(&db) == 0);
+    REQUIRE(daemon_connect(&web) == 0);
+    REQUIRE(daemon_connect(&db) == 0);
 }
 
 static void start(const char *policy)
@@ -511,8 +511,8 @@ static void a_new_worker_has_the_policy(void)
     REQUIRE(daemon_child("worker", first) > 0);
     rawfront_unshare(&web);
     rawfront_unshare(&db);
-    REQUIRE(rawfront_connect(&web) == 0);
-    REQUIRE(rawfront_connect(&db) == 0);
+    REQUIRE(daemon_connect(&web) == 0);
+    REQUIRE(daemon_connect(&db) == 0);
     EQ(calls(&web, &db, PORT), VSOCKIF_OP_REQUEST);
     EQ(calls(&web, &db, OTHER), VSOCKIF_OP_RST);
     EQ(strcmp(program_says("CALL 500\n"), "OK"), 0);

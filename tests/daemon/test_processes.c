@@ -155,7 +155,7 @@ static void comes_back(bool had_shared)
 {
     if (had_shared)
         rawfront_unshare(&guest);
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
     opened();
     messages_are_served();
     rawfront_set_state(&guest, "5");

@@ -217,7 +217,7 @@ static void attaching_an_orphan_again_makes_no_second_device(void)
         EQ(records(GUEST, 0), 1);
     }
     /* It works, and connected or not makes no difference. */
-    REQUIRE(rawfront_open(&f, GUEST) == 0 && rawfront_connect(&f) == 0);
+    REQUIRE(rawfront_open(&f, GUEST) == 0 && daemon_connect(&f) == 0);
     CU_ASSERT_TRUE(record_has(GUEST, 0, "\"state\":\"Connected\""));
     REQUIRE(store_remove(dom0, path) == 0);
     attach(GUEST, 0);

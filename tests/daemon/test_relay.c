@@ -35,7 +35,7 @@ static struct end a = { .domid = 1, .port = A_PORT, .other = NULL }, b = { .domi
 static void end_open(struct end *e)
 {
     REQUIRE(rawfront_open(&e->f, e->domid) == 0);
-    REQUIRE(rawfront_connect(&e->f) == 0);
+    REQUIRE(daemon_connect(&e->f) == 0);
     e->sent = e->got = e->fwd = e->at = 0;
     e->alloc = 262144;
 }

@@ -210,8 +210,8 @@ static void a_cid_takes_effect_when_the_guest_connects_again(void)
 
     start_with("[daemon]\n", POLICY_OPEN);
     open_both();
-    REQUIRE(rawfront_connect(&web) == 0);
-    REQUIRE(rawfront_connect(&db) == 0);
+    REQUIRE(daemon_connect(&web) == 0);
+    REQUIRE(daemon_connect(&db) == 0);
     EQ(web.cid, 1001);
     mark = daemon_log_mark();
     reloads("[daemon]\n[guest web1]\ncid = 77\n");
@@ -247,13 +247,13 @@ static void a_cid_goes_to_who_has_a_right_to_it(void)
     REQUIRE(strstr(daemon_ask("{\"verb\":\"attach\",\"domain\":%u}", DB), "\"ok\":true") != NULL);
     open_both();
     EQ(web.cid, 88);
-    REQUIRE(rawfront_connect(&web) == 0);
+    REQUIRE(daemon_connect(&web) == 0);
     mark = daemon_log_mark();
     reloads("[daemon]\nattach = manual\n[guest db1]\ncid = 88\n");
     UNTIL(record_has(DB, 0, "\"cid\":88,"));
     CU_ASSERT_TRUE(record_has(WEB, 0, "\"state\":\"Connected\""));
     UNTIL(offered(&db) == 88);
-    REQUIRE(rawfront_connect(&db) == 0);
+    REQUIRE(daemon_connect(&db) == 0);
     CU_ASSERT_TRUE(daemon_log_has(mark, "guest web1 (domid 1): the device is closed: its CID 88 belongs to guest db1 (domid 2)"));
     CU_ASSERT_TRUE(record_has(DB, 0, "\"state\":\"Connected\""));
     UNTIL(link_is(88, "../guest/db1"));
@@ -269,7 +269,7 @@ static void limits_hold_from_the_next_connection_on(void)
 
     start("[daemon]\nmax_connections = 1\n");
     open_both();
-    REQUIRE(rawfront_connect(&web) == 0);
+    REQUIRE(daemon_connect(&web) == 0);
     reloads("[daemon]\nmax_connections = 1\nmax_pool_pages = 32\n");
     hdr = rawfront_header(&web, VSOCKIF_OP_REQUEST, PORT, 4999);
     rawfront_send(&web, &hdr);

@@ -167,7 +167,7 @@ static void stats_and_dump_count_what_there_is(void)
     CU_ASSERT_TRUE(daemon_number(stats, "resident_bytes") > 1 << 20);
     CU_ASSERT_TRUE(daemon_number(stats, "fds") > 5);
     REQUIRE(rawfront_open(&guest, GUEST) == 0);
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
     REQUIRE((listener = host_listen("web1", 5000)) >= 0);
     hdr = rawfront_header(&guest, VSOCKIF_OP_REQUEST, PORT, 5000);
     rawfront_send(&guest, &hdr);
@@ -220,7 +220,7 @@ static void the_counts_of_a_device_go_on_over_its_connections(void)
     start("[daemon]\n");
     REQUIRE(rawfront_open(&guest, GUEST) == 0);
     EQ(count("", "connects"), 0);
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
     REQUIRE((listener = host_listen("web1", 5000)) >= 0);
     tells(&guest, VSOCKIF_OP_REQUEST, 0);
     REQUIRE((stream = host_accept(listener)) >= 0);
@@ -251,7 +251,7 @@ static void the_counts_of_a_device_go_on_over_its_connections(void)
     EQ(count("", "connects"), 1);
     REQUIRE(rawfront_set_state(&guest, "6") == 0);
     REQUIRE(rawfront_wait(&guest, VSOCKIF_CLOSED) == 0);
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
     EQ(count("", "connects"), 2);
     close(listener);
     tells(&guest, VSOCKIF_OP_REQUEST, 0);

@@ -26,7 +26,7 @@ static void start(void)
     REQUIRE(daemon_start("[daemon]\nservices = yes\n") == 0);
     REQUIRE(rawfront_open(&guest, GUEST) == 0);
     guest.pool = 240;
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
     sent = 0;
     hdr = rawfront_header(&guest, VSOCKIF_OP_REQUEST, PORT, DISCARD);
     rawfront_send(&guest, &hdr);

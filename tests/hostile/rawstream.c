@@ -24,7 +24,7 @@ int rawguest_open(struct rawguest *g, uint32_t domid)
 
 int rawguest_connect(struct rawguest *g)
 {
-    int err = rawfront_connect(&g->f);
+    int err = daemon_connect(&g->f);
 
     memset(g->flying, 0, sizeof g->flying);
     memset(g->stream, 0, sizeof g->stream);

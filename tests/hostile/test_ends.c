@@ -178,7 +178,7 @@ static void guest_connects(void)
         REQUIRE(rawfront_wait(&guest, VSOCKIF_CLOSED) == 0);
         rawfront_unshare(&guest);
     }
-    REQUIRE(rawfront_connect(&guest) == 0);
+    REQUIRE(daemon_connect(&guest) == 0);
 }
 
 static void forget(void)

@@ -104,7 +104,7 @@ static void comes_back(void)
     rawfront_unshare(&bad);
     REQUIRE(rawfront_set_state(&bad, "6") == 0);
     REQUIRE(rawfront_wait(&bad, VSOCKIF_CLOSED) == 0);
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     hdr = rawfront_header(&bad, VSOCKIF_OP_REQUEST, PORT, 4999);
     rawfront_send(&bad, &hdr);
     rawfront_kick(&bad);
@@ -211,7 +211,7 @@ static void bad_ring(void (*spoil)(void), const char *text)
     long mark;
 
     fresh();
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     mark = daemon_log_mark();
     slot = (struct vsockif_slot){ .hdr = rawfront_header(&bad, VSOCKIF_OP_RST, PORT, 4999) };
     spoil();
@@ -326,7 +326,7 @@ static void bad_stream_test(void (*spoil)(void), const char *text)
     long mark;
 
     fresh();
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     open_stream();
     mark = daemon_log_mark();
     spoil();
@@ -379,7 +379,7 @@ static void what_any_program_of_a_guest_can_send_closes_no_device(void)
     struct vsockif_hdr hdr;
 
     fresh();
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     open_stream();
     spoil_fwd_cnt();
     rawfront_kick(&bad);
@@ -428,7 +428,7 @@ static void a_guest_that_takes_no_resets_holds_only_itself_up(void)
     long long before, after;
 
     fresh();
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     before = daemon_number(daemon_ask("{\"verb\":\"stats\"}"), "resident_bytes");
     hdr = rawfront_header(&bad, VSOCKIF_OP_CREDIT_REQUEST, PORT, 4999);
     for (uint32_t sent = 0; sent < 2000; ) {
@@ -461,7 +461,7 @@ static void single_bytes_to_a_reader_that_stands_still(void)
     const char *ls;
 
     fresh();
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     open_stream();
     while (sent < 20000) {
         for (n = 0; n < 32 && ring_room(&bad.tx) > VSOCKIF_CONTROL_SLOTS; n++, sent++)
@@ -491,7 +491,7 @@ static void events_without_work_are_heard_less_and_less(void)
     long long first, received;
 
     fresh();
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     daemon_rounds();
     start = clock_now_ns();
     end = start + PATIENCE_MS * UINT64_C(1000000);
@@ -542,7 +542,7 @@ static void connect_and_disconnect_in_a_tight_loop(void)
     fresh();
     fds = daemon_number(daemon_ask("{\"verb\":\"stats\"}"), "fds");
     for (int i = 0; i < 20; i++) {
-        REQUIRE(rawfront_connect(&bad) == 0);
+        REQUIRE(daemon_connect(&bad) == 0);
         rawfront_set_state(&bad, i % 2 ? "6" : "5");
         REQUIRE(rawfront_wait(&bad, VSOCKIF_CLOSED) == 0);
         rawfront_unshare(&bad);
@@ -564,7 +564,7 @@ static void connect_and_disconnect_in_a_tight_loop(void)
 static void a_frontend_that_dies_is_let_go(void)
 {
     fresh();
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     open_stream();
     rawfront_unshare(&bad);
     REQUIRE(rawfront_wait(&bad, VSOCKIF_CLOSING) == 0);
@@ -581,7 +581,7 @@ static void what_a_frontend_sent_before_it_died_is_delivered(void)
 
     for (int round = 0; round < 20; round++) {
         fresh();
-        REQUIRE(rawfront_connect(&bad) == 0);
+        REQUIRE(daemon_connect(&bad) == 0);
         open_stream();
         memset(bad.tx_pool, 'w', RAWFRONT_POOL * VSOCKIF_PAGE_SIZE);
         send_data(100);
@@ -664,7 +664,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     hosted_become(0);
     if ((err = daemon_start("[daemon]\n")) || (err = store_open(&dom0)) ||
-        (err = rawfront_open(&good, GOOD)) || (err = rawfront_connect(&good)) ||
+        (err = rawfront_open(&good, GOOD)) || (err = daemon_connect(&good)) ||
         (good_listener = host_listen("dom2", HOST_PORT)) < 0 || (good_stream = stream_to(&good, good_listener)) < 0) {
         fprintf(stderr, "the daemon and a good guest do not come up: %s\n", strerror(-err));
         daemon_stop(SIGKILL);

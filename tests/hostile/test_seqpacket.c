@@ -53,7 +53,7 @@ static void start(uint32_t features)
     }
     fresh(&bad, BAD);
     bad.features = features;
-    REQUIRE(rawfront_connect(&bad) == 0);
+    REQUIRE(daemon_connect(&bad) == 0);
     REQUIRE((listener = host_listen_as("dom1", HOST_PORT, SOCK_SEQPACKET)) >= 0);
     told = sent = in_ring = 0;
 }
@@ -195,7 +195,7 @@ static void an_older_guest_is_not_asked_and_the_caller_hears_why(void)
 
     start(VSOCKIF_FEATURE_SEQPACKET);
     fresh(&other, OTHER);
-    REQUIRE(rawfront_connect(&other) == 0);
+    REQUIRE(daemon_connect(&other) == 0);
     hdr = rawfront_header(&bad, VSOCKIF_OP_REQUEST, PORT, HOST_PORT);
     hdr.type = SEQ;
     hdr.dst_cid = OTHER_CID;
