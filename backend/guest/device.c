@@ -217,9 +217,20 @@ static int ask_up(struct device *d, const struct front_nodes *nodes, char *why)
     return 1;
 }
 
-/* 0, or the error that it ended with: says so. */
+/* It is not in the state any more in which its pages may be mapped. */
+static bool has_gone_on(const struct device *d)
+{
+    char why[PARSE_WHY];
+    uint8_t own, peer;
+
+    return nodes_look(d->r->store, d->paths.back, d->paths.front, &own, &peer, why) >= 0 && peer != VSOCKIF_INITIALISED;
+}
+
+/* 0, or the error that it ended with: says so, unless a program left meanwhile, in order, and took its pages with it. */
 static int judge_up(struct device *d, int err, const char *why)
 {
+    if (err && !life_back_passes(err) && has_gone_on(d))
+        return -EAGAIN;
     if (err && !life_back_passes(err))
         device_refuse(d, "%s", *why ? why : strerror(-err));
     else if (err && err != -EAGAIN && err != -ECONNRESET)

@@ -90,11 +90,19 @@ static const struct failing table[MOCK_CALL_COUNT] = {
     [MOCK_pipe2] = CALL(EMFILE),
     [MOCK_socketpair] = CALL(EMFILE),
     [MOCK_fork] = CALL(EAGAIN, ENOMEM),
+    [MOCK_uv_queue_work] = CALL(ENOMEM),
     [MOCK_getrlimit] = CALL(EPERM),
     [MOCK_setrlimit] = CALL(EPERM),
 };
 
 const char *faults_scene = "";
+
+/* What a scene frees stays poisoned for longer than the scene; more (it is 256 MiB) would only be memory that is never warm. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=16";
+}
 
 static enum faults_kind kind;
 static bool lasting, armed, met;

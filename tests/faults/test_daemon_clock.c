@@ -1108,6 +1108,83 @@ static void a_daemon_takes_as_many_descriptors_as_it_may(void)
     stop();
 }
 
+static int leaves_before_it_is_mapped(enum mock_call call)
+{
+    if (call == MOCK_xengnttab_map) {
+        mock_on_call = NULL;
+        front_die(&a);
+        front_state(&a, "6");
+    }
+    return 0;
+}
+
+/* Its program has opened the device and ended at once. */
+static void a_guest_that_leaves_before_it_is_mapped_has_broken_no_rule(void)
+{
+    start("");
+    mock_on_call = leaves_before_it_is_mapped;
+    for (int i = 0; i < 8 && mock_on_call; i++) {
+        front_step(&a);
+        process_rest();
+    }
+    CU_ASSERT_PTR_NULL(mock_on_call);
+    CU_ASSERT_PTR_NULL(strstr(process_log(), "cannot map"));
+    CU_ASSERT_TRUE(front_connect(&a));
+    stop();
+}
+
+/* With these settings, and after longer than what the worker has of a guest that left stays. */
+static void comes_again(const char *settings)
+{
+    world_settings(settings);
+    raise(SIGHUP);
+    process_rest();
+    front_die(&a);
+    front_state(&a, "6");
+    process_pass(5000);
+    CU_ASSERT_TRUE(front_connect(&a));
+}
+
+/* The CID goes with the guest: as long as its old device is being closed, the new one waits for it, and it is no other machine's. */
+static void a_guest_s_own_old_afvsock_device_is_waited_for(void)
+{
+    start("af_vsock = yes\n");
+    mock_vhost(true, 0);
+    CU_ASSERT_TRUE(front_connect(&a));
+    CU_ASSERT_TRUE(mock_vhost_has(1001));
+    mock_threads_stand = true;
+    comes_again("[daemon]\nspin_us = 0\n");
+    comes_again("[daemon]\nspin_us = 0\naf_vsock = yes\n");
+    mock_threads_stand = false;
+    kick_one(&a);
+    CU_ASSERT_TRUE(mock_vhost_has(1001));
+    CU_ASSERT_PTR_NULL(strstr(process_log(), "belongs to another virtual machine"));
+    stop();
+}
+
+static void a_cid_of_another_virtual_machine_s_is_said_to_be(void)
+{
+    start("af_vsock = yes\n");
+    mock_vhost(true, 1002);
+    connect_both();
+    CU_ASSERT_PTR_NOT_NULL(strstr(process_log(), "reach it by CID 1001"));
+    CU_ASSERT_PTR_NULL(strstr(process_log(), "reach it by CID 1002"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(process_log(), "CID 1002 belongs to another virtual machine of this host"));
+    stop();
+}
+
+static void a_host_without_vhost_vsock_says_so_once(void)
+{
+    static const char *const missing = "cannot open /dev/vhost-vsock: No such file or directory; modprobe vhost_vsock";
+    const char *at;
+
+    start("af_vsock = yes\n");
+    connect_both();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at = strstr(process_log(), missing));
+    CU_ASSERT_PTR_NULL(strstr(at + 1, missing));
+    stop();
+}
+
 /* Once all is settled, nothing wakes it but the question every five seconds whether xenstored lives: also with streams that wait, and
  * with directories in xenstore that are no device's. */
 static void a_daemon_with_nothing_to_do_sleeps(void)
@@ -1168,6 +1245,10 @@ int main(int argc, char **argv)
         TEST(a_pair_that_is_refused_is_told_once_a_second),
         TEST(a_guest_that_comes_for_a_moment_has_no_line),
         TEST(a_guest_that_comes_for_a_moment_has_one_line_for_debugging),
+        TEST(a_guest_that_leaves_before_it_is_mapped_has_broken_no_rule),
+        TEST(a_guest_s_own_old_afvsock_device_is_waited_for),
+        TEST(a_cid_of_another_virtual_machine_s_is_said_to_be),
+        TEST(a_host_without_vhost_vsock_says_so_once),
         TEST(a_daemon_with_nothing_to_do_sleeps),
     };
     int err;

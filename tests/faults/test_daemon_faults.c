@@ -48,7 +48,7 @@ static void open_world(void)
     listener = -1;
     front_init(&a, A, 0);
     front_init(&b, B, 0);
-    a.pool_pages = b.pool_pages = 64;
+    a.pool_pages = b.pool_pages = 16;
     a.buffer = b.buffer = 4096;
     world_appear(A, "a");
     world_appear(B, "b");
@@ -491,6 +491,51 @@ static void scene_reload(void)
     close_world(false);
 }
 
+static void reload(const char *text)
+{
+    world_settings(text);
+    if (process_is_running())
+        raise(SIGHUP);
+    step();
+}
+
+/* The guests are reached by AF_VSOCK, too, but for one whose CID another virtual machine has; and then no more. */
+static void scene_kernel(void)
+{
+    open_world();
+    world_settings("[daemon]\nspin_us = 0\naf_vsock = yes\n");
+    mock_vhost(true, 1000 + B);
+    MOCK_MUST(world_daemon(), "it does not start: %s", process_log());
+    faults_begin();
+    front_connect(&a);
+    front_connect(&b);
+    if (front_open(&a, VSOCKIF_CID_HOST, 5000, 65536))
+        kick();
+    reload("[daemon]\nspin_us = 0\n");
+    close_world(false);
+}
+
+/* Programs enter the channels of a guest, of which a reload takes one away and makes another one. */
+static void scene_channels(void)
+{
+    open_world();
+    world_settings("[daemon]\nspin_us = 0\n[guest a]\nchannel one = 9\nchannel two = 10\n");
+    faults_begin();
+    world_daemon();
+    front_connect(&a);
+    if (host_enter(&h, "a", "one"))
+        step();
+    for (int i = 0; i < FRONT_CONNS; i++)
+        if (a.conn[i].state == CONN_OFFERED)
+            front_answer(&a, &a.conn[i], 20000);
+    host_write(&h, 5000);
+    kick();
+    reload("[daemon]\nspin_us = 0\n[guest a]\nchannel two = 11\nchannel three = 9\n");
+    if (host_enter(&k, "a", "three"))
+        step();
+    close_world(true);
+}
+
 /* Host programs are known by user and group; a new policy ends what is open. */
 static void scene_policy(void)
 {
@@ -652,7 +697,8 @@ static const struct scene { const char *name; void (*play)(void); } scenes[] = {
     { "start", scene_start }, { "take in", scene_take_in }, { "connect", scene_connect }, { "to host", scene_to_host }, { "to any", scene_to_any },
     { "from host", scene_from_host }, { "slow reader", scene_slow_reader }, { "farewell", scene_farewell },
     { "start among others", scene_start_among_others }, { "left to guest", scene_left_to_guest }, { "watch", scene_watch },
-    { "rename", scene_rename }, { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "policy", scene_policy }, { "control", scene_control },
+    { "rename", scene_rename }, { "relay", scene_relay }, { "service", scene_service }, { "reload", scene_reload }, { "kernel", scene_kernel }, { "channels", scene_channels },
+    { "policy", scene_policy }, { "control", scene_control },
     { "detach", scene_detach }, { "reattach", scene_reattach }, { "lost", scene_lost }, { "death", scene_death }, { "stop", scene_stop },
 };
 

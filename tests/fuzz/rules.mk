@@ -77,7 +77,7 @@ $(addprefix $(B)/fuzz/,$(fuzz_daemons)): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)
 
 fuzz_lib_objs := $(call fuzz_objs,$(foreach m,$(lib_parts),$(wildcard $(m)/*.c)))
-$(B)/fuzz/fuzz_library: $(B)/fuzz/obj/tests/fuzz/fuzz_library.o $(filter-out %/world.o,$(fuzz_mock)) $(fuzz_lib_objs)
+$(B)/fuzz/fuzz_library: $(B)/fuzz/obj/tests/fuzz/fuzz_library.o $(filter-out %/world.o %/threads.o,$(fuzz_mock)) $(fuzz_lib_objs)
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $^
 $(B)/fuzz/obj/tests/fuzz/fuzz_library.o: fuzz_sees := -Ifrontend/include
 
@@ -91,7 +91,7 @@ $(B)/obj/tests/fuzz/%.o: all_cflags += -Wno-unknown-pragmas -Itests/mock -Ibacke
 $(addprefix $(B)/replay/,$(fuzz_daemons)): $(B)/replay/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(replay_mock) $(replay_daemon)
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^ $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs) $(seccomp_libs)
-$(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz/replay.o $(filter-out %/world.o,$(replay_mock)) $(replay_lib)
+$(B)/replay/fuzz_library: $(B)/obj/tests/fuzz/fuzz_library.o $(B)/obj/tests/fuzz/replay.o $(filter-out %/world.o %/threads.o,$(replay_mock)) $(replay_lib)
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $^
 $(B)/replay/fuzz_copy: $(call objs,tools/copy) $(call objs,tools/proto)

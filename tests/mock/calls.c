@@ -3,6 +3,7 @@
  * mock_on_call() first.  The test's own calls, and those of other libraries, are the real ones. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/vhost.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,6 +122,8 @@ int __wrap_open(const char *path, int flags, ...)
 {
     MOCK_ENTER(open, -1)
     LAST_ARGUMENT(int, flags);
+    if (!strcmp(path, "/dev/vhost-vsock"))
+        return mock_vhost_open();
     return open(path, flags, last);
 }
 
@@ -145,6 +148,8 @@ int __wrap_ioctl(int fd, unsigned long what, ...)
 {
     MOCK_ENTER(ioctl, -1)
     LAST_ARGUMENT(void *, what);
+    if (_IOC_TYPE(what) == VHOST_VIRTIO)
+        return mock_vhost_ioctl(fd, what, last);
     return ioctl(fd, what, last);
 }
 
@@ -175,6 +180,8 @@ int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 int __wrap_epoll_wait(int ep, struct epoll_event *events, int max, int timeout);
 int __wrap_epoll_wait(int ep, struct epoll_event *events, int max, int timeout)
 {
+    if (mock_in_product && mock_threads && !mock_threads_stand && mock_threads())
+        return 0;
     MOCK_ENTER(epoll_wait, -1)
     if (!mock_scope.was || !process_is_running())
         return epoll_wait(ep, events, max, timeout);

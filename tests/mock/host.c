@@ -74,6 +74,14 @@ bool host_control(struct host_end *h)
     return open_as(h, SOCK_STREAM, "control.sock");
 }
 
+bool host_enter(struct host_end *h, const char *guest, const char *channel)
+{
+    char below[64];
+
+    snprintf(below, sizeof below, "guest/%.20s/channel/%.20s", guest, channel);
+    return open_as(h, SOCK_STREAM, below);
+}
+
 uint32_t host_say(struct host_end *h, const void *bytes, uint32_t len)
 {
     ssize_t n = h->fd < 0 ? 0 : send(h->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);

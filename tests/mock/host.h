@@ -47,5 +47,7 @@ void host_unlisten(int fd);
 
 /* A client of RUN/control.sock, with no line to read. */
 bool host_control(struct host_end *h);
+/* A program that enters a guest's channel, RUN/guest/NAME/channel/CHANNEL, where there is no line either. */
+bool host_enter(struct host_end *h, const char *guest, const char *channel);
 
 #endif

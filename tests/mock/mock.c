@@ -8,6 +8,8 @@
 
 int (*mock_on_call)(enum mock_call call);
 bool mock_in_product;
+bool (*mock_threads)(void);
+bool mock_threads_stand;
 uint32_t mock_self;
 char mock_doing[200];
 
@@ -54,6 +56,7 @@ void mock_reset(void)
     mock_store_reset();
     mock_grants_reset();
     mock_events_reset();
+    mock_vhost_reset();
     mock_self = 0;
 }
 

@@ -39,7 +39,7 @@
     X(open) X(openat) X(mkdir) X(mkdirat) X(unlink) X(unlinkat) X(symlinkat) X(readlinkat) X(linkat) X(renameat)       \
     X(readlink) X(renameat2) X(getxattr) X(setxattr) X(removexattr) X(pwrite) X(chmod)                                 \
     X(fchmod) X(fchmodat) X(fchown) X(fchownat) X(fstat) X(fstatat) X(ftruncate) X(flock) X(fcntl) X(ioctl)            \
-    X(fopen) X(opendir) X(fdopendir) X(dup) X(pipe2) X(socketpair) X(getrlimit) X(setrlimit) X(fork)
+    X(fopen) X(opendir) X(fdopendir) X(dup) X(pipe2) X(socketpair) X(getrlimit) X(setrlimit) X(fork) X(uv_queue_work)
 
 enum mock_call {
 #define X(name) MOCK_##name,
@@ -85,6 +85,20 @@ extern uint32_t mock_self;
 void mock_reset(void);
 /* "" if the product has closed all that it opened of the host's, else a sentence that says what is left. */
 const char *mock_left_over(void);
+
+/* Does what the product's other threads have to do, before it sleeps: true if there was anything.  NULL: it has none. */
+extern bool (*mock_threads)(void);
+extern bool mock_threads_stand;         /* …and does not, for now */
+
+/* ---- vhost-vsock ---- */
+
+/* The host has it, and another virtual machine has this CID (0: none). */
+void mock_vhost(bool there, uint64_t taken);
+void mock_vhost_reset(void);
+/* Somebody has a device of that CID open. */
+bool mock_vhost_has(uint64_t cid);
+int  mock_vhost_open(void);
+int  mock_vhost_ioctl(int fd, unsigned long what, void *argument);
 
 /* ---- time ---- */
 

@@ -4,7 +4,7 @@ mock_calls := socket socketpair bind listen accept4 connect shutdown setsockopt 
               send sendto sendmsg recv recvfrom recvmsg read pread readv write writev __recv_chk __read_chk \
               epoll_create1 epoll_ctl epoll_wait eventfd timerfd_create poll open openat mkdir mkdirat unlink unlinkat \
               symlinkat readlinkat readlink linkat renameat renameat2 getxattr setxattr removexattr pwrite chmod fchmod fchmodat fchown fchownat fstat fstatat ftruncate flock fcntl ioctl \
-              fopen opendir fdopendir dup pipe2 getrlimit setrlimit fork sched_yield getrandom
+              fopen opendir fdopendir dup pipe2 getrlimit setrlimit fork sched_yield getrandom uv_queue_work uv_run
 mock_memory := malloc calloc realloc reallocarray strdup
 
 # $(call mock_rename,from,to): the product's object, with other names for what is not to be libc's, and for the daemon's main().
