@@ -235,6 +235,7 @@ test_retry_waits_for_the_daemon_on_both_sides() { # short, limit 120
     done
 }
 test_retry_waits_for_whoever_has_the_device() {
+    wait_for '! on dom0 xvs ls guest1 </dev/null | grep -q "in use"' 10 "whoever had the device has let it go"
     spawn serves0 dom0 xvs serve -r 60 5143 guest1 -- cat
     spawn owner guest1 xvs ping -l
     wait_for 'on dom0 xvs ls guest1 </dev/null | grep -q "in use"' 10 "somebody has the device"
