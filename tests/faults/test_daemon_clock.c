@@ -916,6 +916,256 @@ static void two_guests_may_change_their_names(void)
     stop();
 }
 
+/* ---- who listens to what happens, and what a verb begins ---- */
+
+/* admin hears of everything from now on, but for what it was about. */
+static void listens(void)
+{
+    MOCK_MUST(strstr(answer_to("{\"verb\":\"events\"}\n"), "\"ok\":true"), "it may not listen");
+}
+
+/* The next event that has this in it, of those that have come; "" if none has. */
+static const char *event_with(const char *text)
+{
+    const char *line;
+
+    while (*(line = line_of(&admin)) && !strstr(line, text))
+        ;
+    return line;
+}
+
+static void says_of(const char *event, const char *text)
+{
+    if (!strstr(event, text))
+        printf("    \"%s\" has not \"%s\"\n", event, text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(event, text));
+}
+
+/* The log has a pair once a second; who listens has it each time, with who called whom. */
+static void who_listens_hears_of_each_host_program_that_is_refused(void)
+{
+    char ends_of[100];
+
+    start("");
+    world_policy("* @any @unix allow\n* @unix b allow\n");
+    raise(SIGHUP);
+    connect_both();
+    listens();
+    snprintf(ends_of, sizeof ends_of, "\"from\":{\"cid\":2},\"to\":{\"cid\":%llu,\"port\":9},\"reason\":\"policy\"", (unsigned long long)a.cid);
+    for (int i = 0; i < 3; i++) {
+        const char *event;
+
+        says(&h, "guest/a", "CONNECT 9\n");
+        event = event_with("\"event\":");
+        says_of(event, "\"event\":\"refuse\",\"guest\":\"a\"");
+        says_of(event, ends_of);
+        says_of(event, "\"rule\":\"port 9: no line of the policy allows it");
+    }
+    EQ(count_in_log("may not reach it: port 9"), 1);
+    EQ(strcmp(event_with("\"event\":"), ""), 0);
+    stop();
+}
+
+/* It has as many as it may: there is not even a record of one more. */
+static void a_call_beyond_the_most_is_told_of(void)
+{
+    char ends_of[160];
+    struct conn *c;
+
+    start("max_connections = 1\n");
+    connect_both();
+    listener = host_listen("guest/a", 5000);
+    REQUIRE(front_open(&a, VSOCKIF_CID_HOST, 5000, 4096) != NULL);
+    kick_one(&a);
+    front_take(&a, FRONT_SLOTS);
+    MOCK_MUST(host_accept(&h, listener, 1), "nobody came");
+    listens();
+    REQUIRE((c = front_open(&a, VSOCKIF_CID_HOST, 5000, 4096)) != NULL);
+    snprintf(ends_of, sizeof ends_of, "\"from\":{\"cid\":%llu,\"port\":%u},\"to\":{\"cid\":2,\"port\":5000},\"reason\":\"limit\"",
+             (unsigned long long)a.cid, c->port);
+    kick_one(&a);
+    front_take(&a, FRONT_SLOTS);
+    CU_ASSERT_TRUE(is_over(c));
+    says_of(event_with("\"event\":\"refuse\""), ends_of);
+    stop();
+}
+
+static void a_guest_that_cries_wolf_is_told_of(void)
+{
+    start("");
+    connect_both();
+    listens();
+    for (int i = 0; i < 40; i++)
+        kick_one(&a);
+    EQ(strcmp(event_with("\"event\":\"storm\""), ""), 0);
+    for (int i = 0; i < 160; i++)
+        kick_one(&a);
+    says_of(event_with("\"event\":\"storm\""), "\"guest\":\"a\"");
+    stop();
+}
+
+/* A host program has called it, and it goes before it has answered: that is a refusal, and no reset of what never was. */
+static void a_call_whose_guest_goes_is_told_as_refused(void)
+{
+    const char *event;
+
+    start("");
+    connect_both();
+    listens();
+    MOCK_MUST(host_connect(&h, "guest/a", 9, 99, 1), "nobody listens");
+    process_rest();
+    front_take(&a, FRONT_SLOTS);
+    EQ(a.conn[0].state, CONN_OFFERED);
+    a_goes();
+    says_of(event_with("\"event\":\"disconnect\""), "\"guest\":\"a\"");
+    event = event_with("\"event\":");
+    says_of(event, "\"event\":\"refuse\"");
+    says_of(event, "\"port\":9}");
+    says_of(event, "\"reason\":\"left\"");
+    stop();
+}
+
+/* b's library knows no messages: a program of a's is refused, and b is not asked. */
+static void a_guest_without_messages_is_not_called_for_them(void)
+{
+    struct conn *c;
+
+    start("");
+    a.has_messages = true;
+    connect_both();
+    listens();
+    a.opens_messages = true;
+    REQUIRE((c = front_open(&a, b.cid, 77, 65536)) != NULL);
+    kick();
+    front_take(&a, FRONT_SLOTS);
+    CU_ASSERT_TRUE(is_over(c));
+    EQ(front_take(&b, FRONT_SLOTS), 0);
+    says_of(event_with("\"event\":\"refuse\""), "\"reason\":\"streams\"");
+    REQUIRE((c = front_open(&a, b.cid, 77, 65536)) != NULL);    /* a stream finds its way */
+    kick();
+    EQ(front_take(&b, FRONT_SLOTS), 1);
+    stop();
+}
+
+/* admin does not read any more, and says nothing: it is gone with the next that would be sent to it. */
+static void is_let_go_with_the_next_call(void)
+{
+    host_half_close(&admin, SHUT_RD);
+    process_rest();
+    EQ(send(admin.fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), 1);         /* not yet */
+    process_rest();
+    calls_and_is_refused(VSOCKIF_CID_HOST, 60);
+    process_rest();
+    CU_ASSERT_TRUE(send(admin.fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE);
+}
+
+static void a_client_that_takes_no_more_is_let_go(void)
+{
+    start("");
+    connect_both();
+    listens();
+    is_let_go_with_the_next_call();
+    MOCK_MUST(strstr(answer_to("{\"verb\":\"capture\",\"domain\":\"a\"}\n"), "\"ok\":true"), "no capture");
+    is_let_go_with_the_next_call();
+    /* The others are heard as before. */
+    MOCK_MUST(strstr(answer_to("{\"verb\":\"ls\"}\n"), "\"ok\":true"), "no answer");
+    stop();
+}
+
+static bool no_memory;
+
+static int fails_to_allocate(enum mock_call call)
+{
+    return no_memory && (call == MOCK_malloc || call == MOCK_calloc || call == MOCK_realloc) ? ENOMEM : 0;
+}
+
+/* The same client may ask again. */
+static void what_a_verb_begins_may_find_no_memory(void)
+{
+    static const char *const requests[] = { "{\"verb\":\"events\"}\n", "{\"verb\":\"capture\",\"domain\":\"a\"}\n" };
+
+    start("");
+    connect_both();
+    mock_on_call = fails_to_allocate;
+    for (int i = 0; i < 2; i++) {
+        MOCK_MUST(host_control(&admin), "the control socket is gone");
+        process_rest();
+        no_memory = true;
+        host_say(&admin, requests[i], (uint32_t)strlen(requests[i]));
+        process_rest();
+        no_memory = false;
+        says_of(line_of(&admin), i ? "\"ok\":false,\"error\":\"capture: out of memory\"" : "\"ok\":false,\"error\":\"events: out of memory\"");
+        host_say(&admin, requests[i], (uint32_t)strlen(requests[i]));
+        process_rest();
+        says_of(line_of(&admin), "\"ok\":true");
+    }
+    mock_on_call = NULL;
+    stop();
+}
+
+static unsigned reallocs_left;
+
+static int fails_from_then_on(enum mock_call call)
+{
+    if (call != MOCK_realloc)
+        return 0;
+    return reallocs_left ? reallocs_left--, 0 : ENOMEM;
+}
+
+/* Wherever it is missed: what was in force stays so, and it is said why. */
+static void settings_and_policy_that_find_no_memory_are_not_read(void)
+{
+    unsigned tried = 0;
+
+    start("");
+    connect_both();
+    world_policy("* @any @unix deny\n");
+    mock_on_call = fails_from_then_on;
+    for (;;) {
+        process_log_clear();
+        reallocs_left = tried++;
+        raise(SIGHUP);
+        process_rest();
+        if (strstr(process_log(), "settings read again"))
+            break;
+        MOCK_MUST(strstr(process_log(), "out of memory"), "after %u: %s", tried - 1, process_log());
+        /* a may reach b as before. */
+        reallocs_left = UINT32_MAX;
+        REQUIRE(front_open(&a, b.cid, 77, 4096) != NULL);
+        kick();
+        EQ(front_take(&b, FRONT_SLOTS), 1);
+        EQ(b.conn[0].state, CONN_OFFERED);
+        front_answer(&b, &b.conn[0], 0);
+        kick();
+        front_take(&a, FRONT_SLOTS);
+    }
+    mock_on_call = NULL;
+    CU_ASSERT_TRUE(tried > 3);
+    stop();
+}
+
+/* a's end is over, and b has not read everything yet: nobody is there any more to be waited for. */
+static void a_stream_that_is_let_go_is_shown_as_that(void)
+{
+    const char *dump = "{\"verb\":\"dump\",\"domain\":\"b\"}\n";
+
+    start("");
+    open_relayed();
+    EQ(front_send(&a, from, 100), 100);
+    front_shutdown(&a, from, VSOCKIF_SHUTDOWN_RCV | VSOCKIF_SHUTDOWN_SEND);
+    kick();
+    front_take(&b, FRONT_SLOTS);
+    front_shutdown(&b, to, VSOCKIF_SHUTDOWN_SEND);
+    kick_one(&b);
+    front_take(&a, FRONT_SLOTS);
+    CU_ASSERT_TRUE(is_over(from) && ended_in_order(to) && !is_over(to));
+    says_of(answer_to(dump), "\"end\":\"released\"}");       /* and no more of it */
+    take_all(&b, to, 65536);
+    CU_ASSERT_TRUE(is_over(to) && to->rx == 100);
+    says_of(answer_to(dump), "\"streams\":[]");
+    stop();
+}
+
 /* ---- guests and their devices ---- */
 
 static bool has_device(uint32_t domid)
@@ -1168,6 +1418,15 @@ int main(int argc, char **argv)
         TEST(a_pair_that_is_refused_is_told_once_a_second),
         TEST(a_guest_that_comes_for_a_moment_has_no_line),
         TEST(a_guest_that_comes_for_a_moment_has_one_line_for_debugging),
+        TEST(who_listens_hears_of_each_host_program_that_is_refused),
+        TEST(a_call_beyond_the_most_is_told_of),
+        TEST(a_guest_that_cries_wolf_is_told_of),
+        TEST(a_call_whose_guest_goes_is_told_as_refused),
+        TEST(a_guest_without_messages_is_not_called_for_them),
+        TEST(a_client_that_takes_no_more_is_let_go),
+        TEST(what_a_verb_begins_may_find_no_memory),
+        TEST(settings_and_policy_that_find_no_memory_are_not_read),
+        TEST(a_stream_that_is_let_go_is_shown_as_that),
         TEST(a_daemon_with_nothing_to_do_sleeps),
     };
     int err;
