@@ -584,6 +584,30 @@ static void a_guest_that_reads_no_more_may_tell_of_credit(void)
     stop();
 }
 
+/* b takes back what it had promised, and a has sent before it knows: that waits here, for b's program and for nobody else. */
+static void what_has_no_room_any_more_waits_for_the_other_guest(void)
+{
+    start("");
+    b.pool_pages = 64;
+    b.buffer = 4096;
+    open_relayed();
+    EQ(front_send(&a, from, 1000), 1000);
+    kick_one(&a);
+    front_take(&b, FRONT_SLOTS);
+    front_consume(&b, to, 0, 500);
+    kick_one(&b);
+    EQ(front_send(&a, from, 2000), 2000);
+    kick_one(&a);
+    front_take(&b, FRONT_SLOTS);
+    EQ(to->rx, 1000);
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer_to("{\"verb\":\"dump\",\"domain\":\"b\"}\n"),
+                                  "data of the other guest's program waits for the guest's program, which does not read: 1000 bytes are on their way"));
+    take_all(&b, to, 65536);
+    take_all(&b, to, 65536);
+    EQ(to->rx, 3000);
+    stop();
+}
+
 /* ---- the daemon's own services ---- */
 
 /* echo, discard and chargen of RFC 862 to 864: each takes more than any buffer holds, and ends when its guest has ended. */
@@ -1158,11 +1182,218 @@ static void a_stream_that_is_let_go_is_shown_as_that(void)
     front_shutdown(&b, to, VSOCKIF_SHUTDOWN_SEND);
     kick_one(&b);
     front_take(&a, FRONT_SLOTS);
-    CU_ASSERT_TRUE(is_over(from) && ended_in_order(to) && !is_over(to));
+    CU_ASSERT_TRUE(ended_in_order(from) && ended_in_order(to));
+    front_reset(&a, from);
+    kick_one(&a);
+    front_take(&b, FRONT_SLOTS);
+    CU_ASSERT_FALSE(is_over(to));
     says_of(answer_to(dump), "\"end\":\"released\"}");       /* and no more of it */
     take_all(&b, to, 65536);
+    front_take(&b, FRONT_SLOTS);
     CU_ASSERT_TRUE(is_over(to) && to->rx == 100);
     says_of(answer_to(dump), "\"streams\":[]");
+    stop();
+}
+
+/* ---- host programs and messages ---- */
+
+/* a's buffers are so small that a message of h's goes into them by parts. */
+static struct conn *connects_for_messages(void)
+{
+    a.has_messages = true;
+    a.pool_pages = 1;
+    a.buffer = 64;
+    connect_both();
+    MOCK_MUST(host_connect_messages(&h, "guest/a", 9, 99, 1), "nobody listens");
+    process_rest();
+    front_take(&a, FRONT_SLOTS);
+    MOCK_MUST(a.conn[0].state == CONN_OFFERED && front_answer(&a, &a.conn[0], 65536), "a is not asked");
+    kick_one(&a);
+    host_read(&h, 0);
+    MOCK_MUST(!strncmp(h.line, "OK ", 3), "it is not let in");
+    return &a.conn[0];
+}
+
+static enum mock_call call_to_fail;
+static int error_of_it;
+static unsigned passes;         /* so many of them go well before */
+
+static int fails_once(enum mock_call call)
+{
+    int err = error_of_it;
+
+    if (!err || call != call_to_fail || passes-- > 0)
+        return 0;
+    error_of_it = 0;
+    return err;
+}
+
+static void will_fail(enum mock_call call, int err)
+{
+    mock_on_call = fails_once;
+    call_to_fail = call;
+    error_of_it = err;
+    passes = 0;
+}
+
+/* The kernel reads nothing for now: nothing of a message is lost, or there twice. */
+static void a_message_that_was_not_read_is_read_again(void)
+{
+    static const int errors[] = { EINTR, EAGAIN };
+
+    for (int i = 0; i < 2; i++) {
+        struct conn *c;
+
+        start("");
+        c = connects_for_messages();
+        will_fail(MOCK_recvmsg, errors[i]);
+        EQ(host_write(&h, 10000), 10000);
+        process_rest();
+        EQ(error_of_it, 0);
+        EQ(host_write(&h, 300), 300);   /* news, as there would be */
+        process_rest();
+        take_all(&a, c, 65536);
+        EQ(c->rx, 10300);
+        CU_ASSERT_FALSE(is_over(c));
+        stop();
+    }
+}
+
+/* It cannot be looked at by parts for once: what the program sent arrives all the same, but its end is none in order any more. */
+static void a_message_that_could_not_be_looked_at_is_followed_by_a_reset(void)
+{
+    struct conn *c;
+
+    start("");
+    c = connects_for_messages();
+    will_fail(MOCK_setsockopt, ENOMEM);
+    EQ(host_write(&h, 10000), 10000);
+    process_rest();
+    EQ(error_of_it, 0);
+    take_all(&a, c, 65536);
+    CU_ASSERT_TRUE(c->rx == 10000 && !is_over(c));
+    host_half_close(&h, SHUT_WR);
+    process_rest();
+    front_take(&a, FRONT_SLOTS);
+    CU_ASSERT_TRUE(is_over(c) && !ended_in_order(c));
+    stop();
+}
+
+/* A message of a's to h, by more parts than one call of the system takes pieces. */
+enum { PARTS = 70, PART = 600, ALL_PARTS = PARTS * PART };
+
+static void sends_by_parts(struct conn *c)
+{
+    for (int i = 0; i < PARTS; i++) {
+        EQ(front_send_part(&a, c, PART, i + 1 < PARTS ? 0 : VSOCKIF_SEQ_EOM), PART);
+        kick_one(&a);
+        front_take(&a, FRONT_SLOTS);
+    }
+}
+
+static struct conn *opens_for_messages(void)
+{
+    struct conn *c;
+
+    a.has_messages = true;
+    connect_both();
+    listener = host_listen_messages("guest/a", 5000);
+    a.opens_messages = true;
+    MOCK_MUST((c = front_open(&a, VSOCKIF_CID_HOST, 5000, 65536)), "a has no room for one more");
+    kick_one(&a);
+    front_take(&a, FRONT_SLOTS);
+    MOCK_MUST(c->state == CONN_OPEN && host_accept(&h, listener, 1), "nobody came");
+    return c;
+}
+
+/* It is one message there, too. */
+static void a_message_of_many_parts_arrives_as_one(void)
+{
+    struct conn *c;
+
+    start("");
+    c = opens_for_messages();
+    sends_by_parts(c);
+    EQ(host_read(&h, 1), ALL_PARTS);
+    EQ(front_send(&a, c, 10), 10);
+    kick_one(&a);
+    EQ(host_read(&h, 1), 10);
+    EQ(host_read(&h, 1), 0);
+    EQ(h.over, 0);
+    stop();
+}
+
+/* …also when its guest is gone by then. */
+static void a_message_of_many_parts_arrives_as_one_from_who_is_gone(void)
+{
+    uint32_t sent = 0, read = 0, n;
+    struct conn *c;
+
+    start("");
+    c = opens_for_messages();
+    while (conn_room(c) >= ALL_PARTS) {
+        sends_by_parts(c);
+        sent += ALL_PARTS;
+    }
+    CU_ASSERT_TRUE(sent > ALL_PARTS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer_to("{\"verb\":\"dump\",\"domain\":\"a\"}\n"), "\"held\":42000,"));
+    front_shutdown(&a, c, VSOCKIF_SHUTDOWN_SEND);
+    kick_one(&a);
+    a_goes();
+    for (; (n = host_read(&h, 1)); process_rest()) {
+        EQ(n, ALL_PARTS);
+        read += n;
+    }
+    EQ(read, sent);
+    EQ(h.over, 1);
+    stop();
+}
+
+/* What stands before a stream is taken out of the way later, if it cannot be now; the stream's bytes are those behind it. */
+static void what_stands_before_a_stream_is_taken_away_in_the_end(void)
+{
+    struct conn *c;
+
+    start("");
+    connect_both();
+    connects(&h, "guest/a", &c);
+    will_fail(MOCK_recv, EINTR);
+    EQ(host_write(&h, 1000), 1000);
+    process_rest();
+    EQ(error_of_it, 0);
+    take_all(&a, c, 65536);
+    EQ(c->rx, 1000);
+    stop();
+}
+
+/* Whoever vouches for a program may say that it has failed, also when its end is told already: a guest that has not closed yet hears so. */
+static void an_end_that_was_said_may_become_a_reset(void)
+{
+    struct conn *c;
+    unsigned number;
+    char line[40];
+
+    start("");
+    connect_both();
+    listens();
+    number = connects(&h, "guest/a", &c);
+    snprintf(line, sizeof line, "VOUCH %u\n", number);
+    says(&k, "guest/a", line);
+    snprintf(line, sizeof line, "WATCHING %u\n", number);
+    EQ(strcmp(line_of(&k), line), 0);
+    EQ(host_write(&h, 1000), 1000);
+    host_half_close(&h, SHUT_WR);
+    host_say(&k, "END\n", 4);
+    process_rest();
+    take_all(&a, c, 65536);
+    CU_ASSERT_TRUE(ended_in_order(c) && !is_over(c) && c->rx == 1000);
+    host_say(&k, "RESET status 3\n", 15);
+    process_rest();
+    front_take(&a, FRONT_SLOTS);
+    CU_ASSERT_TRUE(is_over(c));
+    says_of(event_with("\"event\":\"reset\""), "\"by\":\"host\",\"reason\":\"status 3\"");
+    snprintf(line, sizeof line, "ENDED %u ", number);
+    EQ(strncmp(line_of(&k), line, strlen(line)), 0);
     stop();
 }
 
@@ -1427,6 +1658,13 @@ int main(int argc, char **argv)
         TEST(what_a_verb_begins_may_find_no_memory),
         TEST(settings_and_policy_that_find_no_memory_are_not_read),
         TEST(a_stream_that_is_let_go_is_shown_as_that),
+        TEST(what_has_no_room_any_more_waits_for_the_other_guest),
+        TEST(a_message_that_was_not_read_is_read_again),
+        TEST(a_message_that_could_not_be_looked_at_is_followed_by_a_reset),
+        TEST(a_message_of_many_parts_arrives_as_one),
+        TEST(a_message_of_many_parts_arrives_as_one_from_who_is_gone),
+        TEST(what_stands_before_a_stream_is_taken_away_in_the_end),
+        TEST(an_end_that_was_said_may_become_a_reset),
         TEST(a_daemon_with_nothing_to_do_sleeps),
     };
     int err;
