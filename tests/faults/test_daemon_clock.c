@@ -1142,16 +1142,12 @@ static int fails_from_then_on(enum mock_call call)
     return ENOMEM;
 }
 
-#define SHORT_POLICY "* @any @unix deny\n* @unix/user:root @any allow\n"
-
 /* Wherever it is missed: what was in force stays so, and it is said why. */
-static void settings_and_policy_that_find_no_memory_are_not_read(void)
+static void is_not_read_without_memory(const char *policy)
 {
     unsigned tried = 0;
 
-    start("[guest c]\nchannel x = 7\nchannel y = 8\n[group g]\nguests = a, b\n");
-    connect_both();
-    world_policy(SHORT_POLICY);
+    world_policy(policy);
     mock_on_call = fails_from_then_on;
     for (;;) {
         process_log_clear();
@@ -1170,7 +1166,7 @@ static void settings_and_policy_that_find_no_memory_are_not_read(void)
             raise(SIGHUP);
             process_pass(1000);
             connect_both();
-            world_policy(SHORT_POLICY);
+            world_policy(policy);
             continue;
         }
         MOCK_MUST(strstr(process_log(), " memory"), "after %u: %s", tried - 1, process_log());
@@ -1186,6 +1182,22 @@ static void settings_and_policy_that_find_no_memory_are_not_read(void)
     mock_on_call = NULL;
     CU_ASSERT_TRUE(tried > 10 && strstr(process_log(), "settings read again"));
     calls_and_is_refused(b.cid, 50);
+    world_policy(WORLD_OPEN);
+    raise(SIGHUP);
+    process_rest();
+}
+
+/* With policies of some lengths, for what is behind the text may find room where that is, or not. */
+static void settings_and_policy_that_find_no_memory_are_not_read(void)
+{
+    start("[guest c]\nchannel x = 7\nchannel y = 8\n[group g]\nguests = a, b\n");
+    connect_both();
+    for (int more = 0; more < 100; more += 10) {
+        char policy[200];
+
+        snprintf(policy, sizeof policy, "* @unix/user:root @any allow\n#%*s\n", more, "");
+        is_not_read_without_memory(policy);
+    }
     stop();
 }
 
