@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_backend_events.c: what waits for a subscriber, in bounded memory, and whose events it wants.  With the daemon: tests/daemon/test_events.c. */
+/* test_backend_events.c: what waits for a subscriber, in bounded memory, and whose events it wants.  With the daemon:
+ * tests/daemon/test_events.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

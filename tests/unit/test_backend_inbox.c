@@ -479,7 +479,8 @@ static void a_reader_finds_room_beside_a_thousand_that_stand_still(void)
 }
 
 static const struct test tests[] = {
-    TEST(an_id_goes_back_with_its_last_byte), TEST(one_take_crosses_packets), TEST(a_look_begins_behind_any_number_of_bytes), TEST(two_inboxes_do_not_mix),
+    TEST(an_id_goes_back_with_its_last_byte), TEST(one_take_crosses_packets),
+    TEST(a_look_begins_behind_any_number_of_bytes), TEST(two_inboxes_do_not_mix),
     TEST(a_drop_gives_all_back_and_counts_it), TEST(it_is_tight_by_packets_and_by_bytes),
     TEST(spilled_data_comes_first_and_whole), TEST(single_bytes_share_memory),
     TEST(beyond_the_budget_data_stays_with_the_guest), TEST(an_inbox_parts_with_all_that_is_in_it),

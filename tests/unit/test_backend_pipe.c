@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_backend_pipe.c: packets to the host's kernel and from it, where the kernel's end of the rings is the test's: what no kernel writes, and
- * what is short.  With the kernel's own: tests/vhost. */
+/* test_backend_pipe.c: packets to the host's kernel and from it, where the kernel's end of the rings is the test's: what no kernel
+ * writes, and what is short.  With the kernel's own: tests/vhost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

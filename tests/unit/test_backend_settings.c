@@ -428,7 +428,9 @@ static void of_each_channel_the_closest_section_decides(void)
 
 static void of_a_channel_in_two_files_the_later_one_holds(void)
 {
-    static const char *const text[] = { "[guest a]\nchannel x = 1\nchannel y = 2\n", "[guest a]\nchannel x = 3 seqpacket\n", "[guest a]\nchannel y = no\n" };
+    static const char *const text[] = {
+        "[guest a]\nchannel x = 1\nchannel y = 2\n", "[guest a]\nchannel x = 3 seqpacket\n", "[guest a]\nchannel y = no\n",
+    };
     struct title a = { .name = "a", .uuid = "", .has_name = true };
     struct settings *s = read_texts(text, 3);
     struct settings_channel list[4];
@@ -808,8 +810,10 @@ static const struct test tests[] = {
     TEST(those_who_listen_for_all_guests_have_a_section),
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
-    TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_text_from_elsewhere_is_read), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
-    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think), TEST(of_each_channel_the_closest_section_decides),
+    TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_text_from_elsewhere_is_read),
+    TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
+    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think),
+    TEST(of_each_channel_the_closest_section_decides),
     TEST(of_a_channel_in_two_files_the_later_one_holds), TEST(a_section_has_so_many_channels_and_no_more),
     TEST(a_channel_s_port_may_have_a_name),
     TEST(a_later_file_says_it_again), TEST(all_errors_of_all_files_are_told_at_once), TEST(ten_thousand_errors_are_some_and_a_number),
