@@ -12,6 +12,9 @@ $(B)/unit/test_backend_bucket:       $(call backend_obj,lane/bucket lane/limits)
 $(B)/unit/test_backend_inbox:        $(call backend_obj,memory/inbox memory/chunks)
 $(B)/unit/test_backend_fate:         $(call backend_obj,ends/unix/fate) $(B)/obj/common/base/hash.o $(B)/obj/common/ended/ended.o
 $(B)/unit/test_backend_journal:      $(call backend_obj,base/xenlog base/journal base/journald base/event)
+$(B)/unit/test_backend_events:       $(call backend_obj,control/events control/who control/refusal lane/feed settings/names base/event) $(B)/obj/common/reason/reason.o $(B)/obj/xenstore-glue/parse.o
+$(B)/unit/test_backend_events:       xen_libs += $(json_libs)
+$(B)/unit/test_backend_pipe:         $(call backend_obj,ends/kernel/pipe ends/kernel/virtq ends/kernel/vhost)
 $(B)/unit/test_backend_poller:       $(call backend_obj,base/poller)
 $(B)/unit/test_backend_tap:          $(call backend_obj,tap/tap)
 $(B)/unit/test_backend_names:        $(call backend_obj,settings/names settings/titles) $(B)/obj/common/base/hash.o

@@ -15,6 +15,8 @@
 
 #define SECTIONS "[daemon], [any], [guest NAME], [guest uuid:UUID], [guest PATTERN*] and [group NAME]"
 #define LINE_MOST 198           /* bytes, without the newline: inih has room for so many */
+#define MARK      "\xef\xbb\xbf"                       /* a byte order mark: some editors begin a file with it */
+#define MARK_LEN  (sizeof MARK - 1)
 
 /* ---- sections ---- */
 
@@ -156,8 +158,8 @@ static void read_text(struct reader *r, const struct conf_text *t)
     r->path = t->path;
     *r->section = '\0';
     r->in_none = false;
-    if (t->len >= 3 && !memcmp(at, "\xef\xbb\xbf", 3))
-        at += 3;
+    if (t->len >= MARK_LEN && !memcmp(at, MARK, MARK_LEN))
+        at += MARK_LEN;
     for (r->line = 1; at < end; at = newline + 1, r->line++) {
         size_t len;
 
@@ -174,6 +176,8 @@ static void read_text(struct reader *r, const struct conf_text *t)
         line[len] = '\0';
         if (strlen(line) != len)
             wrong(r, "there is a byte 0 in the line: is this a text?");
+        else if (!strncmp(line, MARK, MARK_LEN))        /* which inih would pass over, and a section with it */
+            wrong(r, "there is a byte order mark, as of a second file: remove it");
         else
             read_line(r, line);
     }

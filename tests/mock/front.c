@@ -333,7 +333,7 @@ bool front_answer(struct front *f, struct conn *c, uint32_t alloc)
     return true;
 }
 
-uint32_t front_send(struct front *f, struct conn *c, uint32_t len)
+uint32_t front_send_part(struct front *f, struct conn *c, uint32_t len, uint32_t ends)
 {
     struct vsockif_hdr hdr = front_header(f, c, VSOCKIF_OP_RW);
     uint32_t room = conn_room(c);
@@ -343,13 +343,18 @@ uint32_t front_send(struct front *f, struct conn *c, uint32_t len)
     hdr.len = len < room ? len : room;
     if (hdr.len > VSOCKIF_MAX_PACKET)
         hdr.len = VSOCKIF_MAX_PACKET;
-    /* Most are a message, or its end. */
     if (c->type == VSOCKIF_TYPE_SEQPACKET)
-        hdr.flags = len == 4096 ? 0 : len == 100 ? 3 : 1;
+        hdr.flags = ends;
     if (!hdr.len || !send_packet(f, &hdr, &c->out))
         return 0;
     c->tx += hdr.len;
     return hdr.len;
+}
+
+uint32_t front_send(struct front *f, struct conn *c, uint32_t len)
+{
+    /* Most are a message, or its end. */
+    return front_send_part(f, c, len, len == 4096 ? 0 : len == 100 ? 3 : 1);
 }
 
 bool front_shutdown(struct front *f, struct conn *c, uint8_t flags)

@@ -69,6 +69,8 @@ struct conn *front_open(struct front *f, uint64_t cid, uint32_t peer_port, uint3
 bool front_answer(struct front *f, struct conn *c, uint32_t alloc);
 /* Up to len bytes of its pattern; how many went. */
 uint32_t front_send(struct front *f, struct conn *c, uint32_t len);
+/* The same of messages, as a part with these VSOCKIF_SEQ_*. */
+uint32_t front_send_part(struct front *f, struct conn *c, uint32_t len, uint32_t ends);
 bool front_shutdown(struct front *f, struct conn *c, uint8_t flags);
 bool front_reset(struct front *f, struct conn *c);
 /* So many more bytes are consumed, and so large is the buffer from now on; both are told. */

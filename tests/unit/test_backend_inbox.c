@@ -109,6 +109,36 @@ static void one_take_crosses_packets(void)
     EQ(returned(), 10);
 }
 
+/* Whoever has seen the first bytes goes on behind them, wherever these are: some moved out of the pool, some in it. */
+static void a_look_begins_behind_any_number_of_bytes(void)
+{
+    for (uint32_t spilled = 0; spilled < 3; spilled++) {
+        begin(1 << 20);
+        for (uint32_t i = 0; i < 6; i++) {
+            add(&box, i, i * 5000, 5000);
+            if (i / 2 < spilled)
+                REQUIRE(inbox_spill(&table, &box) == 0);
+        }
+        takes(&box, 100, 0);
+        for (uint32_t skip = 0; skip <= 29900; skip += 100) {
+            uint32_t done = skip + 100, left = 29900 - skip, want = left < 7000 ? left : 7000;
+            struct iovec iov[64];
+            int used;
+
+            EQ(inbox_peek_at(&table, &box, skip, want, iov, 64, &used), want);
+            for (int i = 0; i < used; i++) {
+                CU_ASSERT_TRUE(iov[i].iov_len > 0);
+                EQ(memcmp(iov[i].iov_base, tx_pool + done, iov[i].iov_len), 0);
+                done += (uint32_t)iov[i].iov_len;
+            }
+            EQ(done, skip + 100 + want);
+        }
+        EQ(box.bytes, 29900);       /* it was only looked at */
+        takes(&box, 29900, 100);
+        EQ(held.chunks, 0);
+    }
+}
+
 static void two_inboxes_do_not_mix(void)
 {
     struct inbox other = { 0 };
@@ -336,6 +366,21 @@ static void messages_keep_their_ends(void)
     }
 }
 
+/* A part is moved as a whole or not at all: its end stays with it, here as there. */
+static void a_message_beyond_the_budget_stays_with_the_guest(void)
+{
+    begin(10000);
+    add_part(&box, 0, 0, 6000, 0);
+    add_part(&box, 1, 6000, 3000, VSOCKIF_SEQ_EOM);
+    EQ(inbox_spill(&table, &box), -ENOSPC);
+    EQ(returned(), 1);
+    EQ(box.held_bytes, 3000);
+    EQ(box.whole, 1);
+    takes_message(&box, 9000, 0, VSOCKIF_SEQ_EOM);
+    EQ(returned(), 2);
+    EQ(held.chunks, 0);
+}
+
 /* A relay takes parts before the rest has come. */
 static void a_part_that_was_taken_is_no_part_of_the_message_any_more(void)
 {
@@ -434,11 +479,13 @@ static void a_reader_finds_room_beside_a_thousand_that_stand_still(void)
 }
 
 static const struct test tests[] = {
-    TEST(an_id_goes_back_with_its_last_byte), TEST(one_take_crosses_packets), TEST(two_inboxes_do_not_mix),
+    TEST(an_id_goes_back_with_its_last_byte), TEST(one_take_crosses_packets),
+    TEST(a_look_begins_behind_any_number_of_bytes), TEST(two_inboxes_do_not_mix),
     TEST(a_drop_gives_all_back_and_counts_it), TEST(it_is_tight_by_packets_and_by_bytes),
     TEST(spilled_data_comes_first_and_whole), TEST(single_bytes_share_memory),
     TEST(beyond_the_budget_data_stays_with_the_guest), TEST(an_inbox_parts_with_all_that_is_in_it),
-    TEST(messages_keep_their_ends), TEST(a_part_that_was_taken_is_no_part_of_the_message_any_more),
+    TEST(messages_keep_their_ends), TEST(a_message_beyond_the_budget_stays_with_the_guest),
+    TEST(a_part_that_was_taken_is_no_part_of_the_message_any_more),
     TEST(sockets_and_chunks_share_one_limit), TEST(a_full_socket_is_not_asked_for),
     TEST(a_reader_finds_room_beside_a_thousand_that_stand_still),
     TEST(any_order_of_calls_keeps_the_order_of_bytes)

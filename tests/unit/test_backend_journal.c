@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -349,6 +350,37 @@ static void without_its_socket_lines_go_by_standard_error(void)
     end_journald();
 }
 
+/* It is no other socket's either, whose path begins like it. */
+static void a_path_that_is_too_long_for_a_socket_is_nobodys(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    char longer[sizeof address.sun_path + 1] = "/tmp/";
+
+    memset(longer + strlen(longer), 'x', sizeof longer - 1 - strlen(longer));
+    EQ(journald_connect(longer), -ENAMETOOLONG);
+    longer[sizeof longer - 2] = '\0';
+    EQ(journald_connect(longer), -ENOENT);
+}
+
+/* …nor is there one without a descriptor for it. */
+static void without_a_descriptor_there_is_no_socket(void)
+{
+    struct rlimit was, none;
+    int err;
+
+    begin_journald();
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    none = was;
+    none.rlim_cur = 0;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    err = journald_connect(path);
+    setrlimit(RLIMIT_NOFILE, &was);
+    EQ(err, -EMFILE);
+    REQUIRE((err = journald_connect(path)) >= 0);
+    close(err);
+    end_journald();
+}
+
 /* JOURNAL_STREAM is inherited by whatever a service starts, and does not say that its standard error still is that. */
 static void what_is_not_journalds_stream_is_a_persons(void)
 {
@@ -392,6 +424,24 @@ static void what_xens_libraries_say_is_for_debugging_and_bounded(void)
     EQ(lines(""), JOURNAL_BURST);
 }
 
+/* Whoever opens a library with our logger may close it with that: it is no one's to free, and says the next one's lines. */
+static void xens_libraries_neither_show_progress_nor_end_the_log(void)
+{
+    struct xentoollog_logger *logger = xenlog();
+
+    begin();
+    now += 1000;                /* others have said much */
+    journal_set_level(JOURNAL_DEBUG);
+    logger->progress(logger, "gnttab", "mapping", 50, 1, 2);
+    logger->destroy(logger);
+    CU_ASSERT_PTR_EQUAL(xenlog(), logger);
+    library_says(0, "it goes on");
+    journal_set_level(JOURNAL_INFO);
+    end();
+    EQ(lines("<7>gnttab: it goes on"), 1);
+    EQ(lines("gnttab"), 1);
+}
+
 /* ---- events ---- */
 
 static void each_kind_has_a_word_and_an_identity_of_its_own(void)
@@ -419,7 +469,9 @@ static const struct test tests[] = {
     TEST(without_a_log_the_daemon_goes_on), TEST(a_line_has_its_facts_as_fields),
     TEST(a_newline_in_a_value_begins_no_other_field), TEST(what_does_not_fit_into_an_entry_is_none),
     TEST(a_journald_that_does_not_read_holds_nobody_up), TEST(without_its_socket_lines_go_by_standard_error),
+    TEST(a_path_that_is_too_long_for_a_socket_is_nobodys), TEST(without_a_descriptor_there_is_no_socket),
     TEST(what_is_not_journalds_stream_is_a_persons), TEST(what_xens_libraries_say_is_for_debugging_and_bounded),
+    TEST(xens_libraries_neither_show_progress_nor_end_the_log),
     TEST(each_kind_has_a_word_and_an_identity_of_its_own)
 };
 

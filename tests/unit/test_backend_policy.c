@@ -292,6 +292,7 @@ static void an_error_names_file_and_line_and_what_is_right(void)
         { "22 web1 db1 allow now\n", ":1: a line is PORTS SOURCE DESTINATION ACTION, such as \"22 web1 db1 allow\"; this one has more" },
         { "22, 80 web1 db1 allow\n", ":1: ports 22, 80: there is no blank between them: 22,80" },
         { "sshd web1 db1 allow\n", ":1: ports sshd: they are *, or numbers from 0 to 4294967294, ranges of them, and names" },
+        { "a-name-of-thirty-three-characters web1 db1 allow\n", "ports a-name-of-thirty-three-characters: they are" },
         { "ssh-23 web1 db1 allow\n", "ports ssh-23: they are" },
         { "22-ssh web1 db1 allow\n", "ports 22-ssh: they are" },
         { "22- web1 db1 allow\n", "ports 22-: they are" },

@@ -159,6 +159,7 @@ static void an_error_names_line_key_and_what_is_right(void)
         { "[daemon]\nsocket_mode = -6\n", "octal mode" },
         { "[daemon]\nsocket_user = no such user\n", ":2: socket_user = no such user: there is no such user" },
         { "[daemon]\nsocket_group = no such group\n", "there is no such group" },
+        { "[daemon]\nstatus_group = no such group\n", ":2: status_group = no such group: there is no such group" },
         { "[daemon]\npolicy_dir = policy.d\n", ":2: policy_dir = policy.d: it must be an absolute path, such as /etc/xvs/policy.d" },
         { "[daemon]\npolicy_cuts = 1\n", "policy_cuts = 1: it must be yes or no" },
         { "[daemon]\nmax_ring_page_order = 5\n", "from 0 to 4" },
@@ -310,6 +311,24 @@ static void a_line_that_is_too_long_is_refused_and_not_cut(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":2: the line is longer than 198 bytes"));
 }
 
+/* Editors of other systems put a mark before the first line, and a byte more at the end of each. */
+static void a_text_from_elsewhere_is_read(void)
+{
+    struct settings *s = load("\xef\xbb\xbf[daemon]\r\nattach = manual\r\nrun_dir = /run/x\r\n\r\n[guest a]\r\ncid = 10\r\n", 0);
+
+    REQUIRE(s != NULL);
+    CU_ASSERT_FALSE(s->attach_auto);
+    CU_ASSERT_STRING_EQUAL(s->run_dir, "/run/x");
+    EQ(own_of(s, "a").cid, 10);
+    settings_free(s);
+    /* Two bytes are no mark. */
+    CU_ASSERT_PTR_NULL(load("\xef\xbb[daemon]\n", -EINVAL));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: "));
+    /* Two such files in one: the section would be passed over, and its keys taken for the daemon's. */
+    CU_ASSERT_PTR_NULL(load("[daemon]\nattach = manual\n\xef\xbb\xbf[guest a]\nsocket_mode = 0666\n", -EINVAL));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":3: there is a byte order mark"));
+}
+
 static void a_section_may_go_by_uuid(void)
 {
     struct settings *s = load("[guest uuid:01234567-89AB-cdef-0123-456789abcdef]\ncid = 10\n[guest db1]\n", 0);
@@ -410,6 +429,46 @@ static void of_each_channel_the_closest_section_decides(void)
     settings_free(s);
 }
 
+static void of_a_channel_in_two_files_the_later_one_holds(void)
+{
+    static const char *const text[] = {
+        "[guest a]\nchannel x = 1\nchannel y = 2\n", "[guest a]\nchannel x = 3 seqpacket\n", "[guest a]\nchannel y = no\n",
+    };
+    struct title a = { .name = "a", .uuid = "", .has_name = true };
+    struct settings *s = read_texts(text, 3);
+    struct settings_channel list[4];
+
+    EQ(complaints.count, 0);
+    REQUIRE(settings_channels(s, &a, list, 4) == 1);
+    CU_ASSERT_STRING_EQUAL(list[0].name, "x");
+    EQ(list[0].port, 3);
+    CU_ASSERT_TRUE(list[0].messages);
+    settings_free(s);
+}
+
+static void a_section_has_so_many_channels_and_no_more(void)
+{
+    char text[SETTINGS_CHANNELS * 20 + 100] = "[guest a]\n";
+    struct title a = { .name = "a", .uuid = "", .has_name = true };
+    struct settings_channel list[SETTINGS_CHANNELS + 1];
+    struct settings *s;
+    size_t n = strlen(text);
+
+    for (unsigned i = 1; i <= SETTINGS_CHANNELS; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "channel c%u = %u\n", i, i);
+    s = load(text, 0);
+    REQUIRE(s != NULL);
+    EQ(settings_channels(s, &a, list, SETTINGS_CHANNELS + 1), SETTINGS_CHANNELS);
+    EQ(list[SETTINGS_CHANNELS - 1].port, SETTINGS_CHANNELS);
+    settings_free(s);
+    /* Another section counts by itself. */
+    snprintf(text + n, sizeof text - n, "[guest b]\nchannel x = 1\n");
+    settings_free(load(text, 0));
+    snprintf(text + n, sizeof text - n, "channel x = 1\n");
+    CU_ASSERT_PTR_NULL(load(text, -EINVAL));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":66: channel x: a section has at most 64 channels"));
+}
+
 static void a_pattern_fits_as_people_think(void)
 {
     static const struct { const char *pattern, *name; bool fits; } list[] = {
@@ -507,21 +566,24 @@ static void ten_thousand_errors_are_some_and_a_number(void)
     EQ(strcmp(last, "and 9799 errors more"), 0);
 }
 
+/* Whoever takes it has no users and groups to look up, and none that are wrong. */
 static void what_was_read_can_be_handed_over(void)
 {
+    static const char names[] = "[guest a]\nsocket_user = nobody at all\nsocket_group = none at all\n[daemon]\nstatus_group = nor this\n";
     struct conf_texts texts = { 0 };
     struct settings *s = NULL;
     size_t len;
     char *bytes = NULL;
     int fd = memfd_create("pack", MFD_CLOEXEC);
 
-    REQUIRE(fd >= 0 && !conf_text_add(&texts, "/a", "", 0) && !conf_text_add(&texts, "/b", "[guest a]\nsocket_user = nobody at all\n", 38) &&
+    REQUIRE(fd >= 0 && !conf_text_add(&texts, "/a", "", 0) && !conf_text_add(&texts, "/b", names, sizeof names - 1) &&
             !conf_text_add(&texts, "/c", "[guest a]\ncid = 10", 18) && (bytes = settings_pack(&texts, &len)));
     EQ(write(fd, bytes, len), len);
     lseek(fd, 0, SEEK_SET);
     EQ(settings_take(dup(fd), &s), 0);
     REQUIRE(s != NULL);
     EQ(own_of(s, "a").cid, 10);
+    CU_ASSERT_TRUE(own_of(s, "a").sockets.user == (uid_t)-1 && own_of(s, "a").sockets.group == (gid_t)-1);
     settings_free(s);
     /* Not all of it. */
     for (size_t cut = 1; cut < len; cut++) {
@@ -751,8 +813,12 @@ static const struct test tests[] = {
     TEST(those_who_listen_for_all_guests_have_a_section),
     TEST(an_error_names_line_key_and_what_is_right), TEST(a_name_is_checked_as_a_name),
     TEST(each_value_may_be_as_small_and_as_large_as_is_said), TEST(a_long_name_is_read_whole),
-    TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
-    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think), TEST(of_each_channel_the_closest_section_decides), TEST(a_channel_s_port_may_have_a_name),
+    TEST(a_line_that_is_too_long_is_refused_and_not_cut), TEST(a_text_from_elsewhere_is_read),
+    TEST(a_section_may_go_by_uuid), TEST(a_section_belongs_to_who_has_the_name),
+    TEST(a_pattern_is_for_all_that_it_fits_and_the_closest_goes_first), TEST(a_pattern_fits_as_people_think),
+    TEST(of_each_channel_the_closest_section_decides),
+    TEST(of_a_channel_in_two_files_the_later_one_holds), TEST(a_section_has_so_many_channels_and_no_more),
+    TEST(a_channel_s_port_may_have_a_name),
     TEST(a_later_file_says_it_again), TEST(all_errors_of_all_files_are_told_at_once), TEST(ten_thousand_errors_are_some_and_a_number),
     TEST(what_was_read_can_be_handed_over), TEST(files_beside_it_are_read_in_the_order_of_their_names),
     TEST(without_the_file_those_beside_it_hold), TEST(a_file_that_others_can_write_is_refused),

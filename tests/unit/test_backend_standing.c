@@ -31,6 +31,8 @@ static void a_stream_that_stands_still_waits_for_one_of_them(void)
           "the host's program has asked, and the guest's program has not answered yet" },
         { { .state = VCONN_CLOSING, .end = "released", .released = true }, STANDING_CLOSE,
           "it is over, and the guest's program has not read everything, or not said so; it has 8 seconds" },
+        { { OPEN, .end = "released", .released = true, .held = 7, .stuck = true }, STANDING_CLOSE,     /* its end is not even sent */
+          "it is over, and the guest's program has not read everything, or not said so; it has 8 seconds" },
         { { .state = VCONN_CLOSED, .end = "host", .held = 3 }, STANDING_END,
           "3 bytes of the guest's wait for the host's program, which does not read" },
         { { OPEN, .end = "something new", .stuck = true, .held = 1 }, STANDING_END,
