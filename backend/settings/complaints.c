@@ -36,6 +36,11 @@ bool complain(struct complaints *c, const char *format, ...)
     return false;
 }
 
+static const char *plural(unsigned count)
+{
+    return count == 1 ? "" : "s";
+}
+
 void complaints_tell(const struct complaints *c, void (*say)(const char *line, void *arg), void *arg)
 {
     char line[COMPLAINT];
@@ -49,14 +54,14 @@ void complaints_tell(const struct complaints *c, void (*say)(const char *line, v
     }
     if (told == c->count)
         return;
-    snprintf(line, sizeof line, "and %u errors more", c->count - told);
+    snprintf(line, sizeof line, "and %u error%s more", c->count - told, plural(c->count - told));
     say(line, arg);
 }
 
 void complaints_sum(const struct complaints *c, char *why)
 {
     if (c->count > 1)
-        snprintf(why, COMPLAINT, "%.440s (and %u errors more: xvsd -t shows them)", c->first, c->count - 1);
+        snprintf(why, COMPLAINT, "%.440s (and %u error%s more: xvsd -t shows them)", c->first, c->count - 1, plural(c->count - 1));
     else
         snprintf(why, COMPLAINT, "%s", c->first);
 }

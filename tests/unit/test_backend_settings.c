@@ -546,6 +546,9 @@ static void all_errors_of_all_files_are_told_at_once(void)
     complaints_sum(&complaints, sum);
     CU_ASSERT_PTR_NOT_NULL(strstr(sum, "auto or manual (and 7 errors more: xvsd -t shows them)"));
     settings_free(s);
+    CU_ASSERT_PTR_NULL(load("[daemon]\nattach = x\ncolour = red\n", -EINVAL));
+    complaints_sum(&complaints, sum);
+    CU_ASSERT_PTR_NOT_NULL(strstr(sum, " (and 1 error more: "));
 }
 
 static void last_of(const char *line, void *arg)
