@@ -34,7 +34,7 @@ $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 # Guests by hand.
 raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors seqpacket)
-$(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront rawstream daemon hosted) \
+$(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront admitted rawstream daemon hosted) \
                                $(call backend_obj,memory/map guest/evtchn base/xenlog base/journal base/journald base/event) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)
 	$(CC) $(all_ldflags) -o $@ $(filter-out $(B)/xvsd,$^) $(xen_libs) $(cunit_libs)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "hosted.h"
 #include "rawfront.h"
 #include "toolstack.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "clock.h"
 #include "hosted.h"
 #include "rawfront.h"

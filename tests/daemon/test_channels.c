@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "hosted.h"
 #include "rawfront.h"
 #include "toolstack.h"

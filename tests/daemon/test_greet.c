@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "clock.h"
 #include "greet.h"
 #include "hosted.h"

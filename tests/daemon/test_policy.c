@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "child.h"
 #include "hosted.h"
 #include "rawfront.h"

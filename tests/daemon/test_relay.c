@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "hosted.h"
 #include "rawfront.h"
 #include "toolstack.h"

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "hosted.h"
 #include "parse.h"
 #include "rawfront.h"

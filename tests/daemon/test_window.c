@@ -4,6 +4,7 @@
  * A guest by hand with the library's usual pool; it writes to the daemon's own service, which takes everything. */
 #include <signal.h>
 
+#include "admitted.h"
 #include "hosted.h"
 #include "rawfront.h"
 #include "toolstack.h"

@@ -19,7 +19,6 @@
 
 #include "child.h"
 #include "harness.h"
-#include "rawfront.h"
 
 static const char *dir;
 static pid_t pid;
@@ -353,28 +352,6 @@ void daemon_rounds(void)
 {
     for (int i = 0; i < 16; i++)
         daemon_ask("{\"verb\":\"stats\"}");
-}
-
-static bool knows(const struct device_id *id)
-{
-    static const char in_use[] = "\"use\":\"in use\"";
-    const char *at = daemon_ask("{\"verb\":\"ls\"}");
-    char which[64];
-
-    snprintf(which, sizeof which, "\"domid\":%u,\"device\":%u,", id->front, id->number);
-    return (at = strstr(at, which)) && (at = strstr(at, "\"use\":")) && !strncmp(at, in_use, sizeof in_use - 1);
-}
-
-int daemon_connect(struct rawfront *f)
-{
-    int err = rawfront_connect(f);
-
-    for (int waited = 0; !err && !knows(&f->id); waited += 5) {
-        if (waited >= PATIENCE_MS)
-            return -ETIMEDOUT;
-        usleep(5000);
-    }
-    return err;
 }
 
 int daemon_control(void)

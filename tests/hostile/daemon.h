@@ -50,9 +50,6 @@ const char *daemon_ask(const char *format, ...) __attribute__((format(printf, 1,
 const char *daemon_ask_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* It has gone round often enough to have done all that it has heard of, without rest. */
 void daemon_rounds(void);
-/* rawfront_connect(), and waits until the daemon has heard of it: before that it refuses host programs, as the guest is not there. */
-struct rawfront;
-int  daemon_connect(struct rawfront *f);
 /* A connection to the control socket, or -1. */
 int  daemon_control(void);
 /* A number in an answer: what follows "key":, or -1. */

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "admitted.h"
 #include "daemon.h"
 #include "harness.h"
 

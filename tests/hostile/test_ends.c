@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "daemon.h"
 #include "harness.h"
 #include "hosted.h"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <xengnttab.h>
 
+#include "admitted.h"
 #include "attach.h"
 #include "clock.h"
 #include "daemon.h"

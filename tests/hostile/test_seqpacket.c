@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admitted.h"
 #include "clock.h"
 #include "daemon.h"
 #include "harness.h"
