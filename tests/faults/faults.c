@@ -98,7 +98,7 @@ static const struct failing table[MOCK_CALL_COUNT] = {
 const char *faults_scene = "";
 
 /* What a scene frees stays poisoned for longer than the scene; more (it is 256 MiB) would only be memory that is never warm. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "quarantine_size_mb=16";
