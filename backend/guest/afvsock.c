@@ -97,7 +97,7 @@ static int open_vhost(struct device *d, enum settings_af_vsock wanted)
         return fd;
     err = errno;
     close(fd);
-    d->vhost_waits = err == EADDRINUSE && d->r->vhosts_closing;
+    d->vhost_waits = err == EADDRINUSE && (d->r->vhosts_closing || d->vhost_retired);
     if (!d->vhost_waits)
         say_failed(d, err);
     return -err;
@@ -110,23 +110,35 @@ static void hand_over(const struct device *d)
     wall_send(d->r->wall, &m, fcntl(d->vhost_fd, F_DUPFD_CLOEXEC, 0));
 }
 
+/* The worker's goes on over a short absence of the guest's: it is to come to an end, of which afvsock_over() hears. */
+static void retire(struct device *d)
+{
+    afvsock_close(d);
+    d->vhost_retired = true;
+    wall_send(d->r->wall, &(struct wall_msg){ .kind = WALL_VHOST, .device = d->born }, -1);
+}
+
 void afvsock_connected(struct device *d)
 {
     enum settings_af_vsock wanted = d->domain->own.af_vsock;
     int fd;
 
     d->vhost_waits = false;
-    if (d->vhost_fd >= 0 && (wanted == AF_VSOCK_NO || d->vhost_cid != d->cid))
-        afvsock_close(d);
+    if (d->vhost_fd >= 0 && wanted == AF_VSOCK_NO)
+        retire(d);
+    else if (d->vhost_fd >= 0 && d->vhost_cid != d->cid)
+        afvsock_close(d);       /* the worker puts the next one in its place */
     if (wanted == AF_VSOCK_NO || d->vhost_fd >= 0 || !d->up || (fd = open_vhost(d, wanted)) < 0)
         return;
     d->vhost_fd = fd;
     d->vhost_cid = d->cid;
+    d->vhost_retired = false;
     hand_over(d);
 }
 
 void afvsock_over(struct device *d, bool failed)
 {
+    d->vhost_retired = false;
     afvsock_close(d);
     /* The guest may have connected meanwhile, with a device that both of us thought to be there. */
     if (!failed && d->up && d->life.own == VSOCKIF_CONNECTED)

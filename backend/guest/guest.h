@@ -117,6 +117,7 @@ struct device {
     int vhost_fd;               /* afvsock.h; -1 */
     uint64_t vhost_cid;         /* the CID that it has */
     bool vhost_waits;           /* it is to be opened when another one has let go */
+    bool vhost_retired;         /* the worker's is to end, as the settings have it, and has not yet */
     struct wall_guest known;    /* what the worker was told last; all zero for nothing */
     bool told;                  /* …which is still so */
 

@@ -97,7 +97,7 @@ struct wall_msg {
     uint32_t device;            /* whom it is about, 0 for none: a number that the keeper gives, and never gives again */
     union {
         uint32_t number;        /* DOOR_SHUT, PRESENT, DOOR_FAILED: a door's, 0 for none; OLD, IS_LIVE, VHOST_OVER: 0 or 1 */
-        uint64_t cid;           /* VHOST: what the descriptor has */
+        uint64_t cid;           /* VHOST: what the descriptor has; 0, without one: what there is is to end */
         char nothing[1];
         struct {
             char path[WALL_PATH];       /* for messages */

@@ -335,6 +335,11 @@ static void on_vhost(struct guest *g, const struct wall_msg *m, int fd)
 {
     char why[KERNEL_WHY] = "no descriptor came with it";
 
+    if (!m->cid) {
+        kernel_retire(&g->lane);
+        g->reached_by = 0;
+        return;
+    }
     if (fd < 0 || kernel_begin(&g->lane, m->cid, fd, on_kernel_over, why)) {
         journal_guest(&g->journal, JOURNAL_WARNING, "it is not reached by AF_VSOCK, but by UNIX sockets as ever: %s", why);
         on_kernel_over(&g->lane, true);

@@ -1029,6 +1029,24 @@ static void a_guest_that_cries_wolf_is_told_of(void)
     stop();
 }
 
+static int has_no_memory_to_map(enum mock_call call)
+{
+    return call == MOCK_xengnttab_map ? ENOMEM : 0;
+}
+
+/* It is not its fault, and goes on by itself. */
+static void a_guest_that_has_to_wait_for_us_is_told_of(void)
+{
+    start("");
+    listens();
+    mock_on_call = has_no_memory_to_map;
+    front_connect(&a);
+    mock_on_call = NULL;
+    says_of(event_with("\"event\":\"delay\""), "\"guest\":\"a\"");
+    CU_ASSERT_TRUE(front_connect(&a));
+    stop();
+}
+
 /* A host program has called it, and it goes before it has answered: that is a refusal, and no reset of what never was. */
 static void a_call_whose_guest_goes_is_told_as_refused(void)
 {
@@ -1648,16 +1666,46 @@ static void a_guest_that_leaves_before_it_is_mapped_has_broken_no_rule(void)
     stop();
 }
 
-/* With these settings, and after longer than what the worker has of a guest that left stays. */
-static void comes_again(const char *settings)
+/* With these settings, and so many ms after it has left; what the worker has of a guest that left stays for two seconds. */
+static void comes_again(const char *settings, unsigned ms)
 {
     world_settings(settings);
     raise(SIGHUP);
     process_rest();
     front_die(&a);
     front_state(&a, "6");
-    process_pass(5000);
+    process_pass(ms);
     CU_ASSERT_TRUE(front_connect(&a));
+}
+
+static const char *const with_afvsock = "[daemon]\nspin_us = 0\naf_vsock = yes\n", *const without_afvsock = "[daemon]\nspin_us = 0\n";
+
+static void a_guest_that_comes_again_at_once_is_reached_as_the_settings_say(void)
+{
+    start("af_vsock = yes\n");
+    mock_vhost(true, 0);
+    CU_ASSERT_TRUE(front_connect(&a));
+    comes_again(with_afvsock, 100);
+    process_pass(5000);
+    CU_ASSERT_TRUE(mock_vhost_has(1001));
+    comes_again(without_afvsock, 100);
+    process_pass(5000);
+    CU_ASSERT_FALSE(mock_vhost_has(1001));
+    stop();
+}
+
+static void a_daemon_may_stop_while_an_afvsock_device_is_being_closed(void)
+{
+    start("af_vsock = yes\n");
+    mock_vhost(true, 0);
+    CU_ASSERT_TRUE(front_connect(&a));
+    mock_threads_stand = true;
+    front_die(&a);
+    front_state(&a, "6");
+    process_pass(5000);
+    CU_ASSERT_TRUE(mock_vhost_has(1001));
+    stop();
+    mock_threads_stand = false;
 }
 
 /* The CID goes with the guest: as long as its old device is being closed, the new one waits for it, and it is no other machine's. */
@@ -1668,8 +1716,8 @@ static void a_guest_s_own_old_afvsock_device_is_waited_for(void)
     CU_ASSERT_TRUE(front_connect(&a));
     CU_ASSERT_TRUE(mock_vhost_has(1001));
     mock_threads_stand = true;
-    comes_again("[daemon]\nspin_us = 0\n");
-    comes_again("[daemon]\nspin_us = 0\naf_vsock = yes\n");
+    comes_again(without_afvsock, 5000);
+    comes_again(with_afvsock, 5000);
     mock_threads_stand = false;
     kick_one(&a);
     CU_ASSERT_TRUE(mock_vhost_has(1001));
@@ -1762,11 +1810,14 @@ int main(int argc, char **argv)
         TEST(a_guest_that_comes_for_a_moment_has_one_line_for_debugging),
         TEST(a_guest_that_leaves_before_it_is_mapped_has_broken_no_rule),
         TEST(a_guest_s_own_old_afvsock_device_is_waited_for),
+        TEST(a_guest_that_comes_again_at_once_is_reached_as_the_settings_say),
+        TEST(a_daemon_may_stop_while_an_afvsock_device_is_being_closed),
         TEST(a_cid_of_another_virtual_machine_s_is_said_to_be),
         TEST(a_host_without_vhost_vsock_says_so_once),
         TEST(who_listens_hears_of_each_host_program_that_is_refused),
         TEST(a_call_beyond_the_most_is_told_of),
         TEST(a_guest_that_cries_wolf_is_told_of),
+        TEST(a_guest_that_has_to_wait_for_us_is_told_of),
         TEST(a_call_whose_guest_goes_is_told_as_refused),
         TEST(a_guest_without_messages_is_not_called_for_them),
         TEST(a_client_that_takes_no_more_is_let_go),

@@ -309,6 +309,33 @@ static void nobody_there_is_a_refusal_both_ways(void)
     end();
 }
 
+/* The settings have it no more: who is connected goes on, and nobody else gets in. */
+static void one_that_is_to_end_takes_no_more(void)
+{
+    struct xvs_stream *s, *late;
+    struct xvs_listener *l;
+    struct prog *p, *other;
+
+    begin();
+    from_host(USUAL, &p, &s);
+    REQUIRE(xvs_listen(guest, PORT, 4, &l) == 0);
+    linux_listener_gone();
+    prog_listen(8000, USUAL);
+    kernel_retire(lane);
+    other = prog_connect(6001, PORT, USUAL);
+    REQUIRE(xvs_connect(guest, XVS_CID_HOST, 8000, &late) == 0);
+    settle();
+    CU_ASSERT_TRUE(prog_is_over(other));
+    EQ(prog_error(other), ECONNREFUSED);
+    EQ(xvs_stream_error(late), -ECONNREFUSED);
+    prog_close(other);
+    xvs_stream_close(late);
+    xvs_listener_close(l);
+    exchange(p, s, MUCH, 5000);
+    close_both(p, s);
+    end();
+}
+
 /* Each end tells of what it has read by a rule of its own, and neither may wait for the other for ever. */
 static void no_size_of_a_buffer_stalls(void)
 {
@@ -754,6 +781,7 @@ int main(int argc, char **argv)
         TEST(the_policy_decides_about_both_directions), TEST(a_policy_that_cuts_ends_what_it_forbids),
     TEST(a_socket_of_the_guest_s_directory_goes_first),
         TEST(nobody_there_is_a_refusal_both_ways),
+        TEST(one_that_is_to_end_takes_no_more),
         TEST(no_size_of_a_buffer_stalls),
         TEST(each_half_ends_after_the_data_before_it),
         TEST(a_reset_passes_after_the_data_before_it),

@@ -56,6 +56,14 @@ void kernel_end_of(struct lane *lane)
         free_device(device_of(lane->kernel));
 }
 
+void kernel_retire(struct lane *lane)
+{
+    if (!lane->kernel)
+        return;
+    lane->kernel->retired = true;
+    kernel_wake(lane->kernel);
+}
+
 void kernel_guest_left(struct lane *lane)
 {
     if (lane->kernel)
@@ -170,7 +178,7 @@ static void send_owed(struct kernel *k)
 /* A device without a guest and without connections is of no use. */
 static void judge_idle(struct device *d)
 {
-    if (lane_is_connected(d->k.lane) || vmux_count(d->k.mux))
+    if ((lane_is_connected(d->k.lane) && !d->k.retired) || vmux_count(d->k.mux))
         d->idle_at = UINT64_MAX;
     else if (d->idle_at == UINT64_MAX)
         d->idle_at = clock_deadline_ms(LINGER_MS);

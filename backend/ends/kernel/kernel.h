@@ -28,6 +28,8 @@ typedef void kernel_over(struct lane *lane, bool failed);
 /* fd: /dev/vhost-vsock with the guest's CID, which it takes in any case; an earlier device of the lane's is ended.  0 or a negative
  * errno with why. */
 int  kernel_begin(struct lane *lane, uint64_t cid, int fd, kernel_over *over, char *why);
+/* The lane's device takes no more connections, and is over soon after the last of them.  Harmless without one. */
+void kernel_retire(struct lane *lane);
 /* The lane went down.  Harmless without a device, as the next one. */
 void kernel_guest_left(struct lane *lane);
 void kernel_end_of(struct lane *lane);

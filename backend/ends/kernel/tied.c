@@ -107,7 +107,7 @@ static int offer(struct stream *s)
     struct vmux_conn *conn;
     int err;
 
-    if (!k || k->pipe.is_dead || s->v.local.cid != VSOCKIF_CID_HOST)
+    if (!k || k->pipe.is_dead || k->retired || s->v.local.cid != VSOCKIF_CID_HOST)
         return -ENOENT;
     if (!gate_lets_out(s->lane, POLICY_VSOCK, NULL, s->v.local.port))
         return -EACCES;
@@ -130,6 +130,8 @@ void tied_offered(struct kernel *k, struct far *far)
     list_init(&far->queue);
     if (!gate_lets_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port))
         gate_refused_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port);
+    else if (k->retired)
+        ;
     else if (lane_is_connected(k->lane) && vconn_is_seqpacket(&far->v.c) && !vmux_has_seqpacket(k->lane->mux))
         err = -ESOCKTNOSUPPORT;
     else if (lane_is_connected(k->lane))

@@ -16,6 +16,7 @@ struct kernel {
     struct lane *lane;
     struct pipe pipe;
     struct vmux *mux;           /* the kernel's connections: struct far */
+    bool retired;               /* it ends with the last of them, and takes no more */
     struct turn turn;           /* a piece of work with the kernel */
     struct list waiting;        /* struct tied.waits: for room towards the kernel */
 };
