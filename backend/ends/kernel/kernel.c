@@ -178,7 +178,7 @@ static void send_owed(struct kernel *k)
 /* A device without a guest and without connections is of no use. */
 static void judge_idle(struct device *d)
 {
-    if ((lane_is_connected(d->k.lane) && !d->k.retired) || vmux_count(d->k.mux))
+    if (kernel_takes_more(&d->k) || vmux_count(d->k.mux))
         d->idle_at = UINT64_MAX;
     else if (d->idle_at == UINT64_MAX)
         d->idle_at = clock_deadline_ms(LINGER_MS);

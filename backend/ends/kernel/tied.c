@@ -130,11 +130,9 @@ void tied_offered(struct kernel *k, struct far *far)
     list_init(&far->queue);
     if (!gate_lets_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port))
         gate_refused_in(k->lane, POLICY_VSOCK, NULL, far->v.local.port);
-    else if (k->retired)
-        ;
-    else if (lane_is_connected(k->lane) && vconn_is_seqpacket(&far->v.c) && !vmux_has_seqpacket(k->lane->mux))
+    else if (kernel_takes_more(k) && vconn_is_seqpacket(&far->v.c) && !vmux_has_seqpacket(k->lane->mux))
         err = -ESOCKTNOSUPPORT;
-    else if (lane_is_connected(k->lane))
+    else if (kernel_takes_more(k))
         err = stream_connect(k->lane, &kernel_end, far->v.peer, far->v.local, far->v.c.peer_alloc, &s);
     if (err) {
         vmux_abort(k->mux, &far->v, ECONNREFUSED, REASON(NONE));

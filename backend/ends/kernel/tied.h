@@ -52,6 +52,12 @@ static inline void kernel_wake(struct kernel *k)
     turn_wait(k->lane->all->loop, &k->turn);
 }
 
+/* The guest is there, and more connections may come. */
+static inline bool kernel_takes_more(const struct kernel *k)
+{
+    return !k->retired && lane_is_connected(k->lane);
+}
+
 /* The kernel asks for a connection to the guest: it is refused at once, or asked of the guest. */
 void tied_offered(struct kernel *k, struct far *far);
 /* The kernel did something: now is a set of VCONN_NOW_*.  b: data, with VCONN_NOW_DATA.  True if b is kept. */
