@@ -120,7 +120,7 @@ static void show_log(void)
 
     if (!f)
         return;
-    fseek(f, from < end ? from : 0, SEEK_SET);      /* it may have begun anew */
+    fseek(f, log_mark <= end ? from : 0, SEEK_SET);      /* it may have begun anew */
     while (fgets(line, sizeof line, f))
         printf("    %s", line);
     fclose(f);
