@@ -22,7 +22,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT
 logs=build/test
 mkdir -p "$logs"
 rm -f "$logs/sum"
-passed=0 failed=0 skipped=0 table=
+passed=0 failed=0 skipped=0 table='' failures=''
 started=$(date +%s)
 running=
 
@@ -61,21 +61,28 @@ part() {
     elif [ $status -eq 0 ]; then
         p=1
     fi
-    # A part of several runs has several sums; what it printed test by test is then more than the last of them.
+    # A part of several runs has several sums; what it printed test by test is then more than the last of them, here and below.
     ok=$(grep -c '^ok ' "$logs/$name.log")
     [ "$ok" -le "$p" ] || p=$ok
-    if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
-        f=1
+    names=$(sed -n 's/^FAIL //p' "$logs/$name.log" | awk -F: '!seen[$1]++' | cut -c 1-200)
+    why=
+    if [ $status -ne 0 ]; then
+        bad=$(echo "$names" | grep -c .)
+        [ "$bad" -le "$f" ] || f=$bad
         case $status in
-        124 | 137) echo "FAIL $name: no end after $limit s" ;;
-        *) echo "FAIL $name: ended with status $status" ;;
+        124 | 137) why="no end after $limit s" ;;
+        *) [ "$f" -gt 0 ] || why="ended with status $status" ;;
         esac
+        [ -z "$why" ] || f=$((f + 1))
     fi
     if [ "$f" -gt 0 ]; then
         # What failed, with what was printed around it; the end too, where a build breaks.
+        [ -z "$why" ] || echo "FAIL $name: $why"
         grep -E -A 25 '^FAIL' "$logs/$name.log" | awk '!/^FAIL/ || !seen[$0]++' | head -n 300
         echo "-- the end of $logs/$name.log:"
         tail -n 30 "$logs/$name.log"
+        failures="$failures$(printf '%s\n' "$names" "$why" | sed -n "s/./$name: &/p" | head -n 40)
+"
     fi
     grep '^skip ' "$logs/$name.log"
     echo "== $name: $p passed, $f failed, $s skipped in $took s"
@@ -134,6 +141,8 @@ esac
 
 echo
 printf '%s' "$table"
+# Once more, where whoever reads but the end finds it.
+[ -z "$failures" ] || printf 'failed:\n%s' "$failures"
 echo "total: $(($(date +%s) - started)) s"
 echo "$passed passed, $failed failed, $skipped skipped" | tee "$logs/sum"
 [ $failed -eq 0 ]
