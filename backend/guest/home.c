@@ -53,6 +53,7 @@ static int tell(struct wall *wall, const struct home *home, uint32_t number, int
     struct wall_msg m = { .kind = WALL_DOOR, .device = home->device->born, .door.door = number };
     int fd = -1;
 
+    m.door.is_present = home == home->device->home && number == home->number;
     if (number == home->messages) {
         m.door.beside = home->number;
         m.door.port = WALL_LINES;
@@ -137,9 +138,9 @@ static void close_home(struct home *home)
     free(home);
 }
 
-static int open_home(struct device *d, const char *name, const struct settings_sockets *sockets, struct home **out, char *why)
+static int open_home(struct device *d, const char *name, const struct settings_sockets *sockets, char *why)
 {
-    struct home *home = calloc(1, sizeof *home);
+    struct home *home = calloc(1, sizeof *home), *was = d->home;
     struct registry *r = d->r;
     int err;
 
@@ -160,13 +161,14 @@ static int open_home(struct device *d, const char *name, const struct settings_s
     sidedir_forget(&home->dir);
     hash_insert(&r->homes, &home->by_name, key_of(r, name));
     list_append(&d->homes, &home->link);
+    d->home = home;
     if ((err = tell_both(home, true))) {
         snprintf(why, RUNDIR_WHY, "cannot watch the sockets of %.160s: %s", home->dir.path, strerror(-err));
         close_home(home);
-        return err;
+        d->home = was;
+        tell_present(d);
     }
-    *out = home;
-    return 0;
+    return err;
 }
 
 void home_failed(struct device *d, uint32_t number)
@@ -183,6 +185,7 @@ static void take_home(struct home *home, struct device *d)
 {
     struct device *loser = home->device;
 
+    d->home = home;
     if (loser == d)
         return;
     if (loser->home == home) {
@@ -199,14 +202,14 @@ static void take_home(struct home *home, struct device *d)
 int home_move(struct device *d, const char *name, const struct settings_sockets *sockets, char *why)
 {
     struct home *home = find(d->r, name);
+    bool had = d->home != NULL;
     int err;
 
     if (home)
         take_home(home, d);
-    else if ((err = open_home(d, name, sockets, &home, why)))
+    else if ((err = open_home(d, name, sockets, why)))
         return err;
-    d->old_used |= d->home != NULL;     /* the worker says so if not */
-    d->home = home;
+    d->old_used |= had;         /* the worker says so if not */
     tell_present(d);
     return 0;
 }

@@ -119,6 +119,7 @@ struct wall_msg {
             uint32_t door;
             uint32_t beside;            /* 0, or the door of the same directory, beside which this one is: */
             uint32_t port;              /* …whoever comes in there wants this port, and says no line; or WALL_LINES */
+            uint8_t is_present;         /* it is the guest's own from now on, as PRESENT has it: nobody who comes in is too early for that */
             char name[WALL_DIR], path[WALL_PATH];
         } door;                 /* a new one, or one that was another device's, then without a descriptor */
         struct {

@@ -270,28 +270,44 @@ static enum lane_cut cut_of(const struct wall_msg *m)
 
 /* ---- doors ---- */
 
-static void on_door(struct guest *g, const struct wall_msg *m, int fd)
+/* Not a new one: somebody else's until now. */
+static int take_door(struct guest *g, uint32_t number)
 {
     struct worker *w = g->worker;
-    int err = fd < 0 ? -EMFILE : door_open(&g->host, m->door.door, m->door.name, m->door.path, fd);
+
+    each_guest(w, l) {
+        struct door *door = door_find(&guest_at(l)->host, number);
+
+        if (door) {
+            door_move(door, &g->host);
+            return 0;
+        }
+    }
+    return -EMFILE;             /* it is new, and no descriptor was left for it */
+}
+
+static int make_door(struct guest *g, const struct wall_msg *m, int fd)
+{
+    int err = door_open(&g->host, m->door.door, m->door.name, m->door.path, fd);
+    struct door *door = err ? NULL : door_find(&g->host, m->door.door);
+
+    if (err)
+        return err;
+    door_stand(door, m->door.beside);
+    if (m->door.beside && m->door.port != WALL_LINES)
+        door_lead(door, m->door.port);
+    return 0;
+}
+
+static void on_door(struct guest *g, const struct wall_msg *m, int fd)
+{
+    int err = fd < 0 ? take_door(g, m->door.door) : make_door(g, m, fd);
 
     if (!err) {
-        struct door *door = door_find(&g->host, m->door.door);
-
-        door_stand(door, m->door.beside);
-        if (m->door.beside && m->door.port != WALL_LINES)
-            door_lead(door, m->door.port);
+        if (m->door.is_present)
+            door_choose(&g->host, door_find(&g->host, m->door.door));
         return;
     }
-    if (fd < 0)                 /* not a new one: somebody else's until now */
-        each_guest(w, l) {
-            struct door *door = door_find(&guest_at(l)->host, m->door.door);
-
-            if (door) {
-                door_move(door, &g->host);
-                return;
-            }
-        }
     journal_guest(&g->journal, JOURNAL_ERROR, "cannot watch the socket %.200s/vsock: %s", m->door.path, strerror(-err));
     say(g, &(struct wall_msg){ .kind = WALL_DOOR_FAILED, .number = m->door.door });
 }
@@ -316,8 +332,8 @@ static void on_up(struct guest *g, const struct wall_msg *m, int fd)
 
 static void on_connected(struct guest *g)
 {
-    if (!g->lane.mux)
-        return;
+    if (!g->lane.mux || lane_is_connected(&g->lane))
+        return;                 /* the keeper has tried to tell the guest before */
     lane_connected(&g->lane);
     g->since = loop_now(g->worker->loop);
     alarm_at(g->worker->loop, &g->stays, clock_deadline_ms(VISIT_MS));
