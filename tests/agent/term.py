@@ -42,6 +42,17 @@ class Terminal:
             if select.select([self.ours], [], [], 0.01)[0]:
                 self.said += os.read(self.ours, 4096)
 
+    def has_heard(self, number):
+        """It has taken the signal that was sent: a second one before that would be none."""
+        end = time.monotonic() + 60
+        while True:
+            with open("/proc/%d/status" % self.pid) as f:
+                waiting = [int(line.split()[1], 16) for line in f if line.startswith(("SigPnd:", "ShdPnd:"))]
+            if not any(mask >> number - 1 & 1 for mask in waiting):
+                return
+            assert time.monotonic() < end, "it does not take signal %d" % number
+            time.sleep(0.01)
+
     def is_restored(self):
         assert termios.tcgetattr(self.theirs) == self.before, "the modes are others"
 
@@ -154,6 +165,7 @@ def control_c_is_for_the_command_of_freeze_and_a_second_one_ends_both():
     t.until(b"go\r\n")
     t.type(b"\x03")
     t.until(b"int\r\n")
+    t.has_heard(signal.SIGINT)
     t.type(b"\r")
     t.until(b"count=1\r\n")
     t.type(b"\x03")

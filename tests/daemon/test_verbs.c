@@ -139,6 +139,7 @@ static void a_guest_goes_by_its_name_its_domid_its_uuid_and_a_device_of_these(vo
 /* Sixteen of them would be many; a domain may have 256. */
 static void attach_says_when_no_number_is_free(void)
 {
+    const char *answer;
     int n = 0;
 
     start("[daemon]\nattach = manual\n");
@@ -149,7 +150,9 @@ static void attach_says_when_no_number_is_free(void)
     answers("{\"verb\":\"detach\",\"domain\":1,\"device\":129}", "\"ok\":true");
     UNTIL(!domain_has_device(GUEST, 129));
     answers("{\"verb\":\"attach\",\"domain\":1}", "\"device\":129,");
-    answers("{\"verb\":\"detach\",\"domain\":1,\"all\":true}", "\"devices\":[0,");
+    /* So many take their time, which on a slow machine is more than a client is let wait. */
+    answer = daemon_ask("{\"verb\":\"detach\",\"domain\":1,\"all\":true}");
+    CU_ASSERT_TRUE(strstr(answer, "\"devices\":[0,") || strstr(answer, "what was asked for is done when it does"));
     UNTIL(!domain_has_device(GUEST, 255));
     stop();
 }
