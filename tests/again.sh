@@ -1,26 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# again.sh [-n TIMES] [-b] [PART...]: the suite again and again, for what fails once in a while.  Without PART the whole of it.
+# again.sh [-n TIMES] [-b] [-l] [PART...]: the suite again and again, for what fails once in a while.  Without PART the whole of it.
 #
 #     -n TIMES    that often; 10 without it
 #     -b          with a busy loop on each processor beside it
+#     -l          with calls of ours that come late now and then (late/late.c); without PART those that this can be done to: programs
+#                 with a sanitizer want to be loaded first themselves
 #
 # What fails is said as it comes, and the output of its part is kept as build/test/again/RUN-PART.log.  The last line is
 # "N of TIMES runs without a failure"; build/test/again/tally has a line for each.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-times=10 busy=
-while getopts n:b opt; do
+times=10 busy='' late=''
+while getopts n:bl opt; do
     case $opt in
     n) times=$OPTARG ;;
     b) busy=1 ;;
+    l) late=$PWD/build/test/late.so ;;
     *) sed -n '/^# again/,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
 kept=build/test/again
 mkdir -p "$kept"
+if [ -n "$late" ]; then
+    ${MAKE:-make} --no-print-directory "${late#"$PWD"/}" || exit 2
+    [ $# -gt 0 ] || set -- build hostile daemon hosted frontend xensim tools monitor bindings agent e2e demo
+fi
 
 loops=
 end_loops() {
@@ -40,9 +47,9 @@ fi
 good=0
 for run in $(seq "$times"); do
     started=$(date +%s)
-    XVS_PARTS="$*" tests/all.sh full >"$kept/out" 2>&1 && good=$((good + 1))
+    XVS_PARTS="$*" env ${late:+"LD_PRELOAD=$late"} tests/all.sh full >"$kept/out" 2>&1 && good=$((good + 1))
     sum=$(tail -n 1 "$kept/out")
-    echo "run $run${busy:+ beside busy loops}: $sum in $(($(date +%s) - started)) s" | tee -a "$kept/tally"
+    echo "run $run${busy:+ beside busy loops}${late:+, calls late}: $sum in $(($(date +%s) - started)) s" | tee -a "$kept/tally"
     grep '^FAIL' "$kept/out" | awk '!seen[$0]++' | sed 's/^/    /'
     # A part that had a failure.
     sed -n -E 's/^== ([a-z0-9-]+): [0-9]+ passed, [1-9][0-9]* failed.*/\1/p' "$kept/out" | while read -r part; do
