@@ -202,7 +202,7 @@ static void a_section_by_uuid_is_followed_too(void)
     domain_make(B, "web2", uuid);
     daemon_ask("{\"verb\":\"reload\"}");
     STANDS(B, "web2", 12);
-    daemon_signal(SIGSTOP);
+    daemon_freeze();
     REQUIRE(store_write(dom0, path, "/vm/01234567-89ab-cdef-0123-456789abcdef") == 0);
     snprintf(path, sizeof path, "/local/domain/%u/vm", B);
     REQUIRE(store_write(dom0, path, "nonsense") == 0);
@@ -258,7 +258,7 @@ static void a_hundred_restarts_in_a_row(void)
         } else if (i % 10 == 6) {
             EQ(daemon_stop(SIGTERM), 0);
         } else if (i % 3 == 0) {
-            daemon_signal(SIGSTOP);
+            daemon_freeze();
         }
         domain_remove(old);
         domain_make(new, "web1", NULL);
@@ -280,7 +280,7 @@ static void a_domid_that_is_used_again_is_another_domain(void)
     domain_make(A, "web1", NULL);
     daemon_ask("{\"verb\":\"reload\"}");
     STANDS(A, "web1", 10);
-    daemon_signal(SIGSTOP);
+    daemon_freeze();
     domain_make(A, "web2", uuid);               /* as libxl does: what was there is removed in the same transaction */
     daemon_signal(SIGCONT);
     daemon_ask("{\"verb\":\"reload\"}");

@@ -296,6 +296,20 @@ kill_daemon() {
     wait_for daemon_is_gone 5 "xvsd is killed"
 }
 
+# freeze_daemon: where it sleeps (epoll_wait or epoll_pwait, by its number), not within a request: xenstored waits for the rest of
+# one, and for nothing else.  Until a SIGCONT.
+freeze_daemon() {
+    find_daemon || fail "there is no xvsd"
+    while kill -STOP "$_daemon" && wait_for stands_still 5 "xvsd stands still" && read -r _number _ <"/proc/$_daemon/syscall"; do
+        case $_number in 232 | 281 | 22) return ;; esac
+        kill -CONT "$_daemon"
+        nap
+    done
+}
+stands_still() {
+    grep -q '^State:.*T' "/proc/$_daemon/status"
+}
+
 stop_daemon_if_any() {
     daemon_lives || return 0
     kill -TERM "$(daemon_pid)"

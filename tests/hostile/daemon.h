@@ -36,7 +36,7 @@ const char *daemon_path(const char *format, ...) __attribute__((format(printf, 1
 
 /* To the daemon, which goes on living. */
 void daemon_signal(int signal);
-/* It stands still when this returns, until daemon_signal(SIGCONT). */
+/* It stands still when this returns, with no request half said to xenstored, until daemon_signal(SIGCONT). */
 void daemon_freeze(void);
 
 /* Where the log ends now; whether 'text' is in it after that place, or comes; how often, now. */

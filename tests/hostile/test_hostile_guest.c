@@ -606,7 +606,7 @@ static void a_connect_has_its_whole_time_although_xenstored_was_slow(void)
 
     REQUIRE(store > 0 && control >= 0 && client >= 0);
     daemon_rounds();                            /* both are accepted */
-    daemon_signal(SIGSTOP);
+    daemon_freeze();
     EQ(write(control, ask, strlen(ask)), strlen(ask));
     EQ(write(client, line, strlen(line)), strlen(line));
     kill(store, SIGSTOP);

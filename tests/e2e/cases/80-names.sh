@@ -128,7 +128,7 @@ test_a_hundred_restarts_in_a_row() { # limit 400
     while [ $round -lt 100 ]; do
         round=$((round + 1))
         case $((round % 10)) in
-        2 | 5) kill -STOP "$(daemon_pid)" ;;
+        2 | 5) freeze_daemon ;;
         4) stop_daemon ;;
         9) kill_daemon ;;
         esac
