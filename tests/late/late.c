@@ -2,9 +2,10 @@
 /* late.c: a library to be loaded before all others (LD_PRELOAD), with which a program's calls come late now and then, as on a machine
  * with other things to do: between any two of them somebody else may have gone on.
  *
- *     LATE=ONE,US     one call in ONE waits for up to US microseconds; without it 24,20000
+ *     LATE=ONE,US     one call in ONE waits for up to US microseconds; without it 16,20000
  *
- * A wait is a sleep and no load, so that many programs can be late at once.  Only this project's programs are, and xenstored: shells
+ * A wait is a sleep and no load, so that many programs can be late at once, and a thread waits for half of its time at most: whoever
+ * has more to do than others leave it time for would never come to an end.  Only this project's programs are, and xenstored: shells
  * and compilers are in nobody's way.  A test program is late 32 times less often, for it may read byte by byte.
  * What it finds is right or wrong whatever the time, for nothing in the tests measures any.  Any thread. */
 #include <dlfcn.h>
@@ -23,7 +24,7 @@
 
 #define TESTS 32u
 
-static unsigned one = 24, most = 20000;
+static unsigned one = 16, most = 20000;
 static bool is_on;
 
 static bool begins(const char *prefix)
@@ -42,16 +43,21 @@ __attribute__((constructor)) static void begin(void)
         one *= TESTS;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 /* Different in each process and each run: what happens once in a while is looked for. */
 static uint64_t chance(void)
 {
     static __thread uint64_t x;
-    struct timespec t;
 
-    while (!x) {
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        x = (uint64_t)t.tv_nsec * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)getpid() << 32 ^ (uintptr_t)&x;
-    }
+    while (!x)
+        x = now_ns() * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)getpid() << 32 ^ (uintptr_t)&x;
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
@@ -61,13 +67,16 @@ static uint64_t chance(void)
 /* clock_nanosleep() is what the daemon's processes are allowed, too. */
 static void come_late(void)
 {
+    static __thread uint64_t not_before;
     uint64_t x = is_on ? chance() : 1, us = (x >> 20) % most;
     struct timespec t = { (time_t)(us / 1000000), (long)(us % 1000000 * 1000) };
     int err = errno;
 
-    if (is_on && x % one == 0)
-        while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
-            ;
+    if (!is_on || x % one || now_ns() < not_before)
+        return;
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
+        ;
+    not_before = now_ns() + us * 1000;
     errno = err;
 }
 
