@@ -181,7 +181,7 @@ $(B)/unit/test_proto: xen_libs += $(json_libs)
 .PHONY: unit-tests clean
 unit-tests: $(unit_tests)
 check-unit: unit-tests
-	tests/run.sh $(unit_tests)
+	tests/run.sh -j $(unit_tests)
 
 # Those with threads are what the thread sanitizer is for.
 threaded_tests := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell grep -l pthread tests/unit/test_*.c 2>/dev/null))

@@ -3,4 +3,4 @@
 #     make check-agent            everything; AGENT=test_name runs only that
 .PHONY: check-agent
 check-agent: all xensim
-	XVS_BIN=$(B) tests/run.sh tests/agent/exec.sh tests/agent/services.sh tests/agent/forward.sh tests/agent/broker.sh tests/agent/bad.sh tests/agent/cp.sh tests/agent/manage.sh
+	XVS_BIN=$(B) tests/run.sh -j tests/agent/exec.sh tests/agent/services.sh tests/agent/forward.sh tests/agent/broker.sh tests/agent/bad.sh tests/agent/cp.sh tests/agent/manage.sh

@@ -3,4 +3,4 @@
 #     make check-bindings            everything; BINDINGS=NAME runs only that test of Python's
 .PHONY: check-bindings
 check-bindings: all xensim
-	XVS_BIN=$(B) tests/run.sh tests/bindings/python.sh tests/bindings/examples.sh tests/bindings/ansible.sh
+	XVS_BIN=$(B) tests/run.sh -j tests/bindings/python.sh tests/bindings/examples.sh tests/bindings/ansible.sh

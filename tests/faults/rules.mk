@@ -16,4 +16,4 @@ $(faults_tests): $(B)/faults/%: $(B)/obj/tests/faults/%.o $(faults_common) $(fau
 
 .PHONY: check-faults
 check-faults: $(faults_tests)
-	tests/run.sh -t 1200 $^
+	tests/run.sh -j -t 1200 $^

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# rules.mk: tests of the library before a backend by hand, in a hosted Xen that tests/frontend/run.sh starts.
+# rules.mk: tests of the library before a backend by hand, in dom0 of a hosted Xen.
 #     make check-frontend       any VARIANT
 frontend_common := $(B)/obj/tests/frontend/lab.o $(patsubst %,$(B)/obj/tests/hostile/%.o,hosted rawback daemon)
 frontend_tests  := $(patsubst tests/frontend/%.c,$(B)/frontend/%,$(wildcard tests/frontend/test_*.c))
@@ -17,4 +17,4 @@ $(B)/frontend/test_send: frontend_wrap := -Wl,--wrap=xenevtchn_notify
 
 .PHONY: check-frontend
 check-frontend: xensim $(B)/xvsd $(frontend_tests)
-	tests/frontend/run.sh $(B) $(notdir $(frontend_tests))
+	GUESTS=2 SCATTER=1 tests/hosted/run.sh $(frontend_tests)

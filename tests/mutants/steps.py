@@ -75,7 +75,8 @@ def all_steps(top):
             steps.append(Step(f"{folder}/{name}", [f"%s/{folder}/{name}", "%s/xvsd", "xensim"], ["tests/hosted/run.sh", f"%s/{folder}/{name}"],
                               **({"GUESTS": "8"} if folder == "daemon" else {})))
     for name in _programs(top, "frontend"):
-        steps.append(Step(f"frontend/{name}", [f"%s/frontend/{name}", "%s/xvsd", "xensim"], ["tests/frontend/run.sh", "%s", name]))
+        steps.append(Step(f"frontend/{name}", [f"%s/frontend/{name}", "%s/xvsd", "xensim"], ["tests/hosted/run.sh", f"%s/frontend/{name}"],
+                          GUESTS="2", SCATTER="1"))
     everything = ["all", "e2e-helpers", "xensim"]
     for path in sorted(glob.glob(os.path.join(top, "tests/e2e/cases/*.sh"))):
         name = os.path.basename(path)

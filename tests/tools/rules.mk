@@ -24,4 +24,4 @@ $(copy_tests): xen_libs += $(json_libs)
 
 .PHONY: check-tools
 check-tools: all xensim
-	XVS_BIN=$(B) tests/run.sh tests/tools/run.sh tests/tools/guest.sh tests/tools/messages.sh
+	XVS_BIN=$(B) tests/run.sh -j tests/tools/run.sh tests/tools/guest.sh tests/tools/messages.sh
