@@ -25,7 +25,7 @@ shift $((OPTIND - 1))
 kept=build/test/again
 mkdir -p "$kept"
 if [ -n "$late" ]; then
-    ${MAKE:-make} --no-print-directory "${late#"$PWD"/}" || exit 2
+    ${MAKE:-make} -s --no-print-directory "${late#"$PWD"/}" || exit 2
     [ $# -gt 0 ] || set -- build hostile daemon hosted frontend xensim tools monitor bindings agent e2e demo
 fi
 
