@@ -29,19 +29,15 @@ mkfifo "$dir/ends" && exec 9<>"$dir/ends" || exit 2
 
 # job NUMBER PROGRAM: its output and its status, and then its number to whoever waits for an end.
 job() {
-    at=
-    trap '[ -z "$at" ] || kill "$at" 2>/dev/null' INT TERM HUP
+    at='' ending=''
+    trap 'ending=1; [ -z "$at" ] || kill "$at" 2>/dev/null' INT TERM HUP
     # Word splitting is wanted: an entry may be a command with arguments.
     # shellcheck disable=SC2086
     timeout -k 10 "$seconds" $2 >"$dir/$1" 2>&1 </dev/null 9>&- &
     at=$!
     wait "$at"
     status=$?
-    # It has been told to end, and does.
-    while kill -0 "$at" 2>/dev/null; do
-        wait "$at"
-        status=$?
-    done
+    [ -z "$ending" ] || { wait "$at"; status=$?; }      # the first was cut short by the signal
     echo "$status" >"$dir/$1.status"
     echo "$1" >&9
 }
