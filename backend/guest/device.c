@@ -226,12 +226,16 @@ static bool has_gone_on(const struct device *d)
     return nodes_look(d->r->store, d->paths.back, d->paths.front, &own, &peer, why) >= 0 && peer != VSOCKIF_INITIALISED;
 }
 
-/* 0, or the error that it ended with: says so, unless a program left meanwhile, in order, and took its pages with it. */
+/* 0, or the error that it ended with, and says so.  A program that left meanwhile has taken its pages and its channel with it, and broken no
+ * rule; nor can one be blamed for them that has come since, with the same numbers: so nobody is refused for one try alone. */
 static int judge_up(struct device *d, int err, const char *why)
 {
-    if (err && !life_back_passes(err) && has_gone_on(d))
+    bool is_wrong = err && !life_back_passes(err), first = !d->failed_before;
+
+    d->failed_before = is_wrong && !has_gone_on(d);
+    if (is_wrong && (first || !d->failed_before))
         return -EAGAIN;
-    if (err && !life_back_passes(err))
+    if (is_wrong)
         device_refuse(d, "%s", *why ? why : strerror(-err));
     else if (err && err != -EAGAIN && err != -ECONNRESET)
         note_delay(d, *why ? why : strerror(-err));

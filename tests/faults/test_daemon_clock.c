@@ -1733,6 +1733,29 @@ static void a_guest_that_leaves_before_it_is_mapped_has_broken_no_rule(void)
     stop();
 }
 
+static unsigned failing;
+
+static int cannot_be_bound(enum mock_call call)
+{
+    return call == MOCK_xenevtchn_bind && failing && failing-- ? EINVAL : 0;
+}
+
+/* The channel may have been that of a program that has left, and the state and the numbers those of the next one. */
+static void nobody_is_refused_for_one_try_alone(void)
+{
+    start("");
+    failing = 1;
+    mock_on_call = cannot_be_bound;
+    CU_ASSERT_TRUE(front_connect(&a));
+    EQ(failing, 0);
+    CU_ASSERT_PTR_NULL(strstr(process_log(), "the device is closed"));
+    failing = 2;
+    CU_ASSERT_TRUE(front_connect(&b));          /* it comes again when it has been refused */
+    EQ(failing, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(process_log(), "the device is closed: cannot bind the guest's event channel"));
+    stop();
+}
+
 /* With these settings, and so many ms after it has left; what the worker has of a guest that left stays for two seconds. */
 static void comes_again(const char *settings, unsigned ms)
 {
@@ -1862,7 +1885,8 @@ int main(int argc, char **argv)
         TEST(who_says_nothing_is_let_go_in_turn),
         TEST(an_old_door_stays_for_who_came_by_it),
         TEST(a_guest_that_has_its_old_name_again_has_its_old_door),
-        TEST(who_comes_by_a_new_door_at_once_does_not_keep_the_old_one), TEST(a_guest_that_is_connected_is_reached_at_once), TEST(two_guests_may_change_their_names),
+        TEST(who_comes_by_a_new_door_at_once_does_not_keep_the_old_one), TEST(a_guest_that_is_connected_is_reached_at_once),
+        TEST(two_guests_may_change_their_names),
         TEST(a_cid_that_is_in_use_is_not_shared),
         TEST(a_guest_that_removes_its_device_again_and_again_waits_for_it),
         TEST(the_next_of_a_domid_has_a_device_that_was_detached_from_the_last),
@@ -1875,7 +1899,7 @@ int main(int argc, char **argv)
         TEST(a_pair_that_is_refused_is_told_once_a_second),
         TEST(a_guest_that_comes_for_a_moment_has_no_line),
         TEST(a_guest_that_comes_for_a_moment_has_one_line_for_debugging),
-        TEST(a_guest_that_leaves_before_it_is_mapped_has_broken_no_rule),
+        TEST(a_guest_that_leaves_before_it_is_mapped_has_broken_no_rule), TEST(nobody_is_refused_for_one_try_alone),
         TEST(a_guest_s_own_old_afvsock_device_is_waited_for),
         TEST(a_guest_that_comes_again_at_once_is_reached_as_the_settings_say),
         TEST(a_daemon_may_stop_while_an_afvsock_device_is_being_closed),
