@@ -151,6 +151,7 @@ static int offer(struct device *d)
     };
     int err = nodes_offer(d->r->store, &d->paths, &nodes);
 
+    d->failed_before = false;   /* whoever takes it is another program */
     if (!err && cid != d->cid) {
         cid_set(d, cid);
         settle_soon(d->r);

@@ -123,7 +123,7 @@ struct device {
 
     struct home *home;          /* the present one; NULL for none */
     struct list homes;          /* struct home.link: that and older ones */
-    bool failed_before;         /* its pages could not be mapped at the last try, and it was to blame */
+    bool failed_before;         /* its pages could not be mapped since the last offer, and who has taken it was to blame */
     bool old_used;              /* host programs may be connected who came by an older one */
     char home_wanted[RUNDIR_NAME];
     struct backoff home_again;

@@ -1748,6 +1748,18 @@ static void nobody_is_refused_for_one_try_alone(void)
     mock_on_call = cannot_be_bound;
     CU_ASSERT_TRUE(front_connect(&a));
     EQ(failing, 0);
+    /* Nor for that of another one, who has left when it is tried again. */
+    for (int i = 0; i < 2; i++) {
+        failing = 1;
+        for (int steps = 0; steps < 8 && failing; steps++) {
+            front_step(&b);
+            process_rest();
+        }
+        EQ(failing, 0);
+        front_die(&b);
+        front_state(&b, "6");
+        process_pass(1000);
+    }
     CU_ASSERT_PTR_NULL(strstr(process_log(), "the device is closed"));
     failing = 2;
     CU_ASSERT_TRUE(front_connect(&b));          /* it comes again when it has been refused */
