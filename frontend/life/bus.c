@@ -402,6 +402,9 @@ void bus_orphan(struct bus *b)
 
 void bus_close(struct bus *b)
 {
+    /* What is not mapped yet the backend would look for in vain, and say that this guest is to blame.  What is, it sees by front_live. */
+    if (b->store && !b->wake->orphan && b->life.shares && b->life.own == VSOCKIF_INITIALISED)
+        nodes_set_state(b->store, b->paths.front, VSOCKIF_CLOSING);
     take_back(b);
     if (!b->store)
         return;

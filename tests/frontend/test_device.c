@@ -682,6 +682,25 @@ static void there_is_a_dump_in_every_state(void)
 }
 
 /* The frontend is asked for less than it wants, down to a page of data and 32 slots. */
+/* Before a backend has mapped it: who comes later would find pages and a channel of nobody's, and blame this guest for them. */
+static void who_leaves_before_it_is_up_says_so(void)
+{
+    lab_attach();
+    REQUIRE(lab_open() == 0);
+    UNTIL(rawback_front_state(&back) == VSOCKIF_INITIALISING);
+    REQUIRE(rawback_offer(&back) == 0);
+    UNTIL(rawback_front_state(&back) == VSOCKIF_INITIALISED);
+    xvs_close(x);
+    x = NULL;
+    EQ(rawback_front_state(&back), VSOCKIF_CLOSING);
+
+    /* The next one goes on from there. */
+    REQUIRE(rawback_set_state(&back, VSOCKIF_CLOSED) == 0);
+    REQUIRE(lab_open() == 0);
+    lab_handshake();
+    lab_stop();
+}
+
 static void a_backend_may_allow_little(void)
 {
     struct back_nodes n = { .cid = CID, .versions = 1u << VSOCKIF_VERSION, .max_pool_pages = 1, .max_queues = 1 };
@@ -765,7 +784,7 @@ int main(int argc, char **argv)
         TEST(a_dead_connection_to_xenstored_is_made_again),
         TEST(counts_go_on_over_a_reconnect), TEST(the_log_tells_of_up_and_down_once),
         TEST(there_is_a_dump_in_every_state),
-        TEST(a_backend_may_allow_little),
+        TEST(who_leaves_before_it_is_up_says_so), TEST(a_backend_may_allow_little),
         TEST(a_backend_that_offers_nonsense_is_left_alone),
     };
 
