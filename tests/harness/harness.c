@@ -159,12 +159,12 @@ static void test_ends(const CU_pTest test, const CU_pSuite suite, const CU_pFail
 
 static bool is_wanted(const char *name, int argc, char **argv)
 {
-    if (argc < 2)
-        return true;
+    bool others = argc < 2 || argv[1][0] == '-';
+
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], name) == 0)
-            return true;
-    return false;
+        if (strcmp(argv[i] + (argv[i][0] == '-'), name) == 0)
+            return argv[i][0] != '-';
+    return others;
 }
 
 int harness_run(const char *suite_name, const struct test *tests, size_t count, int argc, char **argv)

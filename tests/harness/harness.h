@@ -9,7 +9,7 @@
  *
  * Each test prints one line, "ok NAME", "FAIL NAME: file:line: condition" or "skip NAME: reason";
  * the last line is "N passed, N failed, N skipped", which tests/run.sh adds up.  Arguments name
- * the tests to run (all without any).  The exit status is 1 if a test failed.
+ * the tests to run (all without any; with a '-' before each: all but these).  The exit status is 1 if a test failed.
  *
  * Assertions are CUnit's; REQUIRE ends the test at once. */
 #ifndef XVS_TEST_HARNESS_H
