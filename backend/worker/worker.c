@@ -286,26 +286,18 @@ static int take_door(struct guest *g, uint32_t number)
     return -EMFILE;             /* it is new, and no descriptor was left for it */
 }
 
-static int make_door(struct guest *g, const struct wall_msg *m, int fd)
-{
-    int err = door_open(&g->host, m->door.door, m->door.name, m->door.path, fd);
-    struct door *door = err ? NULL : door_find(&g->host, m->door.door);
-
-    if (err)
-        return err;
-    door_stand(door, m->door.beside);
-    if (m->door.beside && m->door.port != WALL_LINES)
-        door_lead(door, m->door.port);
-    return 0;
-}
-
 static void on_door(struct guest *g, const struct wall_msg *m, int fd)
 {
-    int err = fd < 0 ? take_door(g, m->door.door) : make_door(g, m, fd);
+    int err = fd < 0 ? take_door(g, m->door.door) : door_open(&g->host, m->door.door, m->door.name, m->door.path, fd);
 
     if (!err) {
+        struct door *door = door_find(&g->host, m->door.door);
+
+        door_stand(door, m->door.beside);
+        if (m->door.beside && m->door.port != WALL_LINES)
+            door_lead(door, m->door.port);
         if (m->door.is_present)
-            door_choose(&g->host, door_find(&g->host, m->door.door));
+            door_choose(&g->host, door);
         return;
     }
     journal_guest(&g->journal, JOURNAL_ERROR, "cannot watch the socket %.200s/vsock: %s", m->door.path, strerror(-err));

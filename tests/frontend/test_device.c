@@ -681,7 +681,6 @@ static void there_is_a_dump_in_every_state(void)
     lab_stop();
 }
 
-/* The frontend is asked for less than it wants, down to a page of data and 32 slots. */
 /* Before a backend has mapped it: who comes later would find pages and a channel of nobody's, and blame this guest for them. */
 static void who_leaves_before_it_is_up_says_so(void)
 {
@@ -701,6 +700,7 @@ static void who_leaves_before_it_is_up_says_so(void)
     lab_stop();
 }
 
+/* The frontend is asked for less than it wants, down to a page of data and 32 slots. */
 static void a_backend_may_allow_little(void)
 {
     struct back_nodes n = { .cid = CID, .versions = 1u << VSOCKIF_VERSION, .max_pool_pages = 1, .max_queues = 1 };
