@@ -380,22 +380,33 @@ int nodes_clear_error(struct store *s, const struct paths *p)
 
 /* ---- finding ------------------------------------------------------------------------------------------- */
 
-int nodes_find(struct store *s, uint32_t number, struct paths *p, struct device_id *id, char *why)
+struct find_arg { uint32_t number; struct paths *p; struct device_id *id; char *why; };
+
+static int find(struct store *s, void *arg)
 {
+    const struct find_arg *a = arg;
     char dir[PATHS_MAX], back[PATHS_MAX];
     uint32_t back_id;
     int len, err;
 
-    paths_front_own(dir, number);
+    paths_front_own(dir, a->number);
     len = read_leaf(s, dir, "backend", back, sizeof back);
     if (is_missing(len)) {
-        if (why)
-            snprintf(why, PARSE_WHY, "%s: this domain has no such device; \"xvs attach\" in dom0 makes one", dir);
+        if (a->why)
+            snprintf(a->why, PARSE_WHY, "%s: this domain has no such device; \"xvs attach\" in dom0 makes one", dir);
         return -ENOENT;
     }
-    if ((err = judge_leaf(len, "backend", why)) ||
-        (err = need_u32(s, dir, "backend-id", 0, PATHS_DOMID - 1, &back_id, why)) ||
-        (err = paths_of_guest(p, number, back, back_id, id, why) ? -EPROTO : 0))
+    if ((err = judge_leaf(len, "backend", a->why)) ||
+        (err = need_u32(s, dir, "backend-id", 0, PATHS_DOMID - 1, &back_id, a->why)) ||
+        (err = paths_of_guest(a->p, a->number, back, back_id, a->id, a->why) ? -EPROTO : 0))
         return err;
     return 0;
+}
+
+/* At one moment: a device that goes between two requests would be one without a backend-id. */
+int nodes_find(struct store *s, uint32_t number, struct paths *p, struct device_id *id, char *why)
+{
+    struct find_arg a = { .number = number, .p = p, .id = id, .why = why };
+
+    return store_transact(s, find, &a);
 }

@@ -69,7 +69,7 @@ int nodes_refuse(struct store *s, const struct paths *p, const char *reason);
 int nodes_clear_error(struct store *s, const struct paths *p);
 
 /* A guest finds its device: reads backend and backend-id in its own directory number, checks them, fills *p and
- * *id (or NULL).  -ENOENT if there is no such device. */
+ * *id (or NULL).  -ENOENT if there is no such device; -EAGAIN if it comes and goes all the time. */
 int nodes_find(struct store *s, uint32_t number, struct paths *p, struct device_id *id, char *why);
 
 #endif

@@ -22,6 +22,7 @@
 struct store {
     struct xs_handle *xs;               /* NULL when dead */
     xs_transaction_t tx;
+    bool has_written;                   /* in this transaction */
     struct watches watches;
 };
 
@@ -178,6 +179,7 @@ int store_write(struct store *s, const char *path, const char *value)
 {
     if (!s->xs)
         return -ECONNRESET;
+    s->has_written = true;
     return xs_write(s->xs, s->tx, path, value, (unsigned)strlen(value)) ? 0 : failure(s);
 }
 
@@ -199,6 +201,7 @@ int store_make(struct store *s, const char *path)
 {
     if (!s->xs)
         return -ECONNRESET;
+    s->has_written = true;
     return xs_mkdir(s->xs, s->tx, path) ? 0 : failure(s);
 }
 
@@ -208,6 +211,7 @@ int store_remove(struct store *s, const char *path)
 
     if (!s->xs)
         return -ECONNRESET;
+    s->has_written = true;
     err = xs_rm(s->xs, s->tx, path) ? 0 : failure(s);
     return err == -ENOENT ? 0 : err;
 }
@@ -221,6 +225,7 @@ int store_permit(struct store *s, const char *path, uint32_t owner, uint32_t rea
 
     if (!s->xs)
         return -ECONNRESET;
+    s->has_written = true;
     return xs_set_permissions(s->xs, s->tx, path, perms, owner == reader ? 1 : 2) ? 0 : failure(s);
 }
 
@@ -275,6 +280,7 @@ int store_transact(struct store *s, int (*body)(struct store *s, void *arg), voi
         return body(s, arg);
     for (unsigned i = 0; i < STORE_TRIES; i++) {
         xs_transaction_t tx;
+        bool gives_up;
         int result;
 
         if (!s->xs)
@@ -282,11 +288,13 @@ int store_transact(struct store *s, int (*body)(struct store *s, void *arg), voi
         tx = s->tx = xs_transaction_start(s->xs);
         if (!tx)
             return failure(s);
+        s->has_written = false;
         result = body(s, arg);
         s->tx = XBT_NULL;
         if (!s->xs)
             return -ECONNRESET;
-        if (xs_transaction_end(s->xs, tx, result < 0) || result < 0)
+        gives_up = result < 0 && s->has_written;        /* what was only read must have fitted together, whatever came of it */
+        if (xs_transaction_end(s->xs, tx, gives_up) || gives_up)
             return result;
         if (errno != EAGAIN)
             return failure(s);

@@ -68,8 +68,9 @@ int store_permissions(struct store *s, const char *path, uint32_t *owner, uint32
 int store_list(struct store *s, const char *path, char (*names)[STORE_NAME], size_t max, bool *more);
 
 /* Runs body with all calls above inside a transaction.  body returns 0 or more to commit, a negative errno to give up;
- * that is the result.  It is run again from its start on a conflict, STORE_TRIES times, then -EAGAIN.  Within a transaction
- * this just calls body, so functions that use one may be combined. */
+ * that is the result.  It is run again from its start on a conflict, STORE_TRIES times, then -EAGAIN; that is so as well if it
+ * gives up before it has written anything, for xenstored lets it read what another has changed meanwhile.  Within a
+ * transaction this just calls body, so functions that use one may be combined. */
 int store_transact(struct store *s, int (*body)(struct store *s, void *arg), void *arg);
 
 /* A watch fires once at once.  -EEXIST for a key that is held; -E2BIG or -ENOSPC over quota (then, in a guest, the

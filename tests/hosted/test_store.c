@@ -5,6 +5,8 @@
  * each can run alone; the last ones end a connection and a domain. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -386,6 +388,47 @@ static void a_removed_device_is_not_half_made_again(void)
     store_close(host);
 }
 
+struct comer { struct store *s; struct attach_device d; atomic_bool stop; };
+
+static void *come_and_go(void *arg)
+{
+    struct comer *c = arg;
+
+    while (!atomic_load(&c->stop)) {
+        attach_create(c->s, &c->d);
+        attach_remove(c->s, &c->d.id);
+    }
+    return NULL;
+}
+
+/* However the requests of the two fall between each other. */
+static void a_device_that_comes_and_goes_is_there_or_not(void)
+{
+    struct comer host = { .s = store_as(0), .d = device(1, 0) };
+    struct store *guest = store_as(1);
+    unsigned there = 0, absent = 0, other = 0;
+    uint64_t end = now_ms() + PATIENCE_MS;
+    struct device_id id;
+    pthread_t thread;
+    struct paths p;
+
+    REQUIRE(pthread_create(&thread, NULL, come_and_go, &host) == 0);
+    while ((there < 500 || absent < 500) && !other && now_ms() < end) {
+        int err = nodes_find(guest, 0, &p, &id, why);
+
+        there += err == 0;
+        absent += err == -ENOENT;
+        other += err && err != -ENOENT && err != -EAGAIN;
+    }
+    atomic_store(&host.stop, true);
+    pthread_join(thread, NULL);
+    CU_ASSERT_TRUE(there >= 500 && absent >= 500);
+    if (other)
+        CU_ASSERT_STRING_EQUAL(why, "");
+    store_close(guest);
+    store_close(host.s);
+}
+
 static void the_number_of_nodes_is_constant(void)
 {
     struct store *host = store_as(0), *guest = store_as(1);
@@ -448,6 +491,39 @@ static void a_conflict_is_retried_but_not_for_ever(void)
     CU_ASSERT_TRUE(holds(host, "/local/domain/1/data/y", "1"));
     EQ(store_remove(guest, "data/x"), 0);
     EQ(store_remove(host, "/local/domain/1/data/y"), 0);
+    store_close(guest);
+    store_close(host);
+}
+
+/* Two nodes that another writes together: half of what was before and half of what is now is a reason to give up. */
+static int torn_body(struct store *s, void *arg)
+{
+    struct conflict *c = arg;
+    char x[16], y[16];
+
+    if (store_read(s, "/local/domain/1/data/x", x, sizeof x) < 0)
+        return -EIO;
+    if (c->runs++ < c->disturbed) {
+        store_writef(c->other, "/local/domain/1/data/x", "%u", c->runs);
+        store_writef(c->other, "/local/domain/1/data/y", "%u", c->runs);
+    }
+    return store_read(s, "/local/domain/1/data/y", y, sizeof y) < 0 || strcmp(x, y) ? -EPROTO : 0;
+}
+
+static void nobody_gives_up_for_what_was_read_of_two_moments(void)
+{
+    struct store *host = store_as(0), *guest = store_as(1);
+    struct conflict c = { .other = guest, .disturbed = 3 };
+
+    EQ(store_write(guest, "data/x", "0"), 0);
+    EQ(store_write(guest, "data/y", "0"), 0);
+    EQ(store_transact(host, torn_body, &c), 0);
+    EQ(c.runs, 4);
+    EQ(store_write(guest, "data/y", "other"), 0);
+    EQ(store_transact(host, torn_body, &c), -EPROTO);       /* they do not fit, and were read at one moment */
+    EQ(c.runs, 5);
+    EQ(store_remove(guest, "data/x"), 0);
+    EQ(store_remove(guest, "data/y"), 0);
     store_close(guest);
     store_close(host);
 }
@@ -881,8 +957,10 @@ static const struct test tests[] = {
     TEST(features_are_those_of_ends_that_have_them_now),
     TEST(what_is_missing_or_wrong_is_named),
     TEST(a_removed_device_is_not_half_made_again),
+    TEST(a_device_that_comes_and_goes_is_there_or_not),
     TEST(the_number_of_nodes_is_constant),
     TEST(a_conflict_is_retried_but_not_for_ever),
+    TEST(nobody_gives_up_for_what_was_read_of_two_moments),
     TEST(values_and_lists_are_bounded),
     TEST(a_guest_over_quota_is_told_so),
     TEST(a_watch_over_quota_fails_and_the_store_can_go_on),

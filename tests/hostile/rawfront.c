@@ -43,16 +43,18 @@ int rawfront_open(struct rawfront *f, uint32_t domid)
     hosted_become(domid);
     err = store_open(&f->store);
     hosted_become(0);
-    for (int waited = 0; !err && waited < WAIT_MS; waited += 10) {
+    if (err)
+        return err;
+    /* A device may go again before it stays. */
+    for (int waited = 0; waited < WAIT_MS; waited += 10) {
         err = nodes_find(f->store, 0, &f->paths, &f->id, why);
-        if (err != -ENOENT)
+        if (!err)
+            err = nodes_read_back(f->store, &f->paths, &nodes, why);
+        if (err != -ENOENT && err != -EAGAIN)
             break;
-        err = 0;
         sleep_ms(10);
     }
     if (err)
-        return err;
-    if ((err = rawfront_wait(f, VSOCKIF_INITWAIT)) || (err = nodes_read_back(f->store, &f->paths, &nodes, why)))
         return err;
     f->cid = nodes.cid;
     return 0;
