@@ -24,26 +24,26 @@
 
 /*
  * @act within a transaction, as often as it takes.  What @act says ends it,
- * and nothing of it is written; so also its own -EAGAIN, "not now".
+ * and nothing of it is written; so also its own -EAGAIN, "not now".  If it only
+ * @reads, what it says holds once all that it read is of one moment: xenstored
+ * lets it see what another has changed meanwhile, or removed.
  */
 static int transact(int (*act)(struct xenbus_transaction xbt, void *arg),
-		    void *arg)
+		    void *arg, bool reads)
 {
 	struct xenbus_transaction xbt;
-	int err;
+	int err, ended;
 
 	do {
 		err = xenbus_transaction_start(&xbt);
 		if (err)
 			return err;
 		err = act(xbt, arg);
-		if (err) {
-			xenbus_transaction_end(xbt, 1);
+		ended = xenbus_transaction_end(xbt, err && !reads);
+		if (err && !reads)
 			return err;
-		}
-		err = xenbus_transaction_end(xbt, 0);
-	} while (err == -EAGAIN);
-	return err;
+	} while (ended == -EAGAIN);
+	return err ? err : ended;
 }
 
 static int state_of(struct xenbus_transaction xbt, const char *dir)
@@ -182,7 +182,7 @@ int xv_nodes_offer(struct xenbus_device *xdev, struct xv_offer *offer,
 {
 	struct look l = { xdev->otherend, offer, what };
 
-	return transact(look, &l);
+	return transact(look, &l, true);
 }
 
 struct answer {
@@ -231,7 +231,7 @@ int xv_nodes_share(struct xenbus_device *xdev, const struct xv_offer *offer,
 	struct answer a = { xdev, offer, control_ref, port };
 	int err;
 
-	err = transact(share, &a);
+	err = transact(share, &a, false);
 	if (!err)
 		xdev->state = XenbusStateInitialised;
 	return err;
@@ -261,7 +261,7 @@ int xv_nodes_set_state(struct xenbus_device *xdev, enum xenbus_state state)
 	/* Not xenbus_switch_state(), which believes its own copy: a program of
 	 * this guest may have written the node before us.
 	 */
-	err = transact(step, &s);
+	err = transact(step, &s, false);
 	if (!err)
 		xdev->state = state;
 	return err;
