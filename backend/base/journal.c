@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "journald.h"
 
 #define LINE 1024
@@ -53,14 +54,6 @@ void journal_set_level(enum journal_level level)
 bool journal_shows(enum journal_level level)
 {
     return level <= max_level;
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /* ---- to journald's socket ---- */
@@ -211,7 +204,7 @@ void journal_nobody_init(struct journal_guest *g)
 {
     memset(g, 0, sizeof *g);
     g->tokens = JOURNAL_BURST;
-    g->since = now_ms();
+    g->since = clock_now_ms();
 }
 
 void journal_guest_init(struct journal_guest *g, const char *name, uint32_t domid, uint32_t number)
@@ -222,7 +215,7 @@ void journal_guest_init(struct journal_guest *g, const char *name, uint32_t domi
 
 static bool take_token(struct journal_guest *g)
 {
-    uint64_t now = now_ms(), due = (now - g->since) / JOURNAL_REFILL_MS;
+    uint64_t now = clock_now_ms(), due = (now - g->since) / JOURNAL_REFILL_MS;
 
     if (due) {
         g->tokens = g->tokens + due > JOURNAL_BURST ? JOURNAL_BURST : g->tokens + (uint32_t)due;

@@ -27,6 +27,12 @@ static inline uint64_t clock_now_ns(void)
     return clock_of(CLOCK_MONOTONIC);
 }
 
+/* Whole ms that have passed; for intervals between two of these, not for limits. */
+static inline uint64_t clock_now_ms(void)
+{
+    return clock_now_ns() / 1000000;
+}
+
 /* Behind; for questions of whether a deadline is over.  A few instructions, whatever the clock's source is. */
 static inline uint64_t clock_coarse_ms(void)
 {

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../tools/xensim/become.h"
 #include "attach.h"
+#include "clock.h"
 #include "domains.h"
 #include "harness.h"
 #include "life.h"
@@ -36,21 +36,13 @@ static struct store *store_as(unsigned domid)
     return s;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* The next keys that fire, waiting for at most ms. */
 static int wait_for(struct store *s, struct watch_key *out, size_t max, int ms)
 {
-    uint64_t end = now_ms() + (uint64_t)ms;
+    uint64_t end = clock_now_ms() + (uint64_t)ms;
     int count;
 
-    while ((count = store_drain(s, out, max)) == 0 && now_ms() < end) {
+    while ((count = store_drain(s, out, max)) == 0 && clock_now_ms() < end) {
         struct pollfd p = { .fd = store_fd(s), .events = POLLIN };
 
         poll(&p, 1, 20);
@@ -407,13 +399,13 @@ static void a_device_that_comes_and_goes_is_there_or_not(void)
     struct comer host = { .s = store_as(0), .d = device(1, 0) };
     struct store *guest = store_as(1);
     unsigned there = 0, absent = 0, other = 0;
-    uint64_t end = now_ms() + PATIENCE_MS;
+    uint64_t end = clock_now_ms() + PATIENCE_MS;
     struct device_id id;
     pthread_t thread;
     struct paths p;
 
     REQUIRE(pthread_create(&thread, NULL, come_and_go, &host) == 0);
-    while ((there < 500 || absent < 500) && !other && now_ms() < end) {
+    while ((there < 500 || absent < 500) && !other && clock_now_ms() < end) {
         int err = nodes_find(guest, 0, &p, &id, why);
 
         there += err == 0;
@@ -777,10 +769,10 @@ static void drive_front(struct end *e)
 
     EQ(nodes_look(e->s, e->p.front, e->p.back, &look.own, &look.peer, why), 0);
     look.live = !e->f.shares || e->pages->back_live;
-    life_front_look(&e->f, &look, now_ms());
-    while ((act = life_front_next(&e->f, now_ms())) != LIFE_WAIT) {
+    life_front_look(&e->f, &look, clock_now_ms());
+    while ((act = life_front_next(&e->f, clock_now_ms())) != LIFE_WAIT) {
         err = front_performs(e, act);
-        life_front_done(&e->f, act, err, now_ms());
+        life_front_done(&e->f, act, err, clock_now_ms());
     }
 }
 
@@ -792,18 +784,18 @@ static void drive_back(struct end *e)
 
     EQ(nodes_look(e->s, e->p.back, e->p.front, &look.own, &look.peer, why), 0);
     look.live = !e->b.mapped || e->pages->front_live;
-    life_back_look(&e->b, &look, now_ms());
-    while ((act = life_back_next(&e->b, now_ms())) != LIFE_WAIT) {
+    life_back_look(&e->b, &look, clock_now_ms());
+    while ((act = life_back_next(&e->b, clock_now_ms())) != LIFE_WAIT) {
         err = back_performs(e, act);
-        life_back_done(&e->b, act, err, now_ms());
+        life_back_done(&e->b, act, err, clock_now_ms());
     }
 }
 
 static bool connect_within(struct end *guest, struct end *host, int ms)
 {
-    uint64_t end = now_ms() + (uint64_t)ms;
+    uint64_t end = clock_now_ms() + (uint64_t)ms;
 
-    while (now_ms() < end) {
+    while (clock_now_ms() < end) {
         drive_front(guest);
         drive_back(host);
         drive_front(guest);
@@ -823,19 +815,19 @@ static void both_machines_connect_close_crash_and_come_back(void)
     EQ(attach_create(host.s, &d), 0);
     paths_of(&host.p, &d.id);
     EQ(nodes_find(guest.s, 0, &guest.p, NULL, why), 0);
-    life_front_init(&guest.f, 1, now_ms());
-    life_back_init(&host.b, 1, now_ms());
+    life_front_init(&guest.f, 1, clock_now_ms());
+    life_back_init(&host.b, 1, clock_now_ms());
     CU_ASSERT_TRUE(connect_within(&guest, &host, PATIENCE_MS));
 
     pages.mapped = pages.back_live = false;         /* the daemon is killed, and started again */
-    life_back_init(&host.b, 4, now_ms());
+    life_back_init(&host.b, 4, clock_now_ms());
     CU_ASSERT_TRUE(connect_within(&guest, &host, PATIENCE_MS));
 
     pages.front_live = false;                       /* the agent is killed, and started again */
-    life_front_init(&guest.f, 4, now_ms());
+    life_front_init(&guest.f, 4, clock_now_ms());
     CU_ASSERT_TRUE(connect_within(&guest, &host, PATIENCE_MS));
 
-    life_back_refuse(&host.b, "the test says so", now_ms());
+    life_back_refuse(&host.b, "the test says so", clock_now_ms());
     drive_back(&host);
     CU_ASSERT_TRUE(holds(guest.s, "/local/domain/0/error/backend/vsock/1/0/error", "the test says so"));
     CU_ASSERT_TRUE(connect_within(&guest, &host, PATIENCE_MS));
@@ -847,7 +839,7 @@ static void both_machines_connect_close_crash_and_come_back(void)
     drive_front(&guest);
     CU_ASSERT_TRUE(life_front_is_gone(&guest.f));
     EQ(attach_create(host.s, &d), 0);
-    life_back_init(&host.b, 1, now_ms());
+    life_back_init(&host.b, 1, clock_now_ms());
     CU_ASSERT_TRUE(connect_within(&guest, &host, PATIENCE_MS));
 
     life_front_close(&guest.f);
@@ -927,7 +919,7 @@ static void a_dead_domain_is_heard_of_and_its_device_removed(void)
     struct attach_device d = device(4, 0), list[4];
     struct watch_key key = { WATCH_RELEASE, 0, 0 }, out;
     char command[512];
-    uint64_t end = now_ms() + PATIENCE_MS;
+    uint64_t end = clock_now_ms() + PATIENCE_MS;
 
     EQ(attach_create(host, &d), 0);
     EQ(store_watch(host, "@releaseDomain", &key), 0);
@@ -936,7 +928,7 @@ static void a_dead_domain_is_heard_of_and_its_device_removed(void)
     EQ(system(command), 0);
     EQ(wait_for(host, &out, 1, PATIENCE_MS), 1);
     EQ(out.kind, WATCH_RELEASE);
-    while (domains_exists(host, 4) && now_ms() < end)
+    while (domains_exists(host, 4) && clock_now_ms() < end)
         usleep(1000);
     CU_ASSERT_FALSE(domains_exists(host, 4));
     EQ(attach_list(host, 0, list, 4, NULL), 1);

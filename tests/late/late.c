@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define TESTS 32u
 
 static unsigned one = 16, most = 20000;
@@ -43,21 +45,13 @@ __attribute__((constructor)) static void begin(void)
         one *= TESTS;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* Different in each process and each run: what happens once in a while is looked for. */
 static uint64_t chance(void)
 {
     static __thread uint64_t x;
 
     while (!x)
-        x = now_ns() * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)getpid() << 32 ^ (uintptr_t)&x;
+        x = clock_now_ns() * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)getpid() << 32 ^ (uintptr_t)&x;
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
@@ -72,11 +66,11 @@ static void come_late(void)
     struct timespec t = { (time_t)(us / 1000000), (long)(us % 1000000 * 1000) };
     int err = errno;
 
-    if (!is_on || x % one || now_ns() < not_before)
+    if (!is_on || x % one || clock_now_ns() < not_before)
         return;
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
         ;
-    not_before = now_ns() + us * 1000;
+    not_before = clock_now_ns() + us * 1000;
     errno = err;
 }
 

@@ -15,9 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "harness.h"
 #include "ring.h"
 
@@ -66,14 +66,6 @@ static void notify(struct port *p)
         abort();
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* False when nobody came in time. */
 static bool sleep_until_notified(struct port *p)
 {
@@ -85,8 +77,8 @@ static bool sleep_until_notified(struct port *p)
         return poll(&pfd, 1, PATIENCE_MS) == 1 && read(p->fd, &n, sizeof n) == sizeof n;
     for (n = 0; !atomic_load_explicit(&p->pending, memory_order_acquire); n++)
         if (n % 4096 == 4095) {
-            deadline = deadline ? deadline : now_ms() + PATIENCE_MS;
-            if (now_ms() > deadline)
+            deadline = deadline ? deadline : clock_now_ms() + PATIENCE_MS;
+            if (clock_now_ms() > deadline)
                 return false;
             sched_yield();
         }
