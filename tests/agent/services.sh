@@ -168,4 +168,28 @@ if test_ a_caller_that_goes_ends_the_program; then
 end
 fi
 
+# What they are told has to wait for its place among what others are told, and is not lost for that.
+if test_ callers_are_answered_beside_others_who_are_told_much; then
+    { printf '[daemon]\nmax_pool_pages = 16\n'; cat xvsd.conf; } >small && mv small xvsd.conf
+    on 0 xvs reload || bad "reload"
+    kill "$warden"; wait "$agent_job" 2>/dev/null
+    start_agent
+    program hello 'echo hello'
+    much=
+    for n in 1 2 3 4 5 6 7 8; do
+        run 0 xvs exec web1 -- sh -c "echo >'$dir/begun.$n'; exec cat /dev/zero" >/dev/null 2>&1
+        much="$much $pid"
+        wait_for test -s "begun.$n"
+    done
+    for _ in 1 2 3 4 5 6; do
+        status 0 xvs exec web1 -- true
+        status 0 xvs call web1 hello </dev/null; [ "$(cat out)" = hello ] || bad "hello: $(cat out)"
+        status 127 xvs exec web1 -- nosuch; err_has "no such command"
+        on 0 xvs call web1 nosuch </dev/null 2>err; err_has "no such service"
+    done
+    # shellcheck disable=SC2086 # process ids
+    kill $much
+end
+fi
+
 finish

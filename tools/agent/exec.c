@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "answer.h"
 #include "command.h"
 #include "framed.h"
 #include "input.h"
@@ -71,14 +70,12 @@ static void free_session(struct session *s)
     free(s);
 }
 
-/* The stream is no more ours.  A command that lives is told to end, and may take its time over that: what it says meanwhile is read
- * and thrown away, or it would die of SIGPIPE at the first word.  A terminal it has lost. */
+/* A command that lives is told to end, and may take its time over that: what it says meanwhile is read and thrown away, or it would
+ * die of SIGPIPE at the first word.  A terminal it has lost.  The stream must have been taken. */
 static void abandon(struct session *s)
 {
     int group = s->start.tty && s->child && tap_is_open(&s->out) ? pty_foreground(s->out.fd) : 0;
 
-    end_on_wake(s->framed.end, NULL, NULL);
-    s->framed.end = NULL;
     timer_drop(&s->start_limit);
     tap_close(&s->in.tap);
     tap_close(&s->report);
@@ -98,23 +95,32 @@ static void abandon(struct session *s)
     wake(s);
 }
 
+/* The stream is no more ours. */
+static struct end *take_end(struct session *s)
+{
+    struct end *end = s->framed.end;
+
+    end_on_wake(end, NULL, NULL);
+    s->framed.end = NULL;
+    return end;
+}
+
 /* The caller has gone, or is not to be talked to any more. */
 static void hang_up(struct session *s)
 {
-    struct end *end = s->framed.end;
+    struct end *end = take_end(s);
 
     abandon(s);
     end->ops->close(end, true);
 }
 
-/* The last frame was sent. */
-static void part(struct session *s)
+/* This is the last frame, behind what waits; or all is said. */
+static void part(struct session *s, void *frame, size_t len)
 {
-    struct leaving *leaving = &s->link.agent->leaving;
-    struct end *end = s->framed.end;
+    struct iovec last[2] = { framed_rest(&s->framed), { .iov_base = frame, .iov_len = len } };
 
+    leave(&s->link.agent->leaving, take_end(s), last, 2);
     abandon(s);
-    leave(leaving, end);
 }
 
 /* The agent ends. */
@@ -142,11 +148,7 @@ static bool give_up(struct session *s, uint32_t status, int err, const char *tex
     uint8_t frame[MESSAGE_MAX];
 
     say("exec for CID %llu port %u: %s", (unsigned long long)s->caller.cid, s->caller.port, text);
-    if (framed_is_busy(&s->framed) || framed_put(&s->framed, frame, message_put_error(frame, status, err, text)) ||
-        framed_is_busy(&s->framed))
-        hang_up(s);
-    else
-        part(s);
+    part(s, frame, message_put_error(frame, status, err, text));
     return false;
 }
 
@@ -453,7 +455,7 @@ static void run(struct task *t)
         }
     }
     if (!err && s->exit_told && (err = framed_flush(&s->framed)) == 0)
-        part(s);
+        part(s, NULL, 0);
     else if (err && err != -EAGAIN)
         hang_up(s);
     else if (more)
@@ -464,14 +466,18 @@ int exec_begin(struct call *c)
 {
     struct agent *a = c->agent;
     struct session *s = calloc(1, sizeof *s);
-    int err = s ? answer(c->end, true, c->request.name) : -ENOMEM;
+    char line[TCPMUX_ANSWER + 1];
+    int err;
 
-    if (err) {
+    if (!s)
+        return -ENOMEM;
+    framed_init(&s->framed, c->end, &frame_exec_caller);
+    if ((err = framed_put(&s->framed, line, tcpmux_answer(true, c->request.name, line)))) {
+        framed_free(&s->framed);
         free(s);
         return err;
     }
     session_begins(a, &s->link, c->caller.cid, stop);
-    framed_init(&s->framed, c->end, &frame_exec_caller);
     c->end = NULL;
     s->caller = c->caller;
     call_names(c, s->names_text);

@@ -15,13 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "answer.h"
 #include "process.h"
 #include "pump.h"
 #include "refusal.h"
 #include "say.h"
 
-#define PATIENCE (10 * SECOND)          /* for a socket that does not answer */
+#define PATIENCE (10 * SECOND)          /* for a socket that does not answer, and a caller who takes no answer */
 
 extern char **environ;
 
@@ -34,14 +33,10 @@ struct joined {
     struct timer limit;
     int fd;
     bool plain;                 /* the bytes alone: no line is said before them */
+    char line[TCPMUX_ANSWER + 1];       /* …which is this */
+    size_t line_at, line_len;
     char name[TCPMUX_NAME + 48];
 };
-
-/* The caller's line, where he is to have one: 0 or a negative errno. */
-static int say_so(struct joined *j, bool good, const char *text)
-{
-    return j->plain ? 0 : answer(j->stream, good, text);
-}
 
 /* ---- the end ---- */
 
@@ -105,6 +100,45 @@ static void ended(void *arg, int status, bool late)
     if (j->other)
         process_ended(j->other, status);
     forget(j);
+}
+
+/* ---- joining them ---- */
+
+static void too_late(struct timer *t)
+{
+    struct joined *j = container_of(t, struct joined, limit);
+
+    say("%s: the caller takes no answer", j->name);
+    close_all(j, true);
+    forget(j);
+}
+
+/* The line has to be said before the bytes, and others may have filled the stream's way at the moment. */
+static void greet(void *arg)
+{
+    struct joined *j = arg;
+    int err = end_write_rest(j->stream, j->line, j->line_len, &j->line_at);
+
+    if (err == -EAGAIN)
+        return;
+    timer_drop(&j->limit);
+    if (err) {
+        close_all(j, true);
+        forget(j);              /* when the process has ended */
+        return;
+    }
+    /* A caller who can hear no more has gone, although he may have said all that he had to say. */
+    j->pump.flow[1].vital = true;
+    pump_start(&j->pump, &j->link.agent->loop, j->stream, j->other, over);
+}
+
+static void join(struct joined *j, const char *text)
+{
+    if (!j->plain)
+        j->line_len = tcpmux_answer(true, text, j->line);
+    timer_set(&j->link.agent->loop, &j->limit, clock_ns() + PATIENCE, too_late);
+    end_on_wake(j->stream, greet, j);
+    greet(j);
 }
 
 /* ---- a process ---- */
@@ -190,13 +224,6 @@ static int begin_process(struct joined *j, struct call *c, const struct service 
 
 /* ---- a socket ---- */
 
-/* A caller who can hear no more has gone, although he may have said all that he had to say. */
-static void pump(struct joined *j)
-{
-    j->pump.flow[1].vital = true;
-    pump_start(&j->pump, &j->link.agent->loop, j->stream, j->other, over);
-}
-
 static void refuse(struct joined *j, int err)
 {
     struct end *stream = j->stream;
@@ -206,8 +233,8 @@ static void refuse(struct joined *j, int err)
     snprintf(text, sizeof text, "nobody answers where it is: %s", errno_words(err));
     if (j->plain) {
         end_blame(stream, refusal_of_errno(err));
-    } else if (answer(stream, false, text) == 0) {
-        leave(&j->link.agent->leaving, stream);
+    } else {
+        leave_refused(&j->link.agent->leaving, stream, text);
         j->stream = NULL;
     }
     close_all(j, true);
@@ -231,12 +258,7 @@ static void connected(struct watch *w)
         return;
     }
     j->fd = -1;
-    if (say_so(j, true, "connected")) {
-        close_all(j, true);
-        forget(j);
-        return;
-    }
-    pump(j);
+    join(j, "connected");
 }
 
 static void limit_due(struct timer *t)
@@ -284,13 +306,7 @@ int joined_begin(struct call *c, const struct service *s)
     j->stream = c->end;
     c->end = NULL;
     end_on_wake(j->stream, NULL, NULL);
-    if (is_socket)
-        return 0;
-    if (say_so(j, true, c->request.name)) {
-        close_all(j, true);
-        forget(j);              /* when the process has ended */
-        return 0;
-    }
-    pump(j);
+    if (!is_socket)
+        join(j, c->request.name);
     return 0;
 }

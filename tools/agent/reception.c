@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
 #include "exec.h"
 #include "joined.h"
 #include "say.h"
@@ -40,37 +39,27 @@ static struct end *dismiss(struct visitor *v)
     return end;
 }
 
-static void refuse(struct reception *r, struct end *end, const char *text)
-{
-    if (answer(end, false, text))
-        end->ops->close(end, true);
-    else
-        leave(&r->agent->leaving, end);
-}
-
 static void limit_due(struct timer *t)
 {
     struct visitor *v = container_of(t, struct visitor, limit);
     struct reception *r = v->reception;
 
-    refuse(r, dismiss(v), "no service was named in time");
+    leave_refused(&r->agent->leaving, dismiss(v), "no service was named in time");
     reception_room(r);
 }
 
 /* ---- what he wants ---- */
 
-/* The names are no more than the first credit of a stream, or are cut. */
 static int help(struct reception *r, struct call *c)
 {
     size_t len;
     char *text = services_list(r->dir, &r->agent->conf, c->caller.cid, &len);
-    struct iovec iov = { .iov_base = text, .iov_len = text ? len : 0 };
-    ssize_t n = text ? len ? c->end->ops->write(c->end, &iov, 1) : 0 : -ENOMEM;
+    struct iovec names = { .iov_base = text, .iov_len = len };
 
+    if (!text)
+        return -ENOMEM;
+    leave(&r->agent->leaving, c->end, &names, 1);
     free(text);
-    if (n < 0)
-        return (int)n;
-    leave(&r->agent->leaving, c->end);
     c->end = NULL;
     return 0;
 }
@@ -108,7 +97,7 @@ static void dispatch(struct reception *r, struct end *end, const struct caller *
         return;
     snprintf(text, sizeof text, "%s: %s", request->name, c.why[0] ? c.why : errno_words(err));
     say("CID %llu port %u: %s", (unsigned long long)caller->cid, caller->port, text);
-    refuse(r, c.end, text);
+    leave_refused(&r->agent->leaving, c.end, text);
 }
 
 /* As much as belongs to the line: 1 when it is whole, 0 if not, or a negative errno. */
@@ -154,7 +143,7 @@ static void heard(void *arg)
     if (got == 1)
         dispatch(r, end, &caller, &request);
     else if (got == -EINVAL)
-        refuse(r, end, why);
+        leave_refused(&r->agent->leaving, end, why);
     else
         end->ops->close(end, true);
     reception_room(r);

@@ -98,6 +98,20 @@ static inline int end_blame(struct end *e, struct reason why)
     return e->ops->blame && why.code ? e->ops->blame(e, why) : 0;
 }
 
+/* Writes what is left of these bytes, from *at on, which it moves: 0 when that was all, or a negative errno. */
+static inline int end_write_rest(struct end *e, const void *bytes, size_t len, size_t *at)
+{
+    while (*at < len) {
+        struct iovec iov = { .iov_base = (char *)(uintptr_t)bytes + *at, .iov_len = len - *at };
+        ssize_t n = e->ops->write(e, &iov, 1);
+
+        if (n < 0)
+            return (int)n;
+        *at += (size_t)n;
+    }
+    return 0;
+}
+
 /* What went wrong with it, in words. */
 static inline const char *end_why(struct end *e, int err)
 {

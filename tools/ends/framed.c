@@ -34,19 +34,13 @@ static ssize_t write_some(struct framed *f, const void *bytes, size_t len)
 
 int framed_flush(struct framed *f)
 {
-    while (f->rest) {
-        struct iovec iov = { .iov_base = f->rest + f->at, .iov_len = f->len - f->at };
-        ssize_t n = f->end->ops->write(f->end, &iov, 1);
+    int err = f->rest ? end_write_rest(f->end, f->rest, f->len, &f->at) : 0;
 
-        if (n < 0)
-            return (int)n;
-        f->at += (size_t)n;
-        if (f->at == f->len) {
-            free(f->rest);
-            f->rest = NULL;
-        }
+    if (!err) {
+        free(f->rest);
+        f->rest = NULL;
     }
-    return 0;
+    return err;
 }
 
 int framed_put(struct framed *f, const void *frame, size_t len)

@@ -32,6 +32,11 @@ static inline bool framed_is_busy(const struct framed *f)
 
 /* 0 when nothing waits any more, -EAGAIN, or the end's error. */
 int framed_flush(struct framed *f);
+/* What waits: the frame's, until one of these calls. */
+static inline struct iovec framed_rest(const struct framed *f)
+{
+    return (struct iovec){ .iov_base = f->rest ? f->rest + f->at : NULL, .iov_len = f->rest ? f->len - f->at : 0 };
+}
 /* A whole frame (message.h), or one of this type and body; nothing may be waiting.  0 if it was taken, though it may wait, or an error. */
 int framed_put(struct framed *f, const void *frame, size_t len);
 int framed_send(struct framed *f, enum frame_type type, const void *body, size_t len);

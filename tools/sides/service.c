@@ -23,19 +23,6 @@ static void finish(struct service_call *c, int err)
     c->done(c, err, end);
 }
 
-static int write_line(struct service_call *c)
-{
-    while (c->sent < c->len) {
-        struct iovec iov = { .iov_base = c->line + c->sent, .iov_len = c->len - c->sent };
-        ssize_t n = c->end->ops->write(c->end, &iov, 1);
-
-        if (n < 0)
-            return (int)n;
-        c->sent += (size_t)n;
-    }
-    return 0;
-}
-
 /* Of what has come it takes the line, and not a byte more.  1 when it is whole. */
 static int read_line(struct service_call *c, bool *good, char text[TCPMUX_ANSWER])
 {
@@ -67,7 +54,7 @@ static void talk(void *arg)
     struct service_call *c = arg;
     char text[TCPMUX_ANSWER];
     bool good = false;
-    int err = write_line(c);
+    int err = end_write_rest(c->end, c->line, c->len, &c->sent);
 
     if (!err && strcmp(c->service, SERVICE_HELP) == 0) {
         finish(c, 0);
