@@ -209,7 +209,7 @@ def a_hostile_agent():
                        ("exit", "makes no sense"), ("exit-short", "EXIT of 1 bytes"), ("status", "makes no sense"),
                        ("error", "makes no sense"), ("error-escapes", "?[31mred??"), ("room", "more than there can be"),
                        ("after-the-end", "STDOUT after the end"), ("silence", "went away"), ("half", "went away")):
-        p = subprocess.run(["xvs", "exec", "web1", "--", lie], stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
+        p = subprocess.run(["xvs", "exec", "--wait", "60", "web1", "--", lie], stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
         assert p.returncode == 125, (lie, p)
         assert words in p.stderr.decode(), (lie, p.stderr)
 

@@ -182,10 +182,10 @@ if test_ callers_are_answered_beside_others_who_are_told_much; then
         wait_for test -s "begun.$n"
     done
     for _ in 1 2 3 4 5 6; do
-        status 0 xvs exec web1 -- true
-        status 0 xvs call web1 hello </dev/null; [ "$(cat out)" = hello ] || bad "hello: $(cat out)"
-        status 127 xvs exec web1 -- nosuch; err_has "no such command"
-        on 0 xvs call web1 nosuch </dev/null 2>err; err_has "no such service"
+        status 0 xvs exec --wait 60 web1 -- true
+        status 0 xvs call --wait 60 web1 hello </dev/null; [ "$(cat out)" = hello ] || bad "hello: $(cat out)"
+        status 127 xvs exec --wait 60 web1 -- nosuch; err_has "no such command"
+        on 0 xvs call --wait 60 web1 nosuch </dev/null 2>err; err_has "no such service"
     done
     # shellcheck disable=SC2086 # process ids
     kill $much
