@@ -405,19 +405,12 @@ static void single_bytes_that_nobody_reads_hold_no_more(void)
     nobody_accepts(1, 30);
 }
 
-/* A stream whose reader has taken a lot may have a full socket, and the daemon asks the kernel no more: it must know what that is. */
-static void a_fast_reader_that_stops_leaves_what_a_socket_can_hold(void)
+/* The guest sends, and the program reads, so many bytes; then it reads no more, and the guest sends all that it may. */
+static void read_fast_and_stop(struct rawstream *s, int fd, uint64_t bytes)
 {
     static char buffer[65536];
-    struct rawstream *s;
-    long long kernel;
-    int listener, fd;
 
-    fresh(&guest, GUEST);
-    listener = host_listen("dom1", PORT);
-    REQUIRE((s = rawstream_connect(&guest, VSOCKIF_CID_HOST, PORT)) != NULL);
-    REQUIRE((fd = host_accept(listener)) >= 0);
-    for (uint64_t got = 0; got < 2u << 20; ) {
+    for (uint64_t got = 0; got < bytes; ) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
         ssize_t n;
 
@@ -429,8 +422,26 @@ static void a_fast_reader_that_stops_leaves_what_a_socket_can_hold(void)
         }
     }
     rawstream_fill(&guest, s, 1, 50000, UINT32_MAX);
-    kernel = in_the_kernel();
-    CU_ASSERT_TRUE(kernel > 2 * HELD_SNDBUF && kernel <= stat_of("socket_bytes") && stat_of("socket_bytes") <= HELD_SOCKET);
+}
+
+/* A stream whose reader has taken a lot may have a full socket, and the daemon asks the kernel no more: it must know what that is.
+ * How much a reader is let have depends on how fast he was: until it is as much as that. */
+static void a_fast_reader_that_stops_leaves_what_a_socket_can_hold(void)
+{
+    struct rawstream *s;
+    long long kernel = 0;
+    int listener, fd;
+
+    fresh(&guest, GUEST);
+    listener = host_listen("dom1", PORT);
+    REQUIRE((s = rawstream_connect(&guest, VSOCKIF_CID_HOST, PORT)) != NULL);
+    REQUIRE((fd = host_accept(listener)) >= 0);
+    for (int i = 0; i < 100 && kernel <= 2 * HELD_SNDBUF; i++) {
+        read_fast_and_stop(s, fd, 2u << 20);
+        kernel = in_the_kernel();
+        CU_ASSERT_TRUE(kernel <= stat_of("socket_bytes") && stat_of("socket_bytes") <= HELD_SOCKET);
+    }
+    CU_ASSERT_TRUE(kernel > 2 * HELD_SNDBUF);   /* or this measures nothing */
     close(fd);
     close(listener);
 }
