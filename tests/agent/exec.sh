@@ -114,8 +114,8 @@ for c in callers:
 for c in callers:
     assert c.to_the_end()[2] == ("exit", 0, 0)
 PY
-    for i in $(seq 40); do on 0 xvs exec web1 -- sh -c "echo $i" >many.$i 2>>err & eval "job_$i=$!"; done
-    for i in $(seq 40); do eval "wait \$job_$i" && [ "$(cat many.$i)" = "$i" ] || bad "number $i"; done
+    for i in $(seq 100); do on 0 xvs exec web1 -- sh -c "echo $i" >many.$i 2>>err & eval "job_$i=$!"; done
+    for i in $(seq 100); do eval "wait \$job_$i" && [ "$(cat many.$i)" = "$i" ] || bad "number $i"; done
 end
 fi
 
@@ -258,6 +258,22 @@ nobody $(getent passwd nobody | cut -d: -f6)"
         [ "$(on 0 xvs exec -u "$(id -u nobody)" web1 -- id -un)" = nobody ] || bad "a user's number"
         on 0 xvs exec -u nobody web1 -- sh -c 'kill -0 1' 2>/dev/null && bad "nobody may signal init"
     fi
+end
+fi
+
+if test_ a_signal_at_the_command_s_heels_is_not_lost; then
+    on 0 python3 - 2>err <<'PY' || bad "$(tail -n 1 err)"
+from raw import *
+
+def header(kind, body):
+    return struct.pack("<IB3x", len(body), kind) + body
+
+for _ in range(30):
+    c = Caller("exec")
+    c.s.sendall(header(START, b'{"argv": ["sleep", "321096"]}') + header(SIGNAL, struct.pack("<I", 15)))
+    assert c.to_the_end()[2] == ("exit", 0, 15)
+PY
+    end_sleep 321096
 end
 fi
 

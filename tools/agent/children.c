@@ -121,8 +121,11 @@ void child_runs(struct child *c, pid_t pid, uint32_t ms)
 
 void child_signal(struct child *c, int number)
 {
-    if (!c->has_ended && c->pid > 0)
-        kill(-c->pid, number);
+    if (c->has_ended || c->pid <= 0)
+        return;
+    /* It may not have got to setsid() yet, and has no group then. */
+    if (kill(-c->pid, number) < 0 && errno == ESRCH)
+        kill(c->pid, number);
 }
 
 void child_hang_up(struct child *c)

@@ -236,14 +236,15 @@ static void become_command(const struct command *c, pid_t agent)
 
     plain_signals();
     take_descriptors(c);
-    if (c->files)
-        setrlimit(RLIMIT_NOFILE, c->files);
     who = find_user(c);
     env = environment(c, who);
     if (c->start->tty && who)
         (void)!fchown(STDIN_FILENO, who->pw_uid, (gid_t)-1);
     become(c, who);
     enter(c, who);
+    /* Behind what opens files: until execve() all of the agent's are here, more perhaps than this command may have. */
+    if (c->files)
+        setrlimit(RLIMIT_NOFILE, c->files);
     /* Behind setuid(), which takes it away.  The warden sees to the others (warden.h). */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != agent)
@@ -256,9 +257,17 @@ static void become_command(const struct command *c, pid_t agent)
 
 pid_t command_begin(const struct command *c)
 {
-    pid_t agent = getpid(), pid = fork();
+    pid_t agent = getpid(), pid;
+    sigset_t all, before;
+    int err;
 
+    /* A signal that comes before the child has none of our handlers any more waits for that. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
     if (pid == 0)
         become_command(c, agent);
-    return pid < 0 ? -errno : pid;
+    err = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid < 0 ? -err : pid;
 }
