@@ -21,6 +21,7 @@
 #include "say.h"
 
 #define PATIENCE (10 * SECOND)          /* for a socket that does not answer, and a caller who takes no answer */
+#define AGAIN    (SECOND / 50)          /* for one whose backlog is full */
 
 extern char **environ;
 
@@ -30,7 +31,9 @@ struct joined {
     struct end *stream, *other;         /* NULL: over; other: or not connected yet */
     struct child *child;                /* NULL: none, or it has ended */
     struct watch watch;                 /* while it connects */
-    struct timer limit;
+    struct timer limit, again;
+    struct sockaddr_storage address;    /* …to this */
+    socklen_t address_len;
     int fd;
     bool plain;                 /* the bytes alone: no line is said before them */
     char line[TCPMUX_ANSWER + 1];       /* …which is this */
@@ -52,6 +55,7 @@ static void close_all(struct joined *j, bool broken)
 {
     watch_drop(&j->link.agent->loop, &j->watch);
     timer_drop(&j->limit);
+    timer_drop(&j->again);
     if (j->fd >= 0)
         close(j->fd);
     j->fd = -1;
@@ -266,18 +270,42 @@ static void limit_due(struct timer *t)
     refuse(container_of(t, struct joined, limit), -ETIMEDOUT);
 }
 
+/* -EAGAIN: others wait at that UNIX socket, as many as may, and nobody says when there is room. */
+static int reach(struct joined *j)
+{
+    if (connect(j->fd, (const struct sockaddr *)&j->address, j->address_len) < 0 && errno != EINPROGRESS)
+        return -errno;
+    watch_add(&j->link.agent->loop, &j->watch, j->fd, connected);
+    j->watch.want = POLLOUT;
+    return 0;
+}
+
+static void reach_again(struct timer *t)
+{
+    struct joined *j = container_of(t, struct joined, again);
+    int err = reach(j);
+
+    if (err == -EAGAIN)
+        timer_set(&j->link.agent->loop, &j->again, clock_ns() + AGAIN, reach_again);
+    else if (err)
+        refuse(j, err);
+}
+
 static int begin_socket(struct joined *j, struct call *c, const struct service *s)
 {
+    int err;
+
     if ((j->fd = socket(s->target.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
         return -errno;
-    if (connect(j->fd, (const struct sockaddr *)&s->target.address, s->target.len) < 0 && errno != EINPROGRESS) {
-        int err = -errno;
-
+    j->address = s->target.address;
+    j->address_len = s->target.len;
+    j->link.agent = c->agent;
+    if ((err = reach(j)) == -EAGAIN)
+        timer_set(&c->agent->loop, &j->again, clock_ns() + AGAIN, reach_again);
+    else if (err) {
         close(j->fd);
         return err;
     }
-    watch_add(&c->agent->loop, &j->watch, j->fd, connected);
-    j->watch.want = POLLOUT;
     timer_set(&c->agent->loop, &j->limit, clock_ns() + PATIENCE, limit_due);
     return 0;
 }
