@@ -57,6 +57,23 @@ if test_ programs_use_the_device_that_the_agent_has_without_being_told; then
 end
 fi
 
+# What a call cannot find out for want of a descriptor is looked for again.
+if test_ a_port_is_not_forgotten_for_want_of_a_descriptor; then
+    run web1 xvs serve 7010 -- cat 2>err
+    wait_for test -S "$where/vsock_7010"
+    is_there() { echo x | on 0 xvs cat web1 7010 >out 2>err && [ "$(cat out)" = x ]; }
+    wait_for is_there
+    given=$(prlimit --noheadings --raw --output SOFT,HARD --nofile --pid "$agent" | tr ' ' :)
+    # From its first free number on it has none; less, and poll() does not take what it has.
+    n=3; while [ -e "/proc/$agent/fd/$n" ]; do n=$((n + 1)); done
+    prlimit --nofile="$n:${given#*:}" --pid "$agent"
+    is_there && bad "this tests nothing"
+    prlimit --nofile="$given" --pid "$agent"
+    wait_for is_there
+    kill "$pid"; wait $job 2>/dev/null
+end
+fi
+
 if test_ python_and_socat_call_and_are_called; then
     py calls_and_hears_the_echo 501 2:501 2>err || bad "$(tail -n 1 err)"
     if command -v socat >/dev/null; then

@@ -38,6 +38,13 @@ struct ear {
 };
 
 static bool look_at(struct broker *b, const char *name);
+static void look_due(struct timer *t);
+
+static void look_after(struct broker *b, int64_t pause)
+{
+    b->pause = pause < LOOK_LAST ? pause : LOOK_LAST;
+    timer_set(b->loop, &b->look, clock_ns() + b->pause, look_due);
+}
 
 /* ---- one call ---- */
 
@@ -99,7 +106,8 @@ static void take_all(struct ear *e)
         timer_set(b->loop, &e->pause, clock_ns() + PAUSE, pause_over);
     /* Whoever has left his name behind is found out by the call that he did not take. */
     strcpy(name, e->name);
-    look_at(b, name);
+    if (look_at(b, name))
+        look_after(b, LOOK_FIRST);
 }
 
 static void ready(struct listening *l)
@@ -146,15 +154,17 @@ static struct ear *ear_at(struct broker *b, uint32_t port)
     return NULL;
 }
 
-/* Whose the socket of that name is that some program has; (uid_t)-1: there is none.  may_come: it is a socket that nobody has. */
-static uid_t user_of(int dirfd, const char *name, bool *may_come)
+/* Whose the socket of that name is that some program has; (uid_t)-1: there is none.  may_come: it is a socket that nobody has.  False:
+ * that cannot be found out now. */
+static bool find_user(int dirfd, const char *name, uid_t *user, bool *may_come)
 {
     int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     uid_t uid = (uid_t)-1;
     struct stat st;
 
+    *user = uid;
     if (fd < 0)
-        return uid;
+        return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
     if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
         if (st.st_nlink == 1 && socket_is_in_use(fd))
             uid = st.st_uid;
@@ -162,7 +172,8 @@ static uid_t user_of(int dirfd, const char *name, bool *may_come)
             *may_come = true;
     }
     close(fd);
-    return uid;
+    *user = uid;
+    return true;
 }
 
 static bool parse_name(const char *name, uint32_t *port)
@@ -189,7 +200,8 @@ static bool look_at(struct broker *b, const char *name)
 
     if (!parse_name(name, &port))
         return false;
-    uid = user_of(b->dirfd, name, &may_come);
+    if (!find_user(b->dirfd, name, &uid, &may_come))
+        return true;
     if (port < PRIVILEGED && uid != 0 && uid != geteuid())
         uid = (uid_t)-1;
     e = ear_at(b, port);
@@ -224,15 +236,7 @@ static bool look_at_all(struct broker *b)
         closedir(dir);
     else if (fd >= 0)
         close(fd);
-    return may_come;
-}
-
-static void look_due(struct timer *t);
-
-static void look_after(struct broker *b, int64_t pause)
-{
-    b->pause = pause < LOOK_LAST ? pause : LOOK_LAST;
-    timer_set(b->loop, &b->look, clock_ns() + b->pause, look_due);
+    return may_come || !dir;
 }
 
 /* A name that a dead program has left behind looks the same: seldomer and seldomer. */
