@@ -257,18 +257,19 @@ static int map(struct device *d)
     return err > 0 ? err : judge_up(d, err, why);
 }
 
-/* The worker knows before the guest does: who hears of it in the guest may have told somebody who calls at once. */
+/* AF_VSOCK and the worker know before the guest does: who hears of it in the guest may have told somebody who calls at once.  And
+ * whoever hears of it from the worker may call by AF_VSOCK. */
 static int connected(struct device *d)
 {
     int err;
 
+    afvsock_connected(d);
     tell(d, &(struct wall_msg){ .kind = WALL_CONNECTED }, -1);
     if ((err = nodes_set_state(d->r->store, d->paths.back, VSOCKIF_CONNECTED)))
         return err;
     nodes_clear_error(d->r->store, &d->paths);
     *d->error = '\0';
     d->remade = (struct backoff){ 0 };
-    afvsock_connected(d);
     return 0;
 }
 

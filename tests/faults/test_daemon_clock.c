@@ -987,6 +987,31 @@ static void a_guest_that_is_connected_is_reached_at_once(void)
     stop();
 }
 
+static bool is_reached_by_afvsock;
+
+static int looks_whether_it_is_reached(enum mock_call call)
+{
+    (void)call;
+    if (!came && !strcmp(mock_store_state(a.back), "4")) {
+        came = true;
+        is_reached_by_afvsock = mock_vhost_has(1001);
+    }
+    return 0;
+}
+
+static void a_guest_that_is_connected_is_reached_by_afvsock_at_once(void)
+{
+    start("af_vsock = yes\n");
+    mock_vhost(true, 0);
+    came = is_reached_by_afvsock = false;
+    mock_on_call = looks_whether_it_is_reached;
+    CU_ASSERT_TRUE(front_connect(&a));
+    process_rest();
+    mock_on_call = NULL;
+    CU_ASSERT_TRUE(came && is_reached_by_afvsock);
+    stop();
+}
+
 /* Each has the other's name, at once: whoever comes by a name comes to the guest that has it now. */
 static void two_guests_may_change_their_names(void)
 {
@@ -1898,6 +1923,7 @@ int main(int argc, char **argv)
         TEST(an_old_door_stays_for_who_came_by_it),
         TEST(a_guest_that_has_its_old_name_again_has_its_old_door),
         TEST(who_comes_by_a_new_door_at_once_does_not_keep_the_old_one), TEST(a_guest_that_is_connected_is_reached_at_once),
+        TEST(a_guest_that_is_connected_is_reached_by_afvsock_at_once),
         TEST(two_guests_may_change_their_names),
         TEST(a_cid_that_is_in_use_is_not_shared),
         TEST(a_guest_that_removes_its_device_again_and_again_waits_for_it),
