@@ -218,10 +218,10 @@ static void tell_control(struct keeper *k)
 static void tell_worker(struct keeper *k)
 {
     tell_settings(k);
-    if (k->ready)
-        tell_control(k);
     each_device(&k->registry, l)
         device_new_worker(device_at(l));
+    if (k->ready)
+        tell_control(k);        /* whoever asks it is told of all guests */
 }
 
 /* What it had mapped is not mapped any more; guests come again, as after a restart of the daemon. */

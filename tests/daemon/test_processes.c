@@ -102,12 +102,22 @@ static void has_looked(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(daemon_ask("{\"verb\":\"reload\"}"), "true"));
 }
 
+static int guests_shown(void)
+{
+    int n = 0;
+
+    for (const char *at = daemon_ask("{\"verb\":\"ls\"}"); (at = strstr(at, "\"domid\":")); at++)
+        n++;
+    return n;
+}
+
 static void kill_worker(void)
 {
-    int worker = daemon_child("worker", 0);
+    int worker = daemon_child("worker", 0), guests = guests_shown();
 
     REQUIRE(worker > 0 && kill(worker, SIGKILL) == 0);
     REQUIRE(daemon_child("worker", worker) > 0);
+    EQ(guests_shown(), guests);         /* whoever asks the next one at once is told of all of them, too */
     has_looked();
 }
 
