@@ -126,7 +126,7 @@ static void accept_guest(struct bridge *b, const struct bridge_dialed *dialed)
     }
     b->dials = 0;
     b->writable = true;
-    b->holds = dialed->vouched;
+    b->holds |= dialed->vouched;        /* a voucher may have been faster than the dialer's word */
     stream_opened(&b->s);
     vmux_answer(b->s.lane->mux, &b->s.v);
     lane_wake(b->s.lane);
