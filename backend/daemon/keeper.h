@@ -20,6 +20,11 @@ struct child {
     uint64_t since;             /* ms: it was started, or that was tried */
 };
 
+#define KEEPER_ASKS 16u
+
+/* What was asked, and has to wait. */
+struct keeper_ask { struct wall_msg m; uint64_t until; /* ms */ };
+
 struct keeper {
     const struct options *options;
     struct loop loop;
@@ -29,6 +34,9 @@ struct keeper {
     struct rundir rundir;
     struct any_dir any;
     struct child worker, dialer;
+    struct keeper_ask ask[KEEPER_ASKS];
+    unsigned asks;              /* of them are in use, the oldest first */
+    struct alarm asks_due;
     struct labour labour;       /* in one process: the worker, */
     struct dialer dialling;     /* …and the dialer */
     bool ready, ending;         /* whoever asks may be answered; children may go */
@@ -40,5 +48,8 @@ struct keeper {
     bool unclaimed;             /* xenstore does not say yet that we serve this host: claim.h */
     bool failed;                /* it ends, and not because it was asked to */
 };
+
+/* Settings and policy, read anew (start.c): 0, or a negative errno, why (SETTINGS_WHY bytes), and those of before. */
+int keeper_reload(struct keeper *k, char *why);
 
 #endif

@@ -13,13 +13,13 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "asks.h"
 #include "children.h"
 #include "claim.h"
 #include "clock.h"
 #include "device.h"
 #include "find.h"
 #include "home.h"
-#include "orders.h"
 #include "sandbox.h"
 #include "settle.h"
 #include "sweep.h"
@@ -79,7 +79,7 @@ static void say_error(const char *line, void *arg)
 }
 
 /* Everything anew, or nothing: then why (SETTINGS_WHY bytes) has the first reason, and the log has all. */
-static int reload(struct keeper *k, char *why)
+int keeper_reload(struct keeper *k, char *why)
 {
     struct complaints complaints = { 0 };
     struct decided fresh;
@@ -120,7 +120,7 @@ static void on_hup(uv_signal_t *signal, int number)
 
     (void)number;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
-    reload(k, why);
+    keeper_reload(k, why);
     sd_notify(0, "READY=1");
 }
 
@@ -146,46 +146,6 @@ static void on_impatient(struct alarm *alarm, uint64_t now)
 
 /* ---- the worker ---- */
 
-static int attach(struct keeper *k, const struct wall_msg *m, struct wall_msg *answer)
-{
-    char *why = answer->answer.why;
-    struct device *d;
-    int err;
-
-    if (m->ask.number < -1 || m->ask.number >= (int)PATHS_DEVICES) {
-        snprintf(why, sizeof answer->answer.why, "there is no device %d", m->ask.number);
-        return -EINVAL;
-    }
-    if (!(err = order_attach(&k->registry, m->ask.domain, m->ask.number, m->ask.cid, &d, why)))
-        answer->device = d->born;
-    return err;
-}
-
-static int detach(struct keeper *k, const struct wall_msg *m, struct wall_msg *answer)
-{
-    char *why = answer->answer.why;
-
-    if (m->ask.number < WALL_EACH || m->ask.number >= (int)PATHS_DEVICES) {
-        snprintf(why, sizeof answer->answer.why, "there is no device %d", m->ask.number);
-        return -EINVAL;
-    }
-    return order_detach(&k->registry, m->ask.domain, m->ask.number, answer->answer.gone, why);
-}
-
-static void answer_ask(struct keeper *k, const struct wall_msg *m)
-{
-    struct wall_msg answer = { .kind = WALL_ANSWER, .answer = { .request = m->ask.request, .verb = m->ask.verb } };
-
-    _Static_assert(sizeof answer.answer.why >= REGISTRY_WHY && sizeof answer.answer.why >= SETTINGS_WHY, "each reason fits");
-    switch (m->ask.verb) {
-    case WALL_ATTACH: answer.answer.result = attach(k, m, &answer); break;
-    case WALL_DETACH: answer.answer.result = detach(k, m, &answer); break;
-    default:          answer.answer.result = reload(k, answer.answer.why); break;
-    }
-    devices_tell(&k->registry);        /* what the answer shows */
-    wall_send(&k->worker.wall, &answer, -1);
-}
-
 static void hear_worker(struct child *c, const struct wall_msg *m)
 {
     struct keeper *k = c->keeper;
@@ -194,7 +154,7 @@ static void hear_worker(struct child *c, const struct wall_msg *m)
     if (k->ending)
         return;
     if (m->kind == WALL_ASK)
-        answer_ask(k, m);
+        asks_hear(k, m);
     else if ((d = device_numbered(&k->registry, m->device)))
         device_hear(d, m);
 }
@@ -351,6 +311,7 @@ static int start(struct keeper *k)
 
     signal(SIGPIPE, SIG_IGN);
     alarm_init(&k->stop, on_impatient);
+    asks_begin(k);
     if ((err = registry_init(r, &k->loop, &k->worker.wall, &k->dialer.wall, &k->rundir))) {
         journal(JOURNAL_ERROR, "out of memory");
         return err;

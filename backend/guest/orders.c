@@ -56,6 +56,18 @@ static int take_in_attached(struct registry *r, const struct attach_device *a, s
     return -EADDRNOTAVAIL;
 }
 
+/* A device of the domain's is on its way out: the one of this number, or any for -1. */
+static bool is_going(const struct registry *r, uint32_t domid, int number)
+{
+    each_device(r, l) {
+        const struct device *d = device_at(l);
+
+        if (d->id.front == domid && d->detach && !d->life.dead && (number < 0 || d->id.number == (uint32_t)number))
+            return true;
+    }
+    return false;
+}
+
 int order_attach(struct registry *r, const char *domain, int number, uint64_t cid, struct device **out, char *why)
 {
     struct attach_device a = { .id = { .back = r->self } };
@@ -65,6 +77,10 @@ int order_attach(struct registry *r, const char *domain, int number, uint64_t ci
     if (err) {
         snprintf(why, REGISTRY_WHY, "there is no domain %.100s", domain);
         return err;
+    }
+    if (is_going(r, a.id.front, number)) {
+        snprintf(why, REGISTRY_WHY, "a device of %.100s that was detached is not gone yet; try again", domain);
+        return -EAGAIN;
     }
     if (number < 0 && (number = attach_free_number(r->store, a.id.front, r->self)) < 0) {
         snprintf(why, REGISTRY_WHY, "no device number is free: %s", strerror(-number));

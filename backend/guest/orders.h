@@ -7,7 +7,8 @@
 
 #include "guest.h"
 
-/* number: -1 for the least that is free.  cid: 0 for the usual one.  What fails leaves nothing behind. */
+/* number: -1 for the least that is free.  cid: 0 for the usual one.  What fails leaves nothing behind.  -EAGAIN: what was there before
+ * is on its way out. */
 int  order_attach(struct registry *r, const char *domain, int number, uint64_t cid, struct device **out, char *why);
 /* number: a device's, WALL_ONLY or WALL_EACH.  gone (PATHS_DEVICES numbers) says which are on their way. */
 int  order_detach(struct registry *r, const char *domain, int number, uint8_t *gone, char *why);

@@ -157,6 +157,23 @@ static void attach_says_when_no_number_is_free(void)
     stop();
 }
 
+/* Detaching takes a moment, and has been answered before: the next device is not another one because of that. */
+static void a_device_that_is_attached_again_at_once_has_its_number(void)
+{
+    struct rawfront guest;
+
+    start("[daemon]\nattach = manual\n");
+    answers("{\"verb\":\"attach\",\"domain\":1}", "\"device\":0,");
+    for (int i = 0; i < 5; i++) {
+        REQUIRE(rawfront_open(&guest, GUEST) == 0);
+        REQUIRE(daemon_connect(&guest) == 0);
+        answers("{\"verb\":\"detach\",\"domain\":1}", "\"devices\":[0]");
+        answers("{\"verb\":\"attach\",\"domain\":1}", "\"device\":0,");
+        rawfront_close(&guest);
+    }
+    stop();
+}
+
 static void stats_and_dump_count_what_there_is(void)
 {
     struct rawfront guest;
@@ -271,7 +288,7 @@ static void the_counts_of_a_device_go_on_over_its_connections(void)
 static const struct test tests[] = {
     TEST(each_wrong_request_is_refused_in_words), TEST(attach_gives_the_least_free_number_and_the_usual_cid),
     TEST(a_guest_goes_by_its_name_its_domid_its_uuid_and_a_device_of_these),
-    TEST(attach_says_when_no_number_is_free), TEST(stats_and_dump_count_what_there_is),
+    TEST(attach_says_when_no_number_is_free), TEST(a_device_that_is_attached_again_at_once_has_its_number), TEST(stats_and_dump_count_what_there_is),
     TEST(the_counts_of_a_device_go_on_over_its_connections)
 };
 
