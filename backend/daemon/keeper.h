@@ -34,6 +34,8 @@ struct keeper {
     struct rundir rundir;
     struct any_dir any;
     struct child worker, dialer;
+    /* Settings and policy, read anew: 0, or a negative errno, why (SETTINGS_WHY bytes), and those of before. */
+    int (*reload)(struct keeper *k, char *why);
     struct keeper_ask ask[KEEPER_ASKS];
     unsigned asks;              /* of them are in use, the oldest first */
     struct alarm asks_due;
@@ -48,8 +50,5 @@ struct keeper {
     bool unclaimed;             /* xenstore does not say yet that we serve this host: claim.h */
     bool failed;                /* it ends, and not because it was asked to */
 };
-
-/* Settings and policy, read anew (start.c): 0, or a negative errno, why (SETTINGS_WHY bytes), and those of before. */
-int keeper_reload(struct keeper *k, char *why);
 
 #endif

@@ -79,7 +79,7 @@ static void say_error(const char *line, void *arg)
 }
 
 /* Everything anew, or nothing: then why (SETTINGS_WHY bytes) has the first reason, and the log has all. */
-int keeper_reload(struct keeper *k, char *why)
+static int reload(struct keeper *k, char *why)
 {
     struct complaints complaints = { 0 };
     struct decided fresh;
@@ -120,7 +120,7 @@ static void on_hup(uv_signal_t *signal, int number)
 
     (void)number;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
-    keeper_reload(k, why);
+    reload(k, why);
     sd_notify(0, "READY=1");
 }
 
@@ -311,6 +311,7 @@ static int start(struct keeper *k)
 
     signal(SIGPIPE, SIG_IGN);
     alarm_init(&k->stop, on_impatient);
+    k->reload = reload;
     asks_begin(k);
     if ((err = registry_init(r, &k->loop, &k->worker.wall, &k->dialer.wall, &k->rundir))) {
         journal(JOURNAL_ERROR, "out of memory");
