@@ -49,3 +49,11 @@ until_true() {
     return 1
 }
 wait_for() { until_true "$@" || bad "does not come: $*"; }
+
+# shorten PID [MORE]: the process gets no more descriptors than MORE, 0 without it, until enough PID.
+shorten() {
+    local n=0 more=${2:-0}
+    while [ -e "/proc/$1/fd/$n" ] || [ $((more--)) -gt 0 ]; do n=$((n + 1)); done
+    prlimit --pid "$1" --nofile="$n:"
+}
+enough() { prlimit --pid "$1" --nofile="$(ulimit -Hn):"; }

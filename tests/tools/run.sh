@@ -843,4 +843,18 @@ kill -TERM $ping_pid; wait $ping_pid
 [ -e run/guest/web1/vsock_5007 ] && bad "socket left"
 end
 
+test_ who_keeps_listening_waits_where_descriptors_are_short
+"$xvs" cat -k -l 5021 web1 </dev/null >heard 2>short & cat_pid=$!
+wait_for test -S run/guest/web1/vsock_5021
+shorten $cat_pid
+printf one | timeout 120 socat -t 60 - UNIX-CONNECT:run/guest/web1/vsock_5021 >out & caller=$!
+wait_for grep -q 'no more descriptors' short
+kill -0 $cat_pid && enough $cat_pid
+wait $caller || bad "the caller"
+printf two | timeout 120 socat -t 60 - UNIX-CONNECT:run/guest/web1/vsock_5021 >out || bad "the next"
+heard_both() { [ "$(cat heard)" = onetwo ]; }
+until_true heard_both || bad "heard '$(cat heard)': $(cat short)"
+kill -TERM $cat_pid; wait $cat_pid
+end
+
 finish

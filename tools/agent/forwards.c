@@ -16,7 +16,6 @@ struct forward {
     struct list link;
     struct forwards *all;
     struct listening listening;
-    struct timer pause;
 };
 
 /* ---- one call ---- */
@@ -65,41 +64,20 @@ static void dispatch(struct forward *f, struct end *end, const struct caller *ca
 
 /* ---- those who call ---- */
 
-static void take_all(struct forward *f);
-
-static void pause_over(struct timer *t)
-{
-    take_all(container_of(t, struct forward, pause));
-}
-
-static void take_all(struct forward *f)
-{
-    while (f->listening.own) {
-        struct caller caller;
-        struct end *end;
-        int err = listening_accept(&f->listening, &end, &caller);
-
-        if (err == -EAGAIN)
-            return;
-        if (err) {
-            say("forward %u: cannot accept: %s", f->listening.port, errno_words(err));
-            timer_set(&f->all->agent->loop, &f->pause, clock_ns() + SECOND / 4, pause_over);
-            return;
-        }
-        dispatch(f, end, &caller);
-    }
-}
-
 static void ready(struct listening *l)
 {
-    take_all(l->arg);
+    struct forward *f = l->arg;
+    struct caller caller;
+    struct end *end;
+
+    while (l->own && !listening_accept(l, &end, &caller))
+        dispatch(f, end, &caller);
 }
 
 /* ---- the settings ---- */
 
 static void close_one(struct forward *f)
 {
-    timer_drop(&f->pause);
     listening_close(&f->listening);
     list_remove(&f->link);
     free(f);

@@ -190,13 +190,11 @@ void reception_room(struct reception *r)
     while (r->count < RECEPTION_WAITING && r->listening.own) {
         struct caller caller;
         struct end *end;
-        int err = listening_accept(&r->listening, &end, &caller);
+        int err;
 
-        if (err == -EAGAIN)
+        if (listening_accept(&r->listening, &end, &caller))
             break;
-        if (!err)
-            err = welcome(r, end, &caller);
-        if (err) {
+        if ((err = welcome(r, end, &caller))) {
             say("cannot accept: %s", errno_words(err));
             timer_set(&r->agent->loop, &r->pause, clock_ns() + SECOND / 4, pause_over);
             break;

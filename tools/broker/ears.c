@@ -23,7 +23,6 @@
 
 #define PREFIX     "vsock_"
 #define PRIVILEGED 1024u
-#define PAUSE      (SECOND / 4)
 #define LOOK_FIRST (SECOND / 100)
 #define LOOK_LAST  (60 * SECOND)
 #define OWN_TRIES  8            /* nobody can guess a number, but a name may still be taken; without one it goes on as well */
@@ -33,7 +32,6 @@ struct ear {
     struct broker *broker;
     struct holder *holder;
     struct listening listening;
-    struct timer pause;
     char name[24];
 };
 
@@ -85,34 +83,20 @@ static void put_through(struct ear *e, struct end *far, const struct caller *cal
     far->ops->close(far, true);
 }
 
-static void take_all(struct ear *e);
-
-static void pause_over(struct timer *t)
+static void ready(struct listening *l)
 {
-    take_all(container_of(t, struct ear, pause));
-}
-
-static void take_all(struct ear *e)
-{
+    struct ear *e = l->arg;
     struct broker *b = e->broker;
     struct caller caller;
     struct end *far;
     char name[sizeof e->name];
-    int err;
 
-    while (!(err = listening_accept(&e->listening, &far, &caller)))
+    while (!listening_accept(l, &far, &caller))
         put_through(e, far, &caller);
-    if (err != -EAGAIN)
-        timer_set(b->loop, &e->pause, clock_ns() + PAUSE, pause_over);
     /* Whoever has left his name behind is found out by the call that he did not take. */
     strcpy(name, e->name);
     if (look_at(b, name))
         look_after(b, LOOK_FIRST);
-}
-
-static void ready(struct listening *l)
-{
-    take_all(l->arg);
 }
 
 /* ---- who listens ---- */
@@ -121,7 +105,6 @@ static void ear_close(struct ear *e)
 {
     struct broker *b = e->broker;
 
-    timer_drop(&e->pause);
     listening_close(&e->listening);
     holder_give(&b->listeners, e->holder);
     list_remove(&e->link);

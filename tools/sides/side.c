@@ -14,6 +14,7 @@
 
 #define PAUSE_MIN (50 * SECOND / 1000)
 #define PAUSE_MAX (SECOND / 2)
+#define PAUSE_ACCEPT (SECOND / 4)
 
 void side_init(struct side *s, struct loop *l, const struct side_options *o)
 {
@@ -236,11 +237,31 @@ void listening_lost(struct listening *l)
     timer_set(l->side->loop, &l->again, clock_ns() + PAUSE_MIN, begin_again);
 }
 
+static void accept_again(struct timer *t)
+{
+    struct listening *l = container_of(t, struct listening, again);
+
+    l->ready(l);
+}
+
 int listening_accept(struct listening *l, struct end **end, struct caller *caller)
 {
+    int err;
+
     *end = NULL;
     *caller = (struct caller){ 0 };
-    return l->side->ops->accept(l, end, caller);
+    err = l->side->ops->accept(l, end, caller);
+    if (err == -EAGAIN)
+        l->said[0] = '\0';      /* all who waited have been taken, so the next shortage is another */
+    if (!err || err == -EAGAIN)
+        return err;
+    snprintf(l->why, sizeof l->why, "cannot accept at port %u: %s", l->port, errno_words(err));
+    if (!l->quiet && strcmp(l->why, l->said) != 0)
+        say("%s; whoever calls waits", l->why);
+    snprintf(l->said, WHY, "%s", l->why);
+    /* Descriptors or memory are short: those that end will give some back. */
+    timer_set(l->side->loop, &l->again, clock_ns() + PAUSE_ACCEPT, accept_again);
+    return -EAGAIN;
 }
 
 void listening_close(struct listening *l)

@@ -105,7 +105,7 @@ struct listening {
 /* Listens when this returns, or later, as long as failures are repeated.  An exit status, message given; the same stops the
  * loop if it fails in the end.  The part above 'own' is the caller's, the rest zeroed. */
 int  listening_open(struct listening *l);
-/* 0, -EAGAIN, or another negative errno. */
+/* 0 or -EAGAIN, which it also is after an error: that is said once, whoever calls waits, and 'ready' comes a while later. */
 int  listening_accept(struct listening *l, struct end **end, struct caller *caller);
 /* Accepts one that is not open. */
 void listening_close(struct listening *l);

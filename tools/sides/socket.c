@@ -404,7 +404,8 @@ static int socket_accept(struct listening *l, struct end **end, struct caller *c
         fd = accept4(ear->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
     while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == ECONNRESET));
     if (fd < 0) {
-        ear->watch.want = POLLIN;
+        if (errno == EAGAIN)
+            ear->watch.want = POLLIN;
         return -errno;
     }
     getsockname(fd, (struct sockaddr *)&here, &here_len);

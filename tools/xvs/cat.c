@@ -195,17 +195,10 @@ static void take_caller(struct cat *c)
 {
     struct caller caller;
     struct end *end;
-    int err;
 
-    if (c->peer)
-        return;                 /* one at a time: the next waits in the backlog */
-    err = listening_accept(&c->listening, &end, &caller);
-    if (err == -EAGAIN)
+    /* One at a time: the next waits in the backlog. */
+    if (c->peer || listening_accept(&c->listening, &end, &caller))
         return;
-    if (err) {
-        loop_stop(&c->loop, fail(EXIT_LOCAL, "cannot accept: %s", errno_words(err)));
-        return;
-    }
     if (common.verbose && caller.has_port)
         say("connection from CID %llu port %u", (unsigned long long)caller.cid, caller.port);
     else if (common.verbose)

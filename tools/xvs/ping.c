@@ -350,14 +350,9 @@ static void answer(struct listening *l)
         struct caller caller;
         struct end *end;
         struct echoed *e;
-        int err = listening_accept(l, &end, &caller);
 
-        if (err == -EAGAIN)
+        if (listening_accept(l, &end, &caller))
             return;
-        if (err) {
-            loop_stop(&echo->loop, fail(EXIT_LOCAL, "cannot accept: %s", errno_words(err)));
-            return;
-        }
         if (!(e = calloc(1, sizeof *e))) {
             end->ops->close(end, true);
             continue;

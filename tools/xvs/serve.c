@@ -26,7 +26,7 @@ struct serve {
     struct loop loop;
     struct side side;
     struct listening listening;
-    struct timer pause;         /* after an accept that failed for want of something */
+    struct timer pause;         /* after one that could not be begun */
     struct list served;
     char **command;
     unsigned count, max;
@@ -252,15 +252,10 @@ static void take_callers(struct serve *s)
     while (s->count < s->max && s->listening.own) {
         struct caller caller;
         struct end *stream;
-        int err = listening_accept(&s->listening, &stream, &caller);
 
-        if (err == -EAGAIN)
+        if (listening_accept(&s->listening, &stream, &caller))
             return;
-        if (err)
-            say("cannot accept: %s", errno_words(err));
-        else
-            err = serve_one(s, stream, &caller);
-        if (err) {
+        if (serve_one(s, stream, &caller)) {
             /* Descriptors, memory or processes are short: those that end will give some back. */
             timer_set(&s->loop, &s->pause, clock_ns() + SECOND / 4, pause_over);
             return;
