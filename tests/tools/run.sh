@@ -843,6 +843,37 @@ kill -TERM $ping_pid; wait $ping_pid
 [ -e run/guest/web1/vsock_5007 ] && bad "socket left"
 end
 
+# at_once PORT FILE [WORDS]: sixty callers of the port, none of which leaves before FILE has WORDS, or, without them, before all are
+# answered; each gets its byte back in the end.
+at_once() {
+    timeout 120 python3 - "$@" 2>err <<'PY'
+import socket, sys, time
+port, file = sys.argv[1:3]
+callers = []
+for _ in range(60):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect("run/guest/web1/vsock_" + port)
+    s.sendall(b"x")
+    callers.append(s)
+while len(sys.argv) > 3 and sys.argv[3] not in open(file).read():
+    time.sleep(0.01)
+left = []
+for s in callers:
+    assert s.recv(1) == b"x"
+    if len(sys.argv) > 3: s.close()
+    else: left.append(s)
+PY
+}
+
+test_ the_echo_waits_where_descriptors_are_short
+(ulimit -n 40; exec "$xvs" ping -l 5020 web1) 2>short & ping_pid=$!
+wait_for test -S run/guest/web1/vsock_5020
+at_once 5020 short 'no more descriptors' || bad "not all were answered: $(cat short)"
+kill -TERM $ping_pid || bad "it has ended: $(cat short)"
+wait $ping_pid
+[ "$(grep -c 'cannot accept' short)" -eq 1 ] || bad "$(cat short)"
+end
+
 test_ who_keeps_listening_waits_where_descriptors_are_short
 "$xvs" cat -k -l 5021 web1 </dev/null >heard 2>short & cat_pid=$!
 wait_for test -S run/guest/web1/vsock_5021

@@ -11,6 +11,12 @@
 
 #include "say.h"
 
+struct polled {
+    struct watch *watch;        /* NULL once dropped, or called */
+    size_t at;                  /* in loop.polls */
+    short want;                 /* of the watch, when it was asked */
+};
+
 static void link_drop(struct list *link)
 {
     if (link->next)
@@ -137,7 +143,7 @@ void watch_drop(struct loop *l, struct watch *w)
     if (!w->link.next)
         return;
     if (w->slot < l->used)
-        l->polled[w->slot] = NULL;
+        l->polled[w->slot].watch = NULL;
     list_remove(&w->link);
     w->link.next = NULL;
 }
@@ -210,11 +216,22 @@ static void run_timers(struct loop *l)
     }
 }
 
+/* The two directions of a socket are watched one behind the other, and it is polled once: more polls than the process may have
+ * descriptors the kernel refuses (EINVAL). */
+static void poll_also(struct loop *l, struct watch *w)
+{
+    if (!l->count || l->polls[l->count - 1].fd != w->fd)
+        l->polls[l->count++] = (struct pollfd){ .fd = w->fd };
+    l->polls[l->count - 1].events |= w->want;
+    l->polled[l->used] = (struct polled){ .watch = w, .at = l->count - 1, .want = w->want };
+    w->slot = l->used++;
+}
+
 static int gather(struct loop *l)
 {
     struct list *link;
 
-    l->used = 0;
+    l->used = l->count = 0;
     for (link = l->watches.next; link != &l->watches; link = link->next) {
         struct watch *w = container_of(link, struct watch, link);
 
@@ -224,7 +241,7 @@ static int gather(struct loop *l)
         if (l->used == l->room) {
             size_t room = l->room ? 2 * l->room : 16;
             struct pollfd *polls = realloc(l->polls, room * sizeof *polls);
-            struct watch **polled;
+            struct polled *polled;
 
             if (polls)
                 l->polls = polls;
@@ -233,11 +250,14 @@ static int gather(struct loop *l)
             l->polled = polled;
             l->room = room;
         }
-        l->polls[l->used] = (struct pollfd){ .fd = w->fd, .events = w->want };
-        l->polled[l->used] = w;
-        w->slot = l->used++;
+        poll_also(l, w);
     }
     return 0;
+}
+
+static bool has_come(const struct loop *l, const struct polled *p)
+{
+    return p->watch && l->polls[p->at].revents & (p->want | POLLERR | POLLHUP | POLLNVAL);
 }
 
 /* How long nobody has anything to do; -1: for ever. */
@@ -279,15 +299,15 @@ int loop_run(struct loop *l)
             return fail(EXIT_OTHER, "out of memory");
         ns = sleep_ns(l);
         limit = (struct timespec){ .tv_sec = ns / SECOND, .tv_nsec = ns % SECOND };
-        n = ppoll(l->polls, l->used, ns < 0 ? NULL : &limit, NULL);
+        n = ppoll(l->polls, l->count, ns < 0 ? NULL : &limit, NULL);
         if (n < 0 && errno != EINTR)
             return fail(EXIT_OTHER, "cannot poll: %s", strerror(errno));
         for (size_t i = 0; n > 0 && i < l->used; i++) {
-            struct watch *w = l->polled[i];
+            struct watch *w = l->polled[i].watch;
 
-            if (!w || !l->polls[i].revents)
+            if (!has_come(l, &l->polled[i]))
                 continue;
-            n--;
+            l->polled[i].watch = NULL;
             w->want = 0;
             w->ready(w);
         }

@@ -49,8 +49,8 @@ struct loop {
     struct watch uv_watch;
     struct list watches, timers, tasks;
     struct pollfd *polls;
-    struct watch **polled;      /* polled[i] is whose polls[i] is; NULL once dropped */
-    size_t room, used;
+    struct polled *polled;      /* loop.c: the watches that wait */
+    size_t room, used, count;   /* of both; of polled; of polls */
     int caught;                 /* the signal that stopped the loop */
     bool stopping;
     int status;
