@@ -60,6 +60,13 @@ def count(s):
     send_all(s, b"%d\n" % len(read_end(s)))
 
 
+def count_and_tell(s):
+    """That something has come, by a file "come"."""
+    s.recv(1, socket.MSG_PEEK)
+    open("come", "w").close()
+    count(s)
+
+
 def read_ten(s):
     s.recv(10)
 
@@ -226,7 +233,7 @@ Stream(number=7).over.set()
 Stream(port=45, number=8)       # one that a guest has: a test calls with it
 AFTER_OK = {1: echo_then_bye, 7: echo, 8: both_full, 9: idle, 10: read_ten, 13: wrong_echo, 14: count,
             15: say_and_wait, 16: hello_and_close, 20: count, 21: half_and_close, 22: half_and_close, 23: count, 24: count,
-            25: count, 26: count, 27: count, 28: count, 40: count, 41: count, 42: count, 43: reset_with_data}
+            25: count, 26: count, 27: count, 28: count, 40: count, 41: count, 42: count, 43: reset_with_data, 46: count_and_tell}
 RAW = {3: [OK + b"hello\n"], 4: [bytes([c]) for c in OK + b"hello\n"], 5: [b"NO\n"],
        12: [b"OK " + b"1" * 60 + b"\n"], 17: [b"OK -1\n"], 18: [b"OK 1"]}
 

@@ -202,5 +202,21 @@ wait $job 2>/dev/null
 [ "$(cat counted)" = 250000 ] || bad "$(cat counted) of 250000 bytes"
 end
 
+# Whoever is taken needs some descriptors more, to be asked for how his stream ended: he waits for all of them.
+test_ nobody_is_taken_who_could_not_be_asked_for
+for more in 0 1 2 3; do
+    run 0 xvs cat -l 905 web1 >got 2>short
+    wait_for test -S "$dir/host/run/dom0/guest/web1/vsock_905"
+    shorten "$pid" "$more"
+    on web1 xvs cat host 905 <quarter >out 2>err & client_job=$!
+    said() { [ -s short ] || ! kill -0 "$pid"; }
+    wait_for said
+    enough "$pid"
+    wait $client_job || bad "with $more, the caller: $(cat err)"
+    wait $job || bad "with $more: $(cat short)"
+    cmp -s got quarter || bad "with $more: $(wc -c <got) bytes"
+done
+end
+
 kill -TERM "$(cat daemon)"; wait $daemon_job 2>/dev/null
 finish

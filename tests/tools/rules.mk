@@ -12,9 +12,9 @@ $(B)/unit/test_tools_chain:       $(call tools_obj,views/chain) $(B)/obj/common/
 $(B)/unit/test_tools_offspring:   $(call tools_obj,base/offspring base/proc)
 # The broker of a guest's agent: who holds how much, and how streams ended.
 $(B)/unit/test_tools_holders:     $(call tools_obj,broker/holders)
-$(B)/unit/test_tools_book:        $(call tools_obj,broker/book broker/holders sides/line base/loop base/say) $(B)/obj/common/ended/ended.o $(B)/obj/common/reason/reason.o
+$(B)/unit/test_tools_book:        $(call tools_obj,broker/book broker/holders sides/line base/loop base/files base/say) $(B)/obj/common/ended/ended.o $(B)/obj/common/reason/reason.o
 # The last words of its agent.
-$(B)/unit/test_tools_leave:       $(call tools_obj,agent/leave proto/tcpmux base/loop base/say)
+$(B)/unit/test_tools_leave:       $(call tools_obj,agent/leave proto/tcpmux base/loop base/files base/say)
 $(B)/unit/test_tools_book $(B)/unit/test_tools_leave: xen_libs += $(uv_libs)
 # The daemon has a loop.h, too.
 $(B)/obj/tests/unit/test_tools_book.o: test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))

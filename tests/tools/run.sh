@@ -423,7 +423,7 @@ few() {
 
 # It may be the directory, the socket, or the question how the stream ended.
 test_ a_command_without_descriptors_says_so
-for n in $(seq 4 13); do
+for n in $(seq 4 12); do
     few "$n" "$xvs" cat web1 7 && bad "with $n descriptors: status 0"
     err_has "no more descriptors"
 done
@@ -886,6 +886,22 @@ printf two | timeout 120 socat -t 60 - UNIX-CONNECT:run/guest/web1/vsock_5021 >o
 heard_both() { [ "$(cat heard)" = onetwo ]; }
 until_true heard_both || bad "heard '$(cat heard)': $(cat short)"
 kill -TERM $cat_pid; wait $cat_pid
+end
+
+# With so many descriptors that it can call, and not one more: it is asked how the stream ended once there is one.
+test_ how_a_stream_ended_is_asked_again_where_descriptors_are_short
+printf hello >five
+come_or_gone() { [ -e come ] || ! kill -0 $cat_pid; }
+for n in $(seq 6 40); do
+    rm -f come
+    (ulimit -S -n "$n"; exec "$xvs" cat -w 20 web1 46) <five >out 2>err & cat_pid=$!
+    until_true come_or_gone
+    [ -e come ] && break
+    wait $cat_pid
+done
+enough $cat_pid
+wait $cat_pid || bad "status $?"
+out_is 5
 end
 
 finish

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "say.h"
 
 struct polled {
@@ -72,21 +73,6 @@ static int take_signal(struct loop *l, uv_signal_t *handle, int number)
     return uv_signal_start(handle, on_signal, number);
 }
 
-/* libuv's first loop makes a pipe when it has some descriptors already, and ends the process if that fails. */
-static int look_for_room(void)
-{
-    int fds[6], n = 0, err = 0;
-
-    while (!err && n < 6)
-        if ((fds[n] = dup(STDIN_FILENO)) < 0)
-            err = -errno;
-        else
-            n++;
-    while (n)
-        close(fds[--n]);
-    return err;
-}
-
 int loop_begin(struct loop *l)
 {
     static const int numbers[LOOP_SIGNALS] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP };
@@ -96,7 +82,8 @@ int loop_begin(struct loop *l)
     list_init(&l->watches);
     list_init(&l->timers);
     list_init(&l->tasks);
-    if ((err = look_for_room()) || (err = uv_loop_init(&l->uv)))
+    /* libuv's first loop makes a pipe when it has some descriptors already, and ends the process if that fails. */
+    if ((err = files_left(6)) || (err = uv_loop_init(&l->uv)))
         return err;
     watch_add(l, &l->uv_watch, uv_backend_fd(&l->uv), uv_ready);
     for (size_t i = 0; !err && i < LOOP_SIGNALS; i++)

@@ -6,6 +6,7 @@
 #include "called.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "door.h"
+#include "files.h"
 #include "find.h"
 #include "from.h"
 #include "say.h"
@@ -190,6 +192,16 @@ static bool is_daemon(int fd, int dirfd)
     return is;
 }
 
+/* Takes fd and dirfd, unless there is no memory: NULL. */
+static struct end *vouched_end(struct loop *l, int fd, int dirfd, uint32_t number)
+{
+    struct end *end = dirfd < 0 ? NULL : vouched_socket(l, fd, dirfd, number);
+
+    if (!end && dirfd >= 0)
+        close(dirfd);
+    return end;
+}
+
 static struct end *guests_end(struct called *c, int fd, struct caller *caller)
 {
     struct loop *loop = c->listening->side->loop;
@@ -206,7 +218,7 @@ static struct end *guests_end(struct called *c, int fd, struct caller *caller)
             snprintf(caller->name, sizeof caller->name, "%s", name.guest);
     }
     if ((c->listening->vouches || c->in_guest) && (name.number || is_daemon(fd, c->door.dirfd)))
-        return vouched_socket(loop, fd, c->door.dirfd, name.number);
+        return vouched_end(loop, fd, fcntl(c->door.dirfd, F_DUPFD_CLOEXEC, 0), name.number);
     return fdend_socket(loop, fd);
 }
 
@@ -216,10 +228,8 @@ static struct end *anybodys_end(struct called *c, int fd, const struct from_line
     struct loop *loop = c->listening->side->loop;
     struct vouch_name name = { 0 };
     int dirfd = c->listening->vouches && vouch_name(fd, &name) ? find_directory(from->name) : -EACCES;
-    struct end *end = dirfd < 0 ? fdend_socket(loop, fd) : vouched_socket(loop, fd, dirfd, name.number);
+    struct end *end = dirfd < 0 ? fdend_socket(loop, fd) : vouched_end(loop, fd, dirfd, name.number);
 
-    if (dirfd >= 0)
-        close(dirfd);
     caller->cid = from->cid;
     caller->port = from->port;
     caller->has_port = true;
@@ -258,13 +268,19 @@ static int take_anybody(struct called *c, struct from_line *from)
     return fd;
 }
 
+/* A caller's own descriptor, and what asking how his stream ends needs: a directory's, a name's in it (control.c) and a connection.
+ * He can wait before he is accepted; behind it nobody would tell him from one whose stream broke. */
+#define DESCRIPTORS 4u
+
 int called_accept(struct listening *l, struct end **end, struct caller *caller)
 {
     struct called *c = l->own;
     struct from_line from;
-    int fd = c->for_all ? take_anybody(c, &from) : take(c);
+    int err = l->vouches || c->in_guest ? files_left(DESCRIPTORS) : 0, fd;
 
-    if (fd < 0)
+    if (err)
+        return err;
+    if ((fd = c->for_all ? take_anybody(c, &from) : take(c)) < 0)
         return fd;
     caller->local_cid = c->in_guest ? 0 : 2;
     *end = c->for_all ? anybodys_end(c, fd, &from, caller) : guests_end(c, fd, caller);

@@ -3,7 +3,6 @@
 #include "knock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,7 @@ struct attempt {
     struct dial *dial;
     const struct knock_kind *kind;
     struct watch watch;
-    int fd, dirfd;              /* to who answers; his directory */
+    int fd, dirfd;              /* to who answers; his directory, -1 once handed on */
     bool calls;                 /* CALL was said */
     struct line line;           /* of the answer, so far */
 };
@@ -34,7 +33,8 @@ static void attempt_free(struct attempt *a, bool with_fd)
     watch_drop(a->dial->side->loop, &a->watch);
     if (with_fd)
         close(a->fd);
-    close(a->dirfd);
+    if (a->dirfd >= 0)
+        close(a->dirfd);
     a->dial->attempt = NULL;
     free(a);
 }
@@ -55,14 +55,15 @@ static void closed(struct attempt *a)
 {
     struct dial *d = a->dial;
     const struct knock_kind *kind = a->kind;
-    int dirfd = a->calls ? fcntl(a->dirfd, F_DUPFD_CLOEXEC, 0) : -1, err;
+    int dirfd = a->dirfd, err;
     struct reason reason;
 
-    if (dirfd < 0) {
-        turned_ask(a->dirfd, d->port, &reason);
+    if (!a->calls) {
+        turned_ask(dirfd, d->port, &reason);
         fail_attempt(a, kind->explain(d, reason, ""));
         return;
     }
+    a->dirfd = -1;
     attempt_free(a, true);
     if ((err = knock(d, dirfd, false, kind)))
         dial_end(d, err, NULL);
@@ -96,6 +97,7 @@ static void answered(struct watch *w)
 {
     struct attempt *a = container_of(w, struct attempt, watch);
     struct dial *d = a->dial;
+    bool vouches = d->vouches || a->kind->always;
     struct loop *loop = d->side->loop;
     int got = line_read(&a->line, a->fd, LINE_MAX_OK);
     uint64_t number;
@@ -122,11 +124,13 @@ static void answered(struct watch *w)
         fail_attempt(a, -EPROTO);
         return;
     }
-    end = d->vouches || a->kind->always ? vouched_socket(loop, a->fd, a->dirfd, (uint32_t)number) : fdend_socket(loop, a->fd);
+    end = vouches ? vouched_socket(loop, a->fd, a->dirfd, (uint32_t)number) : fdend_socket(loop, a->fd);
     if (!end) {
         fail_attempt(a, -ENOMEM);
         return;
     }
+    if (vouches)
+        a->dirfd = -1;
     attempt_free(a, false);
     dial_end(d, 0, end);
 }

@@ -3,7 +3,6 @@
 #include "vouch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +13,11 @@
 
 #include "around.h"
 #include "control.h"
+#include "files.h"
 #include "say.h"
 
 #define LINE     128            /* "ENDED <u32> <words>\n" is shorter */
-#define PAUSE    (SECOND / 50)  /* while the daemon's backlog is full */
+#define PAUSE    (SECOND / 50)  /* while the daemon's backlog is full, or something is short */
 #define PATIENCE (5 * SECOND)
 
 struct vouched {
@@ -151,7 +151,7 @@ static void ask(struct vouched *v)
     int fd = v->number ? unix_connect(v->dirfd, "vsock", SOCK_NONBLOCK) : -ENOENT, len;
     char line[32];
 
-    if (fd == -EAGAIN && clock_ns() < v->until) {
+    if (is_short(fd) && clock_ns() < v->until) {
         timer_set(v->loop, &v->again, clock_ns() + PAUSE, ask_again);
         return;
     }
@@ -283,7 +283,7 @@ struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number)
     v->watch.fd = -1;
     v->number = number;
     v->until = clock_ns() + PATIENCE;
-    v->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+    v->dirfd = dirfd;
     ask(v);
     return &v->around.end;
 }

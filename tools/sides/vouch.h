@@ -13,8 +13,8 @@
 
 #include "end.h"
 
-/* Takes fd, the stream's socket.  dirfd: the guest's directory, used within the call alone.  number: the stream's, 0 if it is not known.
- * NULL, and fd is not taken: no memory. */
+/* Takes fd, the stream's socket, and dirfd, the guest's directory.  number: the stream's, 0 if it is not known.
+ * NULL, and neither is taken: no memory. */
 struct end *vouched_socket(struct loop *l, int fd, int dirfd, uint32_t number);
 
 /* What a socket says that connects to us for a guest. */
