@@ -218,5 +218,28 @@ for more in 0 1 2 3; do
 done
 end
 
+# In a guest a stream has no descriptor, so a caller is accepted before it turns out that there is none for his command.
+test_ serve_keeps_who_was_accepted_until_his_command_can_be_begun
+run web1 sh -c 'ulimit -n 40; exec xvs serve -r 60 906 -- cat' 2>short
+on 0 python3 - 2>err <<'PY' || bad "not all were served: $(cat short)"
+import os, socket, time
+callers = []
+while len(callers) < 40:
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(os.environ["XVS_RUN_DIR"] + "/guest/web1/vsock"); s.sendall(b"CONNECT 906\n")
+    if s.recv(20).startswith(b"OK"):
+        s.sendall(b"x")
+        callers.append(s)
+    else: time.sleep(0.01)
+while "no more descriptors" not in open("short").read(): time.sleep(0.01)
+for s in callers:
+    assert s.recv(1) == b"x"
+    s.shutdown(socket.SHUT_WR)
+    assert s.recv(1) == b""
+PY
+[ "$(grep -c 'cannot serve' short)" -ge 1 ] || bad "$(cat short)"
+kill "$pid"; wait $job 2>/dev/null
+end
+
 kill -TERM "$(cat daemon)"; wait $daemon_job 2>/dev/null
 finish

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "process.h"
 #include "pump.h"
 #include "say.h"
@@ -27,6 +28,9 @@ struct serve {
     struct side side;
     struct listening listening;
     struct timer pause;         /* after one that could not be begun */
+    struct end *held;           /* that one, if something is short: begun before anybody else is accepted; else NULL */
+    struct caller caller;       /* …and who it is */
+    bool said;                  /* that something is short */
     struct list served;
     char **command;
     unsigned count, max;
@@ -46,6 +50,7 @@ struct served {
 };
 
 static void take_callers(struct serve *s);
+static void pause_over(struct timer *t);
 
 /* ---- the end of one ---- */
 
@@ -200,7 +205,7 @@ static int make_pair(const struct serve *s, int pair[2])
     return 0;
 }
 
-/* Takes the stream over, whatever happens. */
+/* 0 or a negative errno: then the stream is the caller's. */
 static int serve_one(struct serve *s, struct end *stream, const struct caller *caller)
 {
     struct served *v = calloc(1, sizeof *v);
@@ -232,35 +237,49 @@ static int serve_one(struct serve *s, struct end *stream, const struct caller *c
     pump_start(&v->pump, &s->loop, v->stream, v->process, over);
     return 0;
 fail:
-    say("cannot serve a connection with %s: %s", s->command[0], errno_words(err));
     if (v && v->process)
         v->process->ops->close(v->process, true);
     if (pair[1] >= 0)
         close(pair[1]);
     free(v);
-    stream->ops->close(stream, true);
     return err;
+}
+
+/* Descriptors, memory or processes are short: those that end will give some back, and who has been accepted waits for
+ * that as the others do. */
+static void put_off(struct serve *s, int err)
+{
+    bool waits = is_short(err);
+
+    if (!s->said || !waits)
+        say("cannot serve a connection with %s: %s%s", s->command[0], errno_words(err), waits ? "; it waits" : "");
+    s->said = waits;
+    if (!waits) {
+        s->held->ops->close(s->held, true);
+        s->held = NULL;
+    }
+    timer_set(&s->loop, &s->pause, clock_ns() + SECOND / 4, pause_over);
+}
+
+static void take_callers(struct serve *s)
+{
+    while (s->count < s->max && (s->held || s->listening.own)) {
+        int err;
+
+        if (!s->held && listening_accept(&s->listening, &s->held, &s->caller))
+            return;
+        if ((err = serve_one(s, s->held, &s->caller))) {
+            put_off(s, err);
+            return;
+        }
+        s->held = NULL;
+        s->said = false;
+    }
 }
 
 static void pause_over(struct timer *t)
 {
     take_callers(container_of(t, struct serve, pause));
-}
-
-static void take_callers(struct serve *s)
-{
-    while (s->count < s->max && s->listening.own) {
-        struct caller caller;
-        struct end *stream;
-
-        if (listening_accept(&s->listening, &stream, &caller))
-            return;
-        if (serve_one(s, stream, &caller)) {
-            /* Descriptors, memory or processes are short: those that end will give some back. */
-            timer_set(&s->loop, &s->pause, clock_ns() + SECOND / 4, pause_over);
-            return;
-        }
-    }
 }
 
 static void ready(struct listening *l)
@@ -374,6 +393,8 @@ static int run(const struct verb *verb, int argc, char **argv)
     if (!(status = listening_open(&s.listening)))
         status = loop_run(&s.loop);
     listening_close(&s.listening);
+    if (s.held)
+        s.held->ops->close(s.held, true);
     while (!list_is_empty(&s.served)) {
         struct served *v = container_of(list_take(&s.served), struct served, link);
 
