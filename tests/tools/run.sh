@@ -904,4 +904,23 @@ wait $cat_pid || bad "status $?"
 out_is 5
 end
 
+test_ who_serves_many_has_as_many_descriptors_as_it_may_and_its_commands_what_it_was_given
+(ulimit -S -n 40; exec "$xvs" ping -l 5022 web1) 2>short & ping_pid=$!
+cat >limits <<'SH'
+printf x
+read -r line
+ulimit -S -n
+ulimit -H -n
+SH
+(ulimit -S -n 40; exec "$xvs" serve 5023 web1 -- sh limits) 2>>short & serve_pid=$!
+wait_for test -S run/guest/web1/vsock_5022
+wait_for test -S run/guest/web1/vsock_5023
+at_once 5022 short || bad "not all were answered: $(cat short)"
+at_once 5023 short || bad "not all were served: $(cat short)"
+echo | timeout 120 socat -t 60 - UNIX-CONNECT:run/guest/web1/vsock_5023 >out
+out_is "$(printf 'x40\n'; ulimit -H -n)"
+kill -TERM $ping_pid $serve_pid; wait $ping_pid $serve_pid
+grep 'no more descriptors' short && bad "$(cat short)"
+end
+
 finish

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "brokered.h"
+#include "files.h"
 #include "forwards.h"
 #include "freeze.h"
 #include "functions.h"
@@ -90,18 +91,6 @@ static void side_closes(struct side *s)
     broker_apply(w->broker, &(struct broker_settings){ .off = true });
 }
 
-/* Each session has some descriptors; commands get the limit that we were given, since some close every descriptor that there may be. */
-static void raise_limit(struct rlimit *given)
-{
-    struct rlimit most;
-
-    if (getrlimit(RLIMIT_NOFILE, given) < 0)
-        *given = most = (struct rlimit){ 1024, 1024 };
-    most = *given;
-    most.rlim_cur = most.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &most);
-}
-
 #define GRACE (2 * SECOND)       /* for commands that are to end, when the agent is */
 
 struct farewell {
@@ -158,7 +147,7 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     freeze_mend();
     if ((err = loop_begin(&a->loop)))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
-    raise_limit(&a->files);
+    files_raise(&a->files);
     a->self = self;
     a->room = room;
     a->loop.signalled = signalled;

@@ -5,6 +5,17 @@
 #include <errno.h>
 #include <unistd.h>
 
+void files_raise(struct rlimit *given)
+{
+    struct rlimit most;
+
+    if (getrlimit(RLIMIT_NOFILE, given) < 0)
+        *given = (struct rlimit){ 1024, 1024 };
+    most = *given;
+    most.rlim_cur = most.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &most);
+}
+
 bool is_short(int err)
 {
     switch (-err) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "histogram.h"
 #include "pump.h"
 #include "say.h"
@@ -369,8 +370,10 @@ static void answer(struct listening *l)
 static int echo(const char *peer, uint32_t port, int64_t retry)
 {
     struct echo e = { .count = 0 };
+    struct rlimit given;
     int status;
 
+    files_raise(&given);
     if ((status = loop_begin(&e.loop)))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(status));
     side_init(&e.side, &e.loop, &common);

@@ -31,6 +31,7 @@ struct serve {
     struct end *held;           /* that one, if something is short: begun before anybody else is accepted; else NULL */
     struct caller caller;       /* …and who it is */
     bool said;                  /* that something is short */
+    struct rlimit files;        /* the limit of descriptors that we were given, for the commands */
     struct list served;
     char **command;
     unsigned count, max;
@@ -184,8 +185,12 @@ static int spawn(struct serve *s, int fd, const struct caller *caller, pid_t *pi
         !(err = posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO)) &&
         !(err = posix_spawnattr_setsigdefault(&attr, &defaults)) &&
         !(err = posix_spawnattr_setpgroup(&attr, 0)) &&
-        !(err = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP)))
+        !(err = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))) {
+        /* A child has its parent's limit, and posix_spawn() no word for another: for so long it is ours, and closes nothing. */
+        setrlimit(RLIMIT_NOFILE, &s->files);
         err = posix_spawnp(pid, s->command[0], &actions, &attr, s->command, env);
+        files_raise(&s->files);
+    }
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     free(env);
@@ -381,6 +386,7 @@ static int run(const struct verb *verb, int argc, char **argv)
     if ((status = look_for(s.command[0])))
         return status;
 
+    files_raise(&s.files);
     list_init(&s.served);
     if ((err = loop_begin(&s.loop)))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
