@@ -72,22 +72,38 @@ void account_leave(struct account *a)
     free(a);
 }
 
+static uint32_t left(const struct accounts *all)
+{
+    uint64_t taken = (uint64_t)all->devices * ACCOUNT_DEVICE + all->files;
+
+    return taken < all->files_most ? (uint32_t)(all->files_most - taken) : 0;
+}
+
 /* How many it may hold: as many as are free, within its own limit. */
 static uint32_t share(const struct account *a)
 {
-    const struct accounts *all = a->all;
-    uint64_t taken = (uint64_t)all->devices * ACCOUNT_DEVICE + all->files;
-    uint32_t left = taken < all->files_most ? (uint32_t)(all->files_most - taken) : 0;
+    uint32_t most = left(a->all);
 
-    return left < a->most ? left : a->most;
+    return most < a->most ? most : a->most;
+}
+
+/* Places in the share that are taken. */
+static uint32_t placed(const struct account *a)
+{
+    return a->files - a->greeted + a->kept;
+}
+
+static void take_file(struct account *a)
+{
+    a->files++;
+    a->all->files++;
 }
 
 bool account_take_file(struct account *a)
 {
-    if (a->files >= share(a))
+    if (placed(a) >= share(a))
         return false;
-    a->files++;
-    a->all->files++;
+    take_file(a);
     return true;
 }
 
@@ -96,4 +112,53 @@ void account_give_file(struct account *a)
     a->files--;
     a->all->files--;
     a->told &= a->files > share(a) / 2;
+}
+
+/* ---- host programs that come in ---- */
+
+bool account_greet(struct account *a, bool instead)
+{
+    if (!instead && (!left(a->all) || (a->greeted >= ACCOUNT_GREETED && placed(a) + a->greeted >= share(a))))
+        return false;
+    take_file(a);
+    a->greeted++;
+    return true;
+}
+
+void account_turn_out(struct account *a)
+{
+    a->greeted--;
+}
+
+bool account_let_in(struct account *a, bool vouched)
+{
+    account_turn_out(a);
+    account_give_file(a);
+    if (account_take_file(a)) {
+        if (!vouched || account_keep(a))
+            return true;
+        account_give_file(a);
+    }
+    return !account_greet(a, true);
+}
+
+void account_let_in_kept(struct account *a)
+{
+    account_give_kept(a);
+    account_turn_out(a);
+}
+
+bool account_keep(struct account *a)
+{
+    if (placed(a) >= share(a))
+        return false;
+    a->kept++;
+    a->all->files++;
+    return true;
+}
+
+void account_give_kept(struct account *a)
+{
+    a->kept--;
+    a->all->files--;
 }

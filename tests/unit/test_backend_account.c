@@ -133,9 +133,84 @@ static void a_guest_that_comes_back_finds_what_it_left(void)
     account_close(NULL);
 }
 
+static void a_stream_that_is_vouched_for_has_its_two_places_or_waits(void)
+{
+    struct account *a;
+    uint32_t n = 0;
+
+    begin(1000);
+    a = account_open(&all, "a", 0);
+    a->most = 5;
+    while (account_greet(a, false))
+        n++;
+    EQ(n, ACCOUNT_GREETED);             /* whatever they want */
+    CU_ASSERT_TRUE(account_let_in(a, true));
+    CU_ASSERT_TRUE(account_let_in(a, true));
+    CU_ASSERT_FALSE(account_let_in(a, true));
+    EQ(a->greeted, ACCOUNT_GREETED - 2);
+    EQ(a->files, ACCOUNT_GREETED);      /* who waits is as he was */
+    EQ(a->kept, 2);
+    CU_ASSERT_TRUE(account_let_in(a, false));
+    CU_ASSERT_FALSE(account_let_in(a, false));
+    CU_ASSERT_FALSE(account_take_file(a));
+    CU_ASSERT_FALSE(account_keep(a));
+    account_let_in_kept(a);
+    EQ(a->kept, 1);
+    CU_ASSERT_FALSE(account_take_file(a));
+    account_give_kept(a);               /* its stream has ended */
+    CU_ASSERT_TRUE(account_let_in(a, false));
+    CU_ASSERT_FALSE(account_let_in(a, false));
+    while (a->greeted) {
+        account_turn_out(a);
+        account_give_file(a);
+    }
+    EQ(a->files, 5);
+    EQ(all.files, 5);
+    give_all(a);
+    EQ(all.files, 0);
+    account_close(a);
+}
+
+/* …and as many as that however little of its share is left; nobody is, though, when there is nothing at all. */
+static void who_has_not_said_what_he_wants_is_greeted_beside_the_share(void)
+{
+    struct account *a;
+    uint32_t n = 0;
+
+    begin(ACCOUNT_RESERVE + ACCOUNT_DEVICE + 200);
+    a = account_open(&all, "a", 0);
+    while (account_greet(a, false))
+        n++;
+    EQ(n, 100);
+    CU_ASSERT_TRUE(account_greet(a, true));     /* another one goes for him */
+    account_turn_out(a);
+    account_give_file(a);
+    EQ(take_all(a), 50);                /* as many as are free then */
+    CU_ASSERT_FALSE(account_greet(a, false));
+    while (a->greeted) {
+        account_turn_out(a);
+        account_give_file(a);
+    }
+    take_all(a);
+    for (n = 0; account_greet(a, false); n++)
+        ;
+    EQ(n, ACCOUNT_GREETED);
+    while (a->greeted) {
+        account_turn_out(a);
+        account_give_file(a);
+    }
+    give_all(a);
+    account_close(a);
+    begin(2 * ACCOUNT_DEVICE);
+    a = account_open(&all, "a", 0);
+    CU_ASSERT_FALSE(account_greet(a, false));
+    account_close(a);
+}
+
 static const struct test tests[] = {
     TEST(one_guest_has_half_and_two_a_third_each), TEST(nobody_comes_away_with_nothing), TEST(a_reserve_is_never_shared),
-    TEST(what_was_said_is_forgotten_at_half_a_share), TEST(a_guest_that_comes_back_finds_what_it_left)
+    TEST(what_was_said_is_forgotten_at_half_a_share), TEST(a_guest_that_comes_back_finds_what_it_left),
+    TEST(a_stream_that_is_vouched_for_has_its_two_places_or_waits), TEST(who_has_not_said_what_he_wants_is_greeted_beside_the_share)
 };
 
 int main(int argc, char **argv)

@@ -47,6 +47,7 @@ struct bridge {
     bool by_host : 1;           /* the host program has called */
     bool forbidden : 1;         /* a new policy has ended it */
     bool is_channel : 1;        /* its program has said no line, and is told nothing */
+    bool keeps : 1;             /* a place for who will vouch for it (account.h) */
     bool breaks : 1;            /* the end of what the program sends is a reset, */
     struct reason reason;       /* …for this */
     uint16_t mark;              /* of one that came in by a door (door.h), or 0 */
@@ -71,8 +72,8 @@ struct bridge_caller {
     uint8_t line;               /* bytes of the line that are still in the socket */
     uint16_t mark;              /* door.h */
 };
-/* From the host: a client has asked for a port of the guest's, in a line or by a channel.  Takes the descriptor and the mark if it returns
- * 0; else it is the caller's to refuse, which tells why if vouched. */
+/* From the host: a client has asked for a port of the guest's, in a line or by a channel.  Takes the descriptor, the mark, and of a CALL
+ * the place that is kept (account.h), if it returns 0; else it is the caller's to refuse, which tells why if vouched. */
 int  bridge_request(struct hostside *host, const struct bridge_caller *caller);
 /* What dial() has come to: a descriptor, which it takes in any case, with the listener's wishes (BRIDGE_VOUCHED), or a negative errno;
  * why, if it is not "", is about what stands in the directory dir. */

@@ -33,7 +33,7 @@ int bridge_request(struct hostside *host, const struct bridge_caller *caller)
     b->writable = b->by_host = true;
     b->is_channel = caller->says == BRIDGE_CHANNEL;
     b->line_waits = caller->line;
-    b->holds = caller->says == BRIDGE_CALL;
+    b->holds = b->keeps = caller->says == BRIDGE_CALL;
     b->mark = caller->mark;
     return 0;
 }

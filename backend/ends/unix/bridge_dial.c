@@ -117,15 +117,25 @@ static int say_from(struct bridge *b, int fd)
 
 static void accept_guest(struct bridge *b, const struct bridge_dialed *dialed)
 {
+    struct account *account = b->s.lane->account;
     struct bridge_dialed failed = *dialed;
 
+    if (dialed->vouched && !account_keep(account)) {
+        close(dialed->fd);
+        refuse_more(b->s.lane);
+        stream_refuse(&b->s, REASON(LIMIT));
+        return;
+    }
     if ((dialed->for_all && (failed.fd = say_from(b, dialed->fd))) || (failed.fd = bridge_take_socket(b, dialed->fd))) {
         close(dialed->fd);
+        if (dialed->vouched)
+            account_give_kept(account);
         refuse_guest(b, &failed);
         return;
     }
     b->dials = 0;
     b->writable = true;
+    b->keeps = dialed->vouched;
     b->holds |= dialed->vouched;        /* a voucher may have been faster than the dialer's word */
     stream_opened(&b->s);
     vmux_answer(b->s.lane->mux, &b->s.v);

@@ -66,6 +66,8 @@ void bridge_break_off(struct bridge *b, struct reason why);
 extern const struct watched_kind bridge_watched_kind;
 /* Who vouched for it has gone before its end. */
 void bridge_abandoned(struct watched *w);
+/* Nobody will vouch for it any more. */
+void bridge_keep_no_place(struct bridge *b);
 
 /* How a stream ended whose guest's end is over. */
 enum fate_end bridge_judge(const struct bridge *b);

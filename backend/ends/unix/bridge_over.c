@@ -60,6 +60,7 @@ static void let_go(struct bridge *b)
 
     door_leave(b->s.lane->host, b->mark);
     b->mark = 0;
+    bridge_keep_no_place(b);
     if (b->dials) {
         fate_close(fates_of(b), &b->fate);
         account_give_file(b->s.lane->account);
@@ -137,6 +138,7 @@ void bridge_lost(struct stream *s, enum lane_cut why)
 
     if (!s->open)
         return;
+    bridge_keep_no_place(b);
     end = judge_lost(b, cuts[why]);
     if (!stream_has_whole(s))
         bridge_end_as(b, end);

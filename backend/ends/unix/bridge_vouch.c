@@ -37,6 +37,21 @@ static void said_reset(struct watched *w, struct reason why)
         said_end(w);
 }
 
+static bool gives_place(struct watched *w)
+{
+    struct bridge *b = bridge_watched(w);
+    bool keeps = b->keeps;
+
+    b->keeps = false;
+    return keeps;
+}
+
+void bridge_keep_no_place(struct bridge *b)
+{
+    if (gives_place(&b->fate.watched))
+        account_give_kept(b->s.lane->account);
+}
+
 const struct watched_kind bridge_watched_kind = {
-    .vouched = vouched, .said_end = said_end, .said_reset = said_reset, .abandoned = bridge_abandoned
+    .vouched = vouched, .said_end = said_end, .said_reset = said_reset, .abandoned = bridge_abandoned, .gives_place = gives_place
 };

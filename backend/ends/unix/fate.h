@@ -15,6 +15,7 @@
 #ifndef XVSD_FATE_H
 #define XVSD_FATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,7 @@ struct watched_kind {
     void (*said_end)(struct watched *w);        /* its host program has sent all */
     void (*said_reset)(struct watched *w, struct reason why);   /* …and it ends with a reset behind that */
     void (*abandoned)(struct watched *w);       /* one of them has gone before its end */
+    bool (*gives_place)(struct watched *w);     /* there is a place for one (account.h), and the caller is to have it */
 };
 
 struct watched {

@@ -45,6 +45,8 @@ struct hostside {
 
     struct list clients;        /* struct client.link (greet.c): those that have not said their line yet, the oldest first */
     uint32_t client_count;
+    struct list waiting;        /* the same: those that have, and wait for a place in the guest's share of descriptors */
+    uint64_t let_in_again_at;   /* ms: when there may be one, UINT64_MAX for nobody waits */
     uint64_t listen_again_at;   /* ms: after EMFILE, UINT64_MAX for not */
     struct alarm alarm;
 

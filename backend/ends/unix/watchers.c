@@ -145,6 +145,13 @@ static int wait_for(struct hostside *host, int fd, struct watched *watched, bool
     return 0;
 }
 
+bool watchers_take_place(struct hostside *host, uint32_t number)
+{
+    struct fate *fate = fates_find(&host->fates, number);
+
+    return fate && fate->watched.kind && fate->watched.kind->gives_place(&fate->watched);
+}
+
 void watchers_add(struct hostside *host, int fd, uint32_t number, bool vouches)
 {
     struct fate *fate = fates_find(&host->fates, number);

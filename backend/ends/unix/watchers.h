@@ -21,6 +21,8 @@
 
 #define WATCHERS_MOST 8u
 
+/* A place is kept for who vouches for this stream (account.h): it is the caller's from here on. */
+bool watchers_take_place(struct hostside *host, uint32_t number);
 /* Takes the descriptor of a client that has said its line, and that is counted to the device's account. */
 void watchers_add(struct hostside *host, int fd, uint32_t number, bool vouches);
 
