@@ -63,12 +63,9 @@ if test_ a_port_is_not_forgotten_for_want_of_a_descriptor; then
     wait_for test -S "$where/vsock_7010"
     is_there() { echo x | on 0 xvs cat web1 7010 >out 2>err && [ "$(cat out)" = x ]; }
     wait_for is_there
-    given=$(prlimit --noheadings --raw --output SOFT,HARD --nofile --pid "$agent" | tr ' ' :)
-    # From its first free number on it has none; less, and poll() does not take what it has.
-    n=3; while [ -e "/proc/$agent/fd/$n" ]; do n=$((n + 1)); done
-    prlimit --nofile="$n:${given#*:}" --pid "$agent"
+    shorten "$agent"
     is_there && bad "this tests nothing"
-    prlimit --nofile="$given" --pid "$agent"
+    enough "$agent"
     wait_for is_there
     kill "$pid"; wait $job 2>/dev/null
 end

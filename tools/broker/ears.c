@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dial.h"
+#include "files.h"
 #include "inside.h"
 #include "inuse.h"
 #include "refusal.h"
@@ -147,7 +148,7 @@ static bool find_user(int dirfd, const char *name, uid_t *user, bool *may_come)
 
     *user = uid;
     if (fd < 0)
-        return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
+        return !is_short(-errno);
     if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
         if (st.st_nlink == 1 && socket_is_in_use(fd))
             uid = st.st_uid;
