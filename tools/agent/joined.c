@@ -270,13 +270,21 @@ static void limit_due(struct timer *t)
     refuse(container_of(t, struct joined, limit), -ETIMEDOUT);
 }
 
-/* -EAGAIN: others wait at that UNIX socket, as many as may, and nobody says when there is room. */
+static void reach_again(struct timer *t);
+
+/* 0 when it connects, now or later: where others wait at that UNIX socket, as many as may, nobody says when there is room. */
 static int reach(struct joined *j)
 {
-    if (connect(j->fd, (const struct sockaddr *)&j->address, j->address_len) < 0 && errno != EINPROGRESS)
+    struct loop *loop = &j->link.agent->loop;
+
+    if (connect(j->fd, (const struct sockaddr *)&j->address, j->address_len) == 0 || errno == EINPROGRESS) {
+        watch_add(loop, &j->watch, j->fd, connected);
+        j->watch.want = POLLOUT;
+        return 0;
+    }
+    if (errno != EAGAIN)
         return -errno;
-    watch_add(&j->link.agent->loop, &j->watch, j->fd, connected);
-    j->watch.want = POLLOUT;
+    timer_set(loop, &j->again, clock_ns() + AGAIN, reach_again);
     return 0;
 }
 
@@ -285,9 +293,7 @@ static void reach_again(struct timer *t)
     struct joined *j = container_of(t, struct joined, again);
     int err = reach(j);
 
-    if (err == -EAGAIN)
-        timer_set(&j->link.agent->loop, &j->again, clock_ns() + AGAIN, reach_again);
-    else if (err)
+    if (err)
         refuse(j, err);
 }
 
@@ -300,9 +306,7 @@ static int begin_socket(struct joined *j, struct call *c, const struct service *
     j->address = s->target.address;
     j->address_len = s->target.len;
     j->link.agent = c->agent;
-    if ((err = reach(j)) == -EAGAIN)
-        timer_set(&c->agent->loop, &j->again, clock_ns() + AGAIN, reach_again);
-    else if (err) {
+    if ((err = reach(j))) {
         close(j->fd);
         return err;
     }
