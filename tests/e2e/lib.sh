@@ -349,6 +349,13 @@ idle_counts() {
     leakcount dom0 | grep mapped
 }
 
+# child NAME: the process id of the daemon's worker or dialer.
+child() {
+    for _p in $(cat "/proc/$(daemon_pid)/task/$(daemon_pid)/children"); do
+        if tr '\0' ' ' <"/proc/$_p/cmdline" | grep -q -e "--$1"; then echo "$_p"; fi
+    done
+}
+
 # Of its three processes.
 daemon_fds() {
     _keeper=$(daemon_pid)

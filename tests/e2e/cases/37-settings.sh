@@ -58,13 +58,6 @@ connect_rate = 1, burst 2"
     for _n in 1 2 3 4 5; do ask h "connect h$_n $GUEST1:7401" "connect h$_n ok"; done
 }
 
-# worker SIGNAL: to the daemon's worker.
-worker() {
-    for _p in $(cat "/proc/$(daemon_pid)/task/$(daemon_pid)/children"); do
-        if tr '\0' ' ' <"/proc/$_p/cmdline" | grep -q -e --worker; then kill "-$1" "$_p"; fi
-    done
-}
-
 # A stream of xvs's takes two descriptors of the daemon's, and has the second one when the first was all that was left.  The worker stands
 # still, so that nobody has been let in yet when the last one comes.
 test_with_few_descriptors_callers_wait_and_do_not_hang() { # short
@@ -75,10 +68,11 @@ max_files = 4"
     on dom0 xvs reload </dev/null >/dev/null || fail "reload"
     rm -rf "$CONF.d"
     spawn server guest1 xvs serve 7500 -- sh -c 'cat >/dev/null; echo done'
-    worker STOP
+    worker=$(child worker)
+    kill -STOP "$worker"
     for _n in 1 2 3 4 5 6 7 8; do spawn "call$_n" dom0 sh -c 'echo x | exec xvs cat -r 20 guest1 7500'; done
     nap
-    worker CONT
+    kill -CONT "$worker"
     for _n in 1 2 3 4 5 6 7 8; do equal "$(status_of "call$_n" 20) $(cat "$PEER/call$_n.out")" "0 done" "call $_n"; done
 }
 

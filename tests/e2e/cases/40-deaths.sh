@@ -198,13 +198,6 @@ test_crashes_leave_nothing_in_the_daemon() { # limit 180
     done
 }
 
-# child NAME: the process id of the daemon's worker or dialer.
-child() {
-    for _p in $(cat "/proc/$(daemon_pid)/task/$(daemon_pid)/children"); do
-        if tr '\0' ' ' <"/proc/$_p/cmdline" | grep -q -e "--$1"; then echo "$_p"; fi
-    done
-}
-
 # replaced NAME: it is killed, and there is another one.
 replaced() {
     killed=$(child "$1")
