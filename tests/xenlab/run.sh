@@ -169,8 +169,8 @@ one_group() {
 		show
 		if [ "$f" -gt 0 ]; then
 			sed 's/^/    /' "$out.err"
-			# What a guest's kernel had to say explains much.
-			grep -E 'Out of memory|kernel BUG|Oops|Kernel panic' "$out"/guest-*.log 2>/dev/null | head -n 5 | sed "s|^$out/|    |"
+			# What a guest's kernel had to say explains much: what it ran into, in which program, and where (function+0xoffset).
+			grep -E 'Out of memory|kernel BUG|Oops|Comm: |\+0x|Kernel panic' "$out"/guest-*.log 2>/dev/null | head -n 60 | sed "s|^$out/|    |"
 		fi
 		if flag advisory; then
 			s=$((s + f)) f=0
