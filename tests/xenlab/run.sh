@@ -135,6 +135,11 @@ show() {
 	fi
 }
 
+# A guest's kernel that broke explains much: what it ran into, in which program, and where (function+0xoffset).
+what_kernels_said() {
+	grep -E 'Out of memory|kernel BUG|Oops|Comm: |\+0x|Kernel panic' "$out"/guest-*.log 2>/dev/null | head -n 60 | sed "s|^$out/||"
+}
+
 mkdir -p "$results"
 wanted=$*
 if ! run "$lab" snapshot 2>"$results/snapshot.err"; then
@@ -162,15 +167,20 @@ one_group() {
 		fi
 		tries=$((tries - 1))
 		[ $tries -gt 0 ] && [ "$(count FAIL)" -gt 0 ] || break
-		echo "-- $name failed, once more"
+		echo "-- $name failed, once more:"
+		{
+			sed -n '/^FAIL /,/^ok /p' "$out.out" | grep -v '^ok '
+			what_kernels_said
+		} | sed 's/^/    /'
 	done
 	p=$(count ok) f=$(count FAIL) s=$(count skip)
 	{
 		show
 		if [ "$f" -gt 0 ]; then
-			sed 's/^/    /' "$out.err"
-			# What a guest's kernel had to say explains much: what it ran into, in which program, and where (function+0xoffset).
-			grep -E 'Out of memory|kernel BUG|Oops|Comm: |\+0x|Kernel panic' "$out"/guest-*.log 2>/dev/null | head -n 60 | sed "s|^$out/|    |"
+			{
+				cat "$out.err"
+				what_kernels_said
+			} | sed 's/^/    /'
 		fi
 		if flag advisory; then
 			s=$((s + f)) f=0
