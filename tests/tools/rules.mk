@@ -13,11 +13,14 @@ $(B)/unit/test_tools_offspring:   $(call tools_obj,base/offspring base/proc)
 # The broker of a guest's agent: who holds how much, and how streams ended.
 $(B)/unit/test_tools_holders:     $(call tools_obj,broker/holders)
 $(B)/unit/test_tools_book:        $(call tools_obj,broker/book broker/holders sides/line base/loop base/files base/say) $(B)/obj/common/ended/ended.o $(B)/obj/common/reason/reason.o
+$(B)/unit/test_tools_sworn:       $(call tools_obj,broker/sworn broker/edges ends/fdend ends/around base/loop base/files base/say)
+# It plays a program that goes on between the agent's calls.
+$(B)/unit/test_tools_sworn: all_ldflags += -Wl,--wrap=recv,--wrap=poll
 # The last words of its agent.
 $(B)/unit/test_tools_leave:       $(call tools_obj,agent/leave proto/tcpmux base/loop base/files base/say)
-$(B)/unit/test_tools_book $(B)/unit/test_tools_leave: xen_libs += $(uv_libs)
+$(addprefix $(B)/unit/test_tools_,book sworn leave): xen_libs += $(uv_libs)
 # The daemon has a loop.h, too.
-$(B)/obj/tests/unit/test_tools_book.o: test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))
+$(B)/obj/tests/unit/test_tools_book.o $(B)/obj/tests/unit/test_tools_sworn.o: test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))
 $(B)/obj/tests/unit/test_tools_leave.o: test_incs = $(addprefix -I,tests/harness tools/agent $(sees.tools/agent))
 # Copying: the rules, what an archive may try, whole trees through both ends.
 copy_objs := $(call objs,tools/copy) $(call objs,tools/proto)

@@ -61,15 +61,18 @@ static void pass_line(struct sworn *s)
     sworn_take_newline(s->watch.fd);
 }
 
-/* What there is to read without it: more than 0 if it is out of the way. */
+/* What there is to read without it: more than 0 if it is out of the way.  The end is looked for first: what was sent before it is there
+ * then, while between two calls a program can send its last and end. */
 static ssize_t look_behind_line(struct sworn *s)
 {
     char two[2];
+    bool ends;
 
     if (!s->line_waits)
         return 1;
+    ends = has(s, POLLRDHUP | POLLHUP);
     if (recv(s->watch.fd, two, sizeof two, MSG_PEEK | MSG_DONTWAIT) == 1 && !has(s, POLLERR))
-        return has(s, POLLRDHUP | POLLHUP) ? judge(s) : -EAGAIN;
+        return ends ? judge(s) : -EAGAIN;
     pass_line(s);
     return 1;
 }
