@@ -37,7 +37,7 @@
 #define LIFE_ACTS(X)                                                                                    \
     X(WAIT,    "nothing until the next look or the deadline")                                           \
     X(OFFER,   "backend: write versions, limits and state 2, if the frontend is in 1")                  \
-    X(SHARE,   "frontend: grant, allocate a port, write the nodes and state 3, if the backend is in 2") \
+    X(SHARE,   "frontend: grant, allocate a port, write nodes and 3, if it is in 1, the backend in 2")  \
     X(MAP,     "backend: read the nodes if the frontend is in 3; map, check, bind, set back_live")      \
     X(CONNECT, "write state 4; the device may be used from now on")                                     \
     X(RESET,   "frontend: connections end with a reset, listeners stay; touch the shared pages no more") \

@@ -88,20 +88,25 @@ static int state_of(struct store *s, const char *dir, uint8_t *out, char *why)
     return is_missing(len) ? 0 : len;
 }
 
+/* -EAGAIN unless it is as given. */
+static int expect_state(struct store *s, const char *dir, unsigned state)
+{
+    uint8_t found;
+    int err = state_of(s, dir, &found, NULL);
+
+    return err ? err : found == state ? 0 : -EAGAIN;
+}
+
 /* For the start of a transaction that writes: -ENOENT unless dir exists, -EAGAIN unless the peer's state is as given
  * (0: any). */
 static int expect(struct store *s, const char *dir, const char *peer, unsigned state)
 {
     char path[PATHS_MAX];
-    uint8_t found;
     int err = store_exists(s, paths_join(path, dir, "state"));
 
     if (err <= 0)
         return err ? err : -ENOENT;
-    if (!state)
-        return 0;
-    err = state_of(s, peer, &found, NULL);
-    return err ? err : found == state ? 0 : -EAGAIN;
+    return state ? expect_state(s, peer, state) : 0;
 }
 
 static int write_u32(struct store *s, const char *dir, const char *leaf, uint32_t value)
@@ -293,6 +298,7 @@ static int share(struct store *s, void *arg)
     int err;
 
     if ((err = expect(s, dir, a->p->back, VSOCKIF_INITWAIT)) ||
+        (err = expect_state(s, dir, VSOCKIF_INITIALISING)) ||       /* or another frontend of this guest has shared */
         (err = expect_cid(s, a->p->back, a->in->cid)) ||
         (err = write_u32(s, dir, "version", a->in->version)) ||
         (err = write_features(s, dir, a->in->version >= VSOCKIF_VERSION_FEATURES, a->in->features)) ||

@@ -55,7 +55,7 @@ int nodes_offer(struct store *s, const struct paths *p, const struct back_nodes 
 /* What the backend offers; -EAGAIN if its state is not 2. */
 int nodes_read_back(struct store *s, const struct paths *p, struct back_nodes *out, char *why);
 
-/* The frontend's nodes, and state 3; -EAGAIN if the backend is not in 2, or offers another cid by now. */
+/* The frontend's nodes, and state 3; -EAGAIN if it is not in 1 or the backend not in 2, or if that offers another cid by now. */
 int nodes_share(struct store *s, const struct paths *p, const struct front_nodes *n);
 /* What the frontend shares; -EAGAIN if its state is not 3. */
 int nodes_read_front(struct store *s, const struct paths *p, struct front_nodes *out, char *why);

@@ -123,6 +123,17 @@ static int find_device(struct bus *b)
     return err;
 }
 
+/* -EBUSY if the device is the kernel's: from then on nothing is written.  The driver is bound before it reads the nodes, and goes if a
+ * program has the device by then (is_taken(), frontend/linux/bus.c).  So who asks after he has read them does not take what the driver
+ * wrote for a predecessor's, and who asks after he has written 3 hears of a driver that came too early to read it. */
+static int leave_to_kernel(struct bus *b)
+{
+    if (!owner_is_kernel(b->opt->device))
+        return 0;
+    report_reason(b->report, "this guest's kernel has taken device/vsock/%u (xen_vsock); waiting until it lets go", b->opt->device);
+    return -EBUSY;
+}
+
 static int look(struct bus *b, uint64_t now)
 {
     struct life_look seen = { .own = 0 };
@@ -135,6 +146,8 @@ static int look(struct bus *b, uint64_t now)
         err = 0;
     if (err)
         return err;
+    if (b->found && (err = leave_to_kernel(b)))
+        seen.own = seen.peer = VSOCKIF_UNKNOWN;     /* to us there is no device */
     if (!b->looked)
         life_front_init(&b->life, seen.own, now);
     b->looked = true;
@@ -145,7 +158,7 @@ static int look(struct bus *b, uint64_t now)
      * backend that has died, and we would take back pages that it maps. */
     seen.live = share_is_live(&b->share);
     life_front_look(&b->life, &seen, now);
-    return 0;
+    return err;
 }
 
 /* ---- acting ---- */
@@ -258,7 +271,7 @@ static int act_share(struct bus *b)
         report_failed(b->report, TRY_DESCRIPTOR, "", err);
     else
         note_failure(b, TRY_WRITE, err = nodes_share(b->store, &b->paths, &nodes));
-    if (err) {
+    if (err || (err = leave_to_kernel(b))) {
         act_unshare(b);
         return err;
     }

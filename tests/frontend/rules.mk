@@ -14,6 +14,8 @@ $(B)/frontend/test_faults: frontend_wrap := -Wl,--wrap=malloc,--wrap=calloc,--wr
 $(B)/frontend/test_clock: frontend_wrap := -Wl,--wrap=clock_gettime,--wrap=epoll_wait
 # test_send plays a backend that is as fast as the call that wakes it.
 $(B)/frontend/test_send: frontend_wrap := -Wl,--wrap=xenevtchn_notify
+# test_kernel plays the guest's driver, which a link in sysfs tells of.
+$(B)/frontend/test_kernel: frontend_wrap := -Wl,--wrap=access
 
 .PHONY: check-frontend
 check-frontend: xensim $(B)/xvsd $(frontend_tests)

@@ -245,6 +245,7 @@ static void the_two_ends_read_what_the_other_wrote(void)
     EQ(back.cid, 107);
     answer.cid = back.cid;
     EQ(nodes_share(guest, &gp, &answer), 0);
+    EQ(nodes_share(guest, &gp, &shared), -EAGAIN);           /* another frontend of the guest has shared already */
     EQ(nodes_offer(host, &hp, &offer), -EAGAIN);             /* the frontend is in 3 */
     EQ(nodes_read_front(host, &hp, &front, why), 0);
     EQ(front.version, 1);
@@ -289,6 +290,7 @@ static void features_are_those_of_ends_that_have_them_now(void)
     EQ(nodes_read_front(host, &p, &front, why), 0);
     EQ(front.version, 2);
     EQ(front.features, VSOCKIF_FEATURE_SEQPACKET);
+    EQ(nodes_set_state(guest, gp.front, 1), 0);
     EQ(nodes_share(guest, &gp, &shared), 0);                 /* version 1 again: the node is still there */
     CU_ASSERT_TRUE(holds(guest, "/local/domain/1/device/vsock/0/features", "seqpacket"));
     EQ(nodes_read_front(host, &p, &front, why), 0);
@@ -333,6 +335,7 @@ static void what_is_missing_or_wrong_is_named(void)
     EQ(nodes_offer(host, &p, &offer), 0);
     EQ(nodes_find(guest, 0, &gp, NULL, why), 0);
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        EQ(nodes_set_state(guest, gp.front, 1), 0);
         EQ(nodes_share(guest, &gp, &shared), 0);
         paths_join(path, gp.front, wrong[i].leaf);
         EQ(wrong[i].value ? store_write(guest, path, wrong[i].value) : store_remove(guest, path), 0);

@@ -127,7 +127,7 @@ static void front_acts(struct world *w, enum life_act act, int err)
     } else if (!err && !w->fs) {
         err = -ENOENT;
     } else if (!err && act == LIFE_SHARE) {
-        if (w->bs != VSOCKIF_INITWAIT && rules.broken != SHARE_WITHOUT_LOOKING) {
+        if (w->fs != VSOCKIF_INITIALISING || (w->bs != VSOCKIF_INITWAIT && rules.broken != SHARE_WITHOUT_LOOKING)) {
             err = -EAGAIN;
         } else {
             object_if(w->f_gen, "pages were shared twice");
