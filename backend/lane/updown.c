@@ -156,5 +156,9 @@ void lane_down(struct lane *lane, enum lane_cut why)
         alarm_stop(&lane->alarm);
         count(lane);
     }
+}
+
+void lane_unmap(struct lane *lane)
+{
     map_close(&lane->map);
 }

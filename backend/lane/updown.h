@@ -20,7 +20,9 @@ int  lane_up(struct lane *lane, uint64_t cid, uint32_t control_ref, uint32_t fea
 /* The same with pages that are mapped (lane->map): for tests without a Xen host. */
 int  lane_begin(struct lane *lane, uint64_t cid);
 void lane_connected(struct lane *lane);
-/* All streams end with a reset, but for what may still be delivered, and the pages are unmapped.  Harmless when it is down. */
+/* All streams end with a reset, but for what may still be delivered.  Harmless when it is down. */
 void lane_down(struct lane *lane, enum lane_cut why);
+/* …and then the pages are unmapped, once no end has them in use: the owner asks the one that may (kernel.h).  Harmless when they are. */
+void lane_unmap(struct lane *lane);
 
 #endif

@@ -123,11 +123,21 @@ static void tell_disconnected(struct guest *g, enum lane_cut why)
 
 /* ---- what lanes and host programs say ---- */
 
+static void on_pages_unused(struct lane *lane)
+{
+    struct guest *g = guest_of_lane(lane);
+
+    lane_unmap(lane);
+    if (g->owes_downed)
+        say(g, &(struct wall_msg){ .kind = WALL_DOWNED });
+    g->owes_downed = false;
+}
+
 static void down(struct lane *lane, enum lane_cut why)
 {
     tell_disconnected(guest_of_lane(lane), why);
     lane_down(lane, why);
-    kernel_guest_left(lane);
+    kernel_guest_left(lane, on_pages_unused);
 }
 
 static void on_broke(struct lane *lane, const char *why)
@@ -181,9 +191,11 @@ static void free_guest(struct guest *g, enum lane_cut why)
     tell_disconnected(g, why);
     if (g->is_taken_in && feed_is_heard(&g->worker->lanes))
         feed_end(g, EVENT_DETACHED, why);
+    g->owes_downed = false;     /* nobody waits for it any more */
     lane_down(&g->lane, why);
     lane_end(&g->lane);
     kernel_end_of(&g->lane);
+    lane_unmap(&g->lane);
     greet_end(&g->host);
     list_remove(&g->link);
     hash_remove(&g->worker->by_number, &g->by_number);
@@ -360,8 +372,8 @@ static void on_vhost(struct guest *g, const struct wall_msg *m, int fd)
 
 static void on_down(struct guest *g, const struct wall_msg *m)
 {
+    g->owes_downed = true;
     down(&g->lane, cut_of(m));
-    say(g, &(struct wall_msg){ .kind = WALL_DOWNED });
 }
 
 static void on_dialed(struct guest *g, const struct wall_msg *m, int fd)

@@ -53,6 +53,7 @@ struct guest {
     struct alarm stays;         /* it has been connected for a while, and is told of */
     bool told;                  /* …and was */
     uint64_t since;             /* ms: when it was connected */
+    bool owes_downed;           /* the keeper waits until the pages are unmapped */
     uint64_t reached_by;        /* the CID by which AF_VSOCK programs of the host reach it, that was told last; 0 for none */
     struct account *account;    /* what it holds of what all share, with what it left behind before (farewell.h) */
     struct lane lane;

@@ -496,7 +496,7 @@ static void a_program_that_stands_still_holds_nobody_else_up(void)
     end();
 }
 
-/* What the kernel is about to read must stay where it is until it has. */
+/* What the kernel is about to read must stay where it is until it has, and nobody waits for that. */
 static void a_new_policy_cuts_streams_with_data_on_its_way(void)
 {
     struct policy *out = policy_of("* @any @vsock allow\n");
@@ -511,12 +511,16 @@ static void a_new_policy_cuts_streams_with_data_on_its_way(void)
     EQ(guest_send(s, 60000), 60000);
     settle();
     CU_ASSERT_TRUE(linux_unread() > 0);
-    linux_holds_still = false;
+    EQ(prog_send(p, 5000), 5000);
     before = decide_by(out);
     streams_judge(lane);
+    settle();
+    CU_ASSERT_TRUE(linux_runs && linux_unread() > 0 && lane->inboxes.held_packets > 0);
+    EQ(guest_recv(s, 5000), 0);
+    linux_holds_still = false;
+    settle();
     EQ(linux_unread(), 0);
     EQ(lane->inboxes.held_packets, 0);
-    settle();
     EQ(xvs_stream_error(s), -ECONNRESET);
     CU_ASSERT_TRUE(prog_is_over(p));
     EQ(xvs_stream_error(other), 0);
@@ -554,16 +558,50 @@ static struct prog *hold_still(void)
     return p;
 }
 
-/* A guest's pages are unmapped when lane_down() returns. */
+static unsigned unused;
+
+static void on_unused(struct lane *l)
+{
+    CU_ASSERT_PTR_EQUAL(l, lane);
+    unused++;
+}
+
+/* Its pages can be unmapped when 'unused' says so, and nobody waits for that: the worker has other guests. */
+static void guest_leaves(void)
+{
+    unused = 0;
+    lane_down(lane, LANE_GONE);
+    kernel_guest_left(lane, on_unused);
+    loop_take_turns(lane->all->loop);
+    CU_ASSERT_TRUE(linux_runs && linux_unread() > 0);
+    EQ(unused, 0);
+}
+
 static void a_kernel_that_does_not_read_is_let_go_before_pages_go(void)
 {
     struct prog *p = hold_still();
 
-    CU_ASSERT_TRUE(linux_runs);
-    lane_down(lane, LANE_GONE);
+    guest_leaves();
+    for (int i = 0; !unused && i < ROUNDS; i++) {
+        uv_run(&lane->all->loop->uv, UV_RUN_ONCE);
+        loop_take_turns(lane->all->loop);
+    }
+    EQ(unused, 1);
     CU_ASSERT_FALSE(linux_runs);
-    loop_take_turns(lane->all->loop);
+    EQ(lane->inboxes.held_packets, 0);
     EQ(failures, 1);
+    end_of_guest(p);
+}
+
+static void a_kernel_whose_device_ends_reads_no_more(void)
+{
+    struct prog *p = hold_still();
+
+    guest_leaves();
+    kernel_end_of(lane);
+    EQ(unused, 1);
+    CU_ASSERT_FALSE(linux_runs);
+    EQ(lane->inboxes.held_packets, 0);
     end_of_guest(p);
 }
 
@@ -571,12 +609,16 @@ static void the_kernel_has_read_all_before_pages_go(void)
 {
     struct prog *p = hold_still();
 
-    linux_holds_still = false;  /* it reads as soon as it is kicked */
-    lane_down(lane, LANE_GONE);
+    guest_leaves();
+    linux_holds_still = false;
+    while (linux_step()) {
+        poller_wait(&lane->all->loop->poller, 0);
+        loop_take_turns(lane->all->loop);
+    }
+    EQ(unused, 1);
     EQ(linux_unread(), 0);
+    EQ(lane->inboxes.held_packets, 0);
     CU_ASSERT_TRUE(linux_runs);
-    loop_take_turns(lane->all->loop);
-    linux_step();
     EQ(prog_recv(p, 65536), 60000);
     CU_ASSERT_TRUE(prog_is_over(p));
     end_of_guest(p);
@@ -792,7 +834,7 @@ int main(int argc, char **argv)
         TEST(what_the_kernel_says_wrongly_is_dropped),
         TEST(a_new_policy_cuts_streams_with_data_on_its_way),
         TEST(a_kernel_that_does_not_read_is_let_go_before_pages_go),
-        TEST(the_kernel_has_read_all_before_pages_go),
+        TEST(a_kernel_whose_device_ends_reads_no_more), TEST(the_kernel_has_read_all_before_pages_go),
         TEST(messages_keep_their_bounds_both_ways),
         TEST(messages_are_refused_where_either_end_has_streams_alone),
         TEST(what_was_begun_of_a_message_goes_with_its_sender),

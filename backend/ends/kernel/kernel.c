@@ -14,6 +14,7 @@
 #define TX_CAP    (16u << 20)   /* bytes on their way to one program: the kernel holds them, as far as its socket allows */
 #define PACKETS   64            /* from the kernel, in one piece of work */
 #define LINGER_MS 2000u         /* without the guest and without a connection */
+#define READ_MS   100u          /* a kernel that has a processor reads a ring full in some microseconds */
 
 /* What its streams do not see. */
 struct device {
@@ -22,6 +23,8 @@ struct device {
     struct alarm alarm;
     uint64_t idle_at;           /* ms: it has nothing to do any more then, UINT64_MAX while it has */
     kernel_over *over;
+    kernel_has_read *has_read;  /* a guest that has left waits for this; else NULL */
+    uint64_t read_by;           /* ms: the kernel is let go of then, UINT64_MAX if nobody waits */
 };
 
 static struct device *device_of(struct kernel *k)
@@ -36,17 +39,37 @@ static struct loop *loop_of(const struct kernel *k)
 
 /* ---- the end ---- */
 
+static void lose(struct vmux_conn *conn, void *arg)
+{
+    if (!conn->released)
+        tied_dead(arg, far_of(conn));
+}
+
+static void tell_read(struct device *d)
+{
+    kernel_has_read *has_read = d->has_read;
+
+    if (!has_read || d->k.leaving)
+        return;
+    d->has_read = NULL;
+    d->read_by = UINT64_MAX;
+    has_read(d->k.lane);
+}
+
 static void free_device(struct device *d)
 {
     struct poller *poller = &loop_of(&d->k)->poller;
 
-    turn_leave(&d->k.turn);
-    alarm_stop(&d->alarm);
     source_remove(poller, &d->call);
     source_remove(poller, &d->error);
     pipe_end(&d->k.pipe);
+    if (d->k.leaving)
+        vmux_each(d->k.mux, lose, &d->k);
+    turn_leave(&d->k.turn);
+    alarm_stop(&d->alarm);
     vmux_free(d->k.mux);
     d->k.lane->kernel = NULL;
+    tell_read(d);
     free(d);
 }
 
@@ -64,10 +87,16 @@ void kernel_retire(struct lane *lane)
     kernel_wake(lane->kernel);
 }
 
-void kernel_guest_left(struct lane *lane)
+void kernel_guest_left(struct lane *lane, kernel_has_read *has_read)
 {
     if (lane->kernel)
         kernel_wake(lane->kernel);
+    if (lane->kernel && lane->kernel->leaving) {
+        device_of(lane->kernel)->has_read = has_read;
+        device_of(lane->kernel)->read_by = clock_deadline_ms(READ_MS);
+    } else {
+        has_read(lane);
+    }
 }
 
 static void finish(struct device *d)
@@ -78,12 +107,6 @@ static void finish(struct device *d)
 
     free_device(d);
     over(lane, failed);
-}
-
-static void lose(struct vmux_conn *conn, void *arg)
-{
-    if (!conn->released)
-        tied_dead(arg, far_of(conn));
 }
 
 static void fail(struct device *d, const char *why)
@@ -129,7 +152,7 @@ static void take_done(struct kernel *k)
     while (pipe_done(&k->pipe, &of, &len)) {
         any = true;
         if (of)
-            tied_read(of, len);
+            tied_read(k, of, len);
     }
     while (any && (link = list_take(&k->waiting)))
         stream_wake(&container_of(link, struct tied, waits)->s);
@@ -187,6 +210,7 @@ static void judge_idle(struct device *d)
 static void dead_turn(struct device *d)
 {
     vmux_each(d->k.mux, lose, &d->k);
+    tell_read(d);
     vmux_transport_reset(d->k.mux, NULL, NULL);
     if (!vmux_count(d->k.mux))
         finish(d);
@@ -203,6 +227,7 @@ static void take_turn(struct turn *turn)
         return;
     }
     take_done(k);
+    tell_read(d);
     more = take_packets(k);
     expire(k);
     send_owed(k);
@@ -212,6 +237,7 @@ static void take_turn(struct turn *turn)
         kernel_wake(k);
     alarm_at(loop_of(k), &d->alarm, vmux_next_deadline(k->mux));
     alarm_at(loop_of(k), &d->alarm, d->idle_at);
+    alarm_at(loop_of(k), &d->alarm, d->read_by);
 }
 
 /* ---- what makes it work ---- */
@@ -240,6 +266,8 @@ static void on_alarm(struct alarm *alarm, uint64_t now)
 {
     struct device *d = container_of(alarm, struct device, alarm);
 
+    if (d->read_by <= now)
+        pipe_kill(&d->k.pipe);
     judge_idle(d);
     if (d->idle_at <= now)
         finish(d);
@@ -281,7 +309,7 @@ int kernel_begin(struct lane *lane, uint64_t cid, int fd, kernel_over *over, cha
     kernel_end_of(lane);
     d->k.lane = lane;
     d->over = over;
-    d->idle_at = UINT64_MAX;
+    d->idle_at = d->read_by = UINT64_MAX;
     d->call.fd = d->error.fd = -1;
     list_init(&d->k.waiting);
     turn_init(&d->k.turn, take_turn);

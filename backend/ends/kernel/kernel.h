@@ -30,8 +30,11 @@ typedef void kernel_over(struct lane *lane, bool failed);
 int  kernel_begin(struct lane *lane, uint64_t cid, int fd, kernel_over *over, char *why);
 /* The lane's device takes no more connections, and is over soon after the last of them.  Harmless without one. */
 void kernel_retire(struct lane *lane);
-/* The lane went down.  Harmless without a device, as the next one. */
-void kernel_guest_left(struct lane *lane);
+/* Who hears that the kernel reads nothing any more of what the guest's pages have: they can be unmapped. */
+typedef void kernel_has_read(struct lane *lane);
+/* The lane went down.  has_read() is called at once, or in its time, or with the device's end.  Harmless without a device, as the next
+ * one. */
+void kernel_guest_left(struct lane *lane, kernel_has_read *has_read);
 void kernel_end_of(struct lane *lane);
 
 #endif

@@ -5,12 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define HEAD       64u          /* bytes before a buffer's data: its header at their end, so that the data is aligned */
 #define KEPT       8u           /* descriptors that data leaves to packets without */
-#define DRAIN_STEP_NS 50000     /* a kernel that has a processor reads a ring full in some microseconds */
-#define DRAIN_STEPS   400
 
 _Static_assert(PIPE_BUFFERS <= VIRTQ_ENTRIES, "each buffer is one descriptor");
 _Static_assert(sizeof(struct vsockif_hdr) <= HEAD, "a header fits before the data");
@@ -137,21 +134,6 @@ bool pipe_arm(struct pipe *p)
     bool rx = virtq_arm(&p->queue[VHOST_RX]), tx = virtq_arm(&p->queue[VHOST_TX]);
 
     return (rx && tx) || p->is_dead;
-}
-
-void pipe_drain(struct pipe *p)
-{
-    const struct timespec step = { .tv_nsec = DRAIN_STEP_NS };
-
-    pipe_publish(p);
-    if (!virtq_is_idle(&p->queue[VHOST_TX]) && !p->is_dead)
-        vhost_kick(&p->vhost, VHOST_TX);
-    for (int i = 0; i < DRAIN_STEPS && !p->is_dead; i++) {
-        if (virtq_is_idle(&p->queue[VHOST_TX]))
-            return;
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &step, NULL);
-    }
-    pipe_kill(p);
 }
 
 void pipe_kill(struct pipe *p)

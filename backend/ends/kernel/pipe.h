@@ -2,7 +2,7 @@
 /* pipe.h: packets to the host's kernel and from it, for one guest.
  *
  *     to the kernel     data is described where it lies, in the guest's tx pool, and the kernel reads it there: no copy of ours.  The
- *                       header is a private one.  Until pipe_turn() has said that it is done, nothing of it may go away.
+ *                       header is a private one.  Until pipe_done() has said that it is done, nothing of it may go away.
  *     from it           into buffers of our own, for the guest's would have to be filled in the order of their posting.  A
  *                       packet's buffer is the receiver's until pipe_repost().
  *
@@ -64,10 +64,7 @@ void pipe_repost(struct pipe *p, struct pipe_buffer *b);
 void pipe_publish(struct pipe *p);
 /* Before sleeping.  False: something has come meanwhile. */
 bool pipe_arm(struct pipe *p);
-/* Publishes, and waits until the kernel has read it all; or lets the kernel go if that takes longer than it ever should.  Afterwards
- * it reads nothing that was sent before.  pipe_done() is still to be asked. */
-void pipe_drain(struct pipe *p);
-/* The kernel has it no more, and what it has not read never comes back. */
+/* The kernel has it no more, reads nothing of it from now on, and what it has not read never comes back. */
 void pipe_kill(struct pipe *p);
 
 #endif

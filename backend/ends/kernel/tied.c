@@ -154,15 +154,12 @@ static void judge(struct stream *s)
     if (t->by_host ? gate_lets_in(s->lane, POLICY_VSOCK, NULL, s->v.peer.port)
                    : gate_lets_out(s->lane, POLICY_VSOCK, NULL, s->v.local.port))
         return;
-    if (t->far->in_flight) {
-        pipe_drain(&k->pipe);   /* what it reads is about to go */
-        pipe_forget(&k->pipe, t->far);
-        t->far->in_flight = 0;
-    }
-    stream_cut(s);
+    drop_queue(k, t->far);
     if (!far_is_closed(t))
         vmux_abort(k->mux, &t->far->v, ECONNRESET, REASON(POLICY));
-    kernel_wake(k);
+    if (!t->far->in_flight)
+        stream_cut(s);
+    s->deaf = true;             /* what the kernel reads must stay: the guest is told when it has (turn()) */
 }
 
 /* ---- the two are told of each other ---- */
@@ -210,13 +207,24 @@ static void guest_event(struct stream *s, unsigned now)
 
 /* ---- guest to kernel ---- */
 
-void tied_read(struct far *far, uint32_t len)
+/* Its guest's end is gone, and the kernel reads nothing of it any more. */
+static void let_go(struct kernel *k, struct far *far)
+{
+    inbox_drop(&k->lane->inboxes, &far->inbox);
+    k->leaving--;
+    release(k, far);
+}
+
+void tied_read(struct kernel *k, struct far *far, uint32_t len)
 {
     struct tied *t = far->tied;
 
     far->in_flight -= len;
-    if (!t)
+    if (!t) {
+        if (!far->in_flight)
+            let_go(k, far);
         return;
+    }
     if (stream_delivered(&t->s, len))
         pass_to_guest(t);
     stream_wake(&t->s);
@@ -224,8 +232,10 @@ void tied_read(struct far *far, uint32_t len)
 
 void tied_dead(struct kernel *k, struct far *far)
 {
-    if (!far->tied)
+    if (!far->tied) {
+        let_go(k, far);
         return;
+    }
     far->in_flight = 0;
     vmux_abort(k->mux, &far->v, ECONNRESET, REASON(NONE));
     stream_wake(&far->tied->s);
@@ -437,13 +447,20 @@ static void lost(struct stream *s, enum lane_cut why)
         while (to_kernel(t) == STREAM_MORE)
             ;
     in_order = s->open && s->guest_eof && !left(t);
-    if (far->in_flight)
-        pipe_drain(&k->pipe);   /* the guest's pages are about to go */
     list_remove(&t->waits);
     far->tied = NULL;
     if (!in_order)
         vmux_abort(k->mux, &far->v, ECONNRESET, lane_cut_reason(why));
-    release(k, far);
+    if (!far->in_flight || k->pipe.is_dead) {
+        release(k, far);
+        return;
+    }
+    /* What the kernel reads stays until it has read it; nobody waits here. */
+    s->unread |= left(t) > 0;
+    far->inbox = s->inbox;
+    s->inbox = (struct inbox){ .bytes = 0 };
+    k->leaving++;
+    drop_queue(k, far);
 }
 
 const struct end_kind kernel_end = {

@@ -93,8 +93,3 @@ bool virtq_arm(struct virtq *q)
     __atomic_store_n(&vring_used_event(&q->ring), q->used, __ATOMIC_SEQ_CST);
     return q->used == device_index(q);
 }
-
-bool virtq_is_idle(const struct virtq *q)
-{
-    return device_index(q) == q->shown;
-}

@@ -45,7 +45,5 @@ bool virtq_take(struct virtq *q, uint16_t *chain, uint32_t *written);
 bool virtq_publish(struct virtq *q);
 /* False: something has come back meanwhile. */
 bool virtq_arm(struct virtq *q);
-/* All that was shown has come back. */
-bool virtq_is_idle(const struct virtq *q);
 
 #endif
