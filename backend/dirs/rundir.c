@@ -323,25 +323,61 @@ fail:
     return err;
 }
 
+/* ---- the link of a CID ---- */
+
+#define LINK     40
+#define TARGET   (RUNDIR_NAME + 12)
+#define NEW_LINK "cid/.new"
+
+static void name_link(const struct guest_dir *g, uint64_t cid, char link[LINK], char target[TARGET])
+{
+    snprintf(link, LINK, "cid/%llu", (unsigned long long)cid);
+    snprintf(target, TARGET, "../guest/%s", g->name);
+}
+
+/* In the place of one that is there: whoever looks finds either. */
+static int make_link(const struct guest_dir *g, const struct rundir *r, uint64_t cid)
+{
+    char link[LINK], target[TARGET];
+    int err = 0;
+
+    name_link(g, cid, link, target);
+    unlinkat(r->fd, NEW_LINK, 0);       /* a daemon before us was killed */
+    if (symlinkat(target, r->fd, NEW_LINK))
+        return -errno;
+    if (renameat(r->fd, NEW_LINK, r->fd, link)) {
+        err = -errno;
+        unlinkat(r->fd, NEW_LINK, 0);
+    }
+    return err;
+}
+
+/* Unless another directory has got it since. */
+static void drop_link(const struct guest_dir *g, const struct rundir *r)
+{
+    char link[LINK], target[TARGET], now[TARGET];
+    ssize_t n;
+
+    name_link(g, g->cid, link, target);
+    n = readlinkat(r->fd, link, now, sizeof now);
+    if (n < 0 || ((size_t)n == strlen(target) && !memcmp(now, target, (size_t)n)))
+        unlinkat(r->fd, link, 0);
+}
+
 int guest_dir_link(struct guest_dir *g, const struct rundir *r, uint64_t cid)
 {
-    char link[40], target[RUNDIR_NAME + 12];
+    int err;
 
-    if (g->cid && g->cid != cid) {
-        snprintf(link, sizeof link, "cid/%llu", (unsigned long long)g->cid);
-        unlinkat(r->fd, link, 0);
-        g->cid = 0;
-    }
-    if (!cid || g->cid == cid)
+    if (g->cid == cid)
         return 0;
-    snprintf(link, sizeof link, "cid/%llu", (unsigned long long)cid);
-    snprintf(target, sizeof target, "../guest/%s", g->name);
-    unlinkat(r->fd, link, 0);
-    if (symlinkat(target, r->fd, link))
-        return -errno;
-    g->cid = cid;
-    return 0;
+    err = cid ? make_link(g, r, cid) : 0;
+    if (g->cid)
+        drop_link(g, r);
+    g->cid = err ? 0 : cid;
+    return err;
 }
+
+/* ---- and its end ---- */
 
 void guest_dir_close(struct guest_dir *g, const struct rundir *r)
 {

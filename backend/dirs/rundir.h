@@ -80,7 +80,8 @@ int  guest_dir_open(struct guest_dir *g, const struct rundir *r, const char *nam
 /* Sets group and mode, and the user's share, again (after a reload): of the directory and the sockets that are open,
  * whatever has their names. */
 int  guest_dir_permit(const struct guest_dir *g, const struct settings_sockets *sockets);
-/* The link cid/CID; replaces the one this directory had.  0 removes it. */
+/* The link cid/CID; replaces the one this directory had, and at once the one that another has under that CID.  0 removes it, if it is
+ * this one's still. */
 int  guest_dir_link(struct guest_dir *g, const struct rundir *r, uint64_t cid);
 /* Removes what the daemon made; sockets of host programs, and then the directory, stay.  Harmless when not open. */
 void guest_dir_close(struct guest_dir *g, const struct rundir *r);

@@ -2,6 +2,7 @@
 /* home.c: see home.h. */
 #include "home.h"
 
+#include "cids.h"
 #include "sidedir.h"
 #include "sidedoors.h"
 
@@ -188,7 +189,8 @@ static void take_home(struct home *home, struct device *d)
     d->home = home;
     if (loser == d)
         return;
-    guest_dir_link(&home->dir, d->r->rundir, 0);        /* a CID of the loser's, which leads to d from the next message on */
+    if (cid_owner(d->r, home->dir.cid) != d)
+        guest_dir_link(&home->dir, d->r->rundir, 0);    /* a CID of the loser's, which leads to d from the next message on */
     if (loser->home == home) {
         loser->home = NULL;
         tell_present(loser);

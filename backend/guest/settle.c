@@ -2,7 +2,7 @@
 /* settle.c: see settle.h.
  *
  * In this order: whose each name is; what the settings say of it; CIDs; directories, of which one may be taken from a device that
- * then needs another; links, those that go before those that come, as one may be another's. */
+ * then needs another; links, those that come before those that go, so that a CID which has gone to another directory always has one. */
 #include "settle.h"
 
 #include <errno.h>
@@ -175,7 +175,17 @@ static uint64_t wanted_link(const struct home *home)
     return d->home == home && cid_owner(d->r, d->cid) == d ? d->cid : 0;
 }
 
-static void drop_link(struct device *d)
+static void make_link(struct device *d)
+{
+    uint64_t cid = d->home ? wanted_link(d->home) : 0;
+    int err = cid ? guest_dir_link(&d->home->dir, d->r->rundir, cid) : 0;
+
+    if (err)
+        journal_guest(&d->journal, JOURNAL_WARNING, "cannot make the link cid/%llu: %s", (unsigned long long)d->cid,
+                      strerror(-err));
+}
+
+static void drop_links(struct device *d)
 {
     for (struct list *l = d->homes.next; l != &d->homes; l = l->next) {
         struct home *home = container_of(l, struct home, link);
@@ -183,15 +193,6 @@ static void drop_link(struct device *d)
         if (home->dir.cid && home->dir.cid != wanted_link(home))
             guest_dir_link(&home->dir, d->r->rundir, 0);
     }
-}
-
-static void make_link(struct device *d)
-{
-    int err = d->home ? guest_dir_link(&d->home->dir, d->r->rundir, wanted_link(d->home)) : 0;
-
-    if (err)
-        journal_guest(&d->journal, JOURNAL_WARNING, "cannot make the link cid/%llu: %s", (unsigned long long)d->cid,
-                      strerror(-err));
 }
 
 /* ---- all of it ---- */
@@ -225,9 +226,9 @@ void settle(struct registry *r)
         if (lives(device_at(l)))
             make_channels(device_at(l));
     each_device(r, l)
-        drop_link(device_at(l));
-    each_device(r, l)
         make_link(device_at(l));
+    each_device(r, l)
+        drop_links(device_at(l));
 }
 
 void settle_settings(struct registry *r)

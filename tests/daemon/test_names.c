@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "away.h"
 #include "hosted.h"
 #include "toolstack.h"
 
@@ -148,6 +149,32 @@ static void a_renamed_domain_has_its_new_name_at_once(void)
     STANDS(A, "other", 1000 + A);               /* what belongs to a name is not kept without it */
     UNTIL(links_to(1000 + A, "other") && links_to(11, NULL));
     CU_ASSERT_TRUE(record_has(A, 0, "\"name\":\"other\""));
+    stop();
+}
+
+/* A program that reaches a guest by its CID does so while it is renamed, and while another one gets its name and CID. */
+static void a_cid_has_a_link_all_the_time(void)
+{
+    int watch;
+
+    start("[guest web1]\ncid = 10\n");
+    domain_make(A, "db1", NULL);
+    daemon_ask("{\"verb\":\"reload\"}");
+    STANDS(A, "db1", 1000 + A);
+    UNTIL(links_to(1000 + A, "db1"));
+    REQUIRE((watch = away_watch(daemon_path("run/cid"))) >= 0);
+    domain_rename(A, "db2");
+    UNTIL(links_to(1000 + A, "db2"));
+    UNTIL(is_gone("db1"));
+    CU_ASSERT_FALSE(away_was(watch, "1001"));
+    domain_rename(A, "web1");
+    UNTIL(links_to(10, "web1") && links_to(1000 + A, NULL));
+    CU_ASSERT_TRUE(away_was(watch, "1001"));
+    domain_make(B, "web1", NULL);
+    STANDS(B, "web1", 10);
+    UNTIL(links_to(10, "web1") && links_to(1000 + A, ":1"));
+    CU_ASSERT_FALSE(away_was(watch, "10"));
+    close(watch);
     stop();
 }
 
@@ -341,7 +368,8 @@ static void an_old_path_goes_to_who_has_the_name_next(void)
 
 static const struct test tests[] = {
     TEST(a_domain_called_as_another_one_s_fallback_takes_nothing), TEST(devices_beside_the_first_have_its_name),
-    TEST(a_renamed_domain_has_its_new_name_at_once), TEST(a_migrated_domain_has_its_name_and_cid),
+    TEST(a_renamed_domain_has_its_new_name_at_once), TEST(a_cid_has_a_link_all_the_time),
+    TEST(a_migrated_domain_has_its_name_and_cid),
     TEST(a_section_by_uuid_is_followed_too), TEST(the_newest_of_a_name_has_it), TEST(a_hundred_restarts_in_a_row),
     TEST(a_domid_that_is_used_again_is_another_domain), TEST(an_old_path_stays_while_somebody_listens_there),
     TEST(an_old_path_goes_to_who_has_the_name_next)

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#include "away.h"
 #include "rundir_lab.h"
 
 /* In place of libc's. */
@@ -178,12 +179,37 @@ static void the_link_of_a_cid_follows_it(void)
     CU_ASSERT_FALSE(links_to("run/cid/11", "../guest/web1"));
     /* One that cannot be made is not remembered. */
     EQ(mkdir(in("run/cid/12"), 0700), 0);
-    EQ(guest_dir_link(&guest, &run, 12), -EEXIST);
+    EQ(guest_dir_link(&guest, &run, 12), -EISDIR);
     EQ(guest.cid, 0);
+    EQ(access(in("run/cid/.new"), F_OK), -1);
     EQ(guest_dir_link(&guest, &run, 13), 0);
     guest_dir_close(&guest, &run);
     CU_ASSERT_FALSE(links_to("run/cid/13", "../guest/web1"));
     EQ(access(in("run/guest/web1"), F_OK), -1);
+    end();
+}
+
+/* As when a guest is renamed. */
+static void a_cid_that_another_directory_gets_always_has_a_link(void)
+{
+    struct guest_dir renamed;
+    int watch;
+
+    begin();
+    open_both(&nobody);
+    EQ(guest_dir_link(&guest, &run, 10), 0);
+    EQ(guest_dir_open(&renamed, &run, "web2", &nobody, why), 0);
+    /* What a daemon that was killed has left is not in the way. */
+    EQ(symlink("../guest/gone", in("run/cid/.new")), 0);
+    REQUIRE((watch = away_watch(in("run/cid"))) >= 0);
+    EQ(guest_dir_link(&renamed, &run, 10), 0);
+    CU_ASSERT_TRUE(links_to("run/cid/10", "../guest/web2"));
+    guest_dir_close(&guest, &run);
+    CU_ASSERT_TRUE(links_to("run/cid/10", "../guest/web2"));
+    CU_ASSERT_FALSE(away_was(watch, "10"));
+    guest_dir_close(&renamed, &run);
+    CU_ASSERT_TRUE(away_was(watch, "10"));
+    close(watch);
     end();
 }
 
@@ -384,6 +410,7 @@ static const struct test tests[] = {
     TEST(a_run_directory_that_is_not_fit_is_refused_and_left_alone),
     TEST(a_run_directory_that_cannot_be_made_is_said),
     TEST(a_control_socket_is_for_us_alone_and_not_taken_from_another), TEST(the_link_of_a_cid_follows_it),
+    TEST(a_cid_that_another_directory_gets_always_has_a_link),
     TEST(a_guest_s_directory_that_cannot_be_made_is_said), TEST(a_run_directory_that_served_us_may_have_other_files),
     TEST(a_second_daemon_in_a_run_directory_is_told_the_pid), TEST(nobody_else_can_take_the_lock),
     TEST(others_are_let_in_by_a_mode_or_a_user), TEST(without_acls_a_socket_user_is_left_out),
