@@ -168,6 +168,8 @@ static int read_found(int dir, const char *name, const char *path, struct conf_t
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), err = fd < 0 ? -errno : 0;
     struct stat st;
 
+    if (err == -ENOENT && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+        return 0;               /* it has gone since the directory was read; a link to nothing has not */
     if (!err && fstat(fd, &st)) {
         err = -errno;
         close(fd);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* test_backend_settings.c: a good file, and each error with its file, line and key. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -745,6 +747,38 @@ static void what_cannot_be_read_is_said(void)
     settings_free(s);
 }
 
+/* In place of libc's: somebody removes it just before. */
+static const char *removed;
+
+int openat(int at, const char *name, int flags, ...)
+{
+    if (removed && !strcmp(name, removed))
+        unlinkat(at, name, 0);
+    return (int)syscall(SYS_openat, at, name, flags, 0);
+}
+
+static void a_file_that_goes_while_its_directory_is_read_is_not_there(void)
+{
+    struct settings *s = NULL;
+    char path[300];
+
+    make_dir("w.conf.d");
+    put("w.conf", "", 0644);
+    put("w.conf.d/a.conf", "[daemon]\nmax_connections = 2\n", 0644);
+    put("w.conf.d/b.conf", "[daemon]\nmax_connections = 3\n", 0644);
+    removed = "b.conf";
+    EQ(load_files("w.conf", true, &s), 0);
+    removed = NULL;
+    EQ(s->limits.max_connections, 2);
+    settings_free(s);
+    /* A link to nothing is there, and no settings. */
+    snprintf(path, sizeof path, "%s/w.conf.d/b.conf", dir);
+    REQUIRE(symlink("nothing", path) == 0);
+    EQ(load_files("w.conf", true, &s), -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "w.conf.d/b.conf: No such file"));
+    settings_free(s);
+}
+
 static void a_group_is_a_list_of_guests(void)
 {
     struct settings *s = load("[group web]\nguests = web1, uuid:01234567-89AB-cdef-0123-456789abcdef ,yes\n[group a]\n"
@@ -825,7 +859,7 @@ static const struct test tests[] = {
     TEST(a_later_file_says_it_again), TEST(all_errors_of_all_files_are_told_at_once), TEST(ten_thousand_errors_are_some_and_a_number),
     TEST(what_was_read_can_be_handed_over), TEST(files_beside_it_are_read_in_the_order_of_their_names),
     TEST(without_the_file_those_beside_it_hold), TEST(a_file_that_others_can_write_is_refused),
-    TEST(what_cannot_be_read_is_said)
+    TEST(what_cannot_be_read_is_said), TEST(a_file_that_goes_while_its_directory_is_read_is_not_there)
 };
 
 int main(int argc, char **argv)
