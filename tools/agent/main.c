@@ -144,7 +144,8 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
 
     if ((err = warden_begin()))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
-    freeze_mend();
+    if ((err = freeze_mend()))  /* whoever begins us again has it tried again */
+        return fail(EXIT_OTHER, "cannot thaw what a former agent has left frozen: %s", errno_words(err));
     if ((err = loop_begin(&a->loop)))
         return fail(EXIT_OTHER, "cannot begin: %s", errno_words(err));
     files_raise(&a->files);

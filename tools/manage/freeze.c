@@ -241,19 +241,20 @@ static const char *const freeze_words[] = { "seconds", NULL };
 const struct handler handler_freeze = { "freeze", freeze_words, freeze };
 
 /* Twice a fork, so that it is nobody's child but the warden's. */
-void freeze_mend(void)
+int freeze_mend(void)
 {
     struct talk t = { .fd = -1, .lock = -1 };
+    int status;
     pid_t pid;
 
-    if (access(mark_path(), F_OK) < 0 || (pid = fork()) < 0)
-        return;
-    if (pid) {
-        waitpid(pid, NULL, 0);
-        return;
-    }
+    if (access(mark_path(), F_OK) < 0)
+        return 0;
+    if ((pid = fork()) < 0)
+        return -errno;
+    if (pid)
+        return waitpid(pid, &status, 0) < 0 ? -errno : WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
     if ((pid = fork()) != 0)
-        _exit(0);
+        _exit(pid < 0 ? errno : 0);
     setsid();
     thaw(&t);
     say("file systems that a former agent had left frozen are thawed");

@@ -18,7 +18,7 @@
 
 extern const struct handler handler_freeze;
 
-/* When an agent begins: thaws what a former one has left frozen, in a process of its own. */
-void freeze_mend(void);
+/* When an agent begins: thaws what a former one has left frozen, in a process of its own.  0, or a negative errno: there is none. */
+int freeze_mend(void);
 
 #endif
