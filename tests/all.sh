@@ -64,7 +64,8 @@ part() {
     # A part of several runs has several sums; what it printed test by test is then more than the last of them, here and below.
     ok=$(grep -c '^ok ' "$logs/$name.log")
     [ "$ok" -le "$p" ] || p=$ok
-    names=$(sed -n 's/^FAIL //p' "$logs/$name.log" | awk -F: '!seen[$1]++' | cut -c 1-200)
+    # A test is "FAIL NAME: why", perhaps with a line for each thing that is wrong in it, or in the lab "FAIL GROUP: NAME: why".
+    names=$(sed -n 's/^FAIL //p' "$logs/$name.log" | awk -F: '!seen[$1 (NF > 2 && $2 ~ /^ [a-z0-9_]+$/ ? $2 : "")]++' | cut -c 1-200)
     why=
     if [ $status -ne 0 ]; then
         bad=$(echo "$names" | grep -c .)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_harness.c: what a test leaves behind when it ends, and when it is killed. */
+/* test_harness.c: what a test leaves behind when it ends, and when it is killed; what is said of those that failed. */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -115,9 +115,46 @@ static void a_child_whose_test_is_gone_already_ends(void)
     close(ends[0]);
 }
 
+/* What a part prints: of tests with several failures, of a group in the lab with several tests, and of one with a colon in its reason. */
+static const char part[] =
+    "#!/bin/sh\n"
+    "echo 'FAIL counts_right: tests/unit/test_a.c:3: one == 2'\n"
+    "echo 'FAIL counts_right: tests/unit/test_a.c:4: two == 3'\n"
+    "echo 'FAIL platform: boots_2: the guest: no end'\n"
+    "echo 'FAIL platform: ends: it does not'\n"
+    "echo 'FAIL a thing is so: it: is not'\n"
+    "echo '1 passed, 4 failed, 0 skipped'\n"
+    "exit 1\n";
+static const char listed[] =
+    "layers: counts_right: tests/unit/test_a.c:3: one == 2\n"
+    "layers: platform: boots_2: the guest: no end\n"
+    "layers: platform: ends: it does not\n"
+    "layers: a thing is so: it: is not\n";
+
+static void each_test_that_failed_is_listed_once_at_the_end(void)
+{
+    const char *dir = harness_directory("harness");
+    char command[1200], out[1000] = "";
+    FILE *f;
+
+    REQUIRE(dir != NULL);
+    snprintf(path, sizeof path, "%s/make", dir);
+    REQUIRE((f = fopen(path, "w")) != NULL);
+    fputs(part, f);
+    fclose(f);
+    snprintf(command, sizeof command, "mkdir %s/tests && cp tests/all.sh %s/tests && touch %s/rules.mk && chmod +x %s &&"
+             "XVS_PARTS=layers MAKE=%s %s/tests/all.sh quick | grep '^layers: '", dir, dir, dir, path, path, dir);
+    REQUIRE((f = popen(command, "r")) != NULL);
+    (void)!fread(out, 1, sizeof out - 1, f);
+    pclose(f);
+    if (strcmp(out, listed))
+        fputs(out, stderr);
+    CU_ASSERT_EQUAL(strcmp(out, listed), 0);
+}
+
 static const struct test tests[] = {
     TEST(a_directory_goes_with_its_program), TEST(a_child_goes_with_a_test_that_is_killed),
-    TEST(a_child_whose_test_is_gone_already_ends)
+    TEST(a_child_whose_test_is_gone_already_ends), TEST(each_test_that_failed_is_listed_once_at_the_end)
 };
 
 int main(int argc, char **argv)
