@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "device.h"
+#include "inforce.h"
 #include "orders.h"
 
 /* Whoever attaches a device at once after he has detached one is to have its number: he waits until that is gone.  In this order, and
@@ -49,7 +50,7 @@ static bool answer_ask(struct keeper *k, const struct wall_msg *m, bool may_wait
     switch (m->ask.verb) {
     case WALL_ATTACH: answer.answer.result = attach(k, m, &answer); break;
     case WALL_DETACH: answer.answer.result = detach(k, m, &answer); break;
-    default:          answer.answer.result = k->reload(k, answer.answer.why); break;
+    default:          answer.answer.result = inforce_reload(k, answer.answer.why); break;
     }
     if (m->ask.verb == WALL_ATTACH && answer.answer.result == -EAGAIN && may_wait)
         return false;

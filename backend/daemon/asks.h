@@ -5,7 +5,6 @@
 
 #include "keeper.h"
 
-/* k->reload is to be set. */
 void asks_begin(struct keeper *k);
 /* It is answered, perhaps later. */
 void asks_hear(struct keeper *k, const struct wall_msg *m);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "policy_dir.h"
 #include "settings_files.h"
 
@@ -119,4 +120,16 @@ int decided_read(const struct options *o, struct decided *d, struct complaints *
     if (err)
         decided_drop(d);
     return err;
+}
+
+static void say_error(const char *line, void *arg)
+{
+    (void)arg;
+    journal(JOURNAL_ERROR, "%s", line);
+}
+
+void decided_say(struct complaints *c)
+{
+    complaints_tell(c, say_error, NULL);
+    complaints_free(c);
 }

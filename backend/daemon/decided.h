@@ -19,6 +19,8 @@ struct decided {
 
 /* 0, or a negative errno, complaints of both, and nothing in d that is to be dropped. */
 int  decided_read(const struct options *o, struct decided *d, struct complaints *c);
+/* What was complained of, to the log; there is none then. */
+void decided_say(struct complaints *c);
 /* Accepts one in which there is nothing: NULL, and -1 twice. */
 void decided_drop(struct decided *d);
 /* Another descriptor of such a copy, from its begin; a negative errno. */

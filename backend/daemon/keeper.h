@@ -20,7 +20,8 @@ struct child {
     uint64_t since;             /* ms: it was started, or that was tried */
 };
 
-#define KEEPER_ASKS 16u
+#define KEEPER_STATUS "status.sock"
+#define KEEPER_ASKS   16u
 
 /* What was asked, and has to wait. */
 struct keeper_ask { struct wall_msg m; uint64_t until; /* ms */ };
@@ -34,8 +35,6 @@ struct keeper {
     struct rundir rundir;
     struct any_dir any;
     struct child worker, dialer;
-    /* Settings and policy, read anew: 0, or a negative errno, why (SETTINGS_WHY bytes), and those of before. */
-    int (*reload)(struct keeper *k, char *why);
     struct keeper_ask ask[KEEPER_ASKS];
     unsigned asks;              /* of them are in use, the oldest first */
     struct alarm asks_due;
@@ -43,7 +42,7 @@ struct keeper {
     struct dialer dialling;     /* …and the dialer */
     bool ready, ending;         /* whoever asks may be answered; children may go */
     int control_fd;             /* the control socket, for the worker; -1 */
-    struct sockfile status;     /* …and the one that only tells */
+    struct sockfile status;     /* …and the one that only tells: KEEPER_STATUS */
     struct registry registry;
     struct source store_source;
     struct alarm store_check;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* start.c: the keeper: signals, settings, start, stop, what its children say.  See keeper.h. */
+/* start.c: the keeper: signals, start, stop, what its children say.  See keeper.h. */
 #include "keeper.h"
 
 #include <errno.h>
@@ -20,96 +20,13 @@
 #include "device.h"
 #include "find.h"
 #include "home.h"
+#include "inforce.h"
 #include "sandbox.h"
 #include "settle.h"
 #include "sweep.h"
 #include "xenstored.h"
 
 #define STOP_MS 3000u           /* for all devices to be closed in order */
-#define STATUS  "status.sock"
-
-/* Somebody other than the daemon's user may use some guest's sockets, or ask at the one that only tells. */
-static bool is_shared(const struct settings *s)
-{
-    return settings_may_let_in(s, rundir_lets_in) || rundir_lets_in(&s->any) || s->status_group != (gid_t)-1;
-}
-
-/* ---- settings ---- */
-
-static void use_decided(struct keeper *k, const struct decided *d)
-{
-    decided_drop(&k->decided);
-    k->decided = *d;
-    k->registry.settings = d->settings;
-    journal_set_level(k->options->verbose ? JOURNAL_DEBUG : (enum journal_level)d->settings->log_level);
-    if (d->built_in)
-        journal(JOURNAL_INFO, "there is no %s: the built-in policy holds", d->dir);
-    else if (!d->lines)
-        journal(JOURNAL_WARNING, "there is no line of a policy in %s: no connection is allowed", d->dir);
-}
-
-static int copy_for_worker(int fd)
-{
-    int copy = fd < 0 ? -1 : decided_again(fd);
-
-    return copy < 0 ? -1 : copy;
-}
-
-static void tell_settings(struct keeper *k)
-{
-    struct wall_msg m = { .kind = WALL_SETTINGS, .settings = { .has_file = k->decided.settings_fd >= 0, .verbose = k->options->verbose } };
-
-    snprintf(m.settings.path, sizeof m.settings.path, "%s", k->options->config);
-    wall_send(&k->worker.wall, &(struct wall_msg){ .kind = WALL_POLICY }, copy_for_worker(k->decided.policy_fd));
-    wall_send(&k->worker.wall, &m, copy_for_worker(k->decided.settings_fd));
-}
-
-static int permit_status(const struct keeper *k)
-{
-    gid_t group = k->decided.settings->status_group;
-    struct access access = { group == (gid_t)-1 ? 0600 : 0660, (uid_t)-1, group };
-
-    return access_set(k->status.name_fd, &access);
-}
-
-static void say_error(const char *line, void *arg)
-{
-    (void)arg;
-    journal(JOURNAL_ERROR, "%s", line);
-}
-
-/* Everything anew, or nothing: then why (SETTINGS_WHY bytes) has the first reason, and the log has all. */
-static int reload(struct keeper *k, char *why)
-{
-    struct complaints complaints = { 0 };
-    struct decided fresh;
-    int err = decided_read(k->options, &fresh, &complaints), err2;
-
-    complaints_sum(&complaints, why);
-    if (err) {
-        journal_event(NULL, EVENT_UNREADABLE, NULL, "the settings and the policy stay as they were: %u error%s", complaints.count,
-                      complaints.count == 1 ? "" : "s");
-        complaints_tell(&complaints, say_error, NULL);
-    }
-    complaints_free(&complaints);
-    if (err) {
-        sd_notifyf(0, "STATUS=The last reload failed, and what was before it stays in force: %s", why);
-        return err;
-    }
-    sd_notify(0, "STATUS=");
-    use_decided(k, &fresh);
-    tell_settings(k);
-    if ((err2 = rundir_permit(&k->rundir, is_shared(k->decided.settings))))
-        journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->rundir.path, strerror(-err2));
-    if ((err2 = any_dir_permit(&k->any, &k->decided.settings->any)))
-        journal(JOURNAL_WARNING, "cannot set the mode of %s: %s", k->any.path, strerror(-err2));
-    if ((err2 = permit_status(k)))
-        journal(JOURNAL_WARNING, "cannot let status_group ask at %s/" STATUS ": %s", k->rundir.path, strerror(-err2));
-    registry_reloaded(&k->registry);
-    journal_event(NULL, EVENT_RELOADED, NULL, "settings read again from %s, and the policy, %zu lines; limits apply to guests that "
-                  "connect from now on", k->options->config, fresh.lines);
-    return 0;
-}
 
 /* ---- signals ---- */
 
@@ -120,7 +37,7 @@ static void on_hup(uv_signal_t *signal, int number)
 
     (void)number;
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
-    reload(k, why);
+    inforce_reload(k, why);
     sd_notify(0, "READY=1");
 }
 
@@ -177,7 +94,7 @@ static void tell_control(struct keeper *k)
 
 static void tell_worker(struct keeper *k)
 {
-    tell_settings(k);
+    inforce_tell(k);
     each_device(&k->registry, l)
         device_new_worker(device_at(l));
     if (k->ready)
@@ -296,10 +213,10 @@ static int listen_for_control(struct keeper *k, char *why)
 static int listen_for_status(struct keeper *k, char *why)
 {
     bool closed;
-    int err = sockfile_open(&k->status, k->rundir.path, k->rundir.fd, STATUS, &closed);
+    int err = sockfile_open(&k->status, k->rundir.path, k->rundir.fd, KEEPER_STATUS, &closed);
 
-    if (err || (err = permit_status(k)))
-        snprintf(why, REGISTRY_WHY, "cannot listen at %.160s/" STATUS ": %s", k->rundir.path, strerror(-err));
+    if (err || (err = inforce_permit_status(k)))
+        snprintf(why, REGISTRY_WHY, "cannot listen at %.160s/" KEEPER_STATUS ": %s", k->rundir.path, strerror(-err));
     return err;
 }
 
@@ -311,7 +228,6 @@ static int start(struct keeper *k)
 
     signal(SIGPIPE, SIG_IGN);
     alarm_init(&k->stop, on_impatient);
-    k->reload = reload;
     asks_begin(k);
     if ((err = registry_init(r, &k->loop, &k->worker.wall, &k->dialer.wall, &k->rundir))) {
         journal(JOURNAL_ERROR, "out of memory");
@@ -326,7 +242,7 @@ static int start(struct keeper *k)
     if ((err = start_store(r)))
         return err;
     if ((err = claim_check(r->store, r->self, why)) ||
-        (err = rundir_open(&k->rundir, run_dir(k), is_shared(k->decided.settings), why)) ||
+        (err = rundir_open(&k->rundir, run_dir(k), inforce_is_shared(k), why)) ||
         (err = any_dir_open(&k->any, &k->rundir, &k->decided.settings->any, why)) ||
         (err = claim_take(r->store, r->self, &k->rundir, why)) || (err = listen_for_control(k, why)) ||
         (err = listen_for_status(k, why)) ||
@@ -355,7 +271,7 @@ static void finish(struct keeper *k)
         close(k->control_fd);
         unlinkat(k->rundir.fd, "control.sock", 0);
     }
-    sockfile_close(&k->status, k->rundir.fd, STATUS);
+    sockfile_close(&k->status, k->rundir.fd, KEEPER_STATUS);
     if (r->store)
         claim_drop(r->store, r->self, &k->rundir);
     store_close(r->store);
@@ -388,8 +304,7 @@ int keeper_main(const struct options *o)
     struct decided decided;
     int err = decided_read(o, &decided, &complaints);
 
-    complaints_tell(&complaints, say_error, NULL);
-    complaints_free(&complaints);
+    decided_say(&complaints);
     if (err)
         return 1;
     child_init(&k.worker, &k, &worker_kind);
@@ -399,7 +314,7 @@ int keeper_main(const struct options *o)
         decided_drop(&decided);
         return 0;
     }
-    use_decided(&k, &decided);
+    inforce_use(&k, &decided);
     err = start(&k);
     if (!err)
         loop_run(&k.loop, chores);

@@ -4,6 +4,8 @@
  *     main.c         options; which of the two it is
  *     start.c        the keeper (keeper.h): signals, start, stop, what the children say
  *     decided.c      what the administrator has decided, read for all of them
+ *     inforce.c      …and how that comes into force, at first and again
+ *     asks.c         what clients of the control socket want of the keeper
  *     xenstored.c    its connection to xenstored, which may go and come back
  *     claim.c        one daemon a host
  *     children.c     its children, spawn.c as processes
