@@ -7,6 +7,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "plural.h"
+
 bool inforce_is_shared(const struct keeper *k)
 {
     const struct settings *s = k->decided.settings;
@@ -59,7 +61,7 @@ int inforce_reload(struct keeper *k, char *why)
     complaints_sum(&complaints, why);
     if (err) {
         journal_event(NULL, EVENT_UNREADABLE, NULL, "the settings and the policy stay as they were: %u error%s", complaints.count,
-                      complaints.count == 1 ? "" : "s");
+                      plural(complaints.count));
         decided_say(&complaints);
         sd_notifyf(0, "STATUS=The last reload failed, and what was before it stays in force: %s", why);
         return err;

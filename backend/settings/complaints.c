@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plural.h"
+
 /* Without memory the first one is left, and the number. */
 static void keep(struct complaints *c, const char *line)
 {
@@ -34,11 +36,6 @@ bool complain(struct complaints *c, const char *format, ...)
     keep(c, line);
     c->count++;
     return false;
-}
-
-static const char *plural(unsigned count)
-{
-    return count == 1 ? "" : "s";
 }
 
 void complaints_tell(const struct complaints *c, void (*say)(const char *line, void *arg), void *arg)

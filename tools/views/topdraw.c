@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fit.h"
+#include "plural.h"
 #include "say.h"
 
 #define BOLD    "\033[1m"
@@ -185,7 +186,7 @@ static const char *name_of(enum top_value by)
 
 static void draw_what(FILE *to, const struct top_view *v, size_t count)
 {
-    const char *what = v->page == TOP_GUEST || v->page == TOP_STREAMS ? "stream" : "guest", *many = count == 1 ? "" : "s";
+    const char *what = v->page == TOP_GUEST || v->page == TOP_STREAMS ? "stream" : "guest", *many = plural(count);
     char text[300];
     unsigned left = v->columns;
 
