@@ -145,22 +145,26 @@ test_a_reset_gives_exit_status_6() {
     equal "$(status_of cat2)" 6 "the exit status of a writer whose stream was reset"
 }
 
-# all_is_sent PORT: a sender in guest1 whose bytes have all been handed over, and lie in buffers: they take it all, and a pipe and a
-# reader that does not write take less.  Whether it is read, the sender waits for.
+# all_is_sent PORT: a sender in guest1 whose bytes have all been handed over, and lie in buffers.  Whether they are read, it waits for.  The
+# pipe of their reader is full, so he reads but once: 128 KiB at most, or next to nothing, as his time is.  With that and what the socket
+# takes, 192 KiB at most, they are not all read; and with the stream's promise, 256 KiB, and the half of that socket they are all sent.
+SENT=350000
+PIPE=65536
 all_is_sent() {
-    on guest1 sh -c "head -c 400000 /dev/zero >$T/guest1/in" </dev/null
+    on guest1 sh -c "head -c $SENT /dev/zero >$T/guest1/in" </dev/null
     rm -f "$T/drain"
     mkfifo "$T/drain"
-    spawn plug dom0 sh -c "exec 9<>$T/drain; exec sleep 1000"
+    exec 9<>"$T/drain"
+    head -c $PIPE /dev/zero >&9
     spawn receiver dom0 sh -c "exec xvs cat -l $1 guest1 </dev/null >$T/drain"
     spawn sender guest1 sh -c "exec xvs cat -r 60 host $1 <$T/guest1/in"
     # shellcheck disable=SC2016 # when it is looked
-    wait_for 'has_ended sender || on guest1 grep -q "^pos:.400000" "/proc/$(pid_of sender)/fdinfo/0" </dev/null' 20 "all is sent"
+    wait_for 'has_ended sender || on guest1 grep -q "^pos:.$SENT\$" "/proc/$(pid_of sender)/fdinfo/0" </dev/null' 20 "all is sent"
     ! has_ended sender || fail "the sender has ended with $(status_of sender), and not all was read: $(cat "$PEER/sender.err")"
 }
 test_a_sender_waits_until_all_is_read() {
     all_is_sent 5114
-    head -c 400000 <"$T/drain" >"$T/dom0/out"
+    head -c $((PIPE + SENT)) <&9 >"$T/dom0/out"
     equal "$(status_of sender 20)" 0 "the exit status when all was read"
     equal "$(status_of receiver 20)" 0 "the receiver's"
     end_spawned
