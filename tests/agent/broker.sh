@@ -339,6 +339,32 @@ if test_ listeners_outlive_the_agent_and_what_they_leave_behind_is_nobody; then
 end
 fi
 
+# Whoever was there first: before a reload that forwards the port, and before the agent.
+if test_ port_1_and_what_is_forwarded_are_the_agents; then
+    run web1 xvs serve 7020 -- echo program 2>/dev/null
+    program=$pid program_job=$job
+    says() { [ "$(on 0 xvs cat web1 7020 </dev/null 2>err)" = "$1" ]; }
+    is_told() { [ "$(grep -c "broker: port $1 is .*/vsock_$1 is not called" agent.log)" -ge "$2" ]; }
+    wait_for says program
+    settings '[agent]\nforward 7020 = exec:echo forward\n'
+    wait_for says forward
+    wait_for is_told 7020 1
+    run web1 xvs serve 1 -- echo program 2>/dev/null
+    other=$pid other_job=$job
+    wait_for is_told 1 1
+    kill "$warden"; wait $agent_job 2>/dev/null
+    start_agent
+    readings=$(grep -c 'read anew' agent.log)
+    wait_for is_told 7020 2
+    wait_for is_told 1 2
+    says forward || bad "after a start: $(cat err)"
+    status 0 xvs exec web1 -- true
+    settings ''
+    wait_for says program
+    kill "$program" "$other"; wait $program_job $other_job 2>/dev/null
+end
+fi
+
 if test_ wrong_settings_of_the_broker_are_told; then
     check() {
         printf "$1" >wrong.conf

@@ -69,11 +69,19 @@ static bool signalled(void *arg, int number)
     } else {
         conf_free(&w->agent.conf);
         w->agent.conf = conf;
+        broker_apply(w->broker, &conf.broker);      /* gives ports back that are forwarded now */
         forwards_apply(&w->forwards);
-        broker_apply(w->broker, &conf.broker);
         say("the settings were read anew");
     }
     return true;
+}
+
+/* Of this guest's ports: those that are not for its other programs. */
+static bool keeps_port(void *arg, uint32_t port)
+{
+    const struct whole *w = arg;
+
+    return port == TCPMUX_PORT || conf_forward(&w->agent.conf, port);
 }
 
 /* The side is open, or another: who may use it besides is for the settings to say. */
@@ -160,7 +168,7 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     w->side.options.opened = side_opened;
     w->side.options.closes = side_closes;
     w->side.options.arg = w;
-    if (!(w->broker = broker_new(&a->loop, &w->side)))
+    if (!(w->broker = broker_new(&a->loop, &w->side, keeps_port, w)))
         return loop_end(&a->loop, fail(EXIT_OTHER, "cannot begin: %s", errno_words(-ENOMEM)));
     w->reception.agent = a;
     w->reception.side = &w->side;

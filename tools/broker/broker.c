@@ -219,9 +219,10 @@ void broker_apply(struct broker *b, const struct broker_settings *settings)
     b->holders.most = most(b);
     if ((err = permit(b)))
         say("broker: cannot give %s/" NAME " its mode and group: %s", run_dir(), errno_words(err));
+    ears_anew(b);
 }
 
-struct broker *broker_new(struct loop *l, struct side *side)
+struct broker *broker_new(struct loop *l, struct side *side, bool (*keeps)(void *arg, uint32_t port), void *arg)
 {
     struct broker *b = calloc(1, sizeof *b);
 
@@ -229,6 +230,8 @@ struct broker *broker_new(struct loop *l, struct side *side)
         return NULL;
     b->loop = l;
     b->side = side;
+    b->keeps = keeps;
+    b->keeps_arg = arg;
     b->dirfd = b->name_fd = b->door.fd = b->news.fd = -1;
     holders_init(&b->holders, BROKER_CONNECTIONS);
     holders_init(&b->greeting, GREETING);

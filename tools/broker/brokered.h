@@ -11,6 +11,7 @@
 #define XVS_BROKERED_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "side.h"
@@ -26,9 +27,10 @@ struct broker_settings {
 
 struct broker;
 
-/* NULL: no memory, or no descriptor. */
-struct broker *broker_new(struct loop *l, struct side *side);
-/* The settings, or the side, are others now: opens, closes, or changes who may.  Streams go on, unless the device is not libxvs's any more. */
+/* keeps: whether a port is not for programs to listen at, which is asked with each look at one.  NULL: no memory, or no descriptor. */
+struct broker *broker_new(struct loop *l, struct side *side, bool (*keeps)(void *arg, uint32_t port), void *arg);
+/* The settings, the side, or the ports that are kept are others now: opens, closes, or changes who may.  Streams go on, unless the device is
+ * not libxvs's any more. */
 void broker_apply(struct broker *b, const struct broker_settings *settings);
 /* Accepts NULL. */
 void broker_free(struct broker *b);

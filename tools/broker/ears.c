@@ -3,7 +3,8 @@
  *
  * As long as somebody has the socket of such a name, the broker listens at the port for him; that nobody has it any more it finds out when the
  * name goes, or when the next call finds nobody.  What stands at a name is opened and never followed, and connected to with the rights of
- * its owner (common/sockets/dial.h).  A port below 1024 is root's alone, as it is with AF_VSOCK. */
+ * its owner (common/sockets/dial.h).  A port below 1024 is root's alone, as it is with AF_VSOCK.  Who has the name of a port that is kept has an
+ * ear that hears nothing, so that he is told of once. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@ struct ear {
     struct list link;
     struct broker *broker;
     struct holder *holder;
-    struct listening listening;
+    struct listening listening; /* not open: the port is kept */
     char name[24];
 };
 
@@ -112,6 +113,11 @@ static void ear_close(struct ear *e)
     free(e);
 }
 
+static bool is_kept(const struct broker *b, uint32_t port)
+{
+    return b->keeps(b->keeps_arg, port);
+}
+
 static void ear_open(struct broker *b, const char *name, uint32_t port, struct holder *holder)
 {
     struct ear *e = calloc(1, sizeof *e);
@@ -126,8 +132,10 @@ static void ear_open(struct broker *b, const char *name, uint32_t port, struct h
     e->listening = (struct listening){ .side = b->side, .port = port, .quiet = true, .ready = ready, .arg = e,
                                        .buffer = stream_is_one_of_many(holder) ? BROKER_BUFFER : 0 };
     list_append(&b->ears, &e->link);
-    if (listening_open(&e->listening))
-        ear_close(e);           /* the agent's own port, or a forwarded one */
+    if (is_kept(b, port))
+        say("broker: port %u is the agent's own (port 1, or a forward of agent.conf): who listens at %s/%s is not called", port, run_dir(), name);
+    else if (listening_open(&e->listening))
+        ear_close(e);
 }
 
 static struct ear *ear_at(struct broker *b, uint32_t port)
@@ -268,8 +276,20 @@ void ears_begin(struct broker *b)
         watch_add(b->loop, &b->news, fd, some_name_changed);
         b->news.want = POLLIN;
     }
-    if (look_at_all(b))
-        look_after(b, LOOK_FIRST);
+    look_after(b, LOOK_FIRST);
+}
+
+/* The look is later because the ports that are kept no more may still be somebody's. */
+void ears_anew(struct broker *b)
+{
+    for (struct list *l = b->ears.next, *next; l != &b->ears; l = next) {
+        struct ear *e = container_of(l, struct ear, link);
+
+        next = l->next;
+        if (!e->listening.own || is_kept(b, e->listening.port))
+            ear_close(e);
+    }
+    look_after(b, LOOK_FIRST);
 }
 
 void ears_end(struct broker *b)

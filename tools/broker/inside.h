@@ -24,6 +24,8 @@
 struct broker {
     struct loop *loop;
     struct side *side;
+    bool (*keeps)(void *arg, uint32_t port);
+    void *keeps_arg;
     struct broker_settings settings;
     bool open;
     int dirfd;                  /* the run directory */
@@ -70,6 +72,8 @@ void streams_end(struct broker *b);
 /* ---- ears.c ---- */
 
 void ears_begin(struct broker *b);
+/* Other ports are kept now: those are given back at once, and others taken with the next look. */
+void ears_anew(struct broker *b);
 void ears_end(struct broker *b);
 
 #endif
