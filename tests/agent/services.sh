@@ -158,6 +158,44 @@ if test_ wrong_settings_are_told_with_their_line; then
 end
 fi
 
+# db1 has no agent of its own.  Device 5 is none that it has.
+if test_ the_init_system_hears_when_the_agent_is_ready_with_a_device_or_without; then
+    cat >notified.py <<'PY'
+import socket, struct
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.settimeout(100)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+s.bind("notify")
+print("bound", flush=True)
+words, who, _, _ = s.recvmsg(100, 100)
+print(words.decode(), "of", struct.unpack("3i", who[0][2])[0])
+PY
+    for device in 0 5; do
+        rm -f notify
+        python3 notified.py >said 2>err &
+        listener=$!
+        wait_for grep -q bound said
+        run db1 env NOTIFY_SOCKET="$dir/notify" xvs-agent -d $device -c "$dir/none.conf" -s "$dir/services.d" >ready.log 2>&1
+        wait $listener || bad "device $device: $(tail -n 1 err)"
+        grep -qx "READY=1 of $pid" said || bad "device $device: process $pid, and it says $(tail -n 1 said)"
+        [ $device != 0 ] || [ -S "$dir/host/run/dom2/vsock" ] || bad "it is ready before it has the device"
+        kill "$pid"; wait $job 2>/dev/null
+    done
+end
+fi
+
+# The settings are a FIFO, so that it is still at the beginning.
+if test_ a_reload_before_the_agent_is_there_is_one_when_it_is; then
+    mkfifo conf.fifo
+    run db1 xvs-agent -c "$dir/conf.fifo" -s "$dir/services.d" >early.log 2>&1
+    exec 7>conf.fifo
+    kill -HUP "$pid"
+    exec 7>&-
+    { timeout 60 sh -c ': >conf.fifo' && until_true grep -q 'read anew' early.log; } || bad "it does not read its settings again"
+    kill "$pid"; wait $job 2>/dev/null
+end
+fi
+
 if test_ a_caller_that_goes_ends_the_program; then
     rm -f there
     program patient "trap '' HUP; echo x >$dir/there; sleep 321098; sleep 321098"

@@ -161,6 +161,7 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     a->room = room;
     a->loop.signalled = signalled;
     a->loop.signalled_arg = w;
+    warden_release();
     list_init(&a->sessions);
     children_begin(&a->children, &a->loop);
     leaving_begin(&a->leaving, &a->loop);
@@ -176,6 +177,7 @@ static int serve(struct whole *w, const char *self, const char *dir, const struc
     forwards_begin(&w->forwards, a, &w->side);
     if (!(status = reception_open(&w->reception))) {
         forwards_apply(&w->forwards);
+        warden_ready();         /* it has the device, or waits for it: a guest may be without one for ever */
         status = loop_run(&a->loop);
     }
     broker_free(w->broker);
@@ -193,6 +195,7 @@ static int run_function(const char *name, const char *argument)
 {
     const struct function *f = function_find(name);
 
+    warden_release();
     return f ? f->run(STDIN_FILENO, STDOUT_FILENO, argument) : fail(EXIT_USAGE, "there is no service '%s' in this program", name);
 }
 
@@ -213,6 +216,7 @@ int main(int argc, char **argv)
     uint64_t number;
     int option;
 
+    warden_hold();
     fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
     say_program("xvs-agent");

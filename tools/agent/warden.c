@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "offspring.h"
 
 static pid_t warden;
+static sigset_t signals, before;
 
 /* Each that dies leaves us its children, so this ends when there is nobody: whoever forked meanwhile is killed with the next turn. */
-static void end_all(const sigset_t *signals)
+static void end_all(void)
 {
     struct timespec step = { .tv_nsec = 20000000 };
     pid_t pid;
@@ -27,11 +29,11 @@ static void end_all(const sigset_t *signals)
         if (pid < 0 && errno == ECHILD)
             return;
         offspring_signal(OFFSPRING_ANY, SIGKILL);
-        sigtimedwait(signals, NULL, &step);     /* SIGCHLD, as a rule */
+        sigtimedwait(&signals, NULL, &step);    /* SIGCHLD, as a rule */
     }
 }
 
-static void ward(pid_t agent, const sigset_t *signals)
+static void ward(pid_t agent)
 {
     int status = 0, number;
     bool alive = true, asked;
@@ -39,7 +41,7 @@ static void ward(pid_t agent, const sigset_t *signals)
 
     prctl(PR_SET_NAME, "xvs-agent-ward");
     while (alive) {
-        if ((number = sigwaitinfo(signals, NULL)) < 0)
+        if ((number = sigwaitinfo(&signals, NULL)) < 0)
             continue;
         if (number != SIGCHLD)
             kill(agent, number);
@@ -50,34 +52,48 @@ static void ward(pid_t agent, const sigset_t *signals)
             }
     }
     asked = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
-    end_all(signals);
+    end_all();
     /* As the agent did, so that whoever asked it to end sees that it has.  Bare: what was to be tidied up was the agent's. */
     if (asked) {
         signal(WTERMSIG(status), SIG_DFL);
-        sigprocmask(SIG_UNBLOCK, signals, NULL);
+        sigprocmask(SIG_UNBLOCK, &signals, NULL);
         raise(WTERMSIG(status));
     }
     _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-int warden_begin(void)
+void warden_hold(void)
 {
     static const int numbers[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
-    sigset_t signals, old;
-    pid_t pid;
 
-    warden = getpid();
     sigemptyset(&signals);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaddset(&signals, numbers[i]);
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || sigprocmask(SIG_BLOCK, &signals, &old) < 0 || (pid = fork()) < 0)
+    sigprocmask(SIG_BLOCK, &signals, &before);
+}
+
+void warden_release(void)
+{
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+int warden_begin(void)
+{
+    pid_t pid;
+
+    warden = getpid();
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || (pid = fork()) < 0)
         return -errno;
     if (pid)
-        ward(pid, &signals);
-    sigprocmask(SIG_SETMASK, &old, NULL);
+        ward(pid);
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return -errno;
     return warden_lives() ? 0 : -ESRCH;
+}
+
+void warden_ready(void)
+{
+    sd_pid_notify(warden, 1, "READY=1");
 }
 
 bool warden_lives(void)
