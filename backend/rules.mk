@@ -33,7 +33,7 @@ $(B)/unit/test_backend_dialer:       xen_libs += $(uv_libs)
 $(B)/unit/test_backend_settings:     xen_libs += $(inih_libs)
 
 # Guests by hand.
-raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors seqpacket)
+raw_guests := $(patsubst %,$(B)/hostile/test_%,hostile_guest ends streams descriptors seqpacket dialing)
 $(raw_guests): $(B)/hostile/%: $(B)/obj/tests/hostile/%.o $(patsubst %,$(B)/obj/tests/hostile/%.o,rawfront admitted rawstream daemon hosted) \
                                $(call backend_obj,memory/map guest/evtchn base/xenlog base/journal base/journald base/event) $(B)/obj/tests/harness/harness.o $(B)/libtest.a $(B)/xvsd
 	@mkdir -p $(@D)

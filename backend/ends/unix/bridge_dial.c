@@ -83,6 +83,7 @@ static void refuse_guest(struct bridge *b, const struct bridge_dialed *dialed)
 {
     struct lane *lane = b->s.lane;
 
+    bridge_drop_number(b, FATE_HOST_RESET);
     if (*dialed->why)
         journal_guest(lane->journal, JOURNAL_WARNING, "a connection to a host program is refused: %s/%s", dialed->dir, dialed->why);
     if (dialed->fd == -EMFILE || dialed->fd == -ENFILE)
@@ -156,11 +157,12 @@ void bridge_dialed(struct hostside *host, const struct bridge_dialed *dialed)
         accept_guest(b, dialed);
         return;
     }
-    fate_close(&host->fates, fate);
-    if (dialed->fd == -EADDRINUSE && b->dials <= NAME_TRIES)
+    if (dialed->fd == -EADDRINUSE && b->dials <= NAME_TRIES) {
+        fate_close(&host->fates, fate);
         dial(b);
-    else
+    } else {
         refuse_guest(b, dialed);
+    }
 }
 
 /* ---- another dialer ---- */
@@ -171,7 +173,7 @@ static void redial(struct vmux_conn *conn, void *arg)
 
     if (conn->released || !s->kind || s->kind->offer != bridge_offer || !bridge_of(s)->dials)
         return;
-    fate_close(fates_of(bridge_of(s)), &bridge_of(s)->fate);
+    bridge_drop_number(bridge_of(s), FATE_STOPPED);
     bridge_of(s)->dials = 0;
     dial(bridge_of(s));
     (void)arg;

@@ -71,6 +71,8 @@ void bridge_keep_no_place(struct bridge *b);
 
 /* How a stream ended whose guest's end is over. */
 enum fate_end bridge_judge(const struct bridge *b);
+/* No stream comes by the number that was dialled with.  Who has been faster than the dialer's word, and waits for its end, is told. */
+void bridge_drop_number(struct bridge *b, enum fate_end end);
 /* The socket is closed, or left to unread.h. */
 void bridge_close_as(struct bridge *b, enum fate_end end);
 /* An open stream has ended, and those who wait are told. */

@@ -47,6 +47,16 @@ static enum fate_end judge_lost(const struct bridge *b, enum fate_end cut)
     return cut;
 }
 
+/* ---- the number ---- */
+
+void bridge_drop_number(struct bridge *b, enum fate_end end)
+{
+    uint32_t number = fate_number(&b->fate);
+
+    fate_close(fates_of(b), &b->fate);
+    watchers_tell(&b->fate.watched, number, end, REASON(NONE));
+}
+
 /* ---- the socket ---- */
 
 static struct unread_parts parts_of(struct bridge *b)
@@ -62,7 +72,7 @@ static void let_go(struct bridge *b)
     b->mark = 0;
     bridge_keep_no_place(b);
     if (b->dials) {
-        fate_close(fates_of(b), &b->fate);
+        bridge_drop_number(b, bridge_judge(b));
         account_give_file(b->s.lane->account);
         b->dials = 0;
     }
@@ -136,6 +146,8 @@ void bridge_lost(struct stream *s, enum lane_cut why)
     struct bridge *b = bridge_of(s);
     enum fate_end end;
 
+    if (b->dials)
+        bridge_drop_number(b, cuts[why]);
     if (!s->open)
         return;
     bridge_keep_no_place(b);
