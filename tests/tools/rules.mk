@@ -20,11 +20,14 @@ $(B)/unit/test_tools_sworn: all_ldflags += -Wl,--wrap=recv,--wrap=poll
 $(B)/unit/test_tools_leave:       $(call tools_obj,agent/leave proto/tcpmux base/loop base/files base/say)
 $(B)/unit/test_tools_freeze:      $(call tools_obj,manage/freeze manage/qemuga manage/ga manage/lines copy/channel proto/json sides/control base/say base/files)
 $(B)/unit/test_tools_freeze: xen_libs += $(json_libs)
-$(addprefix $(B)/unit/test_tools_,book sworn leave): xen_libs += $(uv_libs)
+# How the command waits.
+$(B)/unit/test_tools_waited:      $(call tools_obj,xvs/waited base/loop base/files base/say)
+$(addprefix $(B)/unit/test_tools_,book sworn leave waited): xen_libs += $(uv_libs)
 # The daemon has a loop.h, too.
 $(B)/obj/tests/unit/test_tools_book.o $(B)/obj/tests/unit/test_tools_sworn.o: test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))
 $(B)/obj/tests/unit/test_tools_freeze.o: test_incs = $(addprefix -I,tests/harness tools/manage $(sees.tools/manage))
 $(B)/obj/tests/unit/test_tools_leave.o: test_incs = $(addprefix -I,tests/harness tools/agent $(sees.tools/agent))
+$(B)/obj/tests/unit/test_tools_waited.o: test_incs = $(addprefix -I,tests/harness tools/xvs $(sees.tools/xvs))
 # Copying: the rules, what an archive may try, whole trees through both ends.
 copy_objs := $(call objs,tools/copy) $(call objs,tools/proto)
 copy_tests := $(addprefix $(B)/unit/test_copy_,rules tricks trees)

@@ -9,7 +9,10 @@
 
 static void woken(void *arg)
 {
-    loop_stop(arg, 0);
+    struct waited *w = arg;
+
+    w->woken = true;
+    loop_stop(w->loop, 0);
 }
 
 int waited_run(struct loop *l)
@@ -79,14 +82,19 @@ static ssize_t write_some(struct channel *c, const struct iovec *iov, int count)
 
 static int wait_for_it(struct channel *c, bool writes)
 {
+    struct waited *w = container_of(c, struct waited, channel);
+    int err;
+
     (void)writes;               /* what was tried in vain wakes, and nothing else */
-    return waited_run(container_of(c, struct waited, channel)->loop);
+    err = w->woken ? 0 : waited_run(w->loop);
+    w->woken = false;
+    return err;
 }
 
 void waited_init(struct waited *w, struct loop *l, struct end *e)
 {
     *w = (struct waited){ .channel = { read_some, write_some, wait_for_it }, .loop = l, .end = e };
-    end_on_wake(e, woken, l);
+    end_on_wake(e, woken, w);
 }
 
 /* ---- the end of it ---- */

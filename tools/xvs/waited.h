@@ -13,6 +13,7 @@ struct waited {
     struct channel channel;
     struct loop *loop;
     struct end *end;            /* the caller's */
+    bool woken;                 /* perhaps in a turn, or while somebody waited for another one */
 };
 
 void waited_init(struct waited *w, struct loop *l, struct end *e);
