@@ -87,6 +87,27 @@ err_has "what comes is no good archive"
 end
 fi
 
+# One entry that is left out, and then what is no archive: both are said at once.
+if test_ what_is_wrong_is_said_while_the_input_is_silent; then
+cat >silent.py <<'PY'
+import sys, tarfile, time
+sys.stdout.buffer.write(tarfile.TarInfo("../out").tobuf() + b"x" * 512)
+sys.stdout.flush()
+time.sleep(3600)
+PY
+mkfifo silent
+python3 silent.py >silent &
+# shellcheck disable=SC2016
+limit=60 on 0 sh -c 'exec xvs cp - "$1" <silent 2>err' sh web1:"$dir/silent.there"
+got=$?
+[ "$got" -eq 1 ] || bad "status $got"
+err_has "web1:../out"
+err_has "what comes is no good archive"
+kill $!
+wait $! 2>/dev/null
+end
+fi
+
 if test_ compressed_it_is_the_same; then
 status 0 xvs cp -z tree web1:"$dir/zthere"
 same tree zthere

@@ -187,6 +187,16 @@ int client_put(struct client *c, const char *const *sources, size_t count, bool 
     return hear_the_end(c, err);
 }
 
+/* What was read goes, and what they have said is heard, before more is waited for, which may take any time. */
+static int wait_for_more(struct client *c, struct channel *from)
+{
+    int err = wire_flush(&c->wire);
+
+    if (!err)
+        err = wire_hear_now(&c->wire);
+    return err ? err : from->wait(from, false);
+}
+
 int client_put_stream(struct client *c, struct channel *from)
 {
     uint8_t *piece = malloc(PIECE);
@@ -196,7 +206,7 @@ int client_put_stream(struct client *c, struct channel *from)
     while (!err && n) {
         n = from->read(from, piece, PIECE);
         if (n == -EAGAIN)
-            err = (err = wire_hear_now(&c->wire)) ? err : from->wait(from, false);
+            err = wait_for_more(c, from);
         else if (n < 0)
             err = n == -EINTR ? -EINTR : wrong(c, -EIO, strerror((int)-n));
         else

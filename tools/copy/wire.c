@@ -110,8 +110,11 @@ static int hear_some(struct wire *w)
 
 int wire_hear_now(struct wire *w)
 {
-    int heard = w->err ? w->err : hear_some(w);
+    int heard = w->err;
 
+    if (!heard)
+        while ((heard = hear_some(w)) > 0)
+            ;
     return heard < 0 ? heard : w->over ? broken(w, -ECANCELED) : 0;
 }
 
