@@ -357,6 +357,29 @@ cat_in 8 '' web1 30; err_has "has not answered in time at port 30"
 cat_in 4 '' web1 33; err_has "nobody listens at port 33"
 end
 
+# A daemon that stands still, and as many that wait for it as may.
+test_ whoever_finds_no_place_at_the_daemons_socket_waits_for_one
+mkdir crowd
+python3 "$here/fake.py" "$dir/crowd" >told 2>crowd.log & crowd=$!
+wait_for grep -q ready told
+kill -STOP $crowd
+python3 -c '
+import socket
+all = []
+while True:
+    all.append(socket.socket(socket.AF_UNIX))
+    all[-1].setblocking(False)
+    try: all[-1].connect("crowd/guest/web1/vsock")
+    except BlockingIOError: break'
+cat_in 8 '' --run-dir crowd -w 0.2 web1 1; err_has "the daemon is busy: as many wait at its socket as may"
+"$xvs" cat --run-dir crowd -w 60 web1 1 >out 2>err </dev/null & cat_pid=$!
+wait_for sh -c "ls -l /proc/$cat_pid/fd | grep -q 'crowd/guest/web1$'"
+kill -CONT $crowd
+wait $cat_pid || bad "status $?"
+out_is bye
+kill $crowd; wait $crowd 2>/dev/null
+end
+
 # Each has its own words and its own status; and what is on no list is what it was before there were reasons.
 test_ each_cause_of_a_refusal_has_its_own_words_and_status
 cat_in 4 '' web1 35; err_has "nobody listens at port 35 of web1"; grep -q backlog err && bad "which of the two?"

@@ -16,6 +16,7 @@
 #include "vouch.h"
 
 #define LINE_MAX_OK 32          /* "OK <u32>\n" is shorter */
+#define AGAIN (SECOND / 50)     /* while as many wait there as may */
 
 /* ---- calling ---- */
 
@@ -23,7 +24,8 @@ struct attempt {
     struct dial *dial;
     const struct knock_kind *kind;
     struct watch watch;
-    int fd, dirfd;              /* to who answers; his directory, -1 once handed on */
+    struct timer again;
+    int fd, dirfd;              /* to who answers, -1 before that; his directory, -1 once handed on */
     bool calls;                 /* CALL was said */
     struct line line;           /* of the answer, so far */
 };
@@ -31,7 +33,8 @@ struct attempt {
 static void attempt_free(struct attempt *a, bool with_fd)
 {
     watch_drop(a->dial->side->loop, &a->watch);
-    if (with_fd)
+    timer_drop(&a->again);
+    if (with_fd && a->fd >= 0)
         close(a->fd);
     if (a->dirfd >= 0)
         close(a->dirfd);
@@ -135,43 +138,82 @@ static void answered(struct watch *w)
     dial_end(d, 0, end);
 }
 
-int knock(struct dial *d, int dirfd, bool calls, const struct knock_kind *kind)
+static int connect_to(const struct dial *d, int dirfd)
 {
-    int fd = d->messages ? unix_connect_messages(dirfd, "vsock.seqpacket", SOCK_NONBLOCK)
-                         : unix_connect(dirfd, "vsock", SOCK_NONBLOCK), n;
-    struct attempt *a;
+    int fd = d->messages ? unix_connect_messages(dirfd, "vsock.seqpacket", SOCK_NONBLOCK) : unix_connect(dirfd, "vsock", SOCK_NONBLOCK);
+
+    return fd == -ENOENT && d->messages && !faccessat(dirfd, "vsock", F_OK, 0) ? -ESOCKTNOSUPPORT : fd;
+}
+
+static int say_where_to(struct attempt *a)
+{
+    struct dial *d = a->dial;
     char line[64];
+    int n = snprintf(line, sizeof line, "%s ", a->calls ? "CALL" : "CONNECT");
 
-    if (fd == -ENOENT && d->messages && !faccessat(dirfd, "vsock", F_OK, 0))
-        fd = -ESOCKTNOSUPPORT;
-    if (fd < 0)
-        close(dirfd);
-    if (fd == -EAGAIN)
-        return -ETIMEDOUT;      /* its backlog is full: may_change() */
-    if (fd < 0)
-        return kind->absent(d, fd);
-    n = snprintf(line, sizeof line, "%s ", calls ? "CALL" : "CONNECT");
-    n += kind->target(d, line + n, sizeof line - (size_t)n);
-    if (!(a = calloc(1, sizeof *a)) || send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
-        int err = a ? -ECONNREFUSED : -ENOMEM;
+    n += a->kind->target(d, line + n, sizeof line - (size_t)n);
+    if (send(a->fd, line, (size_t)n, MSG_NOSIGNAL) == n)
+        return 0;
+    snprintf(d->why, sizeof d->why, "the socket of %s: %s", a->kind->who, strerror(ECONNREFUSED));
+    return -ECONNREFUSED;
+}
 
-        free(a);
-        close(fd);
-        close(dirfd);
-        snprintf(d->why, sizeof d->why, "the socket of %s: %s", kind->who, strerror(-err));
-        return err;
+static void reach_again(struct timer *t);
+
+/* 0, or a negative errno.  While his backlog is full, nobody says when there is room. */
+static int reach(struct attempt *a)
+{
+    struct loop *loop = a->dial->side->loop;
+    int err;
+
+    a->fd = connect_to(a->dial, a->dirfd);
+    if (a->fd == -EAGAIN) {
+        timer_set(loop, &a->again, clock_ns() + AGAIN, reach_again);
+        return 0;
     }
-    *a = (struct attempt){ .dial = d, .kind = kind, .fd = fd, .dirfd = dirfd, .calls = calls };
-    d->attempt = a;
-    watch_add(d->side->loop, &a->watch, fd, answered);
+    if (a->fd < 0)
+        return a->kind->absent(a->dial, a->fd);
+    if ((err = say_where_to(a)))
+        return err;
+    watch_add(loop, &a->watch, a->fd, answered);
     a->watch.want = POLLIN;
     return 0;
 }
 
+static void reach_again(struct timer *t)
+{
+    struct attempt *a = container_of(t, struct attempt, again);
+    int err = reach(a);
+
+    if (err)
+        fail_attempt(a, err);
+}
+
+int knock(struct dial *d, int dirfd, bool calls, const struct knock_kind *kind)
+{
+    struct attempt *a = calloc(1, sizeof *a);
+    int err;
+
+    if (!a) {
+        close(dirfd);
+        return -ENOMEM;
+    }
+    *a = (struct attempt){ .dial = d, .kind = kind, .fd = -1, .dirfd = dirfd, .calls = calls };
+    d->attempt = a;
+    if ((err = reach(a)))
+        attempt_free(a, true);
+    return err;
+}
+
 int knock_abort(struct dial *d, int err)
 {
-    if (d->attempt)
-        attempt_free(d->attempt, true);
-    snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+    struct attempt *a = d->attempt;
+
+    if (a && a->fd < 0)
+        snprintf(d->why, sizeof d->why, "%s is busy: as many wait at its socket as may", a->kind->who);
+    else
+        snprintf(d->why, sizeof d->why, "%s has not answered in time at port %u", d->peer, d->port);
+    if (a)
+        attempt_free(a, true);
     return err;
 }
