@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -23,6 +24,9 @@
 #define FROM  700u              /* of the guest's program, the first */
 #define KEPT  16                /* streams */
 #define TIMES 200               /* far more than there are chains in the table of their numbers (common/base/hash.c) */
+
+/* A stream more may be vouched for. */
+static const char conf[] = "[guest " GUEST "]\nmax_files = 18\n";
 
 static struct rawfront guest;
 static uint32_t from = FROM, to;
@@ -131,7 +135,7 @@ static int vouch(uint32_t number)
     return fd;
 }
 
-/* ---- */
+/* ---- before the dialer's word ---- */
 
 /* The guest calls, and its host program vouches before the dialer has said that there is one; then something happens. */
 static void expect_after(void (*happens)(void), const char *end)
@@ -175,12 +179,10 @@ static void who_vouches_for_a_stream_whose_device_goes_is_told_so(void)
     expect_after(guest_closes, "ENDED %u cut the guest's program gave up the device\n");
 }
 
-/* The number of such a stream stayed in the table, in memory that was another stream's soon: others were not found by theirs any more,
- * and their end was the daemon's. */
-static void who_is_called_for_all_and_goes_at_once_takes_no_other_streams_number_away(void)
+/* So many streams of the guest's. */
+static void open_streams(int streams[KEPT])
 {
-    int listener = host_listen(GUEST, PORT), streams[KEPT];
-    uint32_t first = from + 1;
+    int listener = host_listen(GUEST, PORT);
 
     REQUIRE(listener >= 0);
     for (int i = 0; i < KEPT; i++) {
@@ -189,13 +191,10 @@ static void who_is_called_for_all_and_goes_at_once_takes_no_other_streams_number
         EQ(hears(), VSOCKIF_OP_RESPONSE);
     }
     close(listener);
-    for (int i = 0; i < TIMES; i++) {
-        REQUIRE((listener = host_listen("../any", ALL)) >= 0);
-        call_and_hold(ALL);
-        close(listener);
-        let_dialer_go();
-        EQ(hears(), VSOCKIF_OP_RST);
-    }
+}
+
+static void end_streams(const int streams[KEPT], uint32_t first)
+{
     to = PORT;
     from = first;
     for (int i = 0; i < KEPT; i++, from++) {
@@ -208,8 +207,48 @@ static void who_is_called_for_all_and_goes_at_once_takes_no_other_streams_number
     }
 }
 
+/* He had a place in the guest's share, and another one was kept for him: there was none, and his stream was refused. */
+static void who_vouches_before_the_dialers_word_has_the_place_that_is_kept_for_him(void)
+{
+    uint32_t first = from + 1;
+    int streams[KEPT], listener, stream, voucher;
+
+    open_streams(streams);
+    REQUIRE((listener = host_listen(GUEST, PORT)) >= 0);
+    REQUIRE(chmod(daemon_path("run/guest/" GUEST "/vsock_%u", PORT), 01700) == 0);
+    call_and_hold(PORT);
+    REQUIRE((stream = host_accept(listener)) >= 0);
+    voucher = vouch(number_of(stream));
+    let_dialer_go();
+    EQ(hears(), VSOCKIF_OP_RESPONSE);
+    close(voucher);
+    EQ(hears(), VSOCKIF_OP_RST);
+    close(stream);
+    close(listener);
+    end_streams(streams, first);
+}
+
+/* The number of such a stream stayed in the table, in memory that was another stream's soon: others were not found by theirs any more,
+ * and their end was the daemon's. */
+static void who_is_called_for_all_and_goes_at_once_takes_no_other_streams_number_away(void)
+{
+    uint32_t first = from + 1;
+    int streams[KEPT], listener;
+
+    open_streams(streams);
+    for (int i = 0; i < TIMES; i++) {
+        REQUIRE((listener = host_listen("../any", ALL)) >= 0);
+        call_and_hold(ALL);
+        close(listener);
+        let_dialer_go();
+        EQ(hears(), VSOCKIF_OP_RST);
+    }
+    end_streams(streams, first);
+}
+
 static const struct test tests[] = {
     TEST(who_vouches_for_a_stream_that_does_not_come_is_told_so),
+    TEST(who_vouches_before_the_dialers_word_has_the_place_that_is_kept_for_him),
     TEST(who_is_called_for_all_and_goes_at_once_takes_no_other_streams_number_away),
     TEST(who_vouches_for_a_stream_whose_device_goes_is_told_so)
 };
@@ -223,7 +262,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     hosted_become(0);
     daemon_in_processes(true);
-    if ((err = daemon_start("[daemon]\n")) || (err = rawfront_open(&guest, 1)) || (err = daemon_connect(&guest))) {
+    if ((err = daemon_start(conf)) || (err = rawfront_open(&guest, 1)) || (err = daemon_connect(&guest))) {
         fprintf(stderr, "the daemon does not come up: %s\n", strerror(-err));
         daemon_stop(SIGKILL);
         return 1;

@@ -11,6 +11,7 @@
 #include "door.h"
 #include "from_line.h"
 #include "gate.h"
+#include "watchers.h"
 
 #define OWN_NAME   108          /* bytes of a name in the abstract namespace, with its end */
 #define NAME_TRIES 8            /* nobody can guess a number, but a name may still be taken; without one it goes on as well */
@@ -116,12 +117,14 @@ static int say_from(struct bridge *b, int fd)
     return 0;
 }
 
+/* A voucher may have been faster than the dialer's word: he has his place. */
 static void accept_guest(struct bridge *b, const struct bridge_dialed *dialed)
 {
     struct account *account = b->s.lane->account;
     struct bridge_dialed failed = *dialed;
+    bool keeps = dialed->vouched && !watchers_vouch(&b->fate.watched);
 
-    if (dialed->vouched && !account_keep(account)) {
+    if (keeps && !account_keep(account)) {
         close(dialed->fd);
         refuse_more(b->s.lane);
         stream_refuse(&b->s, REASON(LIMIT));
@@ -129,15 +132,15 @@ static void accept_guest(struct bridge *b, const struct bridge_dialed *dialed)
     }
     if ((dialed->for_all && (failed.fd = say_from(b, dialed->fd))) || (failed.fd = bridge_take_socket(b, dialed->fd))) {
         close(dialed->fd);
-        if (dialed->vouched)
+        if (keeps)
             account_give_kept(account);
         refuse_guest(b, &failed);
         return;
     }
     b->dials = 0;
     b->writable = true;
-    b->keeps = dialed->vouched;
-    b->holds |= dialed->vouched;        /* a voucher may have been faster than the dialer's word */
+    b->keeps = keeps;
+    b->holds |= dialed->vouched;
     stream_opened(&b->s);
     vmux_answer(b->s.lane->mux, &b->s.v);
     lane_wake(b->s.lane);
