@@ -153,7 +153,7 @@ $(B)/xvs: $(xvs_objs) $(B)/libxvs.so.0
 
 agent_objs := $(foreach m,common/reason common/sockets common/ended $(agent),$(call objs,$(m)))
 $(B)/xvs-agent: $(agent_objs) $(B)/libxvs.so.0
-	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(agent_objs) -L$(B) -lxvs $(uv_libs) $(json_libs) $(inih_libs) $(systemd_libs)
+	$(CC) -pie $(all_ldflags) -Wl,-rpath-link,$(B) -o $@ $(agent_objs) -L$(B) -lxvs $(uv_libs) $(json_libs) $(inih_libs)
 
 # The examples are built the way an agent's author would: public header, shared library, nothing else.
 examples := $(patsubst frontend/examples/%.c,$(B)/examples/%,$(wildcard frontend/examples/*.c))

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "notify.h"
 #include "offspring.h"
+
+#define READY SIGUSR1           /* from the agent */
 
 static pid_t warden;
 static sigset_t signals, before;
@@ -35,15 +37,18 @@ static void end_all(void)
 
 static void ward(pid_t agent)
 {
+    siginfo_t info;
     int status = 0, number;
     bool alive = true, asked;
     pid_t pid;
 
     prctl(PR_SET_NAME, "xvs-agent-ward");
     while (alive) {
-        if ((number = sigwaitinfo(&signals, NULL)) < 0)
+        if ((number = sigwaitinfo(&signals, &info)) < 0)
             continue;
-        if (number != SIGCHLD)
+        if (number == READY && info.si_pid == agent)
+            notify("READY=1");
+        else if (number != READY && number != SIGCHLD)
             kill(agent, number);
         while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
             if (pid == agent) {
@@ -64,7 +69,7 @@ static void ward(pid_t agent)
 
 void warden_hold(void)
 {
-    static const int numbers[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+    static const int numbers[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, READY };
 
     sigemptyset(&signals);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -86,6 +91,7 @@ int warden_begin(void)
         return -errno;
     if (pid)
         ward(pid);
+    notify_forget();
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return -errno;
     return warden_lives() ? 0 : -ESRCH;
@@ -93,7 +99,7 @@ int warden_begin(void)
 
 void warden_ready(void)
 {
-    sd_pid_notify(warden, 1, "READY=1");
+    kill(warden, READY);
 }
 
 bool warden_lives(void)
