@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "linux.h"
 #include "policy_text.h"
+#include "serve.h"
 #include "stream.h"
 #include "updown.h"
 #include "vsockif.h"
@@ -593,6 +594,27 @@ static void a_kernel_that_does_not_read_is_let_go_before_pages_go(void)
     end_of_guest(p);
 }
 
+/* Who breaks a rule has no last words, for which no rate would count: its streams may move no byte. */
+static void a_guest_over_its_rate_that_breaks_a_rule_ends_at_once(void)
+{
+    struct prog *p = hold_still();
+    struct settings_limits limits = lane->limits.given;
+
+    limits.bytes = (struct settings_rate){ .per_second = 1000, .burst = 1000 };
+    serve_limit(lane, &limits);
+    joined_settle();            /* what was moved before is not paid for */
+    lane->delivered += 2000;
+    lane_wake(lane);
+    joined_settle();
+    REQUIRE(lane->quantum == 0);
+    unused = 0;
+    lane_down(lane, LANE_REFUSED);
+    kernel_guest_left(lane, on_unused);
+    kernel_end_of(lane);
+    EQ(unused, 1);
+    end_of_guest(p);
+}
+
 static void a_kernel_whose_device_ends_reads_no_more(void)
 {
     struct prog *p = hold_still();
@@ -834,6 +856,7 @@ int main(int argc, char **argv)
         TEST(what_the_kernel_says_wrongly_is_dropped),
         TEST(a_new_policy_cuts_streams_with_data_on_its_way),
         TEST(a_kernel_that_does_not_read_is_let_go_before_pages_go),
+        TEST(a_guest_over_its_rate_that_breaks_a_rule_ends_at_once),
         TEST(a_kernel_whose_device_ends_reads_no_more), TEST(the_kernel_has_read_all_before_pages_go),
         TEST(messages_keep_their_bounds_both_ways),
         TEST(messages_are_refused_where_either_end_has_streams_alone),

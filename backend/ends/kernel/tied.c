@@ -282,7 +282,8 @@ static enum stream_again to_kernel(struct tied *t)
         stream_is_stuck(s);
     else
         s->stuck = false;
-    return sent >= s->lane->quantum ? STREAM_MORE : STREAM_WAITS;
+    /* A guest that has had its share of bytes may move none. */
+    return sent && sent >= s->lane->quantum ? STREAM_MORE : STREAM_WAITS;
 }
 
 /* The program takes no more. */
