@@ -223,10 +223,11 @@ static void feed_starved(struct lane *lane)
     give_turns_to(lane, &lane->starved);
 }
 
-/* Its reader does not take what is there, or is to take all of a message whose end has not come. */
+/* Its reader does not take what is there, or is to take all of a message whose end has not come.  Who passes credit on takes parts of it,
+ * and the host's kernel may be reading them where they are. */
 static bool stands_still(const struct stream *s)
 {
-    return s->stuck || (s->inbox.of_messages && !s->inbox.whole);
+    return s->stuck || (s->inbox.of_messages && !s->inbox.whole && !s->kind->passes_credit);
 }
 
 /* Half of the pool may stand still, but as long as it is in nobody's way: there is no other stream, and a wide promise leaves room for

@@ -21,6 +21,7 @@
 #define PORT   22u
 #define USUAL  262144u
 #define MUCH   3000000u
+#define SENDERS 4               /* of more than half of a guest's memory */
 #define STILL  40               /* readers that stand still */
 #define ROUNDS 200000           /* of everybody, until what is to come must have come */
 
@@ -808,6 +809,48 @@ static void messages_are_refused_where_either_end_has_streams_alone(void)
     end_messages();
 }
 
+/* Shown to the kernel, none of them is whole in the inbox any more; but it is read where it is, and may not be moved from there. */
+static void messages_stay_where_they_are_until_the_kernel_has_read_them(void)
+{
+    static uint8_t data[30000];
+    struct xvs_stream *s[SENDERS];
+    struct prog *p[SENDERS];
+    uint64_t sent[SENDERS] = { 0 }, got, spills;
+    uint32_t ends;
+
+    begin_messages(true, true);
+    spills = lane->count.spills;
+    linux_listener_gone();
+    prog_listen(8000, 1 << 20);
+    for (int i = 0; i < SENDERS; i++) {
+        REQUIRE(xvs_connect_seqpacket(guest, XVS_CID_HOST, 8000, &s[i]) == 0);
+        settle();
+        REQUIRE((p[i] = prog_accept(8000)) != NULL);
+    }
+    settle();
+    linux_holds_still = true;
+    for (int i = 0; i < SENDERS; i++)
+        do {
+            for (size_t k = 0; k < sizeof data; k++)
+                data[k] = pattern(sent[i] + k);
+            if (xvs_send(s[i], data, sizeof data, 0) != sizeof data)
+                break;
+            sent[i] += sizeof data;
+            settle();
+        } while (sent[i] < MUCH);
+    CU_ASSERT_TRUE(linux_unread() > 0);
+    EQ(lane->count.spills, spills);
+    linux_holds_still = false;
+    settle();
+    for (int i = 0; i < SENDERS; i++) {
+        for (got = 0; got < sent[i] && prog_recv_message(p[i], &ends); settle())
+            got += sizeof data;
+        EQ(got, sent[i]);
+        close_both(p[i], s[i]);
+    }
+    end_messages();
+}
+
 /* Whoever receives it never sees any of it. */
 static void what_was_begun_of_a_message_goes_with_its_sender(void)
 {
@@ -860,6 +903,7 @@ int main(int argc, char **argv)
         TEST(a_kernel_whose_device_ends_reads_no_more), TEST(the_kernel_has_read_all_before_pages_go),
         TEST(messages_keep_their_bounds_both_ways),
         TEST(messages_are_refused_where_either_end_has_streams_alone),
+        TEST(messages_stay_where_they_are_until_the_kernel_has_read_them),
         TEST(what_was_begun_of_a_message_goes_with_its_sender),
     };
 
