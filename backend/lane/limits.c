@@ -17,7 +17,7 @@ void limits_set(struct limits *l, const struct settings_limits *given, uint64_t 
     if (!had)
         l->paid = UINT64_MAX;   /* what was moved until now is not to be paid for */
     if (limits_hold(l))
-        l->again_at = now;
+        l->again_at = bucket_limits(&l->bytes) ? now : UINT64_MAX;
 }
 
 bool limits_connect(struct limits *l, uint64_t now)

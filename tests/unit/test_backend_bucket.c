@@ -87,6 +87,7 @@ static void a_new_limit_keeps_what_is_owed_and_no_more_than_fits(void)
 
 static const struct settings_limits none = { .connects.per_second = SETTINGS_NO_LIMIT, .bytes.per_second = SETTINGS_NO_LIMIT };
 static const struct settings_limits some = { .connects = { 2, 3 }, .bytes = { 100000, 50000 } };
+static const struct settings_limits more = { .connects = { 2, 3 }, .bytes = { 200000, 50000 } };
 
 static void connections_beyond_the_rate_are_refused_and_counted(void)
 {
@@ -125,9 +126,12 @@ static void bytes_beyond_the_rate_wait_until_they_are_paid_for(void)
     /* Moved by others meanwhile. */
     EQ(limits_pay(&l, 70062000, 400000, 120), 0);
     EQ(l.holds, 2);
-    /* The limit is taken away: at once. */
+    /* Another limit: they look at once what that allows. */
+    limits_set(&l, &more, 121);
+    CU_ASSERT_TRUE(limits_hold(&l) && l.again_at <= 121);
+    /* None, which nobody looks at any more. */
     limits_set(&l, &none, 121);
-    CU_ASSERT_TRUE(l.again_at <= 121);
+    CU_ASSERT_FALSE(limits_hold(&l));
 }
 
 static const struct test tests[] = {
