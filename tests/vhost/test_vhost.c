@@ -338,6 +338,30 @@ static void one_that_is_to_end_takes_no_more(void)
     end();
 }
 
+/* A guest has come again with another CID, and a program still reads what it was sent before: nobody else gets in by the CID of then, which
+ * the guest would not know for its own. */
+static void one_of_an_earlier_cid_takes_no_more(void)
+{
+    char why[KERNEL_WHY];
+    struct prog *p, *other;
+    struct xvs_listener *l;
+    struct xvs_stream *s;
+
+    begin();
+    from_host(USUAL, &p, &s);
+    REQUIRE(xvs_listen(guest, PORT, 4, &l) == 0);
+    EQ(kernel_begin(lane, linux_cid + 1, dup(2), on_over, why), -EBUSY);
+    other = prog_connect(6002, PORT, USUAL);
+    settle();
+    CU_ASSERT_TRUE(prog_is_over(other));
+    EQ(prog_error(other), ECONNREFUSED);
+    prog_close(other);
+    xvs_listener_close(l);
+    exchange(p, s, MUCH, 5000);
+    close_both(p, s);
+    end();
+}
+
 /* Each end tells of what it has read by a rule of its own, and neither may wait for the other for ever. */
 static void no_size_of_a_buffer_stalls(void)
 {
@@ -888,7 +912,7 @@ int main(int argc, char **argv)
         TEST(the_policy_decides_about_both_directions), TEST(a_policy_that_cuts_ends_what_it_forbids),
     TEST(a_socket_of_the_guest_s_directory_goes_first),
         TEST(nobody_there_is_a_refusal_both_ways),
-        TEST(one_that_is_to_end_takes_no_more),
+        TEST(one_that_is_to_end_takes_no_more), TEST(one_of_an_earlier_cid_takes_no_more),
         TEST(no_size_of_a_buffer_stalls),
         TEST(each_half_ends_after_the_data_before_it),
         TEST(a_reset_passes_after_the_data_before_it),

@@ -304,6 +304,7 @@ int kernel_begin(struct lane *lane, uint64_t cid, int fd, kernel_over *over, cha
         err = d ? -EBUSY : -ENOMEM;
         snprintf(why, KERNEL_WHY, "%s", strerror(-err));
         free(d);
+        kernel_retire(lane);    /* its CID is not the guest's any more */
         return err;
     }
     kernel_end_of(lane);

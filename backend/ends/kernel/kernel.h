@@ -25,8 +25,8 @@
 /* Who hears that a lane's device is over: nobody needs it any more, or it has failed.  It is gone already. */
 typedef void kernel_over(struct lane *lane, bool failed);
 
-/* fd: /dev/vhost-vsock with the guest's CID, which it takes in any case; an earlier device of the lane's is ended.  0 or a negative
- * errno with why. */
+/* fd: /dev/vhost-vsock with the guest's CID, which it takes in any case; an earlier device of the lane's is ended, or retired if it has
+ * connections: then it is asked for again when that is over (-EBUSY).  0 or a negative errno with why. */
 int  kernel_begin(struct lane *lane, uint64_t cid, int fd, kernel_over *over, char *why);
 /* The lane's device takes no more connections, and is over soon after the last of them.  Harmless without one. */
 void kernel_retire(struct lane *lane);
