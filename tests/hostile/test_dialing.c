@@ -179,6 +179,31 @@ static void who_vouches_for_a_stream_whose_device_goes_is_told_so(void)
     expect_after(guest_closes, "ENDED %u cut the guest's program gave up the device\n");
 }
 
+/* It was taken for one that somebody vouches for: when its program went, that was a reset. */
+static void a_stream_that_is_dialled_anew_has_no_voucher_of_the_connection_before(void)
+{
+    int listener = host_listen(GUEST, PORT), stream, voucher, status;
+    uint32_t number;
+
+    REQUIRE(listener >= 0);
+    call_and_hold(PORT);
+    REQUIRE((stream = host_accept(listener)) >= 0);
+    number = number_of(stream);
+    voucher = vouch(number);
+    EQ(kill(dialer, SIGKILL), 0);
+    EQ(waitpid(dialer, &status, __WALL), dialer);
+    expect(voucher, "ENDED %u cut the daemon stops\n", number);
+    close(voucher);
+    close(stream);
+    REQUIRE((stream = host_accept(listener)) >= 0);
+    EQ(hears(), VSOCKIF_OP_RESPONSE);
+    close(stream);
+    EQ(hears(), VSOCKIF_OP_SHUTDOWN);
+    says(VSOCKIF_OP_RST);
+    close(listener);
+    REQUIRE((dialer = daemon_child("dialer", dialer)) > 0);
+}
+
 /* So many streams of the guest's. */
 static void open_streams(int streams[KEPT])
 {
@@ -248,6 +273,7 @@ static void who_is_called_for_all_and_goes_at_once_takes_no_other_streams_number
 
 static const struct test tests[] = {
     TEST(who_vouches_for_a_stream_that_does_not_come_is_told_so),
+    TEST(a_stream_that_is_dialled_anew_has_no_voucher_of_the_connection_before),
     TEST(who_vouches_before_the_dialers_word_has_the_place_that_is_kept_for_him),
     TEST(who_is_called_for_all_and_goes_at_once_takes_no_other_streams_number_away),
     TEST(who_vouches_for_a_stream_whose_device_goes_is_told_so)

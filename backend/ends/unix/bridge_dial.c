@@ -173,12 +173,14 @@ void bridge_dialed(struct hostside *host, const struct bridge_dialed *dialed)
 static void redial(struct vmux_conn *conn, void *arg)
 {
     struct stream *s = stream_of(conn);
+    struct bridge *b = bridge_of(s);
 
-    if (conn->released || !s->kind || s->kind->offer != bridge_offer || !bridge_of(s)->dials)
+    if (conn->released || !s->kind || s->kind->offer != bridge_offer || !b->dials)
         return;
-    bridge_drop_number(bridge_of(s), FATE_STOPPED);
-    bridge_of(s)->dials = 0;
-    dial(bridge_of(s));
+    bridge_drop_number(b, FATE_STOPPED);
+    b->holds = b->said_end = b->breaks = false;         /* whoever vouched did so for a connection that has gone */
+    b->dials = 0;
+    dial(b);
     (void)arg;
 }
 
