@@ -16,15 +16,18 @@ $(B)/unit/test_tools_book:        $(call tools_obj,broker/book broker/holders si
 $(B)/unit/test_tools_sworn:       $(call tools_obj,broker/sworn broker/edges ends/fdend ends/around base/loop base/files base/say)
 # It plays a program that goes on between the agent's calls.
 $(B)/unit/test_tools_sworn: all_ldflags += -Wl,--wrap=recv,--wrap=poll
+$(B)/unit/test_tools_greet:       $(call tools_obj,broker/greet broker/holders broker/sworn broker/edges ends/fdend ends/around sides/line base/loop base/files base/say) $(B)/obj/common/sockets/connect_line.o
+# It is short of descriptors at times.
+$(B)/unit/test_tools_greet: all_ldflags += -Wl,--wrap=accept4
 # The last words of its agent.
 $(B)/unit/test_tools_leave:       $(call tools_obj,agent/leave proto/tcpmux base/loop base/files base/say)
 $(B)/unit/test_tools_freeze:      $(call tools_obj,manage/freeze manage/qemuga manage/ga manage/lines copy/channel proto/json sides/control base/say base/files)
 $(B)/unit/test_tools_freeze: xen_libs += $(json_libs)
 # How the command waits.
 $(B)/unit/test_tools_waited:      $(call tools_obj,xvs/waited base/loop base/files base/say)
-$(addprefix $(B)/unit/test_tools_,book sworn leave waited): xen_libs += $(uv_libs)
+$(addprefix $(B)/unit/test_tools_,book sworn greet leave waited): xen_libs += $(uv_libs)
 # The daemon has a loop.h, too.
-$(B)/obj/tests/unit/test_tools_book.o $(B)/obj/tests/unit/test_tools_sworn.o: test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))
+$(addprefix $(B)/obj/tests/unit/test_tools_,$(addsuffix .o,book sworn greet)): test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))
 $(B)/obj/tests/unit/test_tools_freeze.o: test_incs = $(addprefix -I,tests/harness tools/manage $(sees.tools/manage))
 $(B)/obj/tests/unit/test_tools_leave.o: test_incs = $(addprefix -I,tests/harness tools/agent $(sees.tools/agent))
 $(B)/obj/tests/unit/test_tools_waited.o: test_incs = $(addprefix -I,tests/harness tools/xvs $(sees.tools/xvs))

@@ -148,6 +148,11 @@ void timer_drop(struct timer *t)
     link_drop(&t->link);
 }
 
+bool timer_is_set(const struct timer *t)
+{
+    return t->link.next && !list_is_empty(&t->link);
+}
+
 void task_start(struct loop *l, struct task *t, void (*run)(struct task *t))
 {
     t->run = run;

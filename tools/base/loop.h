@@ -77,6 +77,8 @@ void watch_drop(struct loop *l, struct watch *w);
 /* Sets or moves the timer. */
 void timer_set(struct loop *l, struct timer *t, int64_t at, void (*due)(struct timer *t));
 void timer_drop(struct timer *t);
+/* It was set, and has neither been due nor dropped since. */
+bool timer_is_set(const struct timer *t);
 void task_start(struct loop *l, struct task *t, void (*run)(struct task *t));
 void task_drop(struct task *t);
 

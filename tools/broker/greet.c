@@ -39,7 +39,8 @@ static int let_go(struct client *c)
     list_remove(&c->link);
     holder_give(&b->greeting, c->greeting);
     free(c);
-    b->door.want = b->again.link.next ? b->door.want : POLLIN;
+    if (!timer_is_set(&b->again))
+        b->door.want = POLLIN;
     return fd;
 }
 
