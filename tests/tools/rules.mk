@@ -23,12 +23,15 @@ $(B)/unit/test_tools_greet: all_ldflags += -Wl,--wrap=accept4
 $(B)/unit/test_tools_leave:       $(call tools_obj,agent/leave proto/tcpmux base/loop base/files base/say)
 $(B)/unit/test_tools_freeze:      $(call tools_obj,manage/freeze manage/qemuga manage/ga manage/lines copy/channel proto/json sides/control base/say base/files)
 $(B)/unit/test_tools_freeze: xen_libs += $(json_libs)
+# Whose end goes while it is looked at.
+$(B)/unit/test_tools_pump:        $(call tools_obj,ends/pump base/loop base/files base/say)
 # How the command waits.
 $(B)/unit/test_tools_waited:      $(call tools_obj,xvs/waited base/loop base/files base/say)
-$(addprefix $(B)/unit/test_tools_,book sworn greet leave waited): xen_libs += $(uv_libs)
+$(addprefix $(B)/unit/test_tools_,book sworn greet leave pump waited): xen_libs += $(uv_libs)
 # The daemon has a loop.h, too.
 $(addprefix $(B)/obj/tests/unit/test_tools_,$(addsuffix .o,book sworn greet)): test_incs = $(addprefix -I,tests/harness tools/broker $(sees.tools/broker))
 $(B)/obj/tests/unit/test_tools_freeze.o: test_incs = $(addprefix -I,tests/harness tools/manage $(sees.tools/manage))
+$(B)/obj/tests/unit/test_tools_pump.o: test_incs = $(addprefix -I,tests/harness tools/ends $(sees.tools/ends))
 $(B)/obj/tests/unit/test_tools_leave.o: test_incs = $(addprefix -I,tests/harness tools/agent $(sees.tools/agent))
 $(B)/obj/tests/unit/test_tools_waited.o: test_incs = $(addprefix -I,tests/harness tools/xvs $(sees.tools/xvs))
 # Copying: the rules, what an archive may try, whole trees through both ends.

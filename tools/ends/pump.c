@@ -115,12 +115,16 @@ static int flow_run(struct pump *p, struct flow *f)
     return !f->ended;
 }
 
-/* Once the other flow has brought the end from whom f writes to, nobody may be left there at all. */
+/* Once the other flow has brought the end from whom f writes to, nobody may be left there at all.  He was there when f ran, and may have
+ * gone since: what 'from' still has for him f finds out by another try. */
 static int look_for_cut(struct pump *p, struct flow *f, const struct flow *other)
 {
+    int err;
+
     if (f->ended || !other->ended || other->from != f->to || !f->to->ops->is_cut(f->to))
         return 0;
-    return cut(p, f, false, -EPIPE);
+    err = flow_run(p, f);
+    return err < 0 ? err : f->ended ? 0 : cut(p, f, false, -EPIPE);
 }
 
 static int ask(struct pump *p, struct end *e)
