@@ -126,9 +126,48 @@ static void a_program_that_only_reads_hears_of_a_reset(void)
     end();
 }
 
+/* ---- what is thrown away ---- */
+
+/* Nobody reads it at the other end any more.  It was thrown away without a word if it came behind the agent's last look, and the end was told
+ * as order. */
+static void what_comes_behind_the_last_look_is_known_to_be_dropped(void)
+{
+    for (int lines = 0; lines <= 1; lines++) {
+        struct end *e = begin(0, 0);
+        char byte;
+
+        if (!lines)
+            EQ(send(program, "x", 1, 0), 1);
+        EQ(e->ops->read(e, got, 1), lines ? -EAGAIN : 1);
+        EQ(e->ops->read(e, got, 1), -EAGAIN);
+        EQ(send(program, "y", 1, 0), 1);
+        e->ops->stop(e);
+        EQ(sworn_has_dropped(e), true);
+        EQ(send(program, "z", 1, MSG_NOSIGNAL), -1);
+        e->ops->close(e, true);
+        EQ(__real_recv(program, &byte, 1, 0), -1);
+        EQ(errno, ECONNRESET);
+        end();
+    }
+}
+
+static void nothing_is_dropped_of_a_program_that_only_reads(void)
+{
+    struct end *e = begin(0, 0);
+    char byte;
+
+    EQ(e->ops->read(e, got, 1), -EAGAIN);
+    e->ops->stop(e);
+    EQ(sworn_has_dropped(e), false);
+    e->ops->close(e, false);
+    EQ(__real_recv(program, &byte, 1, 0), 0);
+    end();
+}
+
 static const struct test tests[] = {
     TEST(what_is_sent_before_the_end_is_read_before_it), TEST(nothing_may_be_sent_before_the_end),
-    TEST(a_program_that_only_reads_hears_of_a_reset)
+    TEST(a_program_that_only_reads_hears_of_a_reset), TEST(what_comes_behind_the_last_look_is_known_to_be_dropped),
+    TEST(nothing_is_dropped_of_a_program_that_only_reads)
 };
 
 int main(int argc, char **argv)

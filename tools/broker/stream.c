@@ -123,7 +123,7 @@ static void over(struct pump *p, int err)
     } else if (err) {
         break_off(s, BOOK_RESET_HERE, REASON(ABORTED));
     } else {
-        close_all(s, p->flow[0].lost ? BOOK_UNREAD_THERE : BOOK_ORDER, REASON(NONE));
+        close_all(s, p->flow[0].lost || sworn_has_dropped(s->local) ? BOOK_UNREAD_THERE : BOOK_ORDER, REASON(NONE));
     }
 }
 

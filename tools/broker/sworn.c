@@ -16,6 +16,7 @@ struct sworn {
     struct edges *edges;
     struct edge edge;           /* of the socket, while line_waits */
     bool line_waits, stopped;
+    bool dropped;               /* …with bytes that had come since the last look */
     bool calls, vouched, said_end, said_reset;
 };
 
@@ -108,27 +109,31 @@ static int sworn_peek(struct end *e, struct iovec *iov, int max)
     return n ? n : (int)judge(s);
 }
 
-/* Shuts it for reading, and throws away what is there but for one byte, which may be the line's.  False: there is nothing. */
-static bool drop_queue(int fd)
+/* Shuts it for reading, and throws away what is there but for one byte, which may be the line's: how many bytes there were.  More do not come
+ * then, since its program cannot send any. */
+static int drop_queue(int fd)
 {
     char waste[4096];
-    int queued = 0;
+    int queued = 0, left;
+    ssize_t n = 1;
 
     shutdown(fd, SHUT_RD);
-    while (!ioctl(fd, FIONREAD, &queued) && queued > 1 &&
-           recv(fd, waste, (size_t)queued - 1 < sizeof waste ? (size_t)queued - 1 : sizeof waste, MSG_DONTWAIT) > 0)
-        ;
-    return queued > 0;
+    ioctl(fd, FIONREAD, &queued);
+    for (left = queued; left > 1 && n > 0; left -= (int)n)
+        n = recv(fd, waste, (size_t)left - 1 < sizeof waste ? (size_t)left - 1 : sizeof waste, MSG_DONTWAIT);
+    return queued;
 }
 
 static void sworn_stop(struct end *e)
 {
     struct sworn *s = sworn_of(e);
+    int queued = drop_queue(s->watch.fd);
 
     if (s->line_waits)
         edge_drop(s->edges, &s->edge);
+    s->dropped = queued > s->line_waits;
     s->line_waits = false;
-    s->stopped = drop_queue(s->watch.fd);
+    s->stopped = queued > 0;
     if (!s->stopped)
         s->around.inner->ops->stop(s->around.inner);
 }
@@ -174,6 +179,11 @@ struct end *sworn_socket(struct loop *l, int fd, bool calls, struct edges *edges
     if (line_waits && edge_add(edges, &s->edge, fd, moved))
         pass_line(s);
     return &s->around.end;
+}
+
+bool sworn_has_dropped(struct end *e)
+{
+    return sworn_of(e)->dropped;
 }
 
 void sworn_vouched(struct end *e)

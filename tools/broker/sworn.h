@@ -20,6 +20,8 @@
 struct end *sworn_socket(struct loop *l, int fd, bool calls, struct edges *edges, bool line_waits);
 /* Takes that newline out of a socket: closed, it is an end of file then. */
 void sworn_take_newline(int fd);
+/* Bytes that had come were thrown away, since the other end takes no more (stop). */
+bool sworn_has_dropped(struct end *e);
 void sworn_vouched(struct end *e);
 void sworn_said_end(struct end *e);
 void sworn_said_reset(struct end *e);
