@@ -18,5 +18,5 @@ $(faults_tests): $(B)/faults/%: $(B)/obj/tests/faults/%.o $(faults_common) $(fau
 longest := each_call_of_the_system_fails_once_in_each_way
 .PHONY: check-faults
 check-faults: $(faults_tests)
-	tests/run.sh -j -t 1200 "$(B)/faults/test_daemon_faults $(longest)" "$(B)/faults/test_daemon_faults -$(longest)" \
+	tests/run.sh -j -t 1700 "$(B)/faults/test_daemon_faults $(longest)" "$(B)/faults/test_daemon_faults -$(longest)" \
 	    $(filter-out %/test_daemon_faults,$^)
