@@ -349,10 +349,8 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     harness_on_failure(daemon_show, NULL);
     return harness_run("events", tests, sizeof tests / sizeof *tests, argc, argv);
 }

@@ -219,10 +219,8 @@ int main(int argc, char **argv)
 {
     int err;
 
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     err = harness_run("daemon: limits", tests, sizeof tests / sizeof *tests, argc, argv);
     daemon_stop(SIGKILL);
     return err;

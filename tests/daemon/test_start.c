@@ -358,10 +358,8 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     if (!(dir = harness_directory("start")))
         return 2;
     return harness_run("start", tests, sizeof tests / sizeof *tests, argc, argv);

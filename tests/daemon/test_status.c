@@ -353,9 +353,7 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     return harness_run("status", tests, sizeof tests / sizeof *tests, argc, argv);
 }

@@ -3,6 +3,7 @@
 #include "hosted.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -30,6 +31,15 @@ void hosted_become(uint32_t domid)
     unsetenv("XENSTORED_RUNDIR");
     snprintf(text, sizeof text, domid ? "%s/dom%u.sock" : "%s/xenstored", dir, domid);
     setenv(domid ? "XENSTORED_PATH" : "XENSTORED_RUNDIR", text, 1);
+}
+
+bool hosted_begin(void)
+{
+    if (!hosted_is_here())
+        return false;
+    signal(SIGPIPE, SIG_IGN);
+    hosted_become(0);
+    return true;
 }
 
 int hosted_xenstored(void)

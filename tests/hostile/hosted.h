@@ -11,6 +11,8 @@
 
 /* False, with a sentence on stderr, when this is no hosted Xen. */
 bool hosted_is_here(void);
+/* The same; and the program is dom0, whose host programs may go while it writes to them. */
+bool hosted_begin(void);
 void hosted_become(uint32_t domid);
 /* The process that is xenstored, or -errno. */
 int  hosted_xenstored(void);

@@ -491,10 +491,8 @@ int main(int argc, char **argv)
 {
     int err;
 
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     daemon_limit_files(FILES);
     if ((err = daemon_start(conf))) {
         fprintf(stderr, "the daemon does not come up: %s\n", strerror(-err));

@@ -137,18 +137,25 @@ static int vouch(uint32_t number)
 
 /* ---- before the dialer's word ---- */
 
-/* The guest calls, and its host program vouches before the dialer has said that there is one; then something happens. */
-static void expect_after(void (*happens)(void), const char *end)
+/* The host program's end of it. */
+static int accept_held(int listener)
 {
-    int listener = host_listen(GUEST, PORT), stream, voucher;
-    uint32_t number;
-    char byte;
+    int stream;
 
     REQUIRE(listener >= 0);
     call_and_hold(PORT);
     REQUIRE((stream = host_accept(listener)) >= 0);
-    number = number_of(stream);
-    voucher = vouch(number);
+    return stream;
+}
+
+/* The guest calls, and its host program vouches before the dialer has said that there is one; then something happens. */
+static void expect_after(void (*happens)(void), const char *end)
+{
+    int listener = host_listen(GUEST, PORT), stream = accept_held(listener);
+    uint32_t number = number_of(stream);
+    int voucher = vouch(number);
+    char byte;
+
     happens();
     expect(voucher, end, number);
     let_dialer_go();
@@ -182,14 +189,10 @@ static void who_vouches_for_a_stream_whose_device_goes_is_told_so(void)
 /* It was taken for one that somebody vouches for: when its program went, that was a reset. */
 static void a_stream_that_is_dialled_anew_has_no_voucher_of_the_connection_before(void)
 {
-    int listener = host_listen(GUEST, PORT), stream, voucher, status;
-    uint32_t number;
+    int listener = host_listen(GUEST, PORT), stream = accept_held(listener);
+    uint32_t number = number_of(stream);
+    int voucher = vouch(number), status;
 
-    REQUIRE(listener >= 0);
-    call_and_hold(PORT);
-    REQUIRE((stream = host_accept(listener)) >= 0);
-    number = number_of(stream);
-    voucher = vouch(number);
     EQ(kill(dialer, SIGKILL), 0);
     EQ(waitpid(dialer, &status, __WALL), dialer);
     expect(voucher, "ENDED %u cut the daemon stops\n", number);
@@ -241,8 +244,7 @@ static void who_vouches_before_the_dialers_word_has_the_place_that_is_kept_for_h
     open_streams(streams);
     REQUIRE((listener = host_listen(GUEST, PORT)) >= 0);
     REQUIRE(chmod(daemon_path("run/guest/" GUEST "/vsock_%u", PORT), 01700) == 0);
-    call_and_hold(PORT);
-    REQUIRE((stream = host_accept(listener)) >= 0);
+    stream = accept_held(listener);
     voucher = vouch(number_of(stream));
     let_dialer_go();
     EQ(hears(), VSOCKIF_OP_RESPONSE);
@@ -283,10 +285,8 @@ int main(int argc, char **argv)
 {
     int err;
 
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     daemon_in_processes(true);
     if ((err = daemon_start(conf)) || (err = rawfront_open(&guest, 1)) || (err = daemon_connect(&guest))) {
         fprintf(stderr, "the daemon does not come up: %s\n", strerror(-err));

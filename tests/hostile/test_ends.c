@@ -1036,10 +1036,8 @@ int main(int argc, char **argv)
 {
     int err;
 
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     if ((err = daemon_start(conf)) || (err = rawfront_open(&guest, DOMID))) {
         fprintf(stderr, "the daemon does not come up: %s\n", strerror(-err));
         daemon_stop(SIGKILL);

@@ -660,10 +660,8 @@ int main(int argc, char **argv)
 {
     int err;
 
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     if ((err = daemon_start("[daemon]\n")) || (err = store_open(&dom0)) ||
         (err = rawfront_open(&good, GOOD)) || (err = daemon_connect(&good)) ||
         (good_listener = host_listen("dom2", HOST_PORT)) < 0 || (good_stream = stream_to(&good, good_listener)) < 0) {

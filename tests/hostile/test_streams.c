@@ -535,10 +535,8 @@ int main(int argc, char **argv)
 {
     int err;
 
-    if (!hosted_is_here())
+    if (!hosted_begin())
         return 2;
-    signal(SIGPIPE, SIG_IGN);
-    hosted_become(0);
     daemon_policy(POLICY_OPEN);
     if ((err = daemon_start(CONF))) {
         fprintf(stderr, "the daemon does not come up: %s\n", strerror(-err));
