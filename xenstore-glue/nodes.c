@@ -89,10 +89,10 @@ static int state_of(struct store *s, const char *dir, uint8_t *out, char *why)
 }
 
 /* -EAGAIN unless it is as given. */
-static int expect_state(struct store *s, const char *dir, unsigned state)
+static int expect_state(struct store *s, const char *dir, unsigned state, char *why)
 {
     uint8_t found;
-    int err = state_of(s, dir, &found, NULL);
+    int err = state_of(s, dir, &found, why);
 
     return err ? err : found == state ? 0 : -EAGAIN;
 }
@@ -106,7 +106,7 @@ static int expect(struct store *s, const char *dir, const char *peer, unsigned s
 
     if (err <= 0)
         return err ? err : -ENOENT;
-    return state ? expect_state(s, peer, state) : 0;
+    return state ? expect_state(s, peer, state, NULL) : 0;
 }
 
 static int write_u32(struct store *s, const char *dir, const char *leaf, uint32_t value)
@@ -243,11 +243,9 @@ static int read_back(struct store *s, void *arg)
     const struct back_arg *a = arg;
     const char *dir = a->p->back;
     char text[SHORT];
-    uint8_t state;
     int err;
 
-    if ((err = state_of(s, dir, &state, a->why)) ||
-        (err = state == VSOCKIF_INITWAIT ? 0 : -EAGAIN) ||
+    if ((err = expect_state(s, dir, VSOCKIF_INITWAIT, a->why)) ||
         (err = cid_of(s, dir, &a->out->cid, a->why)) ||
         (err = need(s, dir, "versions", text, sizeof text, a->why)) ||
         (err = parse_versions("versions", text, &a->out->versions, a->why) ? -EPROTO : 0) ||
@@ -298,7 +296,7 @@ static int share(struct store *s, void *arg)
     int err;
 
     if ((err = expect(s, dir, a->p->back, VSOCKIF_INITWAIT)) ||
-        (err = expect_state(s, dir, VSOCKIF_INITIALISING)) ||       /* or another frontend of this guest has shared */
+        (err = expect_state(s, dir, VSOCKIF_INITIALISING, NULL)) ||    /* or another frontend of this guest has shared */
         (err = expect_cid(s, a->p->back, a->in->cid)) ||
         (err = write_u32(s, dir, "version", a->in->version)) ||
         (err = write_features(s, dir, a->in->version >= VSOCKIF_VERSION_FEATURES, a->in->features)) ||
@@ -323,11 +321,9 @@ static int read_front(struct store *s, void *arg)
     const struct front_arg *a = arg;
     const char *dir = a->p->front, *queue;
     char queue_path[PATHS_MAX];
-    uint8_t state;
     int err;
 
-    if ((err = state_of(s, dir, &state, a->why)) ||
-        (err = state == VSOCKIF_INITIALISED ? 0 : -EAGAIN) ||
+    if ((err = expect_state(s, dir, VSOCKIF_INITIALISED, a->why)) ||
         (err = need_u32(s, dir, "version", 1, PARSE_VERSIONS, &a->out->version, a->why)) ||
         (err = read_features(s, dir, a->out->version == VSOCKIF_VERSION_FEATURES, &a->out->features, a->why)) ||
         (err = queues_of(s, dir, "multi-queue-num-queues", &a->out->queues, a->why)))
