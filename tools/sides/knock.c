@@ -145,6 +145,12 @@ static int connect_to(const struct dial *d, int dirfd)
     return fd == -ENOENT && d->messages && !faccessat(dirfd, "vsock", F_OK, 0) ? -ESOCKTNOSUPPORT : fd;
 }
 
+static int socket_fails(struct dial *d, const struct knock_kind *kind, int err)
+{
+    snprintf(d->why, sizeof d->why, "the socket of %s: %s", kind->who, strerror(-err));
+    return err;
+}
+
 static int say_where_to(struct attempt *a)
 {
     struct dial *d = a->dial;
@@ -152,10 +158,7 @@ static int say_where_to(struct attempt *a)
     int n = snprintf(line, sizeof line, "%s ", a->calls ? "CALL" : "CONNECT");
 
     n += a->kind->target(d, line + n, sizeof line - (size_t)n);
-    if (send(a->fd, line, (size_t)n, MSG_NOSIGNAL) == n)
-        return 0;
-    snprintf(d->why, sizeof d->why, "the socket of %s: %s", a->kind->who, strerror(ECONNREFUSED));
-    return -ECONNREFUSED;
+    return send(a->fd, line, (size_t)n, MSG_NOSIGNAL) == n ? 0 : socket_fails(d, a->kind, -ECONNREFUSED);
 }
 
 static void reach_again(struct timer *t);
@@ -196,7 +199,7 @@ int knock(struct dial *d, int dirfd, bool calls, const struct knock_kind *kind)
 
     if (!a) {
         close(dirfd);
-        return -ENOMEM;
+        return socket_fails(d, kind, -ENOMEM);
     }
     *a = (struct attempt){ .dial = d, .kind = kind, .fd = -1, .dirfd = dirfd, .calls = calls };
     d->attempt = a;
